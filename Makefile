@@ -1,0 +1,50 @@
+# Each target works as the first and only command on a machine with Python 3.11, make and git.
+PYTHON ?= python3
+BIN := .venv/bin
+COMPILE := $(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --quiet
+
+.PHONY: serve setup test check fix bench bench-quick lock openapi
+
+serve: .venv/.installed
+	@$(BIN)/azukari serve
+
+setup: .venv/.installed
+
+test: .venv/.dev
+	$(BIN)/pytest -q -n 2 $(TESTS)
+
+check: .venv/.dev
+	$(BIN)/ruff format --check src tests bench
+	$(BIN)/ruff check src tests bench
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+fix: .venv/.dev
+	$(BIN)/ruff check --fix src tests bench
+	$(BIN)/ruff format src tests bench
+
+bench: .venv/.dev
+	$(BIN)/python -m bench
+
+bench-quick: .venv/.dev
+	$(BIN)/python -m bench --quick
+
+openapi: .venv/.dev
+	$(BIN)/python contract/served.py
+
+# The lock files are made anew from pyproject.toml; commit both.
+lock: .venv/.dev
+	$(COMPILE) --group dev pyproject.toml -o requirements-dev.lock
+	$(COMPILE) --group build -c requirements-dev.lock pyproject.toml -o requirements.lock
+
+.venv/.installed: requirements.lock pyproject.toml
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	@echo "Installing what Azukari needs into .venv ..."
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+.venv/.dev: requirements-dev.lock .venv/.installed
+	@echo "Installing what the tests need into .venv ..."
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
+	@touch $@

@@ -1,0 +1,57 @@
+"""Time, injected: integers of milliseconds since 1970 (UTC) inside, ISO 8601 on the wire."""
+
+import time
+from datetime import UTC, datetime, timedelta, timezone
+from typing import Protocol
+
+SECOND = 1_000
+MINUTE = 60 * SECOND
+HOUR = 60 * MINUTE
+DAY = 24 * HOUR
+
+JAPAN = timezone(timedelta(hours=9), "JST")
+
+
+class Clock(Protocol):
+    """What time it is."""
+
+    def now(self) -> int:
+        """Milliseconds since 1970-01-01T00:00:00Z."""
+        ...
+
+
+class SystemClock:
+    """The machine's own clock."""
+
+    def now(self) -> int:
+        return time.time_ns() // 1_000_000
+
+
+def iso(moment: int) -> str:
+    """``2018-11-13T06:20:21Z``: UTC, whole seconds. Source: contract 1.7."""
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(moment // SECOND))
+
+
+def iso_or_none(moment: int | None) -> str | None:
+    """:func:`iso` of a time that may not be there."""
+    return None if moment is None else iso(moment)
+
+
+def parse_iso(text: str) -> int:
+    """Milliseconds of an ISO 8601 time; one without an offset is UTC. Raises ValueError."""
+    moment = datetime.fromisoformat(text)
+    if moment.tzinfo is None:
+        moment = moment.replace(tzinfo=UTC)
+    return int(moment.timestamp()) * SECOND + moment.microsecond // 1_000
+
+
+def end_of_japanese_day(moment: int, days: int) -> int:
+    """The last second of the day in Japan that is ``days`` after ``moment``: ``…T14:59:59Z``. Source: contract 3.4."""
+    there = datetime.fromtimestamp(moment / SECOND, JAPAN) + timedelta(days=days)
+    return int(there.replace(hour=23, minute=59, second=59, microsecond=0).timestamp()) * SECOND
+
+
+def end_of_month(year: int, month: int) -> int:
+    """The first moment after a month, anywhere on Earth: a card is good through its last day in every time zone."""
+    following = datetime(year + month // 12, month % 12 + 1, 1, tzinfo=timezone(timedelta(hours=-12)))
+    return int(following.timestamp()) * SECOND

@@ -1,0 +1,17 @@
+"""Tables, statements, units of work, and the two engines that run them.
+
+A unit of work is a coroutine that waits for nothing but its ``tx``. It is written for one request and reads as if it
+were alone; ``Database.write`` and ``Database.read`` run it, and answer after its commit is durable. How many run in one
+commit is the engine's business (``docs/architecture.md``).
+"""
+
+from azukari.db.statements import Statement
+from azukari.db.tables import (
+    Bytes, Integer, Json, Money, Text, Time, add, bind, metadata, owned, owned_reference, owned_table,
+)  # fmt: skip
+from azukari.db.units import Announce, Database, DatabaseDown, Owner, Tx, UnitMisuse, hot, quiet
+
+__all__ = [
+    "Announce", "Bytes", "Database", "DatabaseDown", "Integer", "Json", "Money", "Owner", "Statement", "Text", "Time",
+    "Tx", "UnitMisuse", "add", "bind", "hot", "metadata", "owned", "owned_reference", "owned_table", "quiet",
+]  # fmt: skip
