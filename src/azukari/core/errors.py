@@ -4,6 +4,7 @@ Statuses and codes: contract section 2. Messages never repeat a value the caller
 """
 
 from collections.abc import Mapping
+from typing import ClassVar
 
 
 class ApiError(Exception):
@@ -16,7 +17,7 @@ class ApiError(Exception):
     #: Seconds after which the same request may be tried again (``Retry-After``).
     retry_after: int | None = None
     #: Response headers of this error alone.
-    headers: Mapping[str, str] = {}
+    headers: ClassVar[Mapping[str, str]] = {}
 
     def __init__(self, message: str | None = None, *, param: str | None = None, code: str | None = None) -> None:
         if message is not None:
@@ -41,7 +42,7 @@ class Unauthorized(ApiError):
     """No key, or one we do not know."""
 
     status, code, message = 401, "unauthorized", "User authorization failed"
-    headers = {"WWW-Authenticate": 'Basic realm="Azukari"'}
+    headers: ClassVar[Mapping[str, str]] = {"WWW-Authenticate": 'Basic realm="Azukari"'}
 
 
 class Forbidden(ApiError):

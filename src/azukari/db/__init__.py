@@ -5,13 +5,27 @@ were alone; ``Database.write`` and ``Database.read`` run it, and answer after it
 commit is the engine's business (``docs/architecture.md``).
 """
 
+from azukari.db.lists import Listing, Page
 from azukari.db.statements import Statement
 from azukari.db.tables import (
-    Bytes, Integer, Json, Money, Text, Time, add, bind, metadata, owned, owned_reference, owned_table,
+    Bytes,
+    Integer,
+    Json,
+    Money,
+    Text,
+    Time,
+    add,
+    add_unless_there,
+    bind,
+    metadata,
+    owned,
+    owned_reference,
+    owned_table,
 )  # fmt: skip
-from azukari.db.units import Announce, Database, DatabaseDown, Owner, Tx, UnitMisuse, hot, quiet
+from azukari.db.units import Announce, Database, DatabaseDown, Owner, Tx, UnitMisuse, hot, persevere, quiet
 
 __all__ = [
-    "Announce", "Bytes", "Database", "DatabaseDown", "Integer", "Json", "Money", "Owner", "Statement", "Text", "Time",
-    "Tx", "UnitMisuse", "add", "bind", "hot", "metadata", "owned", "owned_reference", "owned_table", "quiet",
+    "Announce", "Bytes", "Database", "DatabaseDown", "Integer", "Json", "Listing", "Money", "Owner", "Page",
+    "Statement", "Text", "Time", "Tx", "UnitMisuse", "add", "add_unless_there", "bind", "hot", "metadata", "owned",
+    "owned_reference", "owned_table", "persevere", "quiet",
 ]  # fmt: skip

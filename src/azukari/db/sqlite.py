@@ -17,15 +17,14 @@ from typing import Any, ParamSpec, TypeVar
 
 from azukari.core.errors import Unavailable
 from azukari.db.statements import Statement
-from azukari.db.units import Announce, DatabaseDown, Owner, Unit, UnitMisuse, name_of, no_owner, quiet
+from azukari.db.units import Announce, DatabaseDown, Owner, Unit, fill, name_of, only_reads, quiet, waits
+from azukari.db.waiting import WAITING, Outcome, Waiting, answer_all
 
 P = ParamSpec("P")
 R = TypeVar("R")
 
 #: Units in one commit, at most.
 BATCH = 128
-#: Units that may wait before the next is turned away with a 503.
-WAITING = 4_096
 READERS = 2
 BUSY_SECONDS = 5.0
 
@@ -38,44 +37,45 @@ _IN_MEMORY = ("journal_mode=MEMORY", "synchronous=OFF", "secure_delete=ON")
 class Store:
     """One SQLite file and how it is opened.
 
+    path: None for memory that the connections of this process share.
     schema: the name its tables are written under, None for the main store.
     attach: other stores this one reads.
     volatile: on a memory file system, never journalled.
     """
 
-    path: Path
+    path: Path | None
     schema: str | None = None
     attach: tuple["Store", ...] = ()
     volatile: bool = False
+
+    @property
+    def uri(self) -> str:
+        """How SQLite names the file."""
+        if self.path is None:
+            return f"file:{self.schema}?mode=memory&cache=shared"
+        # A quote would end the name early where it stands in a statement.
+        return self.path.absolute().as_uri().replace("'", "%27")
 
     def open(self, *, read_only: bool = False) -> sqlite3.Connection:
         """A connection with the settings every one of ours has."""
         try:
             connection = sqlite3.connect(
-                ":memory:" if self.schema else f"{self.path.absolute().as_uri()}",
+                ":memory:" if self.schema else self.uri,
                 timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False, uri=True, cached_statements=512,
             )  # fmt: skip
             if self.schema:
-                connection.execute(f"ATTACH '{self.path.absolute().as_uri()}' AS {self.schema}")
+                connection.execute(f"ATTACH '{self.uri}' AS {self.schema}")
             where = f"{self.schema}." if self.schema else ""
             for setting in _IN_MEMORY if self.volatile else _DURABLE:
                 connection.execute(f"PRAGMA {where}{setting}").fetchall()
             connection.execute("PRAGMA foreign_keys=ON")
             for other in self.attach:
-                connection.execute(f"ATTACH '{other.path.absolute().as_uri()}?mode=ro' AS {other.schema}")
+                connection.execute(f"ATTACH '{other.uri}?mode=ro' AS {other.schema}")
             if read_only:
                 connection.execute("PRAGMA query_only=ON")
         except sqlite3.Error as error:
             raise DatabaseDown from error
         return connection
-
-
-@dataclass(frozen=True, slots=True)
-class _Waiting:
-    unit: Unit[..., Any]
-    args: tuple[Any, ...]
-    kwargs: dict[str, Any]
-    answer: asyncio.Future[Any]
 
 
 class SqliteTx:
@@ -87,13 +87,8 @@ class SqliteTx:
         self._connection = connection
 
     def _execute(self, statement: Statement[Any], owner: Owner | None, params: dict[str, Any]) -> sqlite3.Cursor:
-        if owner is not None:
-            params["merchant_id"], params["mode"] = owner
-        elif statement.ownerless is None:
-            raise no_owner(statement)
         compiled = statement.sqlite
-        if compiled.constants:
-            params.update(compiled.constants)
+        fill(statement, owner, params, compiled.constants)
         return self._connection.execute(compiled.sql, params)
 
     async def one(self, statement: Statement[R], owner: Owner | None, /, **params: Any) -> R | None:
@@ -105,20 +100,19 @@ class SqliteTx:
         return [into(*row) for row in self._execute(statement, owner, params)]  # type: ignore[misc]
 
     async def run(self, statement: Statement[Any], owner: Owner | None, /, **params: Any) -> int:
-        return self._execute(statement, owner, params).rowcount
+        cursor = self._execute(statement, owner, params)
+        # With RETURNING, rows are counted as they are fetched.
+        return cursor.rowcount if cursor.description is None else len(cursor.fetchall())
 
 
 def drive(coroutine: Coroutine[Any, Any, R]) -> R:
     """Run a unit to its end, here and now. Raises UnitMisuse when it waits for anything but its tx."""
     try:
-        coroutine.send(None)
+        awaited = coroutine.send(None)
     except StopIteration as end:
         return end.value  # type: ignore[no-any-return]
     coroutine.close()
-    raise UnitMisuse(f"{coroutine.__qualname__} waited for something that is not its tx")
-
-
-_Outcome = tuple[asyncio.Future[Any], Any, BaseException | None]
+    raise waits(getattr(coroutine, "__qualname__", "a unit"), awaited)
 
 
 class _Lane:
@@ -127,8 +121,8 @@ class _Lane:
     def __init__(
         self,
         name: str,
-        waiting: "queue.SimpleQueue[_Waiting | None]",
-        run: "Callable[[list[_Waiting]], list[_Outcome]]",
+        waiting: "queue.SimpleQueue[Waiting | None]",
+        run: "Callable[[list[Waiting]], list[Outcome]]",
         most: int,
     ) -> None:
         self._queue = waiting
@@ -155,22 +149,12 @@ class _Lane:
             outcomes = self._run(batch)
             # One wake-up of the loop answers the whole batch. A loop that is gone has nobody left to answer.
             with suppress(RuntimeError):
-                first.answer.get_loop().call_soon_threadsafe(_answer, outcomes)
+                first.answer.get_loop().call_soon_threadsafe(answer_all, outcomes)
             if stop:
                 return
 
     def join(self) -> None:
         self._thread.join()
-
-
-def _answer(outcomes: list[_Outcome]) -> None:
-    for answer, value, error in outcomes:
-        if answer.done():  # its caller has gone away
-            continue
-        if error is None:
-            answer.set_result(value)
-        else:
-            answer.set_exception(error)
 
 
 class SqliteDatabase:
@@ -179,8 +163,8 @@ class SqliteDatabase:
     def __init__(self, store: Store, announce: Announce = quiet) -> None:
         self._store = store
         self._announce = announce
-        self._writing: queue.SimpleQueue[_Waiting | None] = queue.SimpleQueue()
-        self._reading: queue.SimpleQueue[_Waiting | None] = queue.SimpleQueue()
+        self._writing: queue.SimpleQueue[Waiting | None] = queue.SimpleQueue()
+        self._reading: queue.SimpleQueue[Waiting | None] = queue.SimpleQueue()
         self._connections: list[sqlite3.Connection] = []
         self._closed = False
         writer = self._connect(read_only=False)
@@ -203,12 +187,12 @@ class SqliteDatabase:
         return await self._submit(self._reading, unit, args, kwargs)
 
     async def _submit(
-        self, waiting: "queue.SimpleQueue[_Waiting | None]", unit: Unit[..., R], args: Any, kwargs: Any
+        self, waiting: "queue.SimpleQueue[Waiting | None]", unit: Unit[..., R], args: Any, kwargs: Any
     ) -> R:
         if self._closed or waiting.qsize() >= WAITING:
             raise DatabaseDown
         answer: asyncio.Future[R] = asyncio.get_running_loop().create_future()
-        waiting.put(_Waiting(unit, args, kwargs, answer))
+        waiting.put(Waiting(unit, args, kwargs, answer))
         return await answer
 
     async def close(self) -> None:
@@ -226,7 +210,7 @@ class SqliteDatabase:
         for connection in self._connections:
             connection.close()
 
-    def _write(self, connection: sqlite3.Connection, batch: list[_Waiting]) -> list[_Outcome]:
+    def _write(self, connection: sqlite3.Connection, batch: list[Waiting]) -> list[Outcome]:
         names = ",".join(sorted({name_of(waiting.unit) for waiting in batch}))
         try:
             connection.execute("BEGIN IMMEDIATE")
@@ -242,10 +226,10 @@ class SqliteDatabase:
             return [(waiting.answer, None, _down(error)) for waiting in batch]
         return outcomes
 
-    def _in_savepoint(self, connection: sqlite3.Connection, waiting: _Waiting) -> _Outcome:
+    def _in_savepoint(self, connection: sqlite3.Connection, waiting: Waiting) -> Outcome:
         connection.execute("SAVEPOINT unit")
         try:
-            value = drive(waiting.unit(SqliteTx(connection), *waiting.args, **waiting.kwargs))
+            value = drive(waiting.start(SqliteTx(connection)))
         except BaseException as error:
             if isinstance(error, sqlite3.Error) and not isinstance(
                 error, sqlite3.IntegrityError | sqlite3.ProgrammingError
@@ -257,17 +241,18 @@ class SqliteDatabase:
         connection.execute("RELEASE unit")
         return waiting.answer, value, None
 
-    def _read(self, connection: sqlite3.Connection, batch: list[_Waiting]) -> list[_Outcome]:
-        outcomes: list[_Outcome] = []
+    def _read(self, connection: sqlite3.Connection, batch: list[Waiting]) -> list[Outcome]:
+        outcomes: list[Outcome] = []
         for waiting in batch:
             try:
                 connection.execute("BEGIN")
                 try:
-                    value = drive(waiting.unit(SqliteTx(connection), *waiting.args, **waiting.kwargs))
+                    value = drive(waiting.start(SqliteTx(connection)))
                 finally:
                     connection.execute("COMMIT")
             except sqlite3.OperationalError as error:
-                outcomes.append((waiting.answer, None, _down(error)))
+                refused = error.sqlite_errorcode == sqlite3.SQLITE_READONLY
+                outcomes.append((waiting.answer, None, only_reads(name_of(waiting.unit)) if refused else _down(error)))
             except BaseException as error:
                 outcomes.append((waiting.answer, None, error))
             else:

@@ -1,13 +1,14 @@
 """A statement: written once in SQLAlchemy Core, compiled once per database, run on the driver."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from operator import itemgetter
-from typing import Any, ClassVar, Generic, TypeVar
+from typing import Any, ClassVar, Generic, NamedTuple, TypeVar, overload
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import sqlite
+from sqlalchemy.sql import visitors
 from sqlalchemy.sql.elements import ClauseElement
 
 R = TypeVar("R")
@@ -26,6 +27,7 @@ class ForSqlite:
 
 
 Pick = Callable[[Mapping[str, Any]], tuple[Any, ...]]
+_Write = sa.Insert | sa.Update | sa.Delete
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,12 +36,15 @@ class ForPostgres:
 
     ``batch_sql`` is the same statement for many sets of parameters at once: it takes one more, named ``ord_``, and
     gives it back in the last column of each row, so that rows find their way home; ``batch_args`` picks for it.
+    ``key`` picks what says which rows a write takes, as text: whoever writes several goes by it, so that two never
+    wait for each other's rows.
     """
 
     sql: str
     args: Pick
     batch_sql: str
     batch_args: Pick
+    key: Pick
     constants: Mapping[str, Any]
 
 
@@ -53,46 +58,84 @@ class Statement(Generic[R]):
 
     every: ClassVar[list["Statement[Any]"]] = []
 
+    @overload
+    def __init__(
+        self: "Statement[None]", into: None, query: sa.sql.Executable, *, ownerless: str | None = None
+    ) -> None: ...
+
+    @overload
+    def __init__(self, into: Callable[..., R], query: sa.sql.Executable, *, ownerless: str | None = None) -> None: ...
+
     def __init__(
         self, into: Callable[..., R] | None, query: sa.sql.Executable, *, ownerless: str | None = None
     ) -> None:
         self.into = into
         self.query = query
         self.ownerless = ownerless
-        self.writes = isinstance(query, sa.Insert | sa.Update | sa.Delete)
+        self.writes = isinstance(query, _Write)
         Statement.every.append(self)
 
     @cached_property
     def sqlite(self) -> ForSqlite:
-        compiled = _compile(self.query, _SQLITE)
-        return ForSqlite(str(compiled), _constants(compiled))
+        plain = _Compiled.of(self.query, _SQLITE)
+        return ForSqlite(plain.sql, plain.constants)
 
     @cached_property
     def postgres(self) -> ForPostgres:
         from sqlalchemy.dialects.postgresql.asyncpg import dialect  # not needed, and not loaded, on SQLite
 
-        plain, batch = _compile(self.query, dialect()), _compile(self._numbered(), dialect())
-        return ForPostgres(str(plain), _picker(plain), str(batch), _picker(batch), _constants(plain))
+        numbers = dialect()  # type: ignore[no-untyped-call]
+        plain, batch = _Compiled.of(self.query, numbers), _Compiled.of(self._numbered(), numbers)
+        return ForPostgres(
+            plain.sql, _picker(plain.names), batch.sql, _picker(batch.names), _key(self.query, plain), plain.constants
+        )
 
     def _numbered(self) -> ClauseElement:
         ordinal = sa.bindparam(ORDINAL, type_=sa.Integer).label(ORDINAL)
         query: Any = self.query
-        if isinstance(query, sa.Insert | sa.Update | sa.Delete):
+        if isinstance(query, _Write):
             return query.returning(ordinal)
+        if isinstance(query, sa.CompoundSelect):  # a union takes no further column
+            return sa.select(query.subquery(), ordinal)
         return query.add_columns(ordinal)  # type: ignore[no-any-return]
 
 
-def _compile(query: Any, dialect: sa.Dialect) -> Any:
-    return query.compile(dialect=dialect)
+class _Compiled(NamedTuple):
+    """names: of the binds in their order, where the dialect counts them.
+
+    constants: values the code wrote into the statement (``status == "captured"``), which no caller gives.
+    """
+
+    sql: str
+    names: Sequence[str]
+    constants: Mapping[str, Any]
+
+    @classmethod
+    def of(cls, query: Any, dialect: sa.Dialect) -> "_Compiled":
+        compiled = query.compile(dialect=dialect)
+        required = {name for bind, name in compiled.bind_names.items() if bind.required}
+        # A list the code wrote (``status.in_([...])``) is spelled out now: nothing is filled in when statements run.
+        state = compiled.construct_expanded_state(dict.fromkeys(required))
+        lists = state.parameter_expansion
+        constants = {name: v for name, v in state.parameters.items() if name not in required and name not in lists}
+        return cls(state.statement, state.positiontup or (), constants)
 
 
-def _constants(compiled: Any) -> Mapping[str, Any]:
-    """Values the code wrote into the statement (``status == "captured"``), which no caller gives."""
-    return {name: bind.value for bind, name in compiled.bind_names.items() if bind.value is not None}
-
-
-def _picker(compiled: Any) -> Pick:
-    names = compiled.positiontup or ()
+def _picker(names: Sequence[str]) -> Pick:
     if len(names) > 1:
         return itemgetter(*names)
     return lambda params: tuple(params[name] for name in names)
+
+
+def _key(query: Any, compiled: _Compiled) -> Pick:
+    """The primary key's binds first, in its order, then whatever else the condition of an update compares with."""
+    if not isinstance(query, _Write):
+        return lambda params: ()
+    primary = [column.name for column in query.table.primary_key]
+    if isinstance(query, sa.Insert):
+        names = set(primary) & set(compiled.names)
+    else:
+        parts = () if query.whereclause is None else visitors.iterate(query.whereclause)
+        names = {part.key for part in parts if isinstance(part, sa.BindParameter) and part.required}
+    ordered = sorted(names, key=lambda name: (primary.index(name) if name in primary else len(primary), name))
+    return lambda params: tuple(str(params[name]) for name in ordered)

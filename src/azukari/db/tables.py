@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import Insert, insert
 
 #: Constraint names are fixed, so that migrations can name them on both databases.
 metadata = sa.MetaData(
@@ -79,7 +80,15 @@ def bind(column: sa.ColumnElement[Any], name: str | None = None) -> sa.BindParam
     return sa.bindparam(name or column.key, type_=column.type)
 
 
-def add(table: sa.Table, **fixed: Any) -> sa.Insert:
-    """An insert of one row that binds every column by its name, ``fixed`` ones to a constant of the code."""
+def add(table: sa.Table, **fixed: Any) -> Insert:
+    """An insert of one row that binds every column by its name, ``fixed`` ones to a constant of the code.
+
+    PostgreSQL's Insert, because it knows ON CONFLICT; SQLite's compiler writes it just as well.
+    """
     bound: dict[str, Any] = {column.name: bind(column) for column in table.c}
-    return sa.insert(table).values({**bound, **fixed})
+    return insert(table).values({**bound, **fixed})
+
+
+def add_unless_there(table: sa.Table, **fixed: Any) -> Insert:
+    """:func:`add` that changes nothing, and counts 0 rows, where a unique key is taken."""
+    return add(table, **fixed).on_conflict_do_nothing()

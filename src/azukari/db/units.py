@@ -1,9 +1,10 @@
 """The contract between a unit of work and the engine that runs it."""
 
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping
+from contextlib import suppress
 from typing import Any, Concatenate, NamedTuple, ParamSpec, Protocol, TypeVar
 
-from azukari.core.errors import Unavailable
+from azukari.core.errors import Locked, Unavailable
 from azukari.db.statements import Statement
 
 P = ParamSpec("P")
@@ -49,7 +50,11 @@ class UnitMisuse(RuntimeError):
 
 
 class DatabaseDown(Unavailable):
-    """The database or its disk cannot take the unit now; nothing of it was stored."""
+    """The database or its disk cannot take the unit now.
+
+    Nothing of it was stored, but for one case that cannot be told apart: a connection that broke while its commit was
+    under way. So whoever tries again does it in a way that may run twice.
+    """
 
 
 class Database(Protocol):
@@ -69,6 +74,21 @@ class Database(Protocol):
     async def close(self) -> None:
         """Finish what was accepted, then let go of files and connections."""
         ...
+
+
+#: Two writers that keep meeting at one row give way to each other this often.
+_TRIES = 5
+
+
+async def persevere(db: Database, unit: Unit[P, R], /, *args: P.args, **kwargs: P.kwargs) -> R:
+    """Run a unit that reads a row and then changes it as it was read: again when another writer was faster.
+
+    Such a unit raises Locked when its guarded update changed nothing. Raises Locked after five losses.
+    """
+    for _ in range(_TRIES - 1):
+        with suppress(Locked):
+            return await db.write(unit, *args, **kwargs)
+    return await db.write(unit, *args, **kwargs)
 
 
 _HOT = "azukari_hot"
@@ -94,6 +114,28 @@ def name_of(unit: Callable[..., Any]) -> str:
     """``payments.service.record_intent``: how a unit is named at its commit."""
     function: Any = getattr(unit, "func", unit)
     return f"{function.__module__.removeprefix('azukari.')}.{function.__qualname__}"
+
+
+def fill(statement: Statement[Any], owner: Owner | None, params: dict[str, Any], constants: Mapping[str, Any]) -> None:
+    """Add to a caller's params what the statement needs besides: its owner, and the constants of the code."""
+    if owner is not None:
+        params["merchant_id"], params["mode"] = owner
+    elif statement.ownerless is None:
+        raise no_owner(statement)
+    if constants:
+        params.update(constants)
+
+
+def waits(name: str, awaited: Any) -> UnitMisuse:
+    """The error for a unit that waited for a clock, a socket or another task: for ``awaited``."""
+    if getattr(awaited, "_asyncio_future_blocking", False):
+        awaited._asyncio_future_blocking = False  # it was not at fault, and others may still wait for it
+    return UnitMisuse(f"{name} waited for something that is not its tx")
+
+
+def only_reads(name: str) -> UnitMisuse:
+    """The error for a unit that was given to ``read``, and writes."""
+    return UnitMisuse(f"{name} writes, and was run by read")
 
 
 def no_owner(statement: Statement[Any]) -> UnitMisuse:

@@ -1,0 +1,340 @@
+"""The ``azukari`` command."""
+
+import asyncio
+import json
+import os
+import resource
+import signal
+import sys
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
+from ipaddress import ip_address
+from pathlib import Path
+from typing import Annotated, Any, NoReturn, TypeVar
+
+import typer
+
+from azukari import __version__
+from azukari.core import config
+from azukari.core.config import SettingError, Settings
+from azukari.core.secret import Secret
+
+R = TypeVar("R")
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
+merchants_app = typer.Typer(no_args_is_help=True, help="Merchants of this installation.")
+keys_app = typer.Typer(no_args_is_help=True, help="API keys: create, list, roll, revoke.")
+app.add_typer(merchants_app, name="merchants")
+app.add_typer(keys_app, name="keys")
+
+Data = Annotated[Path | None, typer.Option(help="The data directory. [AZUKARI_DATA; ./azukari-data]")]
+DatabaseUrl = Annotated[
+    str | None, typer.Option("--database", help="postgresql://… [AZUKARI_DATABASE_URL; SQLite in the data directory]")
+]
+AsJson = Annotated[bool, typer.Option("--json", help="One line of JSON instead of text.")]
+
+
+def _settings(data: Path | None, database: str | None, **more: Any) -> Settings:
+    """The environment's settings under the command's options; left in the environment for further processes."""
+    if data is not None:
+        os.environ["AZUKARI_DATA"] = str(data)
+    if database is not None:
+        os.environ["AZUKARI_DATABASE_URL"] = database
+    for name, value in more.items():
+        if value is not None:
+            os.environ[f"AZUKARI_{name.upper()}"] = str(value)
+    return config.read()
+
+
+def _run(work: Callable[[], Awaitable[R]]) -> R:
+    """Run a command's work; what a person can mend becomes a sentence and exit status 1."""
+    from azukari.core.errors import Unavailable
+    from azukari.merchants.service import LiveKeysRefused
+    from azukari.vault import VaultError
+
+    async def main() -> R:
+        return await work()
+
+    try:
+        return asyncio.run(main())
+    except SettingError as error:
+        _fail(str(error))
+    except VaultError as error:
+        _fail(f"The vault cannot be opened: {error}")
+    except LiveKeysRefused:
+        _fail(
+            "Live keys need the vault's key to lie outside of the data directory. Set AZUKARI_KEK_FILE to a file "
+            "elsewhere (0400), and start from an empty data directory."
+        )
+    except (Unavailable, OSError) as error:
+        reason = error.__cause__ or error
+        _fail(f"The database cannot be used ({type(reason).__name__}). Check --database, and that it is running.")
+
+
+def _fail(sentence: str) -> NoReturn:
+    typer.secho(sentence, err=True, fg=typer.colors.RED)
+    raise typer.Exit(1)
+
+
+@app.callback(invoke_without_command=True)
+def _main(version: Annotated[bool, typer.Option("--version", help="Show the version.")] = False) -> None:
+    if version:
+        typer.echo(__version__)
+        raise typer.Exit
+
+
+@app.command()
+def init(data: Data = None, database: DatabaseUrl = None, as_json: AsJson = False) -> None:
+    """Create the data directory, keys and database, and one merchant with a test key pair."""
+    from azukari import setup
+
+    try:
+        settings = _settings(data, database)
+    except SettingError as error:
+        _fail(str(error))
+    made = _run(lambda: setup.init(settings))
+    if as_json:
+        _print_json(
+            {
+                "secret_key": made.secret_key.reveal(),
+                "publishable_key": made.publishable_key.reveal(),
+                "data": str(made.data),
+            }
+        )
+        return
+    typer.echo(f"Ready in {made.data}")
+    _show_pair(made.secret_key, made.publishable_key)
+
+
+@app.command()
+def serve(
+    data: Data = None,
+    database: DatabaseUrl = None,
+    host: Annotated[str | None, typer.Option(help="Address to listen on. [AZUKARI_HOST; 127.0.0.1]")] = None,
+    port: Annotated[int | None, typer.Option(help="Port to listen on. [AZUKARI_PORT; 8420]")] = None,
+    workers: Annotated[int, typer.Option(min=1, help="Server processes.")] = 1,
+) -> None:
+    """Serve the API. On an empty data directory this does `init` first."""
+    from azukari import setup
+    from azukari.core import log
+    from azukari.web import server
+
+    try:
+        settings = _settings(data, database, host=host, port=port)
+        _refuse_plaintext(settings)
+    except SettingError as error:
+        _fail(str(error))
+    # A core dump would hold the keys of the vault and whatever card is in flight.
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    made = _run(lambda: setup.ensure(settings))
+    log.setup(settings.log_level)
+    _greet(settings, made)
+    server.serve(
+        server.config("azukari.app:build", factory=True, host=settings.host, port=settings.port, workers=workers)
+    )
+
+
+@app.command()
+def worker(data: Data = None, database: DatabaseUrl = None) -> None:
+    """Settle and sweep in a process of its own, beside servers run with AZUKARI_WORKER=0."""
+    from azukari import setup
+    from azukari import worker as loop
+    from azukari.core import log
+    from azukari.wiring import Parts
+
+    try:
+        settings = _settings(data, database)
+    except SettingError as error:
+        _fail(str(error))
+    log.setup(settings.log_level)
+
+    async def work() -> None:
+        await setup.ensure(settings)
+        parts = await Parts.assemble(settings)
+        stop = asyncio.Event()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            asyncio.get_running_loop().add_signal_handler(number, stop.set)
+        log.event("worker.ready", pid=os.getpid())
+        await loop.run(parts, stop)
+        await parts.close()
+
+    _run(work)
+
+
+@app.command()
+def migrate(data: Data = None, database: DatabaseUrl = None) -> None:
+    """Bring the database to this version's schema."""
+    from azukari.db import migrate as migrations
+
+    try:
+        settings = _settings(data, database)
+    except SettingError as error:
+        _fail(str(error))
+    _run(lambda: migrations.migrate(settings))
+    typer.echo(f"The schema is at {migrations.HEAD}.")
+
+
+@merchants_app.command("create")
+def create_merchant(name: str, data: Data = None, database: DatabaseUrl = None, as_json: AsJson = False) -> None:
+    """Add a merchant. It has no keys yet: `azukari keys create MERCHANT_ID`."""
+    from azukari.merchants import service
+
+    made = _with_parts(data, database, lambda parts: service.create(parts.db, name, parts.clock, parts.ids))
+    _show(as_json, [{"id": made.id, "name": made.name}])
+
+
+@merchants_app.command("list")
+def list_merchants(data: Data = None, database: DatabaseUrl = None, as_json: AsJson = False) -> None:
+    """Every merchant."""
+    from azukari.merchants import store
+
+    found = _with_parts(data, database, lambda parts: parts.db.read(store.list_merchants))
+    _show(as_json, [{"id": each.id, "name": each.name, "created": _when(each.created_at)} for each in found])
+
+
+@keys_app.command("create")
+def create_keys(
+    merchant: str,
+    live: Annotated[bool, typer.Option("--live", help="Live keys instead of test keys.")] = False,
+    data: Data = None,
+    database: DatabaseUrl = None,
+    as_json: AsJson = False,
+) -> None:
+    """Make a secret and a publishable key. They are shown now and never again."""
+    from azukari.merchants import store
+    from azukari.merchants.service import Pair
+    from azukari.wiring import Parts
+
+    async def make(parts: Parts) -> Pair:
+        if await parts.db.read(store.find_merchant, merchant) is None:
+            raise SettingError("There is no merchant with this id. `azukari merchants list` shows them.")
+        return await parts.keyring.make_pair(merchant, "live" if live else "test")
+
+    pair = _with_parts(data, database, make)
+    if as_json:
+        _print_json({"secret_key": pair.secret.reveal(), "publishable_key": pair.publishable.reveal()})
+    else:
+        _show_pair(pair.secret, pair.publishable)
+
+
+@keys_app.command("list")
+def list_keys(merchant: str, data: Data = None, database: DatabaseUrl = None, as_json: AsJson = False) -> None:
+    """A merchant's keys: their ids and ends, not the keys."""
+    from azukari.merchants import store
+
+    found = _with_parts(data, database, lambda parts: parts.db.read(store.list_keys, merchant))
+    _show(
+        as_json,
+        [
+            {
+                "id": each.id,
+                "key": f"{each.kind}_{each.mode}_…{each.last_four}",
+                "created": _when(each.created_at),
+                "last_used": _when(each.last_used_at),
+                "revoked": _when(each.revoked_at),
+            }
+            for each in found
+        ],
+    )
+
+
+@keys_app.command("roll")
+def roll_key(key: str, data: Data = None, database: DatabaseUrl = None, as_json: AsJson = False) -> None:
+    """Make a new key like this one (named by its id); the old one stays good until you revoke it."""
+    made = _with_parts(data, database, lambda parts: parts.keyring.roll(key))
+    if made is None:
+        _fail("There is no key with this id. `azukari keys list MERCHANT_ID` shows them.")
+    _show(as_json, [{"key": made.reveal()}])
+
+
+@keys_app.command("revoke")
+def revoke_key(key: str, data: Data = None, database: DatabaseUrl = None, as_json: AsJson = False) -> None:
+    """End a key (named by its id), everywhere within a second."""
+    if not _with_parts(data, database, lambda parts: parts.keyring.revoke(key)):
+        _fail("There is no key in use with this id. `azukari keys list MERCHANT_ID` shows them.")
+    _show(as_json, [{"id": key, "revoked": True}])
+
+
+def _with_parts(data: Path | None, database: str | None, work: Callable[[Any], Awaitable[R]]) -> R:
+    """Open the installation for one piece of administration."""
+    from azukari import setup
+    from azukari.wiring import Parts
+
+    try:
+        settings = _settings(data, database)
+    except SettingError as error:
+        _fail(str(error))
+
+    async def main() -> R:
+        await setup.ensure(settings)
+        parts = await Parts.assemble(settings)
+        try:
+            return await work(parts)
+        finally:
+            await parts.close()
+
+    return _run(main)
+
+
+def _refuse_plaintext(settings: Settings) -> None:
+    """Card numbers do not travel in the clear (SEC-8). Raises SettingError."""
+    try:
+        outside = not ip_address(settings.host).is_loopback
+    except ValueError:
+        outside = settings.host != "localhost"
+    if outside and not settings.trusted_proxies and not settings.insecure_http:
+        raise SettingError(
+            f"Refusing to listen on {settings.host} without TLS. Put a proxy that ends TLS in front and name it in "
+            "AZUKARI_TRUSTED_PROXIES, or set AZUKARI_INSECURE_HTTP=1 on an installation without live keys."
+        )
+
+
+def _greet(settings: Settings, made: Any) -> None:
+    if not sys.stdout.isatty() and made is None:
+        return
+    typer.echo(f"Azukari {__version__} on {settings.base_url}")
+    if made is None:
+        return
+    _show_pair(made.secret_key, made.publishable_key)
+    typer.echo(
+        "\nA first customer, to paste:\n"
+        f"  curl -X POST {settings.base_url}/api/v1/customers --user {made.secret_key.reveal()}: \\\n"
+        "    --data 'payment_details[type]=credit_card' --data 'payment_details[number]=4111111111111111' \\\n"
+        "    --data 'payment_details[month]=12' --data 'payment_details[year]=2030' "
+        "--data 'payment_details[name]=Taro Yamada'\n",
+    )
+    sys.stdout.flush()
+
+
+def _show_pair(secret: Secret, publishable: Secret) -> None:
+    typer.echo(f"  secret key       {secret.reveal()}")
+    typer.echo(f"  publishable key  {publishable.reveal()}")
+
+
+def _print_json(value: object) -> None:
+    typer.echo(json.dumps(value))
+
+
+def _show(as_json: bool, rows: list[dict[str, Any]]) -> None:
+    """A table for people, or a JSON array."""
+    if as_json:
+        _print_json(rows)
+        return
+    from rich.console import Console
+    from rich.table import Table
+
+    if not rows:
+        typer.echo("None.")
+        return
+    table = Table(*rows[0], box=None, pad_edge=False)
+    for row in rows:
+        table.add_row(*("" if value is None else str(value) for value in row.values()))
+    Console().print(table)
+
+
+def _when(moment: int | None) -> str | None:
+    return None if moment is None else datetime.fromtimestamp(moment / 1_000, UTC).isoformat(timespec="seconds")
+
+
+if __name__ == "__main__":
+    app()

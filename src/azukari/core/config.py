@@ -1,0 +1,133 @@
+"""Settings: read once, from ``AZUKARI_NAME`` or from the file that ``AZUKARI_NAME_FILE`` names."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from ipaddress import IPv4Network, IPv6Network, ip_network
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from azukari.core.log import LEVELS, Level
+from azukari.core.secret import Secret
+
+PREFIX = "AZUKARI_"
+
+
+class SettingError(Exception):
+    """A setting is missing or wrong; the text says what to do, and never repeats a secret."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """How one installation is set up.
+
+    data: the data directory.
+    database_url: ``postgresql://…``, or None for SQLite in the data directory. It holds a password.
+    database_owner_url: who migrates PostgreSQL; None: the same as database_url.
+    public_url: what addresses we give out start with; None: the address served on.
+    trusted_proxies: networks whose ``X-Forwarded-For`` and ``-Proto`` are believed.
+    kek_file: the file key provider's key; None: inside the data directory, good for test keys only.
+    simulator_delay, simulator_fault: what every simulated call does unless its request says otherwise.
+    """
+
+    data: Path
+    database_url: Secret | None = None
+    database_owner_url: Secret | None = None
+    host: str = "127.0.0.1"
+    port: int = 8420
+    public_url: str | None = None
+    trusted_proxies: tuple[IPv4Network | IPv6Network, ...] = ()
+    insecure_http: bool = False
+    kek_file: Path | None = None
+    log_level: Level = "info"
+    worker_inside: bool = True
+    simulator_delay: int = 0
+    simulator_fault: str | None = None
+
+    @property
+    def on_postgres(self) -> bool:
+        return self.database_url is not None
+
+    @property
+    def base_url(self) -> str:
+        """The address we give out, without a slash at its end."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return (self.public_url or f"http://{host}:{self.port}").rstrip("/")
+
+
+def read(environment: Mapping[str, str] | None = None) -> Settings:
+    """The settings of this process. Raises SettingError."""
+    env = _Environment(os.environ if environment is None else environment)
+    return Settings(
+        data=Path(env.text("DATA") or "azukari-data"),
+        database_url=env.database("DATABASE_URL"),
+        database_owner_url=env.database("DATABASE_OWNER_URL"),
+        host=env.text("HOST") or "127.0.0.1",
+        port=env.number("PORT", 8420, 65_535),
+        public_url=env.url("PUBLIC_URL"),
+        trusted_proxies=env.networks("TRUSTED_PROXIES"),
+        insecure_http=env.flag("INSECURE_HTTP", False),
+        kek_file=Path(path) if (path := env.text("KEK_FILE")) else None,
+        log_level=env.level("LOG_LEVEL"),
+        worker_inside=env.flag("WORKER", True),
+        simulator_delay=env.number("SIMULATOR_DELAY", 0, 60_000),
+        simulator_fault=env.text("SIMULATOR_FAULT"),
+    )
+
+
+class _Environment:
+    def __init__(self, variables: Mapping[str, str]) -> None:
+        self._variables = variables
+
+    def text(self, name: str) -> str | None:
+        value = self._variables.get(PREFIX + name)
+        path = self._variables.get(f"{PREFIX}{name}_FILE")
+        if value is None and path is not None:
+            try:
+                value = Path(path).read_text(encoding="utf-8").strip()
+            except OSError as error:
+                raise SettingError(f"{PREFIX}{name}_FILE names a file that cannot be read: {error.strerror}.") from None
+        return value or None
+
+    def number(self, name: str, default: int, most: int) -> int:
+        value = self.text(name)
+        if value is None:
+            return default
+        if not value.isascii() or not value.isdigit() or int(value) > most:
+            raise SettingError(f"{PREFIX}{name} must be a whole number from 0 to {most}.")
+        return int(value)
+
+    def level(self, name: str) -> Level:
+        value = (self.text(name) or "info").lower()
+        for level in LEVELS:
+            if value == level:
+                return level
+        raise SettingError(f"{PREFIX}{name} must be one of {', '.join(LEVELS)}.")
+
+    def flag(self, name: str, default: bool) -> bool:
+        value = self.text(name)
+        if value is None:
+            return default
+        if value.lower() not in ("1", "0", "true", "false", "yes", "no", "on", "off"):
+            raise SettingError(f"{PREFIX}{name} must be 1 or 0.")
+        return value.lower() in ("1", "true", "yes", "on")
+
+    def url(self, name: str) -> str | None:
+        value = self.text(name)
+        if value is not None and (urlsplit(value).scheme not in ("http", "https") or not urlsplit(value).netloc):
+            raise SettingError(f"{PREFIX}{name} must be an address that starts with https:// or http://.")
+        return value
+
+    def database(self, name: str) -> Secret | None:
+        value = self.text(name)
+        if value is None or value.startswith("sqlite"):
+            return None
+        if urlsplit(value).scheme not in ("postgresql", "postgres"):
+            raise SettingError(f"{PREFIX}{name} must start with postgresql://, or be left out for SQLite.")
+        return Secret(value)
+
+    def networks(self, name: str) -> tuple[IPv4Network | IPv6Network, ...]:
+        try:
+            return tuple(ip_network(part.strip()) for part in (self.text(name) or "").split(",") if part.strip())
+        except ValueError:
+            raise SettingError(f"{PREFIX}{name} must be addresses or networks with commas between them.") from None

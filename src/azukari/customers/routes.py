@@ -1,0 +1,50 @@
+"""``/customers`` and ``/external_customers``."""
+
+from azukari.customers import service, store
+from azukari.customers.schemas import CustomerOut, CustomerQuery, CustomerWrite, Forgotten
+from azukari.web.answers import Answer
+from azukari.web.call import Call
+from azukari.web.lists import ListOut, list_out
+from azukari.web.routing import Router, SecretKey
+
+router = Router()
+
+
+@router.post("/customers", SecretKey)
+async def create(call: Call, body: CustomerWrite) -> Answer:
+    """Create a customer."""
+    return await service.create(call, body)
+
+
+@router.get("/customers", SecretKey)
+async def index(call: Call, query: CustomerQuery) -> ListOut:
+    """List customers, newest first."""
+    bounds = query.bounds(call.now)
+    expiration = query.month_and_year()
+    found = await call.db.read(store.page, call.owner, **bounds.as_arguments(), expiration=expiration)
+    return list_out(bounds, found, [CustomerOut.of(customer) for customer in found.rows])
+
+
+@router.get("/customers/{id}", SecretKey)
+async def show(call: Call, id: str) -> CustomerOut:
+    """Show a customer."""
+    return CustomerOut.of(await call.db.read(store.get, call.owner, id))
+
+
+@router.patch("/customers/{id}", SecretKey)
+async def update(call: Call, id: str, body: CustomerWrite) -> Answer:
+    """Change a customer or replace the details."""
+    return await service.update(call, id, body)
+
+
+@router.delete("/customers/{id}", SecretKey)
+async def delete(call: Call, id: str) -> CustomerOut:
+    """Delete a customer and erase the details."""
+    return await service.delete(call, id)
+
+
+@router.delete("/external_customers/{id}", SecretKey)
+async def delete_external(call: Call, id: str) -> Forgotten:
+    """Forget the details kept for the merchant's own customer id."""
+    await service.delete_external(call, id)
+    return Forgotten(id)

@@ -1,0 +1,154 @@
+"""Table ``customers``."""
+
+import msgspec
+import sqlalchemy as sa
+
+from azukari.core.errors import NotFound
+from azukari.db import (
+    Integer,
+    Json,
+    Listing,
+    Owner,
+    Page,
+    Statement,
+    Text,
+    Time,
+    Tx,
+    add,
+    bind,
+    owned,
+    owned_reference,
+    owned_table,
+)
+
+customers = owned_table(
+    "customers",
+    sa.Column("email", Text),
+    sa.Column("metadata", Json, nullable=False),
+    sa.Column("entry_id", Text),
+    sa.Column("source", Json),
+    sa.Column("exp_month", Integer),
+    sa.Column("exp_year", Integer),
+    sa.Column("network_id", Text),
+    sa.Column("scenario", Text),
+    sa.Column("external_id", Text),
+    sa.Column("version", Integer, nullable=False),
+    sa.Column("created_at", Time, nullable=False),
+    sa.Column("deleted_at", Time),
+    owned_reference("entry_id", "vault_entries"),
+    sa.Index(None, "merchant_id", "mode", "external_id"),
+)
+
+
+class Customer(msgspec.Struct, frozen=True):
+    """A row of ``customers``.
+
+    source: what the wire shows of the saved details, JSON. entry_id: the vault's entry; None: nothing is saved.
+    network_id: the network's id of the transaction that checked the card. scenario: what every test payment ends in.
+    version: raised by every change, which names the one it read.
+    """
+
+    merchant_id: str
+    mode: str
+    id: str
+    email: str | None
+    metadata: str
+    entry_id: str | None
+    source: str | None
+    exp_month: int | None
+    exp_year: int | None
+    network_id: str | None
+    scenario: str | None
+    external_id: str | None
+    version: int
+    created_at: int
+    deleted_at: int | None
+
+
+_there = customers.c.deleted_at.is_(None)
+_this = (*owned(customers), customers.c.id == sa.bindparam("customer", type_=Text), _there)
+_at_version = customers.c.version == sa.bindparam("read_version", type_=Integer)
+
+_ADD = Statement(None, add(customers, deleted_at=None))
+_BY_ID = Statement(
+    Customer, sa.select(customers).where(*owned(customers), customers.c.id == bind(customers.c.id), _there)
+)
+_BY_EXTERNAL_ID = Statement(
+    Customer,
+    sa.select(customers).where(*owned(customers), customers.c.external_id == bind(customers.c.external_id), _there),
+)
+_UPDATE: Statement[None] = Statement(
+    None,
+    sa.update(customers)
+    .where(*_this, _at_version)
+    .values(
+        version=customers.c.version + 1,
+        **{
+            name: sa.bindparam(f"new_{name}", type_=customers.c[name].type)
+            for name in ("email", "metadata", "entry_id", "source", "exp_month", "exp_year", "network_id")
+        },
+    ),
+)  # fmt: skip
+_ERASE: Statement[None] = Statement(
+    None,
+    sa.update(customers)
+    .where(*_this, _at_version)
+    .values(
+        version=customers.c.version + 1, deleted_at=sa.bindparam("at", type_=Time), email=None, metadata="{}",
+        entry_id=None, source=None, external_id=None,
+    ),
+)  # fmt: skip
+_LIST = Listing(
+    Customer,
+    customers,
+    always=(_there,),
+    expiration=sa.and_(
+        customers.c.exp_month == sa.bindparam("exp_month", type_=Integer),
+        customers.c.exp_year == sa.bindparam("exp_year", type_=Integer),
+    ),
+)
+
+
+async def save(tx: Tx, customer: Customer) -> None:
+    """A new customer."""
+    row = msgspec.structs.asdict(customer)
+    del row["merchant_id"], row["mode"], row["deleted_at"]
+    await tx.run(_ADD, Owner(customer.merchant_id, customer.mode), **row)
+
+
+async def get(tx: Tx, owner: Owner, customer_id: str) -> Customer:
+    """The owner's customer. Raises NotFound."""
+    customer = await tx.one(_BY_ID, owner, id=customer_id)
+    if customer is None:
+        raise NotFound
+    return customer
+
+
+async def find_by_external_id(tx: Tx, owner: Owner, external_id: str) -> list[Customer]:
+    """The owner's customers kept under the merchant's own id."""
+    return await tx.all(_BY_EXTERNAL_ID, owner, external_id=external_id)
+
+
+async def update(tx: Tx, read: Customer, new: Customer) -> bool:
+    """Change a customer that is still as it was read; False: it is not."""
+    changed = await tx.run(
+        _UPDATE, Owner(read.merchant_id, read.mode), customer=read.id, read_version=read.version, new_email=new.email,
+        new_metadata=new.metadata, new_entry_id=new.entry_id, new_source=new.source, new_exp_month=new.exp_month,
+        new_exp_year=new.exp_year, new_network_id=new.network_id,
+    )  # fmt: skip
+    return changed == 1
+
+
+async def erase(tx: Tx, read: Customer, at: int) -> bool:
+    """Delete a customer that is still as it was read: its row stays for the books, empty; False: it is not."""
+    owner = Owner(read.merchant_id, read.mode)
+    return await tx.run(_ERASE, owner, customer=read.id, read_version=read.version, at=at) == 1
+
+
+async def page(
+    tx: Tx, owner: Owner, *, page: int, per_page: int, start: int, end: int, expiration: tuple[int, int] | None
+) -> Page[Customer]:
+    """A page of the owner's customers, newest first. expiration: month and year of the saved card."""
+    given = {} if expiration is None else {"exp_month": expiration[0], "exp_year": expiration[1]}
+    filters = ("expiration",) if given else ()
+    return await _LIST.page(tx, owner, page=page, per_page=per_page, start=start, end=end, filters=filters, **given)

@@ -1,0 +1,133 @@
+"""One connection to PostgreSQL, and what the driver's errors mean."""
+
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeVar
+
+import asyncpg
+
+from azukari.db.units import DatabaseDown, UnitMisuse
+
+R = TypeVar("R")
+
+#: How often work is tried that lost against another transaction.
+TRIES = 5
+CONNECT_SECONDS = 5.0
+#: A statement, with its wait for other transactions' rows, is given up by the server; a dead network by us.
+STATEMENT_SECONDS = 10
+NETWORK_SECONDS = 15.0
+
+_SETTINGS = {
+    "application_name": "azukari",
+    "default_transaction_isolation": "read committed",
+    "synchronous_commit": "on",
+    "statement_timeout": f"{STATEMENT_SECONDS}s",
+    # A process that is stopped in the middle of a transaction must not keep its rows from the others.
+    "idle_in_transaction_session_timeout": f"{STATEMENT_SECONDS}s",
+    "jit": "off",
+}
+
+#: Another transaction was in the way, or a migration changed a table under a prepared statement: it is tried again.
+_AGAIN = (
+    asyncpg.SerializationError,
+    asyncpg.DeadlockDetectedError,
+    asyncpg.InvalidCachedStatementError,
+    asyncpg.OutdatedSchemaCacheError,
+)
+#: The server, its disk or the way to it is not there; also a standby that takes no writes.
+_DOWN = (
+    asyncpg.PostgresConnectionError,
+    asyncpg.InsufficientResourcesError,
+    asyncpg.OperatorInterventionError,
+    asyncpg.PostgresSystemError,
+    asyncpg.ReadOnlySQLTransactionError,
+    asyncpg.InternalClientError,
+    OSError,
+)
+
+
+class Unreachable(DatabaseDown):
+    """No connection can be made at all: whoever waits behind would fare no better."""
+
+
+class Link:
+    """A connection that is made when it is needed, and made anew after it broke."""
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+        self._connection: Any = None
+
+    async def open(self) -> Any:
+        """The connection. Raises Unreachable."""
+        if self._connection is None or self._connection.is_closed():
+            try:
+                # Each statement of the code is prepared once for the life of its connection.
+                self._connection = await asyncpg.connect(
+                    self._url, timeout=CONNECT_SECONDS, command_timeout=NETWORK_SECONDS, server_settings=_SETTINGS,
+                    statement_cache_size=4_096, max_cached_statement_lifetime=0, max_cacheable_statement_size=0,
+                )  # fmt: skip
+            except (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError) as error:
+                raise Unreachable from error
+        return self._connection
+
+    async def attempt(self, work: Callable[[Any], Awaitable[R]]) -> R:
+        """What ``work`` makes of the connection; an error leaves no transaction behind.
+
+        Tried again when it lost against another transaction, and never when the connection broke: a commit may have
+        been under way. Raises DatabaseDown, and what ``work`` raises.
+        """
+        lost: BaseException | None = None
+        for _ in range(TRIES):
+            connection = await self.open()
+            try:
+                return await work(connection)
+            except _AGAIN as error:
+                lost = error
+                await self._roll_back()
+            except _DOWN as error:
+                self._drop()
+                raise DatabaseDown from error
+            except asyncpg.PostgresError as error:
+                await self._roll_back()
+                raise _without_values(error) from None
+            except asyncpg.InterfaceError as error:
+                self._drop()
+                if connection.is_closed():
+                    raise DatabaseDown from error
+                raise
+            except Exception:
+                await self._roll_back()
+                raise
+            except BaseException:  # the loop is being stopped
+                self._drop()
+                raise
+        raise DatabaseDown from lost
+
+    async def _roll_back(self) -> None:
+        try:
+            if self._connection.is_in_transaction():
+                await self._connection.execute("ROLLBACK")
+        except Exception:  # the connection is of no use, and dropping it rolls back as well
+            self._drop()
+
+    def _drop(self) -> None:
+        if self._connection is not None:
+            self._connection.terminate()
+            self._connection = None
+
+    async def close(self) -> None:
+        """Say goodbye to the server."""
+        connection, self._connection = self._connection, None
+        if connection is None:
+            return
+        try:
+            await connection.close(timeout=CONNECT_SECONDS)
+        except Exception:  # it was broken already
+            connection.terminate()
+
+
+def _without_values(error: Any) -> Exception:
+    """The error without what it tells of a row: it may come into a log."""
+    if isinstance(error, asyncpg.DataError):
+        return UnitMisuse(f"a value that does not fit its column: {getattr(error, 'query', None) or 'see the unit'}")
+    error.detail = None
+    return error  # type: ignore[no-any-return]

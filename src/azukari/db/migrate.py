@@ -1,0 +1,113 @@
+"""Bringing the stores to the schema of this version."""
+
+import asyncio
+import sqlite3
+from pathlib import Path
+
+import sqlalchemy as sa
+
+from azukari.core.config import Settings
+from azukari.core.secret import Secret
+from azukari.db.open import SqliteFiles
+from azukari.db.tables import KEYS_SCHEMA, SAD_SCHEMA
+
+#: The newest migration; a test holds it against the folder.
+HEAD = "0001"
+SCRIPTS = Path(__file__).parent.parent / "migrations"
+
+
+async def is_current(settings: Settings) -> bool:
+    """Whether the stores have this version's schema; quick, and without loading Alembic."""
+    return await current(settings) == HEAD
+
+
+async def current(settings: Settings) -> str | None:
+    """The schema's version; None for empty stores. Raises OSError where PostgreSQL cannot be reached."""
+    if settings.database_url is not None:
+        return await _postgres_version(settings.database_url)
+    path = settings.data / "azukari.db"
+    if not path.exists():
+        return None
+    connection = sqlite3.connect(path)
+    try:
+        row = connection.execute("SELECT version_num FROM alembic_version").fetchone()
+    except sqlite3.OperationalError:
+        return None
+    finally:
+        connection.close()
+    return None if row is None else str(row[0])
+
+
+async def _postgres_version(url: Secret) -> str | None:
+    import asyncpg
+
+    connection = await asyncpg.connect(url.reveal())
+    try:
+        there = await connection.fetchval("SELECT to_regclass('alembic_version') IS NOT NULL")
+        return await connection.fetchval("SELECT version_num FROM alembic_version") if there else None
+    finally:
+        await connection.close()
+
+
+async def migrate(settings: Settings) -> None:
+    """Run every migration that is missing. On PostgreSQL as the owner of the tables, who need not be the server."""
+    if settings.database_url is None:
+        settings.data.mkdir(mode=0o700, parents=True, exist_ok=True)
+        await asyncio.to_thread(_migrate_sqlite, SqliteFiles.of(settings.data))
+    else:
+        await _migrate_postgres(settings.database_url, settings.database_owner_url)
+
+
+def _migrate_sqlite(files: SqliteFiles) -> None:
+    def connect() -> sqlite3.Connection:
+        files.keys.open().close()  # the file and its journal mode, before it is attached
+        connection = files.main.open()
+        connection.execute(f"DETACH {KEYS_SCHEMA}")
+        connection.execute(f"ATTACH '{files.keys.uri}' AS {KEYS_SCHEMA}")
+        return connection
+
+    for path in (files.keys.path, files.main.path):
+        if path is not None:
+            path.touch(mode=0o600)
+    engine = sa.create_engine("sqlite://", creator=connect, poolclass=sa.pool.NullPool)
+    with engine.connect() as connection:
+        _upgrade(connection)
+    engine.dispose()
+
+
+async def _migrate_postgres(server: Secret, owner: Secret | None) -> None:
+    from sqlalchemy.ext.asyncio import create_async_engine
+
+    url = sa.make_url((owner or server).reveal()).set(drivername="postgresql+asyncpg")
+    engine = create_async_engine(url, poolclass=sa.pool.NullPool)
+    async with engine.connect() as connection:
+        # Several servers may start at once: one migrates, the others wait and find it done.
+        await connection.execute(sa.text("SELECT pg_advisory_lock(3250)"))
+        await connection.run_sync(_upgrade)
+        if owner is not None:
+            await connection.run_sync(_grant, sa.make_url(server.reveal()).username or "")
+        await connection.execute(sa.text("SELECT pg_advisory_unlock(3250)"))
+        await connection.commit()
+    await engine.dispose()
+
+
+def _upgrade(connection: sa.Connection) -> None:
+    from alembic import command
+    from alembic.config import Config
+
+    config = Config()
+    config.set_main_option("script_location", str(SCRIPTS))
+    config.attributes["connection"] = connection
+    command.upgrade(config, "head")
+
+
+def _grant(connection: sa.Connection, role: str) -> None:
+    """The server's role works with the rows; it owns nothing and alters nothing."""
+    name = connection.dialect.identifier_preparer.quote(role)
+    for schema in ("public", KEYS_SCHEMA, SAD_SCHEMA):
+        connection.execute(sa.text(f"GRANT USAGE ON SCHEMA {schema} TO {name}"))
+        rights = "SELECT, INSERT, UPDATE, DELETE"
+        connection.execute(sa.text(f"GRANT {rights} ON ALL TABLES IN SCHEMA {schema} TO {name}"))
+    connection.execute(sa.text(f"REVOKE INSERT, UPDATE, DELETE ON alembic_version FROM {name}"))
+    # The audit log is only ever added to.
+    connection.execute(sa.text(f"REVOKE UPDATE, DELETE ON audit_lines FROM {name}"))

@@ -1,0 +1,92 @@
+"""From settings to the three stores: the data, the wrapped keys, and what may only be in memory."""
+
+import hashlib
+import os
+import sqlite3
+from dataclasses import dataclass
+from pathlib import Path
+
+from sqlalchemy.dialects import sqlite
+from sqlalchemy.schema import CreateTable
+
+from azukari.core.config import Settings
+from azukari.db.sqlite import SqliteDatabase, Store
+from azukari.db.tables import KEYS_SCHEMA, SAD_SCHEMA, metadata
+from azukari.db.units import Announce, Database, DatabaseDown, quiet
+
+
+@dataclass(frozen=True, slots=True)
+class Stores:
+    """main: merchants' data. keys: wrapped data keys. sad: verification values. On PostgreSQL all three are one."""
+
+    main: Database
+    keys: Database
+    sad: Database
+
+    async def close(self) -> None:
+        """Let all of them go."""
+        for store in {id(store): store for store in (self.main, self.keys, self.sad)}.values():
+            await store.close()
+
+
+async def open_stores(settings: Settings, announce: Announce = quiet) -> Stores:
+    """Open a migrated installation. Raises DatabaseDown."""
+    if settings.database_url is not None:
+        from azukari.db.postgres import PostgresDatabase  # asyncpg is not loaded on SQLite
+
+        database = await PostgresDatabase.open(settings.database_url.reveal(), announce)
+        return Stores(database, database, database)
+    files = SqliteFiles.of(settings.data)
+    files.create_sad_tables()
+    return Stores(
+        SqliteDatabase(files.main, announce), SqliteDatabase(files.keys, announce), SqliteDatabase(files.sad, announce)
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class SqliteFiles:
+    """Where the stores of one data directory are."""
+
+    main: Store
+    keys: Store
+    sad: Store
+
+    @classmethod
+    def of(cls, data: Path) -> "SqliteFiles":
+        keys = Store(data / "keys.db", schema=KEYS_SCHEMA)
+        return cls(
+            main=Store(data / "azukari.db", attach=(keys,)),
+            keys=keys,
+            sad=Store(_memory_file(data), schema=SAD_SCHEMA, volatile=True),
+        )
+
+    def create_sad_tables(self) -> None:
+        """They are gone with the machine's memory, so every start makes sure of them."""
+        if self.sad.path is not None:
+            self.sad.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        tables = [table for table in metadata.sorted_tables if table.schema == SAD_SCHEMA]
+        connection = self.sad.open()
+        try:
+            for table in tables:
+                connection.execute(str(CreateTable(table, if_not_exists=True).compile(dialect=sqlite.dialect())))
+        except sqlite3.Error as error:
+            raise DatabaseDown from error
+        finally:
+            connection.close()
+
+
+def _memory_file(data: Path) -> Path | None:
+    """A file on a memory file system, its own for each data directory; None where the system has none."""
+    shm = Path("/dev/shm")  # noqa: S108 - this one is memory, which is the point
+    if not _is_memory(shm):
+        return None
+    name = hashlib.sha256(str(data.absolute()).encode()).hexdigest()[:16]  # a file name, nothing secret
+    return shm / f"azukari-{os.getuid()}" / name / "sad.db"
+
+
+def _is_memory(path: Path) -> bool:
+    try:
+        mounts = Path("/proc/mounts").read_text(encoding="ascii", errors="replace").splitlines()
+    except OSError:
+        return False
+    return any(fields[1:3] == [str(path), "tmpfs"] for fields in map(str.split, mounts))

@@ -1,0 +1,230 @@
+"""The PostgreSQL engine: one transaction per unit on a few connections, and the hottest units in lock step.
+
+The engine drives a unit itself, statement by statement (``stepping.py``); units marked :func:`~azukari.db.hot` that
+wait at the same time share a transaction (``lockstep.py``). READ COMMITTED throughout: races are settled by guarded
+updates and their row counts.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable
+from functools import partial
+from typing import Any, ParamSpec, Self, TypeVar
+
+from azukari.db.link import Link, Unreachable
+from azukari.db.lockstep import Spoiled, lock_step
+from azukari.db.stepping import Running, Step
+from azukari.db.units import Announce, DatabaseDown, Unit, UnitMisuse, is_hot, name_of, only_reads, quiet
+from azukari.db.waiting import WAITING, Outcome, Waiting, answer_all
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+#: Units in one lock-step batch, at most.
+BATCH = 64
+#: Batches in flight: while one commits, the next collects.
+BATCHES = 2
+#: A batch this small is not shared out further.
+SHARED_FROM = 16
+#: One connection in so many serves reads.
+READERS_SHARE = 4
+
+_Run = Callable[[Link, list[Waiting]], Awaitable[list[Outcome]]]
+
+
+class _Lanes:
+    """A line of units, and the connections that serve it. Only as many are opened as are needed at once."""
+
+    def __init__(self, links: list[Link], run: _Run, most: int) -> None:
+        self._links = links
+        self._free = list(links)
+        self._run = run
+        self._most = most
+        self._waiting: deque[Waiting] = deque()
+        self._working: set[asyncio.Task[None]] = set()
+        #: Connections whose work has not begun.
+        self._starting = 0
+        self._closed = False
+
+    async def open(self) -> None:
+        """Make the first connection. Raises DatabaseDown."""
+        await self._free[-1].open()
+
+    async def submit(self, unit: Unit[..., R], args: Any, kwargs: Any) -> R:
+        if self._closed or len(self._waiting) >= WAITING:
+            raise DatabaseDown
+        answer: asyncio.Future[R] = asyncio.get_running_loop().create_future()
+        self._waiting.append(Waiting(unit, args, kwargs, answer))
+        self._start()
+        return await answer
+
+    def _start(self) -> None:
+        if self._free:
+            # A task of its own: a caller who goes away does not take the connection, or its neighbours, along.
+            self._starting += 1
+            task = asyncio.create_task(self._work(self._free.pop()))
+            self._working.add(task)
+            task.add_done_callback(self._working.discard)
+
+    async def _work(self, link: Link) -> None:
+        self._starting -= 1
+        try:
+            while self._waiting:
+                batch = self._take(min(self._most, self._share()))
+                try:
+                    outcomes = await self._run(link, batch)
+                except BaseException as error:  # whatever it is, nobody is left without an answer
+                    if not isinstance(error, Exception):
+                        answer_all(_all_down(batch, error))
+                        raise
+                    outcomes = [(waiting.answer, None, error) for waiting in batch]
+                answer_all(outcomes)
+                if isinstance(outcomes[-1][2], Unreachable):
+                    answer_all(_all_down(self._take(WAITING), outcomes[-1][2]))
+        finally:
+            self._free.append(link)
+
+    def _share(self) -> int:
+        """A long line is shared with the free connections: while one batch is with the server, we prepare the next."""
+        return max(SHARED_FROM, -(-len(self._waiting) // (1 + self._starting + len(self._free))))
+
+    def _take(self, most: int) -> list[Waiting]:
+        return [self._waiting.popleft() for _ in range(min(most, len(self._waiting)))]
+
+    async def close(self) -> None:
+        self._closed = True
+        while self._working:
+            await asyncio.wait(self._working)
+        for link in self._links:
+            await link.close()
+
+
+class PostgresDatabase:
+    """One database. Everything of it belongs to the loop it was opened in."""
+
+    def __init__(self, url: str, announce: Announce = quiet, pool_size: int = 16) -> None:
+        readers = max(1, pool_size // READERS_SHARE)
+        writers = max(1, pool_size - readers - BATCHES)
+        self._announce = announce
+        self._reading = _Lanes([Link(url) for _ in range(readers)], self._read, 1)
+        self._writing = _Lanes([Link(url) for _ in range(writers)], self._write, 1)
+        self._hot = _Lanes([Link(url) for _ in range(BATCHES)], self._together, BATCH)
+        #: Units that read in several statements, by name.
+        self._several: set[str] = set()
+
+    @classmethod
+    async def open(cls, url: str, announce: Announce = quiet, pool_size: int = 16) -> Self:
+        """Connect. Raises DatabaseDown.
+
+        url: ``postgresql://user:password@host/database``.
+        pool_size: connections, at most.
+        """
+        database = cls(url, announce, pool_size)
+        await database._reading.open()
+        return database
+
+    async def write(self, unit: Unit[P, R], /, *args: P.args, **kwargs: P.kwargs) -> R:
+        return await (self._hot if is_hot(unit) else self._writing).submit(unit, args, kwargs)
+
+    async def read(self, unit: Unit[P, R], /, *args: P.args, **kwargs: P.kwargs) -> R:
+        return await self._reading.submit(unit, args, kwargs)
+
+    async def close(self) -> None:
+        for lanes in (self._hot, self._writing, self._reading):
+            await lanes.close()
+
+    async def _write(self, link: Link, batch: list[Waiting]) -> list[Outcome]:
+        return [await self._alone(link, waiting) for waiting in batch]
+
+    async def _alone(self, link: Link, waiting: Waiting) -> Outcome:
+        try:
+            return await link.attempt(partial(_one, waiting=waiting, commit=self._commit))
+        except Exception as error:
+            return waiting.answer, None, error
+
+    async def _together(self, link: Link, batch: list[Waiting], *, again: bool = True) -> list[Outcome]:
+        if len(batch) == 1:
+            return await self._write(link, batch)
+        try:
+            return await link.attempt(partial(lock_step, batch=batch, commit=self._commit))
+        except DatabaseDown as error:
+            return _all_down(batch, error)
+        except Spoiled as spoiled:
+            # Those who spoiled it run alone, the others together once more; spoiled twice, everyone runs alone.
+            apart = spoiled.spoilers if again else batch
+        except Exception:  # the database's error belongs to one of them: alone, each gets its own
+            apart = batch
+        rest = [waiting for waiting in batch if waiting not in apart]
+        outcomes = await self._together(link, rest, again=False) if rest else []
+        return outcomes + await self._write(link, apart)
+
+    async def _commit(self, connection: Any, ended_well: list[Waiting]) -> None:
+        if not ended_well:
+            await connection.execute("ROLLBACK")
+            return
+        names = ",".join(sorted({name_of(waiting.unit) for waiting in ended_well}))
+        self._announce(f"commit:before:{names}")
+        if await connection.execute("COMMIT") != "COMMIT":
+            raise UnitMisuse(f"{names}: the transaction had failed before its commit")
+        self._announce(f"commit:after:{names}")
+
+    async def _read(self, link: Link, batch: list[Waiting]) -> list[Outcome]:
+        outcomes: list[Outcome] = []
+        for waiting in batch:
+            try:
+                outcomes.append(await link.attempt(partial(self._look, waiting=waiting)))
+            except Exception as error:
+                outcomes.append((waiting.answer, None, error))
+        return outcomes
+
+    async def _look(self, connection: Any, waiting: Waiting) -> Outcome:
+        """Run a unit that reads: without a transaction if it has one statement, else all on one snapshot."""
+        name = name_of(waiting.unit)
+        if name not in self._several:
+            unit = await _steps(connection, Running(waiting), most=1, only_read=True)
+            if unit.step is None:
+                return unit.outcome
+            unit.close()
+            self._several.add(name)
+        await connection.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
+        unit = await _steps(connection, Running(waiting), only_read=True)
+        await connection.execute("COMMIT")
+        return unit.outcome
+
+
+async def _one(connection: Any, waiting: Waiting, commit: Callable[[Any, list[Waiting]], Awaitable[None]]) -> Outcome:
+    await connection.execute("BEGIN")
+    unit = await _steps(connection, Running(waiting))
+    await commit(connection, [waiting] if unit.error is None else [])
+    return unit.outcome
+
+
+async def _steps(connection: Any, unit: Running, *, most: int | None = None, only_read: bool = False) -> Running:
+    """Take a unit to its end, or as far as ``most`` statements. Raises what the driver raises."""
+    try:
+        while unit.step is not None and most != 0:
+            if only_read and unit.step.writes:
+                unit.fail(only_reads(name_of(unit.waiting.unit)))
+                break
+            unit.advance(await _send(connection, unit.step))
+            most = None if most is None else most - 1
+    except BaseException:
+        unit.close()
+        raise
+    return unit
+
+
+async def _send(connection: Any, step: Step) -> Any:
+    if not step.counts:
+        return await connection.fetch(step.sql, *step.args)
+    status = await connection.execute(step.sql, *step.args)
+    return int(status.rpartition(" ")[2])
+
+
+def _all_down(batch: list[Waiting], error: BaseException) -> list[Outcome]:
+    outcomes: list[Outcome] = []
+    for waiting in batch:
+        down = Unreachable() if isinstance(error, Unreachable) else DatabaseDown()
+        down.__cause__ = error
+        outcomes.append((waiting.answer, None, down))
+    return outcomes

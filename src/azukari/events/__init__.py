@@ -1,0 +1,1 @@
+"""Events: facts, stored in the unit of work that makes them true."""

@@ -1,0 +1,52 @@
+"""Table ``events``."""
+
+import msgspec
+import sqlalchemy as sa
+
+from azukari.core.errors import NotFound
+from azukari.db import Bytes, Listing, Owner, Page, Statement, Text, Time, Tx, add, bind, owned, owned_table
+
+events = owned_table(
+    "events",
+    sa.Column("type", Text, nullable=False),
+    sa.Column("data", Bytes, nullable=False),
+    sa.Column("reason", Text),
+    sa.Column("created_at", Time, nullable=False),
+)
+
+
+class Event(msgspec.Struct, frozen=True):
+    """A row of ``events``. ``data``: the resource as it was, JSON as it goes over the wire."""
+
+    merchant_id: str
+    mode: str
+    id: str
+    type: str
+    data: bytes
+    reason: str | None
+    created_at: int
+
+
+_ADD = Statement(None, add(events))
+_BY_ID = Statement(Event, sa.select(events).where(*owned(events), events.c.id == bind(events.c.id)))
+_LIST = Listing(Event, events)
+
+
+async def record(
+    tx: Tx, owner: Owner, *, id: str, type: str, data: bytes, now: int, reason: str | None = None
+) -> None:  # fmt: skip
+    """Write a fact down, beside the change it reports."""
+    await tx.run(_ADD, owner, id=id, type=type, data=data, reason=reason, created_at=now)
+
+
+async def get(tx: Tx, owner: Owner, event_id: str) -> Event:
+    """The owner's event. Raises NotFound."""
+    event = await tx.one(_BY_ID, owner, id=event_id)
+    if event is None:
+        raise NotFound
+    return event
+
+
+async def page(tx: Tx, owner: Owner, *, page: int, per_page: int, start: int, end: int) -> Page[Event]:
+    """A page of the owner's events, newest first."""
+    return await _LIST.page(tx, owner, page=page, per_page=per_page, start=start, end=end)

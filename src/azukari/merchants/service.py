@@ -1,0 +1,146 @@
+"""Merchants and keys: who may call, and making, rolling and revoking what they call with."""
+
+import asyncio
+import hmac
+from collections.abc import Callable
+from ipaddress import ip_address, ip_network
+from typing import NamedTuple
+
+from azukari.core.clock import HOUR, Clock
+from azukari.core.errors import Unauthorized
+from azukari.core.ids import Ids
+from azukari.core.secret import Secret
+from azukari.db import Database, Owner, Tx
+from azukari.merchants import keys, store
+from azukari.merchants.keys import ApiKey
+from azukari.merchants.store import KeyRow, Merchant
+
+API_VERSIONS = ("2024-07-15", "2025-01-28")
+#: How long a node may go on using a key it has seen: below the second within which a revoked one must be refused.
+REMEMBERED_MS = 500
+_REMEMBERED_KEYS = 10_000
+
+
+class Pair(NamedTuple):
+    """A secret and a publishable key, in full: shown once."""
+
+    secret: Secret
+    publishable: Secret
+
+
+class LiveKeysRefused(Exception):
+    """The vault's key lies beside the data it protects."""
+
+
+class Keyring:
+    """Turns the text of a key into the one who calls, and keeps the keys.
+
+    pepper: the keyed hash keys are stored under; its key belongs to the vault.
+    """
+
+    def __init__(
+        self, db: Database, clock: Clock, ids: Ids, pepper: Callable[[bytes], bytes], *, live_allowed: bool
+    ) -> None:
+        self._db = db
+        self._clock = clock
+        self._ids = ids
+        self._pepper = pepper
+        self._live_allowed = live_allowed
+        self._seen: dict[bytes, tuple[int, KeyRow, ApiKey]] = {}
+        self._noting: set[asyncio.Task[None]] = set()
+
+    async def resolve(self, text: str, client: str | None) -> ApiKey:
+        """Who calls with this key from this address. Raises Unauthorized."""
+        if not keys.well_formed(text):
+            raise Unauthorized
+        key_hash, now = self._pepper(text.encode()), self._clock.now()
+        seen = self._seen.get(key_hash)
+        if seen is None or not 0 <= now - seen[0] < REMEMBERED_MS:
+            seen = await self._look_up(key_hash, now)
+        _, row, key = seen
+        if row.ip_allow and not _allowed(row.ip_allow, client):
+            raise Unauthorized
+        return key
+
+    async def _look_up(self, key_hash: bytes, now: int) -> tuple[int, KeyRow, ApiKey]:
+        row = await self._db.read(store.find_by_hash, key_hash)
+        if row is None or row.revoked_at is not None or not hmac.compare_digest(row.hash, key_hash):
+            self._seen.pop(key_hash, None)
+            raise Unauthorized
+        key = ApiKey(row.id, Owner(row.merchant_id, row.mode), row.kind, row.api_version, row.last_four)
+        if len(self._seen) >= _REMEMBERED_KEYS:
+            self._seen.clear()
+        self._seen[key_hash] = seen = (now, row, key)
+        if row.last_used_at is None or now - row.last_used_at > HOUR:
+            self._note_use(row.id, now)
+        return seen
+
+    def _note_use(self, key_id: str, now: int) -> None:
+        # Beside the request: no caller waits for a timestamp.
+        task = asyncio.ensure_future(self._db.write(store.note_use, key_id, now))
+        self._noting.add(task)
+        task.add_done_callback(self._noted)
+
+    def _noted(self, task: "asyncio.Task[None]") -> None:
+        self._noting.discard(task)
+        if not task.cancelled():
+            task.exception()  # seen, so that nobody warns: the next hour's use notes it again
+
+    async def make_pair(self, merchant_id: str, mode: str, api_version: str = API_VERSIONS[-1]) -> Pair:
+        """Two new keys of a merchant. Raises LiveKeysRefused."""
+        if mode == keys.LIVE and not self._live_allowed:
+            raise LiveKeysRefused
+        texts = [keys.make(kind, mode, self._ids) for kind in (keys.SECRET, keys.PUBLISHABLE)]
+        await self._db.write(_add_keys, [self._row(text, merchant_id, api_version) for text in texts])
+        return Pair(Secret(texts[0]), Secret(texts[1]))
+
+    async def roll(self, key_id: str) -> Secret | None:
+        """A new key of the same kind beside the old one, which stays good until it is revoked; None: no such key."""
+        old = await self._db.read(store.find_key, key_id)
+        if old is None:
+            return None
+        if old.mode == keys.LIVE and not self._live_allowed:
+            raise LiveKeysRefused
+        text = keys.make(old.kind, old.mode, self._ids)
+        await self._db.write(_add_keys, [self._row(text, old.merchant_id, old.api_version)])
+        return Secret(text)
+
+    async def revoke(self, key_id: str) -> bool:
+        """End a key, on every node within a second; whether it was in use until now."""
+        return await self._db.write(store.revoke, key_id, self._clock.now())
+
+    def _row(self, text: str, merchant_id: str, api_version: str) -> KeyRow:
+        return KeyRow(
+            hash=self._pepper(text.encode()),
+            id=self._ids.new(),
+            merchant_id=merchant_id,
+            mode=text[3:7],
+            kind=text[:2],
+            last_four=text[-4:],
+            api_version=api_version,
+            scopes="",
+            ip_allow="",
+            created_at=self._clock.now(),
+            last_used_at=None,
+            revoked_at=None,
+        )
+
+
+async def _add_keys(tx: Tx, rows: list[KeyRow]) -> None:
+    for row in rows:
+        await store.add_key(tx, row)
+
+
+async def create(db: Database, name: str, clock: Clock, ids: Ids) -> Merchant:
+    """A new merchant, without keys."""
+    merchant = Merchant(ids.new(), name, clock.now())
+    await db.write(store.add_merchant, merchant)
+    return merchant
+
+
+def _allowed(networks: str, client: str | None) -> bool:
+    try:
+        address = ip_address(client or "")
+    except ValueError:
+        return False
+    return any(address in ip_network(network) for network in networks.split(","))

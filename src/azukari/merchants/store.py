@@ -1,0 +1,132 @@
+"""Tables ``merchants`` and ``api_keys``, and every statement on them."""
+
+import msgspec
+import sqlalchemy as sa
+
+from azukari.db import Bytes, Statement, Text, Time, Tx, add, bind, metadata
+
+#: Both are found before an owner is known (a key tells whose it is), or by the command line, which owns everything.
+_KEYS = "a key tells whose it is"
+_ADMIN = "administration"
+
+merchants = sa.Table(
+    "merchants",
+    metadata,
+    sa.Column("id", Text, primary_key=True),
+    sa.Column("name", Text, nullable=False),
+    sa.Column("created_at", Time, nullable=False),
+)
+
+api_keys = sa.Table(
+    "api_keys",
+    metadata,
+    sa.Column("hash", Bytes, primary_key=True),
+    sa.Column("id", Text, nullable=False, unique=True),
+    sa.Column("merchant_id", Text, sa.ForeignKey("merchants.id"), nullable=False),
+    sa.Column("mode", Text, nullable=False),
+    sa.Column("kind", Text, nullable=False),
+    sa.Column("last_four", Text, nullable=False),
+    sa.Column("api_version", Text, nullable=False),
+    sa.Column("scopes", Text, nullable=False),
+    sa.Column("ip_allow", Text, nullable=False),
+    sa.Column("created_at", Time, nullable=False),
+    sa.Column("last_used_at", Time),
+    sa.Column("revoked_at", Time),
+)
+
+
+class Merchant(msgspec.Struct, frozen=True):
+    """A row of ``merchants``."""
+
+    id: str
+    name: str
+    created_at: int
+
+
+class KeyRow(msgspec.Struct, frozen=True):
+    """A row of ``api_keys``. ``ip_allow``: networks with commas, or empty; ``scopes``: empty means all of its kind."""
+
+    hash: bytes
+    id: str
+    merchant_id: str
+    mode: str
+    kind: str
+    last_four: str
+    api_version: str
+    scopes: str
+    ip_allow: str
+    created_at: int
+    last_used_at: int | None
+    revoked_at: int | None
+
+
+_ADD_MERCHANT = Statement(None, add(merchants), ownerless=_ADMIN)
+_MERCHANTS = Statement(Merchant, sa.select(merchants).order_by(merchants.c.id), ownerless=_ADMIN)
+_MERCHANT = Statement(Merchant, sa.select(merchants).where(merchants.c.id == bind(merchants.c.id)), ownerless=_ADMIN)
+_ADD_KEY = Statement(None, add(api_keys, last_used_at=None, revoked_at=None), ownerless=_ADMIN)
+_KEYS_OF = Statement(
+    KeyRow,
+    sa.select(api_keys).where(api_keys.c.merchant_id == sa.bindparam("merchant")).order_by(api_keys.c.id),
+    ownerless=_ADMIN,
+)
+_KEY = Statement(KeyRow, sa.select(api_keys).where(api_keys.c.id == bind(api_keys.c.id)), ownerless=_ADMIN)
+_BY_HASH = Statement(KeyRow, sa.select(api_keys).where(api_keys.c.hash == bind(api_keys.c.hash)), ownerless=_KEYS)
+_REVOKE = Statement(
+    None,
+    sa.update(api_keys)
+    .where(api_keys.c.id == sa.bindparam("key"), api_keys.c.revoked_at.is_(None))
+    .values(revoked_at=sa.bindparam("at")),
+    ownerless=_ADMIN,
+)
+_USED = Statement(
+    None,
+    sa.update(api_keys).where(api_keys.c.id == sa.bindparam("key")).values(last_used_at=sa.bindparam("at")),
+    ownerless=_KEYS,
+)
+
+
+async def add_merchant(tx: Tx, merchant: Merchant) -> None:
+    """A new merchant."""
+    await tx.run(_ADD_MERCHANT, None, **msgspec.structs.asdict(merchant))
+
+
+async def list_merchants(tx: Tx) -> list[Merchant]:
+    """Every merchant, oldest first."""
+    return await tx.all(_MERCHANTS, None)
+
+
+async def find_merchant(tx: Tx, merchant_id: str) -> Merchant | None:
+    """The merchant of this id."""
+    return await tx.one(_MERCHANT, None, id=merchant_id)
+
+
+async def add_key(tx: Tx, key: KeyRow) -> None:
+    """A new key, in use from now on."""
+    row = msgspec.structs.asdict(key)
+    del row["last_used_at"], row["revoked_at"]
+    await tx.run(_ADD_KEY, None, **row)
+
+
+async def list_keys(tx: Tx, merchant_id: str) -> list[KeyRow]:
+    """A merchant's keys, revoked ones too, oldest first."""
+    return await tx.all(_KEYS_OF, None, merchant=merchant_id)
+
+
+async def find_key(tx: Tx, key_id: str) -> KeyRow | None:
+    """The key of this id."""
+    return await tx.one(_KEY, None, id=key_id)
+
+
+async def find_by_hash(tx: Tx, key_hash: bytes) -> KeyRow | None:
+    """The key with this keyed hash."""
+    return await tx.one(_BY_HASH, None, hash=key_hash)
+
+
+async def revoke(tx: Tx, key_id: str, at: int) -> bool:
+    """End a key; whether it was in use until now."""
+    return await tx.run(_REVOKE, None, key=key_id, at=at) == 1
+
+
+async def note_use(tx: Tx, key_id: str, at: int) -> None:
+    """Keep when a key was last seen, to the minute or so."""
+    await tx.run(_USED, None, key=key_id, at=at)

@@ -1,0 +1,42 @@
+"""What can be wrong with a payment. Source: contract 2.2, 3.2, 3.5."""
+
+from azukari.core.errors import InvalidParameter, Unprocessable
+
+
+class NothingToCharge(Unprocessable):
+    """The customer exists but has saved no payment details."""
+
+    message = "This customer has no saved payment details."
+    param = "customer"
+
+
+class NotCapturable(Unprocessable):
+    """Not a card hold, or no longer one."""
+
+    code, message = "not_capturable", "The payment you requested is not capturable."
+
+
+class NotCancellable(Unprocessable):
+    """Neither pending nor authorized."""
+
+    code, message = "not_cancellable", "This payment is noncancellable."
+
+
+class NotRefundable(Unprocessable):
+    """Not captured, or less is left than was asked for."""
+
+    code, message = "not_refundable", "The payment you requested is not refundable."
+
+
+class OrderNumTaken(InvalidParameter):
+    """The merchant has used this number for another payment."""
+
+    def __init__(self) -> None:
+        super().__init__("external_order_num", "external_order_num has already been taken.")
+
+
+class TwoSources(InvalidParameter):
+    """Both a customer and payment details."""
+
+    def __init__(self) -> None:
+        super().__init__("customer", "Give either customer or payment_details, not both.")

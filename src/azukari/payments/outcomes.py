@@ -1,0 +1,195 @@
+"""What came of an attempt: the payment's new state, its events and the stored answer, in one unit (T3).
+
+The caller and the resolver write through the same unit; the attempt's fence lets one of them.
+"""
+
+from dataclasses import dataclass
+
+import msgspec
+
+from azukari.core import log
+from azukari.core.clock import DAY, SECOND, end_of_japanese_day
+from azukari.core.errors import ApiError
+from azukari.db import Owner, Tx, hot
+from azukari.events import store as events
+from azukari.payments import refunds, store
+from azukari.payments.refunds import NOT_CAPTURED, REFUND, Refund
+from azukari.payments.schemas import PaymentOut
+from azukari.payments.store import Payment
+from azukari.processors import attempts, machine
+from azukari.processors.attempts import Attempt
+from azukari.processors.base import Approved, DeclinedBy, NotDone, Outcome, Unsettled
+from azukari.processors.declines import Declined, NotSentAnswer
+from azukari.web import errors, idempotency
+from azukari.web.answers import Answer
+from azukari.wiring import Parts
+
+#: After this a card hold ends by itself. Source: contract 3.5.
+HOLD_DAYS = 30
+#: How often the resolver asks, and when it gives up and calls a person.
+ASK_AGAIN = 15 * SECOND
+GIVE_UP = DAY
+
+
+class More(msgspec.Struct, omit_defaults=True):
+    """What recording an outcome needs beside the attempt. refund_id: of the refund row that may be written."""
+
+    refund_id: str
+    description: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """answer: what the caller gets. late: it was approved after the resolver had given it up, and must be undone."""
+
+    answer: Answer
+    late: bool = False
+
+
+@hot
+async def record_outcome(
+    tx: Tx, attempt: Attempt, outcome: Outcome, event_ids: tuple[str, str], now: int, again_at: int | None,
+    refusal: ApiError | None = None,
+) -> Recorded:  # fmt: skip
+    """Write down what happened, together with the event that tells the merchant and the answer that is repeated.
+
+    again_at: when an unsettled outcome is asked after. refusal: what to answer instead of "not sent".
+    """
+    owner, payment_id = Owner(attempt.merchant_id, attempt.mode), attempt.payment_id or ""
+    if not await attempts.finish(tx, attempt, outcome, now, again_at):
+        return await _already_recorded(tx, owner, payment_id, attempt, outcome)
+    changed = await _apply(tx, owner, payment_id, attempt, outcome, now)
+    payment = changed.payment or await store.get(tx, owner, payment_id)
+    rows = await refunds.of_payment(tx, owner, payment_id) if _has_refunds(payment) else []
+    body = msgspec.json.encode(PaymentOut.of(payment, rows, attempt.api_version))
+    for event_id, type in zip(event_ids, changed.events, strict=False):
+        await events.record(tx, owner, id=event_id, type=type, data=body, now=now)
+    answer = _answer(outcome, body, refusal)
+    await idempotency.settle(tx, owner, attempt.idempotency_key, answer)
+    return Recorded(answer)
+
+
+@dataclass(frozen=True, slots=True)
+class _Changed:
+    payment: Payment | None
+    events: tuple[str, ...] = ()
+
+
+async def _apply(
+    tx: Tx, owner: Owner, payment_id: str, attempt: Attempt, outcome: Outcome, now: int
+) -> _Changed:  # fmt: skip
+    match attempt.kind, outcome:
+        case _, Unsettled():
+            return _Changed(None)
+        case "sale", Approved(theirs):
+            payment = await store.sold(tx, owner, payment_id, attempt.id, theirs=theirs, at=now)
+            return _Changed(payment, ("payment.captured",))
+        case "authorize", Approved(theirs):
+            until = end_of_japanese_day(now, HOLD_DAYS)
+            payment = await store.authorized(tx, owner, payment_id, attempt.id, theirs=theirs, until=until)
+            return _Changed(payment, ("payment.authorized",))
+        case "sale" | "authorize", _:
+            return _Changed(await store.failed(tx, owner, payment_id, attempt.id), ("payment.failed",))
+        case "capture", Approved():
+            return _Changed(await _captured(tx, owner, payment_id, attempt, now), ("payment.captured",))
+        case "cancel", Approved():
+            return _Changed(await store.cancelled(tx, owner, payment_id, attempt.id), ("payment.cancelled",))
+        case "refund", Approved():
+            return await _refunded(tx, owner, payment_id, attempt, now)
+        case "refund", _:
+            return _Changed(await store.release(tx, owner, payment_id, attempt.amount))
+        case _:
+            return _Changed(await store.let_go(tx, owner, payment_id, attempt.id))
+
+
+async def _captured(tx: Tx, owner: Owner, payment_id: str, attempt: Attempt, now: int) -> Payment | None:
+    payment = await store.captured(tx, owner, payment_id, attempt.id, amount=attempt.amount, at=now)
+    if payment is not None and payment.total > attempt.amount:
+        await refunds.save(tx, _refund(attempt, payment, payment.total - attempt.amount, NOT_CAPTURED, now))
+    return payment
+
+
+async def _refunded(tx: Tx, owner: Owner, payment_id: str, attempt: Attempt, now: int) -> _Changed:
+    payment = await store.refunded(tx, owner, payment_id, attempt.amount)
+    if payment is None:
+        return _Changed(None)
+    await refunds.save(tx, _refund(attempt, payment, attempt.amount, REFUND, now))
+    if payment.status == "refunded":
+        return _Changed(payment, ("payment.refund.created", "payment.refunded"))
+    return _Changed(payment, ("payment.refund.created",))
+
+
+def _refund(attempt: Attempt, payment: Payment, amount: int, type: str, now: int) -> Refund:
+    more = msgspec.json.decode(attempt.more or "{}", type=More)
+    return Refund(
+        merchant_id=attempt.merchant_id, mode=attempt.mode, id=more.refund_id, payment_id=payment.id, amount=amount,
+        currency=payment.currency, description=more.description, chargeback=0, type=type, created_at=now,
+    )  # fmt: skip
+
+
+def _has_refunds(payment: Payment) -> bool:
+    return payment.amount_refunded > 0 or 0 < payment.amount_captured < payment.total
+
+
+async def load_refunds(tx: Tx, payment: Payment) -> list[Refund]:
+    """A payment's refunds; most have none, and are not asked for them."""
+    return await refunds.of_payment(tx, payment.owner, payment.id) if _has_refunds(payment) else []
+
+
+def _answer(outcome: Outcome, body: bytes, refusal: ApiError | None) -> Answer:
+    match outcome:
+        case Approved():
+            return Answer(200, body)
+        case DeclinedBy(code):
+            return errors.answer(Declined(code))
+        case NotDone():
+            return errors.answer(refusal or NotSentAnswer())
+        case Unsettled():
+            return Answer(202, body)
+
+
+async def _already_recorded(
+    tx: Tx, owner: Owner, payment_id: str, attempt: Attempt, outcome: Outcome
+) -> Recorded:  # fmt: skip
+    """Somebody else has written the outcome, or will: tell how things stand."""
+    payment = await store.get(tx, owner, payment_id)
+    body = msgspec.json.encode(PaymentOut.of(payment, await load_refunds(tx, payment), attempt.api_version))
+    known = await attempts.find(tx, owner, attempt.id)
+    match known and known.state:
+        case "succeeded":
+            return Recorded(Answer(200, body))
+        case "declined":
+            return Recorded(errors.answer(Declined((known and known.code) or "")))
+        case "not_done":
+            return Recorded(errors.answer(NotSentAnswer()), late=isinstance(outcome, Approved))
+        case _:
+            return Recorded(Answer(202, body))
+
+
+async def conclude(parts: Parts, attempt: Attempt, outcome: Outcome, refusal: ApiError | None = None) -> Answer:
+    """Write the outcome down and see to what it leaves behind."""
+    now = parts.clock.now()
+    ids = (parts.ids.new(), parts.ids.new())
+    processor = parts.processors.named(attempt.processor)
+    again_at = None if processor is None else machine.ask_again_at(processor, attempt, now)
+    recorded = await parts.db.write(record_outcome, attempt, outcome, ids, now, again_at, refusal)
+    if recorded.late and processor is not None:
+        # Approved after all, when we had already said that nothing happened: that must become true.
+        undone = await processor.void(Owner(attempt.merchant_id, attempt.mode), attempt.ref)
+        log.warning("payment.late_success", payment=attempt.payment_id, outcome="undone" if undone else "not undone")
+    return recorded.answer
+
+
+async def settle(parts: Parts, attempt: Attempt) -> None:
+    """Find out what became of a charge, capture, refund or cancellation that nobody has ended."""
+    now = parts.clock.now()
+    processor = parts.processors.named(attempt.processor)
+    if processor is None:
+        log.warning("attempt.processor_missing", attempt=attempt.id, processor=attempt.processor)
+        return
+    outcome = await machine.settle(processor, attempt, now)
+    ids = (parts.ids.new(), parts.ids.new())
+    again_at = now + ASK_AGAIN if now - attempt.created_at < GIVE_UP else None
+    if isinstance(outcome, Unsettled) and again_at is None:
+        log.warning("attempt.needs_a_person", attempt=attempt.id, payment=attempt.payment_id)
+    await parts.db.write(record_outcome, attempt, outcome, ids, now, again_at, None)

@@ -1,0 +1,62 @@
+"""``/payments``."""
+
+from azukari.payments import operations, service
+from azukari.payments.schemas import (
+    Capture,
+    Nothing,
+    PaymentCreate,
+    PaymentOut,
+    PaymentQuery,
+    PaymentUpdate,
+    RefundCreate,
+)
+from azukari.web.answers import Answer
+from azukari.web.call import Call
+from azukari.web.lists import ListOut, list_out
+from azukari.web.routing import Router, SecretKey
+
+router = Router()
+
+
+@router.post("/payments", SecretKey)
+async def create(call: Call, body: PaymentCreate) -> Answer:
+    """Create a payment."""
+    return await service.charge(call, body)
+
+
+@router.get("/payments", SecretKey)
+async def index(call: Call, query: PaymentQuery) -> ListOut:
+    """List payments, newest first."""
+    bounds = query.bounds(call.now)
+    found = await call.db.read(service.page, call.owner, bounds, query)
+    return list_out(bounds, found, [PaymentOut.of(*shown, call.api_version) for shown in found.rows])
+
+
+@router.get("/payments/{id}", SecretKey)
+async def show(call: Call, id: str) -> PaymentOut:
+    """Show a payment."""
+    return PaymentOut.of(*await call.db.read(service.show, call.owner, id), call.api_version)
+
+
+@router.patch("/payments/{id}", SecretKey)
+async def update(call: Call, id: str, body: PaymentUpdate) -> PaymentOut:
+    """Change description or metadata."""
+    return await service.update(call, id, body)
+
+
+@router.post("/payments/{id}/capture", SecretKey)
+async def capture(call: Call, id: str, body: Capture) -> Answer:
+    """Capture an authorised payment."""
+    return await operations.capture(call, id, body)
+
+
+@router.post("/payments/{id}/refund", SecretKey)
+async def refund(call: Call, id: str, body: RefundCreate) -> Answer:
+    """Refund a captured payment, all of it or a part."""
+    return await operations.refund(call, id, body)
+
+
+@router.post("/payments/{id}/cancel", SecretKey)
+async def cancel(call: Call, id: str, body: Nothing) -> Answer:
+    """Cancel a payment that is not captured."""
+    return await operations.cancel(call, id)

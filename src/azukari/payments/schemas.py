@@ -1,0 +1,199 @@
+"""Payments on the wire. Source: contract sections 3 and 5."""
+
+from typing import Annotated, Literal
+
+import msgspec
+from msgspec import UNSET, Raw, UnsetType
+
+from azukari.core.clock import iso, iso_or_none
+from azukari.payments.refunds import NOT_CAPTURED, Refund
+from azukari.payments.store import Payment, Status
+from azukari.vault import Masked
+from azukari.web.bodies import COMMAS, Amount, Currency, Flag, LongText, Metadata, PositiveAmount, ShortText, Tax
+from azukari.web.lists import ListQuery
+
+#: The first version in which the part of a hold that was not captured no longer shows as a refund.
+NO_PARTIAL_CAPTURE_REFUND = "2025-01-28"
+CONSUMPTION_TAX_PERCENT = 10
+
+
+class StatementDescriptor(msgspec.Struct, omit_defaults=True, kw_only=True):
+    """What the cardholder's statement says."""
+
+    statement_descriptor: ShortText | None = None
+    statement_descriptor_alpha: ShortText | None = None
+    statement_descriptor_kana: ShortText | None = None
+    statement_city: ShortText | None = None
+    contact_phone: ShortText | None = None
+
+
+class Submerchant(msgspec.Struct, omit_defaults=True, kw_only=True):
+    """A part of a platform's payment."""
+
+    submerchant_id: ShortText | None = None
+    amount: Amount | None = None
+    platform_fee: Amount | None = None
+
+
+class PlatformDetails(msgspec.Struct, omit_defaults=True, kw_only=True):
+    """Platform accounts only."""
+
+    submerchants: list[Submerchant] | None = None
+    processing_merchant_id: ShortText | None = None
+
+
+class PaymentCreate(msgspec.Struct, kw_only=True):
+    """``payment_details``: an object for the vault to read, or a token id; or else ``customer``."""
+
+    amount: PositiveAmount
+    currency: Currency
+    payment_details: object = None
+    customer: ShortText | None = None
+    capture: Flag = True
+    tax: Tax | None = None
+    description: LongText | None = None
+    external_order_num: ShortText | None = None
+    locale: Literal["ja", "en", "ko"] | None = None
+    metadata: Metadata | None = None
+    mcc: ShortText | None = None
+    statement_descriptor: StatementDescriptor | None = None
+    platform_details: PlatformDetails | None = None
+
+    def tax_amount(self) -> int:
+        """``auto`` is Japan's consumption tax, rounded down."""
+        if self.tax == "auto":
+            return self.amount * CONSUMPTION_TAX_PERCENT // 100
+        return int(self.tax or 0)
+
+
+class PaymentUpdate(msgspec.Struct, kw_only=True):
+    """Only words can be changed."""
+
+    description: LongText | UnsetType | None = UNSET
+    metadata: Metadata | None = None
+
+
+class Capture(msgspec.Struct, kw_only=True):
+    """amount: less than was authorised captures a part; absent: all of it."""
+
+    amount: PositiveAmount | None = None
+    tax: Amount | None = None
+
+
+class RefundCreate(msgspec.Struct, kw_only=True):
+    """amount: tax included; absent: everything that is left."""
+
+    amount: PositiveAmount | None = None
+    description: LongText | None = None
+
+
+class Nothing(msgspec.Struct):
+    """A body that is not read: ``cancel`` has none, and clients send one all the same."""
+
+
+class PaymentQuery(ListQuery, kw_only=True):
+    """status: one, or several with commas."""
+
+    currency: Currency | None = None
+    external_order_num: ShortText | None = None
+    status: Annotated[list[Status], COMMAS] | None = None
+    merchant_id: ShortText | None = None
+
+
+class CardOut(msgspec.Struct):
+    """``payment_details`` of a card: the number and the code never come back."""
+
+    type: str
+    email: str | None
+    brand: str
+    last_four_digits: str
+    month: int
+    year: int
+
+    @classmethod
+    def of(cls, card: Masked, email: str | None) -> "CardOut":
+        return cls(card.type, email, card.brand, card.last4, card.month, card.year)
+
+
+class More(msgspec.Struct, omit_defaults=True):
+    """Members that few payments have."""
+
+    customer_family_name: str | None = None
+    customer_given_name: str | None = None
+    mcc: str | None = None
+    statement_descriptor: StatementDescriptor | None = None
+    platform_details: PlatformDetails | None = None
+
+
+class RefundOut(msgspec.Struct):
+    """A refund."""
+
+    id: str
+    resource: str
+    amount: int
+    currency: str
+    payment: str
+    description: str | None
+    created_at: str
+    chargeback: bool
+    refund_type: str | UnsetType = UNSET
+
+    @classmethod
+    def of(cls, refund: Refund) -> "RefundOut":
+        return cls(
+            refund.id, "refund", refund.amount, refund.currency, refund.payment_id, refund.description,
+            iso(refund.created_at), bool(refund.chargeback), refund.type if refund.type == NOT_CAPTURED else UNSET,
+        )  # fmt: skip
+
+
+_NO_MORE = More()
+_more = msgspec.json.Decoder(More).decode
+
+
+class PaymentOut(msgspec.Struct):
+    """A payment, its members in the order of the wire."""
+
+    id: str
+    resource: str
+    status: str
+    amount: int
+    tax: int
+    customer: str | None
+    payment_deadline: str | None
+    payment_details: Raw
+    payment_method_fee: int
+    total: int
+    currency: str
+    description: str | None
+    captured_at: str | None
+    external_order_num: str | None
+    metadata: Raw
+    created_at: str
+    amount_refunded: int
+    locale: str
+    session: str | None
+    customer_family_name: str | None
+    customer_given_name: str | None
+    mcc: str | None
+    statement_descriptor: StatementDescriptor | None
+    refunds: list[RefundOut]
+    refund_requests: list[RefundOut]
+    platform_details: PlatformDetails | UnsetType = UNSET
+
+    @classmethod
+    def of(cls, payment: Payment, refunds: list[Refund], api_version: str) -> "PaymentOut":
+        more = _NO_MORE if payment.more is None else _more(payment.more)
+        amount_refunded = payment.amount_refunded
+        if refunds and api_version < NO_PARTIAL_CAPTURE_REFUND:
+            amount_refunded += sum(refund.amount for refund in refunds if refund.type == NOT_CAPTURED)
+        elif refunds:
+            refunds = [refund for refund in refunds if refund.type != NOT_CAPTURED]
+        return cls(
+            payment.id, "payment", payment.status, payment.amount, payment.tax, payment.customer_id,
+            iso_or_none(payment.deadline), Raw(payment.details.encode()), payment.fee, payment.total, payment.currency,
+            payment.description, iso_or_none(payment.captured_at), payment.external_order_num,
+            Raw(payment.metadata.encode()), iso(payment.created_at), amount_refunded, payment.locale,
+            payment.session_id, more.customer_family_name, more.customer_given_name, more.mcc,
+            more.statement_descriptor, [RefundOut.of(refund) for refund in refunds], [],
+            UNSET if more.platform_details is None else more.platform_details,
+        )  # fmt: skip

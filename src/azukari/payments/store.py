@@ -1,0 +1,360 @@
+"""Table ``payments``."""
+
+from typing import Literal
+
+import msgspec
+import sqlalchemy as sa
+
+from azukari.core.errors import NotFound
+from azukari.db import (
+    Integer,
+    Json,
+    Listing,
+    Money,
+    Owner,
+    Page,
+    Statement,
+    Text,
+    Time,
+    Tx,
+    add_unless_there,
+    bind,
+    owned,
+    owned_reference,
+    owned_table,
+)
+
+Status = Literal["pending", "authorized", "captured", "refunded", "cancelled", "expired", "failed"]
+
+payments = owned_table(
+    "payments",
+    sa.Column("status", Text, nullable=False),
+    sa.Column("amount", Money, nullable=False),
+    sa.Column("tax", Money, nullable=False),
+    sa.Column("fee", Money, nullable=False),
+    sa.Column("total", Money, nullable=False),
+    sa.Column("currency", Text, nullable=False),
+    sa.Column("amount_captured", Money, nullable=False),
+    sa.Column("amount_refunded", Money, nullable=False),
+    sa.Column("amount_reserved", Money, nullable=False),
+    sa.Column("customer_id", Text),
+    sa.Column("session_id", Text),
+    sa.Column("details", Json, nullable=False),
+    sa.Column("description", Text),
+    sa.Column("external_order_num", Text),
+    sa.Column("metadata", Json, nullable=False),
+    sa.Column("locale", Text, nullable=False),
+    sa.Column("more", Json),
+    sa.Column("processor", Text, nullable=False),
+    sa.Column("processor_ref", Text),
+    sa.Column("active_attempt", Text),
+    sa.Column("version", Integer, nullable=False),
+    sa.Column("deadline", Time),
+    sa.Column("captured_at", Time),
+    sa.Column("created_at", Time, nullable=False),
+    owned_reference("customer_id", "customers"),
+    # A number is used up by a payment that came to something; after a failed one the shop tries it again.
+    sa.Index(
+        "uq_payments_external_order_num", "merchant_id", "mode", "external_order_num", unique=True,
+        sqlite_where=sa.text("external_order_num IS NOT NULL AND status <> 'failed'"),
+        postgresql_where=sa.text("external_order_num IS NOT NULL AND status <> 'failed'"),
+    ),
+    sa.Index(
+        "ix_payments_deadline", "deadline",
+        sqlite_where=sa.text("deadline IS NOT NULL"), postgresql_where=sa.text("deadline IS NOT NULL"),
+    ),
+)  # fmt: skip
+
+
+class Payment(msgspec.Struct, frozen=True):
+    """A row of ``payments``. Amounts in the currency's smallest unit.
+
+    total: amount + tax + fee. amount_captured: what was really taken. amount_reserved: refunds on their way.
+    details: what the wire shows as ``payment_details``, JSON. more: rare members of the request that come back, JSON.
+    processor_ref: the processor's own id of the charge. active_attempt: the one operation in flight.
+    version: raised by every change of description or metadata. deadline: when a hold ends.
+    """
+
+    merchant_id: str
+    mode: str
+    id: str
+    status: Status
+    amount: int
+    tax: int
+    fee: int
+    total: int
+    currency: str
+    amount_captured: int
+    amount_refunded: int
+    amount_reserved: int
+    customer_id: str | None
+    session_id: str | None
+    details: str
+    description: str | None
+    external_order_num: str | None
+    metadata: str
+    locale: str
+    more: str | None
+    processor: str
+    processor_ref: str | None
+    active_attempt: str | None
+    version: int
+    deadline: int | None
+    captured_at: int | None
+    created_at: int
+
+    @property
+    def owner(self) -> Owner:
+        return Owner(self.merchant_id, self.mode)
+
+
+_columns = payments.c
+_this = (*owned(payments), _columns.id == sa.bindparam("payment", type_=Text))
+_held = _columns.active_attempt == sa.bindparam("attempt", type_=Text)
+_free = _columns.active_attempt.is_(None)
+_sum = sa.bindparam("sum", type_=Money)
+_at = sa.bindparam("at", type_=Time)
+
+_ADD = Statement(
+    None,
+    add_unless_there(payments, amount_captured=0, amount_refunded=0, amount_reserved=0, processor_ref=None,
+                     version=1, deadline=None, captured_at=None),
+)  # fmt: skip
+_BY_ID = Statement(Payment, sa.select(payments).where(*owned(payments), _columns.id == bind(_columns.id)))
+_BY_ORDER = Statement(
+    str,
+    sa.select(_columns.id).where(
+        *owned(payments),
+        _columns.external_order_num == bind(_columns.external_order_num),
+        _columns.status != "failed",
+    ),
+)
+_HOLD = Statement(
+    Payment,
+    sa.update(payments)
+    .where(*_this, _free, _columns.status == sa.bindparam("from_status", type_=Text))
+    .values(active_attempt=sa.bindparam("attempt", type_=Text))
+    .returning(*_columns),
+)
+_LET_GO = Statement(Payment, sa.update(payments).where(*_this, _held).values(active_attempt=None).returning(*_columns))
+_AUTHORIZED = Statement(
+    Payment,
+    sa.update(payments)
+    .where(*_this, _held, _columns.status == "pending")
+    .values(
+        status="authorized", active_attempt=None, processor_ref=sa.bindparam("theirs", type_=Text),
+        deadline=sa.bindparam("until", type_=Time),
+    )
+    .returning(*_columns),
+)  # fmt: skip
+_SOLD = Statement(
+    Payment,
+    sa.update(payments)
+    .where(*_this, _held, _columns.status == "pending")
+    .values(
+        status="captured", active_attempt=None, processor_ref=sa.bindparam("theirs", type_=Text), captured_at=_at,
+        amount_captured=_columns.total,
+    )
+    .returning(*_columns),
+)  # fmt: skip
+_FAILED = Statement(
+    Payment,
+    sa.update(payments)
+    .where(*_this, _held, _columns.status == "pending")
+    .values(status="failed", active_attempt=None)
+    .returning(*_columns),
+)
+_CAPTURED = Statement(
+    Payment,
+    sa.update(payments)
+    .where(*_this, _held, _columns.status == "authorized", _columns.total >= _sum)
+    .values(status="captured", active_attempt=None, captured_at=_at, amount_captured=_sum, deadline=None)
+    .returning(*_columns),
+)
+_CANCELLED = Statement(
+    Payment,
+    sa.update(payments)
+    .where(*_this, _held, _columns.status == "authorized")
+    .values(status="cancelled", active_attempt=None, deadline=None)
+    .returning(*_columns),
+)
+_RESERVE = Statement(
+    Payment,
+    sa.update(payments)
+    .where(
+        *_this,
+        _columns.status == "captured",
+        _columns.amount_refunded + _columns.amount_reserved + _sum <= _columns.amount_captured,
+    )
+    .values(amount_reserved=_columns.amount_reserved + _sum)
+    .returning(*_columns),
+)
+_RELEASE = Statement(
+    Payment,
+    sa.update(payments)
+    .where(*_this, _columns.amount_reserved >= _sum)
+    .values(amount_reserved=_columns.amount_reserved - _sum)
+    .returning(*_columns),
+)
+_REFUNDED = Statement(
+    Payment,
+    sa.update(payments)
+    .where(*_this, _columns.status == "captured", _columns.amount_reserved >= _sum)
+    .values(
+        amount_reserved=_columns.amount_reserved - _sum,
+        amount_refunded=_columns.amount_refunded + _sum,
+        status=sa.case(
+            (_columns.amount_refunded + _sum == _columns.amount_captured, "refunded"), else_=_columns.status
+        ),
+    )
+    .returning(*_columns),
+)
+_REWRITE = Statement(
+    Payment,
+    sa.update(payments)
+    .where(*_this, _columns.version == sa.bindparam("read_version", type_=Integer))
+    .values(
+        version=_columns.version + 1,
+        description=sa.bindparam("new_description", type_=Text),
+        metadata=sa.bindparam("new_metadata", type_=Text),
+    )
+    .returning(*_columns),
+)
+_OVERDUE = Statement(
+    Payment,
+    sa.select(payments)
+    .where(_columns.deadline.is_not(None), _columns.deadline <= _at, _columns.status == "authorized", _free)
+    .order_by(_columns.deadline)
+    .limit(sa.bindparam("limit", type_=Integer)),
+    ownerless="the sweep ends holds that are over, whoever's they are",
+)
+_EXPIRE = Statement(
+    Payment,
+    sa.update(payments)
+    .where(*_this, _free, _columns.status == "authorized", _columns.deadline <= _at)
+    .values(status="expired", deadline=None)
+    .returning(*_columns),
+)
+_statuses = [sa.bindparam(f"status_{number}", type_=Text) for number in range(7)]
+_LIST = Listing(
+    Payment,
+    payments,
+    currency=_columns.currency == bind(_columns.currency),
+    external_order_num=_columns.external_order_num == bind(_columns.external_order_num),
+    status=sa.or_(*(_columns.status == status for status in _statuses)),
+)
+
+
+async def save(tx: Tx, payment: Payment) -> bool:
+    """A new payment; False: its ``external_order_num`` is taken."""
+    added = await tx.run(
+        _ADD, payment.owner, id=payment.id, status=payment.status, amount=payment.amount, tax=payment.tax,
+        fee=payment.fee, total=payment.total, currency=payment.currency, customer_id=payment.customer_id,
+        session_id=payment.session_id, details=payment.details, description=payment.description,
+        external_order_num=payment.external_order_num, metadata=payment.metadata, locale=payment.locale,
+        more=payment.more, processor=payment.processor, active_attempt=payment.active_attempt,
+        created_at=payment.created_at,
+    )  # fmt: skip
+    return added == 1
+
+
+async def get(tx: Tx, owner: Owner, payment_id: str) -> Payment:
+    """The owner's payment. Raises NotFound."""
+    payment = await tx.one(_BY_ID, owner, id=payment_id)
+    if payment is None:
+        raise NotFound
+    return payment
+
+
+async def order_num_taken(tx: Tx, owner: Owner, external_order_num: str) -> bool:
+    """Whether a payment that came to something has this number."""
+    return await tx.one(_BY_ORDER, owner, external_order_num=external_order_num) is not None
+
+
+async def hold(tx: Tx, payment: Payment, attempt_id: str, status: Status) -> Payment | None:
+    """Take the payment's one place for an operation in flight; None: taken, or no longer in that status."""
+    return await tx.one(_HOLD, payment.owner, payment=payment.id, attempt=attempt_id, from_status=status)
+
+
+async def let_go(tx: Tx, owner: Owner, payment_id: str, attempt_id: str) -> Payment | None:
+    """Give the place back, nothing having happened."""
+    return await tx.one(_LET_GO, owner, payment=payment_id, attempt=attempt_id)
+
+
+async def authorized(
+    tx: Tx, owner: Owner, payment_id: str, attempt_id: str, *, theirs: str, until: int
+) -> Payment | None:  # fmt: skip
+    """``pending -> authorized``, held until then."""
+    return await tx.one(_AUTHORIZED, owner, payment=payment_id, attempt=attempt_id, theirs=theirs, until=until)
+
+
+async def sold(tx: Tx, owner: Owner, payment_id: str, attempt_id: str, *, theirs: str, at: int) -> Payment | None:
+    """``pending -> captured``, all of it."""
+    return await tx.one(_SOLD, owner, payment=payment_id, attempt=attempt_id, theirs=theirs, at=at)
+
+
+async def failed(tx: Tx, owner: Owner, payment_id: str, attempt_id: str) -> Payment | None:
+    """``pending -> failed``."""
+    return await tx.one(_FAILED, owner, payment=payment_id, attempt=attempt_id)
+
+
+async def captured(
+    tx: Tx, owner: Owner, payment_id: str, attempt_id: str, *, amount: int, at: int
+) -> Payment | None:  # fmt: skip
+    """``authorized -> captured``, all of it or less."""
+    return await tx.one(_CAPTURED, owner, payment=payment_id, attempt=attempt_id, sum=amount, at=at)
+
+
+async def cancelled(tx: Tx, owner: Owner, payment_id: str, attempt_id: str) -> Payment | None:
+    """``authorized -> cancelled``."""
+    return await tx.one(_CANCELLED, owner, payment=payment_id, attempt=attempt_id)
+
+
+async def reserve(tx: Tx, payment: Payment, amount: int) -> Payment | None:
+    """Set an amount aside for a refund; None: not that much is left."""
+    return await tx.one(_RESERVE, payment.owner, payment=payment.id, sum=amount)
+
+
+async def release(tx: Tx, owner: Owner, payment_id: str, amount: int) -> Payment | None:
+    """Put a reserved amount back, nothing having happened."""
+    return await tx.one(_RELEASE, owner, payment=payment_id, sum=amount)
+
+
+async def refunded(tx: Tx, owner: Owner, payment_id: str, amount: int) -> Payment | None:
+    """A reserved amount has gone back; ``refunded`` when nothing is left."""
+    return await tx.one(_REFUNDED, owner, payment=payment_id, sum=amount)
+
+
+async def rewrite(tx: Tx, read: Payment, description: str | None, metadata: str) -> Payment | None:
+    """Change the words of a payment whose words are still as they were read; None: they are not."""
+    return await tx.one(
+        _REWRITE, read.owner, payment=read.id, read_version=read.version, new_description=description,
+        new_metadata=metadata,
+    )  # fmt: skip
+
+
+async def overdue(tx: Tx, now: int, limit: int) -> list[Payment]:
+    """Holds past their deadline."""
+    return await tx.all(_OVERDUE, None, at=now, limit=limit)
+
+
+async def expire(tx: Tx, payment: Payment, now: int) -> Payment | None:
+    """``authorized -> expired``; None: somebody else was faster."""
+    return await tx.one(_EXPIRE, payment.owner, payment=payment.id, at=now)
+
+
+async def page(
+    tx: Tx, owner: Owner, *, page: int, per_page: int, start: int, end: int, currency: str | None,
+    external_order_num: str | None, status: list[Status] | None,
+) -> Page[Payment]:  # fmt: skip
+    """A page of the owner's payments, newest first."""
+    values: dict[str, object] = {}
+    if currency is not None:
+        values["currency"] = currency
+    if external_order_num is not None:
+        values["external_order_num"] = external_order_num
+    filters = set(values)
+    if status:
+        filters.add("status")
+        values |= {f"status_{number}": status[number % len(status)] for number in range(7)}
+    return await _LIST.page(tx, owner, page=page, per_page=per_page, start=start, end=end, filters=filters, **values)

@@ -1,0 +1,216 @@
+"""Table ``attempts``: every call to a processor, written down before it is made.
+
+``prepared -> sent -> succeeded | declined | unknown`` and ``unknown -> succeeded | declined | not_done | manual``.
+Whoever moves an attempt on holds its fence number; the resolver takes it over by raising the number.
+"""
+
+from typing import Literal
+
+import msgspec
+import sqlalchemy as sa
+
+from azukari.core.clock import SECOND
+from azukari.core.ids import Ids
+from azukari.db import (
+    Integer,
+    Json,
+    Money,
+    Owner,
+    Statement,
+    Text,
+    Time,
+    Tx,
+    add,
+    bind,
+    owned,
+    owned_reference,
+    owned_table,
+)
+from azukari.processors.base import Approved, DeclinedBy, Kind, NotDone, Outcome, Processor, Unsettled
+
+State = Literal["prepared", "sent", "succeeded", "declined", "unknown", "not_done", "manual"]
+OPEN: tuple[State, ...] = ("prepared", "sent", "unknown")
+
+#: How long after its timeout a call is taken for dead.
+GRACE = 5 * SECOND
+
+attempts = owned_table(
+    "attempts",
+    sa.Column("kind", Text, nullable=False),
+    sa.Column("state", Text, nullable=False),
+    sa.Column("ref", Text, nullable=False),
+    sa.Column("processor", Text, nullable=False),
+    sa.Column("payment_id", Text),
+    sa.Column("customer_id", Text),
+    sa.Column("entry_id", Text),
+    sa.Column("amount", Money, nullable=False),
+    sa.Column("currency", Text, nullable=False),
+    sa.Column("parent", Text),
+    sa.Column("orders", Json),
+    sa.Column("more", Json),
+    sa.Column("api_version", Text, nullable=False),
+    sa.Column("idempotency_key", Text),
+    sa.Column("fence", Integer, nullable=False),
+    sa.Column("due_at", Time, index=True),
+    sa.Column("code", Text),
+    sa.Column("processor_ref", Text),
+    sa.Column("network_id", Text),
+    sa.Column("created_at", Time, nullable=False),
+    sa.Column("updated_at", Time, nullable=False),
+    owned_reference("payment_id", "payments"),
+)
+
+
+class Attempt(msgspec.Struct, frozen=True):
+    """A row of ``attempts``.
+
+    orders: what a test request ordered. more: what recording the outcome needs beside the attempt itself, JSON.
+    due_at: when the resolver looks at it; None once it is over. fence: raised with every change of hands.
+    """
+
+    merchant_id: str
+    mode: str
+    id: str
+    kind: Kind
+    state: State
+    ref: str
+    processor: str
+    payment_id: str | None
+    customer_id: str | None
+    entry_id: str | None
+    amount: int
+    currency: str
+    parent: str | None
+    orders: str | None
+    more: str | None
+    api_version: str
+    idempotency_key: str | None
+    fence: int
+    due_at: int | None
+    code: str | None
+    processor_ref: str | None
+    network_id: str | None
+    created_at: int
+    updated_at: int
+
+    @property
+    def owner(self) -> Owner:
+        return Owner(self.merchant_id, self.mode)
+
+
+_open = sa.or_(*(attempts.c.state == state for state in OPEN))
+_this = (*owned(attempts), attempts.c.id == sa.bindparam("attempt", type_=Text))
+_fence = attempts.c.fence == sa.bindparam("held", type_=Integer)
+
+_ADD = Statement(None, add(attempts, fence=1, code=None, processor_ref=None, network_id=None))
+_SENT = Statement(
+    None,
+    sa.update(attempts)
+    .where(*_this, _fence, attempts.c.state == "prepared")
+    .values(state="sent", due_at=sa.bindparam("due", type_=Time), updated_at=sa.bindparam("at", type_=Time)),
+)
+_FINISH = Statement(
+    None,
+    sa.update(attempts)
+    .where(*_this, _fence, _open)
+    .values(
+        state=sa.bindparam("to", type_=Text),
+        due_at=sa.bindparam("due", type_=Time),
+        code=sa.bindparam("why", type_=Text),
+        processor_ref=sa.bindparam("theirs", type_=Text),
+        network_id=sa.bindparam("network", type_=Text),
+        updated_at=sa.bindparam("at", type_=Time),
+    ),
+)
+_BY_ID = Statement(Attempt, sa.select(attempts).where(*owned(attempts), attempts.c.id == bind(attempts.c.id)))
+_DUE = Statement(
+    Attempt,
+    sa.select(attempts)
+    .where(attempts.c.due_at <= sa.bindparam("now", type_=Time), _open)
+    .order_by(attempts.c.due_at)
+    .limit(sa.bindparam("limit", type_=Integer)),
+    ownerless="the resolver settles whatever is due, whoever's it is",
+)
+_TAKE_OVER = Statement(
+    Attempt,
+    sa.update(attempts)
+    .where(*_this, _fence, _open)
+    .values(fence=attempts.c.fence + 1, due_at=sa.bindparam("due", type_=Time))
+    .returning(*attempts.c),
+)
+
+
+def plan(
+    ids: Ids, owner: Owner, processor: Processor, kind: Kind, amount: int, currency: str, *, now: int, api_version: str,
+    state: State = "sent", payment_id: str | None = None, customer_id: str | None = None, entry_id: str | None = None,
+    parent: str | None = None, orders: str | None = None, more: str | None = None, idempotency_key: str | None = None,
+) -> Attempt:  # fmt: skip
+    """A new attempt, to be written by :func:`begin`.
+
+    It is born ``sent`` where nothing has to happen between writing it down and the call: then both are one commit.
+    """
+    lease = processor.declares.timeout + GRACE
+    return Attempt(
+        merchant_id=owner.merchant_id, mode=owner.mode, id=ids.new(), kind=kind, state=state, ref=ids.ref(),
+        processor=processor.name, payment_id=payment_id, customer_id=customer_id, entry_id=entry_id, amount=amount,
+        currency=currency, parent=parent, orders=orders, more=more, api_version=api_version,
+        idempotency_key=idempotency_key, fence=1, due_at=now + lease, code=None, processor_ref=None, network_id=None,
+        created_at=now, updated_at=now,
+    )  # fmt: skip
+
+
+async def begin(tx: Tx, attempt: Attempt) -> None:
+    """Write the intent down."""
+    await tx.run(
+        _ADD, attempt.owner, id=attempt.id, kind=attempt.kind, state=attempt.state, ref=attempt.ref,
+        processor=attempt.processor, payment_id=attempt.payment_id, customer_id=attempt.customer_id,
+        entry_id=attempt.entry_id, amount=attempt.amount, currency=attempt.currency, parent=attempt.parent,
+        orders=attempt.orders, more=attempt.more, api_version=attempt.api_version,
+        idempotency_key=attempt.idempotency_key, due_at=attempt.due_at, created_at=attempt.created_at,
+        updated_at=attempt.updated_at,
+    )  # fmt: skip
+
+
+async def mark_sent(tx: Tx, attempt: Attempt, due: int, now: int) -> bool:
+    """The call follows at once; False: somebody else has taken the attempt over, so it must not."""
+    return await tx.run(_SENT, attempt.owner, attempt=attempt.id, held=attempt.fence, due=due, at=now) == 1
+
+
+async def finish(tx: Tx, attempt: Attempt, outcome: Outcome, now: int, again_at: int | None = None) -> bool:
+    """Write the outcome down; False: somebody else has, or holds the attempt now.
+
+    again_at: when to ask again after an unsettled outcome; None: never, a person has to (``manual``).
+    """
+    state, code, theirs, network = _as_columns(outcome, again_at)
+    changed = await tx.run(
+        _FINISH, attempt.owner, attempt=attempt.id, held=attempt.fence, to=state, why=code, theirs=theirs,
+        network=network, at=now, due=again_at if state == "unknown" else None,
+    )  # fmt: skip
+    return changed == 1
+
+
+def _as_columns(outcome: Outcome, again_at: int | None) -> tuple[State, str | None, str | None, str | None]:
+    match outcome:
+        case Approved(processor_ref, network_id):
+            return "succeeded", None, processor_ref, network_id
+        case DeclinedBy(code):
+            return "declined", code, None, None
+        case NotDone():
+            return "not_done", None, None, None
+        case Unsettled():
+            return ("manual" if again_at is None else "unknown"), None, None, None
+
+
+async def find(tx: Tx, owner: Owner, attempt_id: str) -> Attempt | None:
+    """The owner's attempt."""
+    return await tx.one(_BY_ID, owner, id=attempt_id)
+
+
+async def due(tx: Tx, now: int, limit: int) -> list[Attempt]:
+    """Attempts nobody has ended in time, the longest overdue first."""
+    return await tx.all(_DUE, None, now=now, limit=limit)
+
+
+async def take_over(tx: Tx, attempt: Attempt, until: int) -> Attempt | None:
+    """Hold an overdue attempt until then; None: somebody else was faster."""
+    return await tx.one(_TAKE_OVER, attempt.owner, attempt=attempt.id, held=attempt.fence, due=until)

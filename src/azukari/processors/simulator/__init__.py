@@ -1,0 +1,17 @@
+"""The simulator: the processor of test keys. It writes orders with blanks like any other; its bank answers them."""
+
+from azukari.core.clock import Clock
+from azukari.core.config import Settings
+from azukari.core.ids import Ids
+from azukari.processors.simulator.bank import HOST, Bank
+from azukari.processors.simulator.processor import Simulator
+from azukari.vault import Vault
+
+
+def build(settings: Settings, vault: Vault, clock: Clock, ids: Ids) -> Simulator:
+    """The entry point."""
+    bank = Bank(
+        settings.data / "simulator.jsonl", ids, delay=settings.simulator_delay, fault=settings.simulator_fault
+    )  # fmt: skip
+    vault.allow(HOST, bank)
+    return Simulator(vault)

@@ -1,0 +1,117 @@
+"""The far side: a bank that approves, declines, waits, forgets and loses replies as it is told."""
+
+import asyncio
+from pathlib import Path
+
+import msgspec
+
+from azukari.core.ids import Ids
+from azukari.processors.base import NO_ORDERS, TestOrders
+from azukari.processors.simulator.book import Book, Line
+from azukari.processors.simulator.cards import DECLINED
+from azukari.vault import Filled, NotSent, Reply, Unknown
+
+HOST = "simulator"
+#: Milliseconds an answer takes when ``slow`` is ordered.
+SLOW = 3_000
+
+
+class Card(msgspec.Struct):
+    """A card as the vault filled it in."""
+
+    number: str
+    verification_value: str | None = None
+
+
+class BankOrder(msgspec.Struct):
+    """What a processor may ask for."""
+
+    kind: str
+    amount: int
+    currency: str
+    parent: str | None = None
+    card: Card | None = None
+    stored: bool = False
+    orders: TestOrders = NO_ORDERS
+
+
+_decode = msgspec.json.Decoder(BankOrder).decode
+
+
+class Bank:
+    """Answers the orders the vault sends to it.
+
+    delay, fault: what every call does unless its request ordered otherwise.
+    """
+
+    def __init__(self, book: Path, ids: Ids, *, delay: int = 0, fault: str | None = None) -> None:
+        self._book = Book(book)
+        self._ids = ids
+        self._delay = delay
+        self._fault = fault
+        self._working: set[asyncio.Future[Line]] = set()
+
+    async def send(self, request: Filled) -> Reply:
+        """The transport's one method. Raises NotSent, Unknown, as a network would."""
+        path = request.url.partition(HOST)[2].strip("/").split("/")
+        if len(path) == 1:
+            return await self._order(request.headers["Idempotency-Key"], _decode(request.body))
+        line = await asyncio.to_thread(self._book.search, path[1])
+        if len(path) == 3:
+            return self._void(path[1], line)
+        return _reply({"result": "unknown_ref"} if line is None else line.reply)
+
+    async def _order(self, ref: str, order: BankOrder) -> Reply:
+        fault = order.orders.fault or self._fault
+        if fault == "processor_down":
+            raise NotSent("ProcessorDown")
+        if fault == "lost_request":
+            raise Unknown("LostRequest")
+        delay = order.orders.delay if order.orders.delay is not None else self._delay
+        if delay == 0 and fault == "slow":
+            delay = SLOW
+        if delay:
+            # Whoever hangs up on a slow bank does not stop it.
+            late = asyncio.ensure_future(self._later(delay, ref, order))
+            self._working.add(late)
+            late.add_done_callback(self._working.discard)
+            line = await asyncio.shield(late)
+        else:
+            line = self._carry_out(ref, order)
+        if fault == "lost_reply":
+            raise Unknown("LostReply")
+        return _reply(line.reply)
+
+    async def _later(self, delay: int, ref: str, order: BankOrder) -> Line:
+        await asyncio.sleep(delay / 1_000)
+        return self._carry_out(ref, order)
+
+    def _carry_out(self, ref: str, order: BankOrder) -> Line:
+        line = self._book.recall(ref)
+        if line is None:
+            line = Line(ref, order.kind, order.amount, order.currency, order.parent, self._decide(order))
+            self._book.write(line)
+        return line
+
+    def _decide(self, order: BankOrder) -> dict[str, str | None]:
+        code = order.orders.scenario
+        if code is None and order.card is not None:
+            code = DECLINED.get(order.card.number)
+        if code is not None:
+            return {"result": "declined", "code": code}
+        reply: dict[str, str | None] = {"result": "approved", "id": self._ids.new()}
+        if order.card is not None:
+            reply["cvc_result"] = "Not Supplied" if order.card.verification_value is None else "Approved"
+            if not order.stored:
+                reply["network_id"] = self._ids.new()[:15]
+        return reply
+
+    def _void(self, ref: str, line: Line | None) -> Reply:
+        if line is not None:
+            line.voided = True
+            self._book.write(line)
+        return _reply({"result": "approved", "id": ref})
+
+
+def _reply(body: dict[str, str | None]) -> Reply:
+    return Reply(200, {}, msgspec.json.encode(body))

@@ -1,0 +1,1 @@
+"""Tokens: payment details kept for one use within a day."""

@@ -1,0 +1,54 @@
+"""Making tokens, and clearing up after them."""
+
+import msgspec
+
+from azukari.db import Owner, Tx
+from azukari.tokens import store
+from azukari.tokens.schemas import TokenCreate, TokenDetails, TokenOut
+from azukari.tokens.store import Token
+from azukari.vault import PaymentDetails, SealedEntry, Vault
+from azukari.web import idempotency
+from azukari.web.answers import Answer
+from azukari.web.call import Call
+from azukari.web.idempotency import Claim, idempotent
+from azukari.wiring import Parts
+
+
+async def create(call: Call, order: TokenCreate) -> Answer:
+    """Keep payment details for one use within 24 hours.
+
+    Raises MissingParameter, InvalidParameter (the details). Source: contract section 8.
+    """
+    details = PaymentDetails.parse(order.payment_details, now=call.now)
+    # The key of the details is durable before the details are; a crash between the two leaves a key for the sweep.
+    sealed = await call.vault.seal(call.owner, details)
+    if details.verification_value is not None:
+        await call.vault.keep_verification_value(call.owner, sealed.id, details.verification_value)
+    token = Token(
+        merchant_id=call.owner.merchant_id, mode=call.owner.mode, id=call.parts.ids.token(), entry_id=sealed.id,
+        currency=order.currency, details=msgspec.json.encode(TokenDetails.of(details)).decode(), email=details.email,
+        has_verification_value=int(details.verification_value is not None), created_at=call.now,
+        expires_at=call.now + store.LIFE, used_at=None, used_by=None, adopted=0,
+    )  # fmt: skip
+    return await call.db.write(_save, call.claim, call.owner, call.vault, sealed, token)
+
+
+@idempotent
+async def _save(tx: Tx, claim: Claim | None, owner: Owner, vault: Vault, sealed: SealedEntry, token: Token) -> Answer:
+    answer = Answer.of(TokenOut.of(token))
+    await idempotency.take(tx, owner, claim, lambda: answer)
+    await vault.add(tx, owner, sealed, token.created_at)
+    await store.save(tx, token)
+    await idempotency.settle(tx, owner, claim.key if claim else None, answer)
+    return answer
+
+
+async def sweep(parts: Parts, now: int, limit: int = 200) -> int:
+    """Forget tokens past their day, and shred the details nobody has adopted; how many there were."""
+    over = await parts.db.read(store.over, now, limit)
+    for token in over:
+        owner = Owner(token.merchant_id, token.mode)
+        if not token.adopted:
+            await parts.vault.shred(owner, token.entry_id)
+        await parts.db.write(store.forget, owner, token.id)
+    return len(over)

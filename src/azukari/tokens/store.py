@@ -1,0 +1,126 @@
+"""Table ``tokens``."""
+
+import msgspec
+import sqlalchemy as sa
+
+from azukari.core.clock import DAY
+from azukari.core.errors import InvalidToken
+from azukari.db import (
+    Integer,
+    Json,
+    Owner,
+    Statement,
+    Text,
+    Time,
+    Tx,
+    add,
+    bind,
+    owned,
+    owned_reference,
+    owned_table,
+)
+
+LIFE = DAY
+
+tokens = owned_table(
+    "tokens",
+    sa.Column("entry_id", Text, nullable=False),
+    sa.Column("currency", Text),
+    sa.Column("details", Json, nullable=False),
+    sa.Column("email", Text),
+    sa.Column("has_verification_value", Integer, nullable=False),
+    sa.Column("created_at", Time, nullable=False),
+    sa.Column("expires_at", Time, nullable=False),
+    sa.Column("used_at", Time),
+    sa.Column("used_by", Text),
+    sa.Column("adopted", Integer, nullable=False),
+    owned_reference("entry_id", "vault_entries"),
+    sa.Index(None, "expires_at"),
+)
+
+
+class Token(msgspec.Struct, frozen=True):
+    """A row of ``tokens``.
+
+    currency: the only one it may be spent in, or None. details: what the wire shows of it, JSON.
+    used_by: the id of the payment or customer it was spent on. adopted: 1 once a customer keeps its details.
+    """
+
+    merchant_id: str
+    mode: str
+    id: str
+    entry_id: str
+    currency: str | None
+    details: str
+    email: str | None
+    has_verification_value: int
+    created_at: int
+    expires_at: int
+    used_at: int | None
+    used_by: str | None
+    adopted: int
+
+
+_ADD = Statement(None, add(tokens, used_at=None, used_by=None, adopted=0))
+_BY_ID = Statement(Token, sa.select(tokens).where(*owned(tokens), tokens.c.id == bind(tokens.c.id)))
+_SPEND = Statement(
+    None,
+    sa.update(tokens)
+    .where(
+        *owned(tokens),
+        tokens.c.id == sa.bindparam("token", type_=Text),
+        tokens.c.used_at.is_(None),
+        tokens.c.expires_at > sa.bindparam("now", type_=Time),
+    )
+    .values(used_at=sa.bindparam("now", type_=Time), used_by=sa.bindparam("by", type_=Text)),
+)
+_ADOPT = Statement(
+    None, sa.update(tokens).where(*owned(tokens), tokens.c.id == sa.bindparam("token", type_=Text)).values(adopted=1)
+)
+_OVER = Statement(
+    Token,
+    sa.select(tokens)
+    .where(tokens.c.expires_at <= sa.bindparam("now", type_=Time))
+    .order_by(tokens.c.expires_at)
+    .limit(sa.bindparam("limit", type_=Integer)),
+    ownerless="the sweep forgets what is over, whoever's it is",
+)
+_FORGET = Statement(None, sa.delete(tokens).where(*owned(tokens), tokens.c.id == bind(tokens.c.id)))
+
+
+async def save(tx: Tx, token: Token) -> None:
+    """A new token."""
+    await tx.run(
+        _ADD, Owner(token.merchant_id, token.mode), id=token.id, entry_id=token.entry_id, currency=token.currency,
+        details=token.details, email=token.email, has_verification_value=token.has_verification_value,
+        created_at=token.created_at,        expires_at=token.expires_at,
+    )  # fmt: skip
+
+
+async def get_unspent(tx: Tx, owner: Owner, token_id: str, now: int) -> Token:
+    """The owner's token, good for use. Raises InvalidToken: unknown, used, expired or somebody else's."""
+    token = await tx.one(_BY_ID, owner, id=token_id)
+    if token is None or token.used_at is not None or token.expires_at <= now:
+        raise InvalidToken
+    return token
+
+
+async def spend(tx: Tx, owner: Owner, token_id: str, now: int, by: str) -> None:
+    """Use it up, once and for all. Raises InvalidToken."""
+    if await tx.run(_SPEND, owner, token=token_id, now=now, by=by) != 1:
+        raise InvalidToken
+
+
+async def adopt(tx: Tx, owner: Owner, token_id: str) -> None:
+    """A customer keeps its details from now on."""
+    await tx.run(_ADOPT, owner, token=token_id)
+
+
+async def over(tx: Tx, now: int, limit: int) -> list[Token]:
+    """Tokens past their day, spent or not."""
+    return await tx.all(_OVER, None, now=now, limit=limit)
+
+
+async def forget(tx: Tx, owner: Owner, token_id: str) -> None:
+    """Drop a token that is over."""
+    await tx.run(_FORGET, owner, id=token_id)

@@ -1,0 +1,36 @@
+"""The vault's door: all that the rest of the house may know of it. The rules of the room: ``README.md`` here."""
+
+from azukari.core.pan import looks_like_card_number
+from azukari.vault.inside.details import Masked, PaymentDetails
+from azukari.vault.inside.entries import SealedEntry, Use
+from azukari.vault.inside.errors import (
+    AlreadyUsed,
+    EntryGone,
+    KeyFileError,
+    KeyMissing,
+    NotFitForLive,
+    ProviderDown,
+    Unreadable,
+    VaultError,
+    WrongKey,
+)  # fmt: skip
+from azukari.vault.inside.file_provider import FileKeyProvider
+from azukari.vault.inside.provider import Context, KeyProvider, Wrapped
+from azukari.vault.inside.room import Vault
+from azukari.vault.inside.transport import (
+    Blank,
+    Filled,
+    NotSent,
+    OrderRefused,
+    Outbound,
+    Reply,
+    Transport,
+    Unknown,
+)  # fmt: skip
+
+__all__ = [
+    "AlreadyUsed", "Blank", "Context", "EntryGone", "FileKeyProvider", "Filled", "KeyFileError", "KeyMissing",
+    "KeyProvider", "Masked", "NotFitForLive", "NotSent", "OrderRefused", "Outbound", "PaymentDetails", "ProviderDown",
+    "Reply", "SealedEntry", "Transport", "Unknown", "Unreadable", "Use", "Vault", "VaultError", "Wrapped", "WrongKey",
+    "looks_like_card_number",
+]  # fmt: skip

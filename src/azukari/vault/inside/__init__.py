@@ -1,0 +1,1 @@
+"""The inside of the room: nothing but ``azukari.vault`` imports from here."""

@@ -1,0 +1,241 @@
+"""Entries: a card as one sealed record, and the permission to open it once."""
+
+from collections.abc import Mapping
+from typing import Never
+
+import msgspec
+import sqlalchemy as sa
+
+from azukari.db import Owner, Statement, Tx, add, bind, owned
+from azukari.vault.inside import audit, envelope
+from azukari.vault.inside.details import CREDIT_CARD, Masked, PaymentDetails
+from azukari.vault.inside.envelope import Cipher
+from azukari.vault.inside.errors import AlreadyUsed, EntryGone, Unreadable
+from azukari.vault.inside.tables import deks, entries
+
+CARD = "card"
+FIRST_GEN = 1
+#: The kinds of record, by the type of payment details they come from.
+_TYPES: Mapping[str, str] = {CARD: CREDIT_CARD}
+
+
+class Plain(msgspec.Struct, frozen=True, gc=False):
+    """A record's plaintext. Members in the order of the format: sorted. m: two digits, y: four."""
+
+    h: str | None
+    m: str
+    n: str
+    y: str
+
+    @classmethod
+    def of(cls, details: PaymentDetails) -> "Plain":
+        return cls(details.holder, f"{details.month:02}", details.number.reveal(), str(details.year))
+
+    def __repr__(self) -> str:
+        return "Plain(***)"
+
+    def __rich_repr__(self) -> Never:
+        raise TypeError("a card in clear is not shown")
+
+    def __reduce__(self) -> Never:
+        raise TypeError("a card in clear cannot be pickled")
+
+
+_encode = msgspec.json.Encoder().encode
+_decode = msgspec.json.Decoder(Plain).decode
+
+
+class SealedEntry:
+    """A new entry, sealed, its data key written down: what is left is to add it to the main store."""
+
+    __slots__ = ("_record", "fingerprint", "id", "masked")
+
+    def __init__(self, entry_id: str, masked: Masked, fingerprint: bytes, record: bytes) -> None:
+        self.id = entry_id
+        self.masked = masked
+        self.fingerprint = fingerprint
+        self._record = record
+
+    @property
+    def record(self) -> bytes:
+        return self._record
+
+    def __repr__(self) -> str:
+        return f"SealedEntry({self.id})"
+
+
+class Stored:
+    """A row of an entry beside its data key's."""
+
+    __slots__ = (
+        "bin", "brand", "credential", "dek_gen", "exp_month", "exp_year", "kind", "last4", "mk_version", "record",
+        "schema_version", "wrapped",
+    )  # fmt: skip
+
+    def __init__(
+        self, kind: str, schema_version: int, dek_gen: int, record: bytes, mk_version: int, wrapped: bytes,
+        brand: str, bin: str, last4: str, exp_month: int, exp_year: int, credential: str | None,
+    ) -> None:  # fmt: skip
+        self.kind = kind
+        self.schema_version = schema_version
+        self.dek_gen = dek_gen
+        self.record = record
+        self.mk_version = mk_version
+        self.wrapped = wrapped
+        self.brand = brand
+        self.bin = bin
+        self.last4 = last4
+        self.exp_month = exp_month
+        self.exp_year = exp_year
+        self.credential = credential
+
+
+class Use:
+    """Permission to open one entry, once, for one order. Only the vault gives it and only the vault can follow it.
+
+    entry_id: empty for a card that is not stored. ``masked`` and ``credential`` (JSON text kept with the entry, or
+    None) may be read too.
+    """
+
+    __slots__ = ("_card", "_spent", "entry_id", "owner")
+
+    def __init__(self, owner: Owner, entry_id: str, card: Stored | PaymentDetails) -> None:
+        self.owner = owner
+        self.entry_id = entry_id
+        self._card = card
+        self._spent = False
+
+    @property
+    def masked(self) -> Masked:
+        card = self._card
+        if isinstance(card, PaymentDetails):
+            return card.masked
+        return Masked(_TYPES[card.kind], card.brand, card.bin, card.last4, card.exp_month, card.exp_year)
+
+    @property
+    def credential(self) -> str | None:
+        return None if isinstance(self._card, PaymentDetails) else self._card.credential
+
+    def spend(self) -> Stored | PaymentDetails:
+        """What it permits to open. Raises AlreadyUsed the second time."""
+        if self._spent:
+            raise AlreadyUsed
+        self._spent = True
+        return self._card
+
+    def __repr__(self) -> str:
+        return f"Use({self.entry_id or 'of a card that is not stored'})"
+
+    def __reduce__(self) -> Never:
+        raise TypeError("a permission to open an entry cannot be pickled")
+
+
+ADD_ENTRY: Statement[None] = Statement(None, add(entries))
+STORED = Statement(
+    Stored,
+    sa.select(
+        entries.c.kind, entries.c.schema_version, entries.c.dek_gen, entries.c.record, deks.c.mk_version,
+        deks.c.wrapped, entries.c.brand, entries.c.bin, entries.c.last4, entries.c.exp_month, entries.c.exp_year,
+        entries.c.credential,
+    )
+    .join_from(
+        entries,
+        deks,
+        sa.and_(
+            deks.c.merchant_id == entries.c.merchant_id, deks.c.mode == entries.c.mode, deks.c.id == entries.c.id,
+            deks.c.gen == entries.c.dek_gen,
+        ),
+    )
+    .where(*owned(entries), entries.c.id == bind(entries.c.id)),
+)  # fmt: skip
+SET_CREDENTIAL: Statement[None] = Statement(
+    None,
+    sa.update(entries)
+    .where(*owned(entries), entries.c.id == bind(entries.c.id, "entry_id"), entries.c.shredded_at.is_(None))
+    .values(credential=bind(entries.c.credential)),
+)
+SHRED: Statement[None] = Statement(
+    None,
+    sa.update(entries)
+    .where(*owned(entries), entries.c.id == bind(entries.c.id, "entry_id"), entries.c.shredded_at.is_(None))
+    .values(record=b"", fingerprint=b"", credential=None, shredded_at=bind(entries.c.shredded_at)),
+)
+
+REMOVE: Statement[None] = Statement(
+    None,
+    sa.delete(entries).where(*owned(entries), entries.c.id == bind(entries.c.id), entries.c.shredded_at.is_not(None)),
+)
+
+
+def seal_card(owner: Owner, entry_id: str, details: PaymentDetails, dek: Cipher, fingerprint: bytes) -> SealedEntry:
+    """The sealed record of a card under its data key."""
+    aad = envelope.record_aad(owner, entry_id, CARD, envelope.SCHEMA, FIRST_GEN)
+    record = envelope.seal(dek, envelope.pad(_encode(Plain.of(details))), aad)
+    return SealedEntry(entry_id, details.masked, fingerprint, record)
+
+
+def open_card(owner: Owner, entry_id: str, stored: Stored, merchant_key: Cipher) -> Plain:
+    """The card of a stored record. Raises Unreadable."""
+    dek_aad = envelope.dek_aad(owner, entry_id, stored.dek_gen, stored.mk_version)
+    dek = envelope.cipher(envelope.unseal(merchant_key, stored.wrapped, dek_aad))
+    aad = envelope.record_aad(owner, entry_id, stored.kind, stored.schema_version, stored.dek_gen)
+    plaintext = envelope.unpad(envelope.unseal(dek, stored.record, aad))
+    try:
+        return _decode(plaintext)
+    except msgspec.DecodeError:
+        raise Unreadable("content") from None
+
+
+async def add_entry(tx: Tx, owner: Owner, sealed: SealedEntry, now: int) -> None:
+    """Write the record's row."""
+    shown = sealed.masked
+    await tx.run(
+        ADD_ENTRY, owner, id=sealed.id, kind=CARD, schema_version=envelope.SCHEMA, dek_gen=FIRST_GEN,
+        record=sealed.record, fingerprint=sealed.fingerprint, brand=shown.brand, bin=shown.bin, last4=shown.last4,
+        exp_month=shown.month, exp_year=shown.year, credential=None, created_at=now, shredded_at=None,
+    )  # fmt: skip
+
+
+async def find(tx: Tx, owner: Owner, entry_id: str) -> Use:
+    """The permission to open an entry. Raises EntryGone."""
+    stored = await tx.one(STORED, owner, id=entry_id)
+    if stored is None:
+        raise EntryGone
+    return Use(owner, entry_id, stored)
+
+
+async def permit(
+    tx: Tx, owner: Owner, entry_id: str, *, why: str, object_id: str, who: str, now: int, audit_id: str
+) -> Use:
+    """The permission to open an entry, and the audit line that says so. Raises EntryGone."""
+    stored = await tx.one(STORED, owner, id=entry_id)
+    if stored is None:
+        raise EntryGone
+    await audit.write_line(
+        tx, owner, id=audit_id, at=now, who=who, action=why, object_id=object_id, entry_id=entry_id, result="permitted"
+    )
+    return Use(owner, entry_id, stored)
+
+
+async def lend(
+    tx: Tx, owner: Owner, details: PaymentDetails, *, why: str, object_id: str, who: str, now: int, audit_id: str
+) -> Use:
+    """The permission to send a card that is not stored, and the audit line that says so."""
+    await audit.write_line(tx, owner, id=audit_id, at=now, who=who, action=why, object_id=object_id, result="lent")
+    return Use(owner, "", details)
+
+
+async def set_credential(tx: Tx, owner: Owner, entry_id: str, credential: str) -> None:
+    """Keep JSON text with an entry. Raises EntryGone."""
+    if not await tx.run(SET_CREDENTIAL, owner, entry_id=entry_id, credential=credential):
+        raise EntryGone
+
+
+async def remove(tx: Tx, owner: Owner, entry_id: str) -> None:
+    """Drop the row of a shredded entry; one that is not shredded stays."""
+    await tx.run(REMOVE, owner, id=entry_id)
+
+
+async def erase(tx: Tx, owner: Owner, entry_id: str, now: int) -> None:
+    """Empty the row of an entry whose data key is gone; the masked card stays for bookkeeping (SEC-19)."""
+    await tx.run(SHRED, owner, entry_id=entry_id, shredded_at=now)

@@ -1,0 +1,136 @@
+"""The relay: fills an order's blanks, sends it to a declared host, takes the card out of the reply (SEC-28)."""
+
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import urlsplit
+
+import msgspec
+
+from azukari.core.secret import Secret
+from azukari.db import Announce
+from azukari.vault.inside.entries import Plain
+from azukari.vault.inside.http import HttpTransport
+from azukari.vault.inside.scrub import Scrubber
+from azukari.vault.inside.transport import Blank, Filled, NotSent, OrderRefused, Outbound, Reply, Transport, Unknown
+
+_LOOPBACK = frozenset(("127.0.0.1", "::1", "localhost"))
+_MISSING: Any = object()
+_CONTENT_TYPE = "Content-Type"
+
+
+class Relay:
+    """Sends orders to the hosts that were declared, and nowhere else."""
+
+    def __init__(self, announce: Announce, *, loopback_http: bool) -> None:
+        self._announce = announce
+        self._loopback_http = loopback_http
+        self._http = HttpTransport()
+        self._transports: dict[str, Transport] = {}
+
+    def allow(self, host: str, transport: Transport | None) -> None:
+        """Declare a host (with its port, unless that is 443)."""
+        self._transports[host.lower()] = transport or self._http
+
+    async def send(self, order: Outbound, card: Plain | None, code: Secret | None) -> Reply:
+        """Raises NotSent (OrderRefused among them), Unknown. Neither shows the transport's own error, which may hold
+        the order.
+        """
+        host, transport = self._route(order.url)
+        request = _filled(order, _values(card, code))
+        scrubber = Scrubber(card.n, code.reveal() if code else None) if card else None
+        reply, failure = await self._call(host, transport, request)
+        if reply is None:
+            # Raised out here: inside an except block the transport's error would hang on as its context.
+            raise failure
+        cleaned = _scrubbed(reply, scrubber)
+        if cleaned is None:
+            raise Unknown("UnreadableReply")
+        return cleaned
+
+    async def close(self) -> None:
+        """Let connections go."""
+        await self._http.close()
+
+    def _route(self, url: str) -> tuple[str, Transport]:
+        # Python's parser, httpx's and a proxy's must see one host: what they could read differently is refused.
+        if not (url.isascii() and url.isprintable()) or " " in url or "\\" in url:
+            raise OrderRefused("The order's URL is malformed.")
+        parts = urlsplit(url)
+        # The whole of the authority is compared, so a user name before the host or another port makes it another.
+        transport = self._transports.get(parts.netloc.lower())
+        if transport is None:
+            raise OrderRefused("The order's host was not declared by a processor.")
+        safe = parts.scheme == "https" or self._plain_allowed(parts.scheme, parts.hostname)
+        if transport is self._http and not safe:
+            raise OrderRefused("The order's URL must start with https://.")
+        return parts.netloc.lower(), transport
+
+    def _plain_allowed(self, scheme: str, host: str | None) -> bool:
+        return self._loopback_http and scheme == "http" and host in _LOOPBACK
+
+    async def _call(self, host: str, transport: Transport, request: Filled) -> tuple[Reply | None, Exception]:
+        failure: Exception = Unknown("NoReply")
+        reply = None
+        self._announce(f"call:before:{host}")
+        try:
+            reply = await transport.send(request)
+        except NotSent as error:
+            failure = NotSent(_word(error))
+        except Exception as error:
+            failure = Unknown(_word(error))
+        finally:
+            self._announce(f"call:after:{host}")
+        return reply, failure
+
+
+def _word(error: Exception) -> str:
+    """The kind of an error and of its cause; never their texts."""
+    cause = error.__cause__
+    return type(cause).__name__ if cause is not None else type(error).__name__
+
+
+def _values(card: Plain | None, code: Secret | None) -> Mapping[Blank, str]:
+    if card is None:
+        return {}
+    values = {Blank.NUMBER: card.n, Blank.MONTH: card.m, Blank.YEAR: card.y}
+    if card.h is not None:
+        values[Blank.NAME] = card.h
+    if code is not None:
+        values[Blank.VERIFICATION_VALUE] = code.reveal()
+    return values
+
+
+def _filled(order: Outbound, values: Mapping[Blank, str]) -> Filled:
+    for name, value in order.headers.items():
+        if not _one_line(name) or not _one_line(value):
+            raise OrderRefused("A header of the order is not one line of ASCII.")
+    if order.json is None:
+        return Filled(order, order.headers, b"")
+    headers = dict(order.headers)
+    if all(name.lower() != _CONTENT_TYPE.lower() for name in headers):
+        headers[_CONTENT_TYPE] = "application/json"
+    return Filled(order, headers, msgspec.json.encode(_fill(order.json, values)))
+
+
+def _one_line(text: str) -> bool:
+    return text.isascii() and text.isprintable()
+
+
+def _fill(tree: object, values: Mapping[Blank, str]) -> Any:
+    if isinstance(tree, Blank):
+        return values.get(tree, _MISSING)
+    if isinstance(tree, Mapping):
+        return {name: value for name, below in tree.items() if (value := _fill(below, values)) is not _MISSING}
+    if isinstance(tree, list | tuple):
+        return [value for below in tree if (value := _fill(below, values)) is not _MISSING]
+    return tree
+
+
+def _scrubbed(reply: Reply, scrubber: Scrubber | None) -> Reply | None:
+    """The reply without the card; None when that cannot be had."""
+    try:
+        if scrubber is None:
+            return Reply(reply.status, {name.lower(): value for name, value in reply.headers.items()}, reply.body)
+        return Reply(reply.status, scrubber.headers(reply.headers), scrubber.body(reply.body))
+    except Exception:  # whatever it is, it was made of the reply
+        return None

@@ -1,0 +1,218 @@
+"""The vault: all that may be asked of the room."""
+
+import base64
+
+from azukari.core.clock import Clock
+from azukari.core.ids import Ids
+from azukari.core.secret import Secret
+from azukari.db import Announce, Database, Owner, Tx, quiet
+from azukari.vault.inside import audit, entries, envelope, sweep
+from azukari.vault.inside.details import PaymentDetails
+from azukari.vault.inside.entries import Plain, SealedEntry, Use
+from azukari.vault.inside.errors import ProviderDown, VaultError
+from azukari.vault.inside.keys import FINGERPRINT, MerchantKeys, Purpose, add_dek, drop_deks, load_roots
+from azukari.vault.inside.provider import KeyProvider, ask
+from azukari.vault.inside.relay import Relay
+from azukari.vault.inside.sad import VerificationValues
+from azukari.vault.inside.transport import NotSent, Outbound, Reply, Transport
+
+
+class Vault:
+    """Keeps cards, and sends them where they are to be charged. One per process; :meth:`open` it first.
+
+    main, keys, sad: the three stores. ``main`` can read the schema of ``keys``.
+    loopback_http: let orders go to ``http://`` hosts on this machine (tests).
+    """
+
+    def __init__(
+        self, *, main: Database, keys: Database, sad: Database, provider: KeyProvider, clock: Clock, ids: Ids,
+        announce: Announce = quiet, loopback_http: bool = False,
+    ) -> None:  # fmt: skip
+        self._main = main
+        self._keys = keys
+        self._provider = provider
+        self._clock = clock
+        self._ids = ids
+        self._merchant_keys = MerchantKeys(keys, provider, clock)
+        self._codes = VerificationValues(sad, provider, clock)
+        self._relay = Relay(announce, loopback_http=loopback_http)
+        self._roots: dict[str, bytes] = {}
+
+    async def open(self) -> None:
+        """Load the installation's own keys. Raises WrongKey, with a sentence that helps; ProviderDown; DatabaseDown."""
+        self._roots = await load_roots(self._keys, self._provider, self._clock)
+
+    async def close(self) -> None:
+        """Let connections and keys go."""
+        self._roots = {}
+        await self._relay.close()
+
+    @property
+    def fit_for_live(self) -> bool:
+        """Whether the key provider may guard live cards."""
+        return self._provider.fit_for_live
+
+    def allow(self, host: str, transport: Transport | None = None) -> None:
+        """Declare a host orders may go to: ``api.acme.example``, with ``:port`` unless it is 443.
+
+        transport: what carries them; None for HTTPS.
+        """
+        self._relay.allow(host, transport)
+
+    def mac(self, purpose: Purpose, message: bytes) -> bytes:
+        """HMAC-SHA-256 with the installation's key of that purpose."""
+        return envelope.hmac(self._roots[purpose], message)
+
+    def fingerprint(self, owner: Owner, details: PaymentDetails) -> bytes:
+        """32 bytes that are equal for equal numbers of one merchant and mode, and tell nothing else (SEC-4)."""
+        return self._fingerprint(owner, b"pan", details)
+
+    def public_fingerprint(self, owner: Owner, details: PaymentDetails) -> str:
+        """The one that may be shown: 26 letters and digits (base 32, RFC 4648, without padding)."""
+        return base64.b32encode(self._fingerprint(owner, b"ext", details)[:16]).decode().rstrip("=")
+
+    def _fingerprint(self, owner: Owner, use: bytes, details: PaymentDetails) -> bytes:
+        key = envelope.fingerprint_key(self._roots[FINGERPRINT], owner)
+        return envelope.hmac(key, use + b"\x00" + details.number.reveal().encode())
+
+    # Keeping
+
+    async def ready(self, owner: Owner) -> None:
+        """Raises ProviderDown (503) when this owner's cards could not be opened now: ask before anything is charged."""
+        await self._merchant_keys.newest(owner)
+
+    async def seal(self, owner: Owner, details: PaymentDetails) -> SealedEntry:
+        """Seal a card under a new data key, which is durable when this returns; :meth:`add` keeps it.
+
+        The verification value is not in it. Raises ProviderDown, NotFitForLive.
+        """
+        merchant_key = await self._merchant_keys.newest(owner)
+        entry_id, dek = self._ids.new(), envelope.new_key()
+        aad = envelope.dek_aad(owner, entry_id, entries.FIRST_GEN, merchant_key.version)
+        wrapped = envelope.seal(merchant_key.cipher, dek, aad)
+        await self._keys.write(
+            add_dek, owner, entry_id, entries.FIRST_GEN, merchant_key.version, wrapped, self._clock.now()
+        )
+        return entries.seal_card(
+            owner, entry_id, details, envelope.cipher(dek), self.fingerprint(owner, details)
+        )  # fmt: skip
+
+    async def add(self, tx: Tx, owner: Owner, sealed: SealedEntry, now: int) -> None:
+        """Within the caller's unit: keep a sealed entry."""
+        await entries.add_entry(tx, owner, sealed, now)
+
+    async def keep_verification_value(self, owner: Owner, entry_id: str, value: Secret) -> None:
+        """Keep it until it is taken, and for a day at most. Raises ProviderDown."""
+        await self._codes.keep(owner, entry_id, value)
+
+    async def take_verification_value(self, owner: Owner, entry_id: str) -> Secret | None:
+        """The value, no longer stored when this returns (SEC-2); None where none is kept, or no more.
+
+        Raises ProviderDown, Unreadable; it is gone then too.
+        """
+        return await self._codes.take(owner, entry_id)
+
+    async def set_credential(self, tx: Tx, owner: Owner, entry_id: str, credential: str) -> None:
+        """Within the caller's unit: keep JSON text (stored-credential data) with an entry. Raises EntryGone."""
+        await entries.set_credential(tx, owner, entry_id, credential)
+
+    async def shred(self, owner: Owner, entry_id: str) -> None:
+        """Make an entry unreadable for ever, in backups too; doing it again changes nothing.
+
+        The key goes first: from there on the record is noise, whatever becomes of the rest. The row stays, emptied.
+        """
+        await self._keys.write(drop_deks, owner, entry_id)
+        await self._codes.drop(owner, entry_id)
+        await self._main.write(entries.erase, owner, entry_id, self._clock.now())
+
+    async def remove(self, tx: Tx, owner: Owner, entry_id: str) -> None:
+        """Within the caller's unit, once nothing refers to it: drop the emptied row of a shredded entry."""
+        await entries.remove(tx, owner, entry_id)
+
+    async def sweep(self, now: int) -> int:
+        """Destroy data keys without a record after an hour, verification values after a day; how many."""
+        return await sweep.drop_strays(self._main, self._keys, now) + await self._codes.sweep(now)
+
+    # Using
+
+    async def use(
+        self, tx: Tx, owner: Owner, entry_id: str, *, why: str, object_id: str, who: str, now: int, audit_id: str
+    ) -> Use:
+        """Within the caller's unit: the permission to open an entry once, and its audit line.
+
+        why: ``charge``, ``verify``, …: the line's action. object_id: the payment or token it is for. who: the key or
+        person that asked. Raises EntryGone.
+        """
+        return await entries.permit(
+            tx, owner, entry_id, why=why, object_id=object_id, who=who, now=now, audit_id=audit_id
+        )  # fmt: skip
+
+    async def lend(
+        self, tx: Tx, owner: Owner, details: PaymentDetails, *, why: str, object_id: str, who: str, now: int,
+        audit_id: str,
+    ) -> Use:  # fmt: skip
+        """Within the caller's unit: the same for a card that is not stored."""
+        return await entries.lend(
+            tx, owner, details, why=why, object_id=object_id, who=who, now=now, audit_id=audit_id
+        )  # fmt: skip
+
+    async def find(self, tx: Tx, owner: Owner, entry_id: str) -> Use:
+        """Within the caller's unit: the permission to open an entry once. It counts from :meth:`note` on.
+
+        Raises EntryGone.
+        """
+        return await entries.find(tx, owner, entry_id)
+
+    def borrow(self, owner: Owner, details: PaymentDetails) -> Use:
+        """The same for a card that is not stored."""
+        return Use(owner, "", details)
+
+    async def note(self, tx: Tx, use: Use, *, why: str, object_id: str, who: str, now: int, audit_id: str) -> None:
+        """Within the caller's unit: the audit line of a use, without which there is none.
+
+        why: ``charge``, ``verify``, …: the line's action. object_id: the payment or customer it is for. who: the key or
+        person that asked.
+        """
+        await audit.write_line(
+            tx, use.owner, id=audit_id, at=now, who=who, action=why, object_id=object_id,
+            entry_id=use.entry_id or None, result="permitted" if use.entry_id else "lent",
+        )  # fmt: skip
+
+    async def healthy(self) -> bool:
+        """Whether the key provider answers."""
+        try:
+            await ask(self._provider, self._provider.health)
+        except ProviderDown:
+            return False
+        return True
+
+    async def audit(
+        self, tx: Tx, owner: Owner, *, id: str, at: int, who: str, action: str, object_id: str | None, result: str
+    ) -> None:
+        """Within the caller's unit: an audit line about anything else."""
+        await audit.write_line(tx, owner, id=id, at=at, who=who, action=action, object_id=object_id, result=result)
+
+    # Sending
+
+    async def send(self, use: Use, verification_value: Secret | None, order: Outbound) -> Reply:
+        """Fill the order's blanks with the card, send it, take the card out of the reply.
+
+        Raises NotSent (the entry cannot be opened, the order is refused, no connection), Unknown, and AlreadyUsed (a
+        bug: what the first use sent may have arrived).
+        """
+        card = await self._open(use)
+        return await self._relay.send(order, card, verification_value)
+
+    async def send_plain(self, order: Outbound) -> Reply:
+        """Send an order without a card in it, by the same rules. Raises NotSent, Unknown."""
+        return await self._relay.send(order, None, None)
+
+    async def _open(self, use: Use) -> Plain:
+        card = use.spend()
+        if isinstance(card, PaymentDetails):
+            return Plain.of(card)
+        try:
+            merchant_key = await self._merchant_keys.of_version(use.owner, card.mk_version)
+            return entries.open_card(use.owner, use.entry_id, card, merchant_key.cipher)
+        except (VaultError, ProviderDown) as error:
+            raise NotSent(type(error).__name__) from error

@@ -1,0 +1,92 @@
+"""What goes over the wire and comes back, and the two ways it can fail."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Any, Never, Protocol
+
+import msgspec
+
+
+class Blank(Enum):
+    """Where the vault puts a part of the card into an order's JSON. All are filled with text.
+
+    MONTH has two digits (``08``), YEAR four. VERIFICATION_VALUE and NAME may have no value: the member is left out.
+    """
+
+    NUMBER = "number"
+    MONTH = "month"
+    YEAR = "year"
+    VERIFICATION_VALUE = "verification_value"
+    NAME = "name"
+
+
+@dataclass(frozen=True, slots=True)
+class Outbound:
+    """A processor's order, with blanks where the card goes.
+
+    url: https, to a host the processor has declared; never with a blank.
+    json: the body; None for none. Blanks stand for values, at any depth.
+    timeout_seconds: for the whole call.
+    """
+
+    method: str
+    url: str
+    headers: Mapping[str, str] = field(default_factory=dict)
+    json: Mapping[str, object] | None = None
+    timeout_seconds: float = 30.0
+
+
+class Filled:
+    """An order with the card in it: what a transport gets, and nobody else. Prints without its body."""
+
+    __slots__ = ("body", "headers", "method", "timeout_seconds", "url")
+
+    def __init__(self, order: Outbound, headers: Mapping[str, str], body: bytes) -> None:
+        self.method = order.method
+        self.url = order.url
+        self.headers = headers
+        self.body = body
+        self.timeout_seconds = order.timeout_seconds
+
+    def __repr__(self) -> str:
+        return f"Filled({self.method} {self.url})"
+
+    def __reduce__(self) -> Never:
+        raise TypeError("a filled order cannot be pickled")
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """A processor's answer. From the vault: without the card, header names in lower case."""
+
+    status: int
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    body: bytes = field(default=b"", repr=False)
+
+    def json(self) -> Any:
+        """The decoded body. Raises Unknown: an answer nobody can read says nothing of what was done."""
+        try:
+            return msgspec.json.decode(self.body)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            raise Unknown("UnreadableReply") from None
+
+
+class NotSent(Exception):
+    """Provably no byte of the order left: it may be tried again. The text is a word for the log, never a value."""
+
+
+class OrderRefused(NotSent):
+    """The relay does not send such an order: its host was not declared, or a header would break its line."""
+
+
+class Unknown(Exception):
+    """Whether the order was carried out cannot be told. The text is a word for the log, never a value."""
+
+
+class Transport(Protocol):
+    """Carries filled orders to a host."""
+
+    async def send(self, request: Filled) -> Reply:
+        """The answer, as it came; redirects are answers. Raises NotSent; anything else raised means Unknown."""
+        ...

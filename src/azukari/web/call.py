@@ -1,0 +1,64 @@
+"""One request, as a service sees it."""
+
+from dataclasses import dataclass
+
+from azukari.core.errors import InvalidParameter
+from azukari.db import Database, Owner
+from azukari.merchants.keys import ApiKey
+from azukari.processors.base import FAULTS, TestOrders
+from azukari.vault import Vault
+from azukari.web.idempotency import Claim
+from azukari.wiring import Parts
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """Who calls, when, and what the house has to answer with.
+
+    claim: the idempotency key, where one was sent. now: when the request came, milliseconds.
+    """
+
+    parts: Parts
+    key: ApiKey
+    api_version: str
+    claim: Claim | None
+    orders: TestOrders
+    now: int
+    client: str | None
+    request_id: str
+
+    @property
+    def owner(self) -> Owner:
+        return self.key.owner
+
+    @property
+    def idempotency_key(self) -> str | None:
+        return None if self.claim is None else self.claim.key
+
+    @property
+    def db(self) -> Database:
+        return self.parts.stores.main
+
+    @property
+    def vault(self) -> Vault:
+        return self.parts.vault
+
+    def new_id(self) -> str:
+        """A resource id."""
+        return self.parts.ids.new()
+
+
+LONGEST_DELAY = 60_000
+
+
+def read_orders(scenario: str | None, fault: str | None, delay: str | None, scenarios: frozenset[str]) -> TestOrders:
+    """The headers of a test request. Raises InvalidParameter."""
+    if scenario is not None and scenario not in scenarios:
+        raise InvalidParameter("Komoju-Scenario")
+    if fault is not None and fault not in FAULTS:
+        raise InvalidParameter("Azukari-Fault")
+    if delay is None:
+        return TestOrders(scenario, fault, None)
+    if not (delay.isascii() and delay.isdigit() and len(delay) < 7 and int(delay) <= LONGEST_DELAY):
+        raise InvalidParameter("Azukari-Delay")
+    return TestOrders(scenario, fault, int(delay))

@@ -1,0 +1,155 @@
+"""From a tree of members to a Struct: :func:`convert`, for queries :func:`convert_query`.
+
+Each Struct is compiled once into a function that reads its members by their types' own rules (``members.py``); msgspec
+then builds it and checks what has no reader: required members, ``Literal``, objects and lists.
+"""
+
+import functools
+import re
+import types
+from collections.abc import Callable
+from typing import Annotated, Any, TypeVar, Union, get_args, get_origin
+
+import msgspec
+
+from azukari.core.errors import ApiError, InvalidParameter, MissingParameter
+from azukari.web import forms
+from azukari.web.members import Flag, Reader, Refused, ShortText, Whole
+
+S = TypeVar("S", bound=msgspec.Struct)
+Step = Callable[[Any], object]
+Path = list[str | int]
+
+#: What a bare type is read as.
+_BARE: dict[Any, Any] = {str: ShortText, int: Whole, bool: Flag}
+
+
+def convert(tree: dict[str, object], kind: type[S]) -> S:
+    """The Struct a tree stands for. Unknown members are ignored.
+
+    Empty strings and nulls mean "not given" everywhere but inside ``Metadata``; a null reaches a member only where its
+    type has ``None``, and one typed ``object`` gets its value untouched.
+    Raises MissingParameter, InvalidParameter, worded from the member's name alone.
+    """
+    try:
+        return msgspec.convert(_step(kind)(tree), kind, dec_hook=_as_it_is)
+    except Refused as refused:
+        path = refused.path[::-1]
+        raise InvalidParameter(_param(path), _sentence(refused.message, path)) from None
+    except msgspec.ValidationError as error:
+        raise _refusal(str(error)) from None
+
+
+def convert_query(raw: bytes, kind: type[S]) -> S:
+    """:func:`convert` for the query of a URL. Raises BadRequest too."""
+    return convert(forms.parse(raw), kind)
+
+
+def _sentence(message: str | None, path: Path) -> str | None:
+    leaf = next((step for step in reversed(path) if isinstance(step, str)), "")
+    return message and message.format(leaf.replace("_", " ").capitalize())
+
+
+def _param(path: Path) -> str:
+    """``payment_details[number]``, ``line_items[0][amount]``."""
+    return str(path[0]) + "".join(f"[{step}]" for step in path[1:])
+
+
+_MISSING = "Object missing required field `"
+_PLACE = re.compile(r"\.([^.\[`]+)|\[([0-9]+)\]")
+
+
+def _refusal(message: str) -> ApiError:
+    """Our error for msgspec's: the place is taken from its text, and nothing else.
+
+    The place is the text's end and holds only names of our own and positions; what comes before may quote the caller.
+    """
+    place = message.rpartition(" - at `$")[2]
+    path: Path = [name or int(index) for name, index in _PLACE.findall(place)]
+    if message.startswith(_MISSING):
+        path.append(message[len(_MISSING) :].partition("`")[0])
+        return MissingParameter(_param(path))
+    return InvalidParameter(_param(path))
+
+
+def _as_it_is(kind: type, value: Any) -> Any:
+    """msgspec asks us about ``object``: it gets what is there."""
+    if kind is object:
+        return value
+    raise NotImplementedError(kind)
+
+
+@functools.cache
+def _step(kind: type[msgspec.Struct]) -> Step:
+    """How an object is read before msgspec builds the Struct: once per Struct, members looked up by name."""
+    fields = {field.encode_name: _member(field.type) for field in msgspec.structs.fields(kind)}
+
+    def read(tree: object) -> object:
+        if not isinstance(tree, dict):
+            return tree
+        found: dict[str, object] = {}
+        for name, value in tree.items():
+            member = fields.get(name)
+            if member is None or value == "":
+                continue
+            step, takes_null = member
+            if value is None:
+                if takes_null:
+                    found[name] = None
+                continue
+            if step is not None:
+                try:
+                    value = step(value)
+                except Refused as refused:
+                    refused.path.append(name)
+                    raise
+            found[name] = value
+        return found
+
+    return read
+
+
+def _member(kind: Any) -> tuple[Step | None, bool]:
+    """How a member of this type is read, and whether null is one of its values."""
+    if get_origin(kind) not in (Union, types.UnionType):
+        return _leaf(kind), False
+    options = get_args(kind)
+    rest = [option for option in options if option not in (types.NoneType, msgspec.UnsetType)]
+    steps = [_leaf(option) for option in rest]
+    if len(rest) > 1 and any(steps):
+        raise TypeError(f"{kind}: say how it is read with Annotated[..., Reader(...)]")
+    return steps[0], types.NoneType in options
+
+
+def _leaf(kind: Any) -> Step | None:
+    kind = _BARE.get(kind, kind)
+    if get_origin(kind) is Annotated:
+        for note in kind.__metadata__:
+            if isinstance(note, Reader):
+                return note.read
+    if isinstance(kind, type) and issubclass(kind, msgspec.Struct):
+        return _step(kind)
+    if get_origin(kind) in (list, tuple):
+        return _elements(_leaf(get_args(kind)[0]))
+    return None
+
+
+def _elements(step: Step | None) -> Step:
+    def read(value: object) -> object:
+        # PHP writes a list as an object with the keys "0", "1", …
+        if isinstance(value, dict) and all(map(str.isdecimal, value)):
+            value = list(value.values())
+        if not isinstance(value, list):
+            return value
+        found: list[object] = []
+        for position, held in enumerate(value):
+            if held is None or held == "":
+                continue
+            try:
+                found.append(held if step is None else step(held))
+            except Refused as refused:
+                refused.path.append(position)
+                raise
+        return found
+
+    return read

@@ -1,0 +1,96 @@
+"""The outermost layer: every request gets an id, every error an answer, every answer its headers."""
+
+import time
+from collections.abc import Mapping
+
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from azukari.core import log
+from azukari.core.errors import ApiError, NotFound
+from azukari.core.ids import Ids
+from azukari.web import bodies, errors
+from azukari.web.answers import Answer, Replay
+
+_ALWAYS = [(b"x-content-type-options", b"nosniff"), (b"cache-control", b"no-store")]
+_CORS = [
+    (b"access-control-allow-origin", b"*"),
+    (b"access-control-expose-headers", b"x-request-id, retry-after, x-idempotent-replayed"),
+]
+
+
+class Front:
+    """An ASGI app around the router."""
+
+    def __init__(self, app: ASGIApp, ids: Ids, *, https: bool) -> None:
+        self._app = app
+        self._ids = ids
+        self._https = [(b"strict-transport-security", b"max-age=63072000; includeSubDomains")] if https else []
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        started = time.perf_counter_ns()
+        sender = _Sender(scope, self._ids.new(), self._https)
+        scope["azukari.request_id"] = sender.request_id
+        scope["azukari.send"] = sender
+        try:
+            bodies.url_is_clean(scope["path"], scope["query_string"])
+            await self._app(scope, receive, send)
+        except ApiError as error:
+            await sender(errors.answer(error), send)
+        except Replay as replay:
+            await sender(replay.answer._replace(headers={"X-Idempotent-Replayed": "true"}), send)
+        except Exception as error:
+            # A bug: the caller learns nothing, the log gets the traceback without a single value in it.
+            log.bug("request failed", error, request_id=sender.request_id, method=scope["method"])
+            if not sender.status:
+                await sender(errors.BUG, send)
+        log.event(
+            "request",
+            request_id=sender.request_id,
+            method=scope["method"],
+            route=scope.get("azukari.route"),
+            status=sender.status,
+            ms=(time.perf_counter_ns() - started) // 1_000_000,
+        )
+
+
+class _Sender:
+    """Sends one answer, with the headers every answer has."""
+
+    __slots__ = ("_https", "_scope", "request_id", "status")
+
+    def __init__(self, scope: Scope, request_id: str, https: list[tuple[bytes, bytes]]) -> None:
+        self._scope = scope
+        self._https = https
+        self.request_id = request_id
+        self.status = 0
+
+    async def __call__(self, answer: Answer, send: Send) -> None:
+        self.status = answer.status
+        headers = [
+            (b"content-length", b"%d" % len(answer.body)),
+            (b"x-request-id", self.request_id.encode()),
+            *_ALWAYS,
+            *self._https,
+        ]
+        if answer.body:
+            headers.append((b"content-type", answer.media_type.encode()))
+        if "azukari.cors" in self._scope:
+            headers += _CORS
+        if answer.headers:
+            headers = _overridden(headers, answer.headers)
+        await send({"type": "http.response.start", "status": answer.status, "headers": headers})
+        await send({"type": "http.response.body", "body": answer.body})
+
+
+def _overridden(headers: list[tuple[bytes, bytes]], own: Mapping[str, str]) -> list[tuple[bytes, bytes]]:
+    named = [(name.lower().encode(), value.encode("latin-1")) for name, value in own.items()]
+    names = {name for name, _ in named}
+    return [header for header in headers if header[0] not in names] + named
+
+
+async def not_found(scope: Scope, receive: Receive, send: Send) -> None:
+    """No route has this path."""
+    raise NotFound

@@ -1,0 +1,171 @@
+"""``X-KOMOJU-IDEMPOTENCY``: the same key and body get the same answer, and only one of them acts.
+
+A claim is taken by the first write of the first unit of a request, and settled in the unit that writes its outcome.
+Between the two its row holds the answer that is true if we die: "pending", or "nothing was done". A key found wins
+over every other finding of the unit. Source: contract 1.5; the rules: ``docs/security.md``, section 6.
+"""
+
+import functools
+import hmac
+from collections.abc import Callable, Coroutine
+from typing import Any, Concatenate, ParamSpec, TypeVar
+
+import msgspec
+import sqlalchemy as sa
+
+from azukari.core.clock import DAY, SECOND
+from azukari.core.errors import ApiError, BadRequest, Conflict, Unprocessable
+from azukari.db import Bytes, Integer, Owner, Statement, Text, Time, Tx, add, bind, owned, owned_table
+from azukari.web.answers import Answer, Replay
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+LIFE = DAY
+#: How long a repeat is told to wait; after that it gets the answer that holds for the time being.
+PATIENCE = 30 * SECOND
+RUNNING, DONE = "running", "done"
+
+keys = owned_table(
+    "idempotency_keys",
+    sa.Column("request_hash", Bytes, nullable=False),
+    sa.Column("state", Text, nullable=False),
+    sa.Column("status", Integer, nullable=False),
+    sa.Column("body", Bytes, nullable=False),
+    sa.Column("created_at", Time, nullable=False),
+    sa.Index(None, "created_at"),
+)
+
+
+class Row(msgspec.Struct, frozen=True):
+    """What is known of a key."""
+
+    request_hash: bytes
+    state: str
+    status: int
+    body: bytes
+    created_at: int
+
+
+class KeyReused(Unprocessable):
+    """The key belongs to another request."""
+
+    code, message = "invalid_parameter", "This idempotency key was used with another request."
+    param = "X-KOMOJU-IDEMPOTENCY"
+
+
+class Claim:
+    """A request's key, the keyed hash of the request, and when it came."""
+
+    __slots__ = ("hash", "key", "now", "taken")
+
+    def __init__(self, key: str, request_hash: bytes, now: int) -> None:
+        self.key = key
+        self.hash = request_hash
+        self.now = now
+        #: Whether the unit that runs has taken it; reset with every run, since a unit may run more than once.
+        self.taken = False
+
+
+_insert = add(keys, state=RUNNING)
+_TAKE = Statement(
+    None,
+    # A key that has lived its day is free again, once its request has ended.
+    _insert.on_conflict_do_update(
+        index_elements=["merchant_id", "mode", "id"],
+        set_={
+            name: _insert.excluded[name] for name in ("request_hash", "state", "status", "body", "created_at")
+        },
+        where=sa.and_(keys.c.state == DONE, keys.c.created_at <= sa.bindparam("too_old", type_=Time)),
+    ),
+)  # fmt: skip
+_FIND = Statement(
+    Row,
+    sa.select(keys.c.request_hash, keys.c.state, keys.c.status, keys.c.body, keys.c.created_at).where(
+        *owned(keys), keys.c.id == bind(keys.c.id)
+    ),
+)
+_SETTLE = Statement(
+    None,
+    sa.update(keys)
+    .where(*owned(keys), keys.c.id == sa.bindparam("key", type_=Text), keys.c.state == RUNNING)
+    .values(state=DONE, status=sa.bindparam("answer_status", type_=Integer), body=sa.bindparam("answer", type_=Bytes)),
+)
+_PURGE = Statement(
+    None,
+    sa.delete(keys).where(keys.c.created_at <= sa.bindparam("too_old", type_=Time), keys.c.state == DONE),
+    ownerless="the sweep removes what has ended, whoever's it was",
+)
+
+
+def read_key(value: str | None) -> str | None:
+    """The header's value, if there is one. Raises BadRequest unless it is 1 to 100 printable ASCII characters."""
+    if value is None:
+        return None
+    if not 1 <= len(value) <= 100 or not value.isascii() or not value.isprintable():
+        raise BadRequest("The idempotency key must be 1 to 100 printable ASCII characters.")
+    return value
+
+
+def idempotent(
+    unit: Callable[Concatenate[Tx, "Claim | None", P], Coroutine[Any, Any, R]], /
+) -> Callable[Concatenate[Tx, "Claim | None", P], Coroutine[Any, Any, R]]:
+    """A first unit whose request may carry a key.
+
+    It calls :func:`take` between its reads and its writes. Should its reads refuse the request, a known key still wins.
+    """
+
+    @functools.wraps(unit)
+    async def guarded(tx: Tx, claim: Claim | None, /, *args: P.args, **kwargs: P.kwargs) -> R:
+        if claim is None:
+            return await unit(tx, None, *args, **kwargs)
+        claim.taken = False
+        owner = next(arg for arg in args if isinstance(arg, Owner))
+        try:
+            return await unit(tx, claim, *args, **kwargs)
+        except ApiError:
+            if not claim.taken:
+                await _raise_if_known(tx, owner, claim)
+            raise
+
+    return guarded
+
+
+async def take(tx: Tx, owner: Owner, claim: Claim | None, meanwhile: Callable[[], Answer]) -> None:
+    """Claim the key for this request, or raise what is known of it: Replay, Conflict or KeyReused.
+
+    meanwhile: the answer that holds until :func:`settle`, should we never come back.
+    """
+    if claim is None:
+        return
+    answer = meanwhile()
+    taken = await tx.run(
+        _TAKE, owner, id=claim.key, request_hash=claim.hash, status=answer.status, body=answer.body,
+        created_at=claim.now, too_old=claim.now - LIFE,
+    )  # fmt: skip
+    if not taken:
+        await _raise_if_known(tx, owner, claim)
+        raise Conflict  # it went away between the two statements
+    claim.taken = True
+
+
+async def settle(tx: Tx, owner: Owner, key: str | None, answer: Answer) -> None:
+    """Store a request's answer, in the unit that makes it true."""
+    if key is not None:
+        await tx.run(_SETTLE, owner, key=key, answer_status=answer.status, answer=answer.body)
+
+
+async def purge(tx: Tx, now: int) -> int:
+    """Forget keys that have ended and lived their day."""
+    return await tx.run(_PURGE, None, too_old=now - LIFE)
+
+
+async def _raise_if_known(tx: Tx, owner: Owner, claim: Claim) -> None:
+    row = await tx.one(_FIND, owner, id=claim.key)
+    if row is None or (row.state == DONE and row.created_at <= claim.now - LIFE):
+        return
+    if not hmac.compare_digest(row.request_hash, claim.hash):
+        raise KeyReused
+    if row.state == RUNNING and claim.now - row.created_at < PATIENCE:
+        raise Conflict
+    raise Replay(Answer(row.status, row.body))

@@ -1,0 +1,57 @@
+"""Lists on the wire: ``page``, ``per_page``, bounds of the creation time, newest first. Source: contract 1.6."""
+
+from typing import Any, Literal
+
+import msgspec
+
+from azukari.core.clock import SECOND, iso
+from azukari.db import Page
+from azukari.web.bodies import PageNumber, PerPage, Timestamp
+
+
+class ListQuery(msgspec.Struct, kw_only=True):
+    """What every list takes. Times in milliseconds."""
+
+    page: PageNumber = 1
+    per_page: PerPage = 10
+    start_time: Timestamp | None = None
+    end_time: Timestamp | None = None
+
+    def bounds(self, now: int) -> "Bounds":
+        """The page asked for; without a filter, bounds that hold all records."""
+        return Bounds(self.page, self.per_page, self.start_time or 0, self.end_time or now)
+
+
+class Bounds(msgspec.Struct, frozen=True):
+    """A page and the time it spans, both ends included, to the second."""
+
+    page: int
+    per_page: int
+    start: int
+    end: int
+
+    def as_arguments(self) -> dict[str, int]:
+        """For ``Listing.page``. Created in the last second of the bound still counts: the wire shows whole seconds."""
+        end = self.end + SECOND if self.end % SECOND == 0 else self.end + 1
+        return {"page": self.page, "per_page": self.per_page, "start": self.start, "end": end}
+
+
+class ListOut(msgspec.Struct):
+    """A page of a list."""
+
+    resource: Literal["list"]
+    total: int
+    page: int
+    per_page: int
+    last_page: int
+    start_time: str
+    end_time: str
+    data: list[Any]
+
+
+def list_out(bounds: Bounds, found: Page[Any], data: list[Any]) -> ListOut:
+    """The page as it goes over the wire."""
+    last = -(-found.total // bounds.per_page)
+    return ListOut(
+        "list", found.total, bounds.page, bounds.per_page, last, iso(bounds.start), iso(bounds.end), data
+    )  # fmt: skip

@@ -1,0 +1,218 @@
+"""The members of a request: types for the Structs of ``schemas.py``, each with the rule that reads it off the wire.
+
+A form gives every leaf as a string and JSON clients send numbers as strings too, so each type takes both. What a reader
+refuses it refuses in words of its own: no message holds a value the caller sent. Source: contract 1.1, 1.7;
+``docs/security.md``, "What every bad input gets".
+"""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal
+
+from azukari.core.clock import parse_iso
+from azukari.core.money import CURRENCIES, MAX_AMOUNT
+
+MAX_PAGE = 1_000_000
+MAX_METADATA = 100
+
+
+class Number:
+    """A JSON number with a fraction or an exponent, as it was written: money never becomes a float."""
+
+    __slots__ = ("text",)
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Number) and other.text == self.text
+
+    def __hash__(self) -> int:
+        return hash(self.text)
+
+    def __str__(self) -> str:
+        return self.text
+
+    def __repr__(self) -> str:
+        return "Number(***)"
+
+
+class Refused(Exception):
+    """A value that cannot be read; ``message`` is a sentence to show, in which ``{}`` is the parameter's name."""
+
+    def __init__(self, message: str | None = None) -> None:
+        super().__init__()
+        self.message = message
+        #: Where it stands, innermost step first.
+        self.path: list[str | int] = []
+
+
+@dataclass(frozen=True, slots=True)
+class Reader:
+    """How a member is read: from ``str``, ``int``, ``bool``, Number, list or object to its Python value.
+
+    ``read`` raises Refused.
+    """
+
+    read: Callable[[Any], object]
+
+
+_WHOLE = re.compile(r"([0-9]{1,16})(?:\.0{1,16})?")
+_UNSEEN = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
+_FLAGS = {"true": True, "1": True, "false": False, "0": False}
+_ISO = re.compile(
+    r"([0-9]{4}-[0-9]{2}-[0-9]{2})"
+    r"(?:[T ]([0-9]{2}:[0-9]{2}(?::[0-9]{2}(?:\.[0-9]{1,6})?)?)(Z|[+ -][0-9]{2}:?[0-9]{2})?)?"
+)
+_EXPIRATION = re.compile(r"(?:0[1-9]|1[0-2])[0-9]{2}")
+
+
+def _whole(value: object, most: int = MAX_AMOUNT) -> int:
+    if type(value) is int:
+        number = value
+    else:
+        text = value.text if isinstance(value, Number) else value
+        match = _WHOLE.fullmatch(text) if isinstance(text, str) else None
+        if match is None:
+            raise Refused
+        number = int(match[1])
+    if not 0 <= number <= most:
+        raise Refused
+    return number
+
+
+def _positive(value: object) -> int:
+    number = _whole(value)
+    if number == 0:
+        raise Refused("{} must be greater than 0")
+    return number
+
+
+def _tax(value: object) -> int | str:
+    return "auto" if value == "auto" else _whole(value)
+
+
+def _flag(value: object) -> bool:
+    if value is True or value is False:
+        return value
+    found = _FLAGS.get(value) if isinstance(value, str) else None
+    if found is None:
+        raise Refused
+    return found
+
+
+def _text(value: object, most: int = 255) -> str:
+    if type(value) is int:
+        value = str(value)
+    elif isinstance(value, Number):
+        value = value.text
+    if not isinstance(value, str) or len(value) > most:
+        raise Refused
+    return value
+
+
+def _long_text(value: object) -> str:
+    return _text(value, 2_000)
+
+
+def _name(value: object) -> str:
+    text = _text(value)
+    if _UNSEEN.search(text):
+        raise Refused
+    return text
+
+
+def _currency(value: object) -> str:
+    if not isinstance(value, str) or value not in CURRENCIES:
+        raise Refused
+    return value
+
+
+def _metadata(value: object) -> dict[str, str]:
+    if not isinstance(value, dict) or len(value) > MAX_METADATA:
+        raise Refused
+    return {_metadata_key(key): _metadata_value(held) for key, held in value.items()}
+
+
+def _metadata_key(key: str) -> str:
+    if not 1 <= len(key) <= 30:
+        raise Refused
+    return key
+
+
+def _metadata_value(value: object) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return _long_text(value)
+
+
+def _page(value: object) -> int:
+    return _from_one(value, MAX_PAGE)
+
+
+def _per_page(value: object) -> int:
+    return _from_one(value, 100)
+
+
+def _from_one(value: object, most: int) -> int:
+    number = _whole(value, most)
+    if number == 0:
+        raise Refused
+    return number
+
+
+def _moment(value: object) -> int:
+    match = _ISO.fullmatch(value) if isinstance(value, str) else None
+    if match is None:
+        raise Refused
+    day, hour, offset = match.groups()
+    try:
+        # In a query an unescaped "+" has become a space.
+        return parse_iso(f"{day}T{hour or '00:00'}{(offset or 'Z').replace(' ', '+')}")
+    except (ValueError, OverflowError):
+        raise Refused from None
+
+
+def _expiration(value: object) -> str:
+    if not isinstance(value, str) or not _EXPIRATION.fullmatch(value):
+        raise Refused
+    return value
+
+
+def _listed(value: object) -> object:
+    return [part for part in value.split(",") if part] if isinstance(value, str) else value
+
+
+#: Whole units, 0 to 10**12: an integer or an integral decimal (``1000``, ``"1000.00"``, ``500.0``).
+Amount = Annotated[int, Reader(_whole)]
+#: An amount that is not 0.
+PositiveAmount = Annotated[int, Reader(_positive)]
+#: An amount, or ``auto``: worked out by us.
+Tax = Annotated[int | Literal["auto"], Reader(_tax)]
+#: Any other count; what a bare ``int`` is read as.
+Whole = Amount
+#: ``true``/``false``, in forms also ``1``/``0``; what a bare ``bool`` is read as.
+Flag = Annotated[bool, Reader(_flag)]
+#: At most 255 characters, numbers become text; what a bare ``str`` is read as.
+ShortText = Annotated[str, Reader(_text)]
+#: At most 2,000 characters.
+LongText = Annotated[str, Reader(_long_text)]
+#: Short text shown to people: no control characters, nothing that turns the reading direction.
+Name = Annotated[str, Reader(_name)]
+#: One of ours, in capitals.
+Currency = Annotated[str, Reader(_currency)]
+#: At most 100 strings; numbers and booleans become text. ``""`` (also for null) means: remove the key.
+Metadata = Annotated[dict[str, str], Reader(_metadata)]
+
+# In queries of lists.
+PageNumber = Annotated[int, Reader(_page)]
+PerPage = Annotated[int, Reader(_per_page)]
+#: ISO 8601 to milliseconds; without an offset it is UTC.
+Timestamp = Annotated[int, Reader(_moment)]
+#: ``MMYY``.
+Expiration = Annotated[str, Reader(_expiration)]
+#: ``Annotated[list[Literal["a", "b"]], COMMAS]``: ``a``, ``a,b`` or ``[]=a&[]=b``.
+COMMAS = Reader(_listed)

@@ -1,0 +1,81 @@
+"""Our own pages and what machines ask before they trust us with traffic: no key, no data of anybody's."""
+
+from collections.abc import Awaitable, Callable
+
+import msgspec
+from starlette.routing import BaseRoute, Route
+from starlette.types import Receive, Scope, Send
+
+import azukari
+from azukari.core.errors import MethodNotAllowed, NotFound, Unavailable
+from azukari.db import Tx
+from azukari.web import site
+from azukari.web.answers import Answer
+from azukari.wiring import Parts
+
+HTML = "text/html; charset=utf-8"
+_CACHED = {"Cache-Control": "public, max-age=3600", "Cross-Origin-Resource-Policy": "cross-origin"}
+
+
+class Health(msgspec.Struct):
+    """What ``/health`` and ``/ready`` say."""
+
+    status: str
+    version: str
+
+
+class _Page:
+    """An ASGI app that answers GET and HEAD."""
+
+    def __init__(self, path: str, make: Callable[[Scope], Awaitable[Answer]]) -> None:
+        self._path = path
+        self._make = make
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        scope["azukari.route"] = self._path
+        if scope["method"] not in ("GET", "HEAD"):
+            raise MethodNotAllowed
+        await scope["azukari.send"](await self._make(scope), send)
+
+
+def routes(parts: Parts) -> list[BaseRoute]:
+    """The routes outside of the API."""
+
+    async def start(_: Scope) -> Answer:
+        return Answer(200, site.start_page(), HTML, site.PAGE_HEADERS)
+
+    async def reference(_: Scope) -> Answer:
+        return Answer(200, site.reference_page(), HTML, site.PAGE_HEADERS)
+
+    async def description(_: Scope) -> Answer:
+        return _file("openapi.yaml")
+
+    async def static(scope: Scope) -> Answer:
+        return _file(scope["path_params"]["name"])
+
+    async def health(_: Scope) -> Answer:
+        return Answer.of(Health("alive", azukari.__version__))
+
+    async def ready(_: Scope) -> Answer:
+        for store in (parts.stores.main, parts.stores.keys, parts.stores.sad):
+            await store.read(_nothing)
+        if not await parts.vault.healthy():
+            raise Unavailable
+        return Answer.of(Health("ready", azukari.__version__))
+
+    made = {
+        "/": start, "/reference": reference, "/openapi.yaml": description, "/static/{name}": static,
+        "/health": health, "/ready": ready,
+    }  # fmt: skip
+    return [Route(path, _Page(path, make)) for path, make in made.items()]
+
+
+def _file(name: str) -> Answer:
+    found = site.static_file(name)
+    if found is None:
+        raise NotFound
+    return Answer(200, *found, headers=_CACHED)
+
+
+async def _nothing(tx: Tx) -> None:
+    """A transaction is all it takes to see that a store answers."""

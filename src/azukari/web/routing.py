@@ -1,0 +1,179 @@
+"""Routes: who may call, what comes in, what goes out.
+
+A handler is ``async def handler(call, [path parameters], [body], [query]) -> answer``. ``body`` and ``query`` are
+msgspec Structs, decoded and checked before the handler runs; what it returns is encoded. Every route declares its
+access, so that a test can walk them all (SEC-11).
+"""
+
+import inspect
+import typing
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+from starlette.routing import BaseRoute, Route
+from starlette.types import Receive, Scope, Send
+
+from azukari.core.errors import BadRequest, MethodNotAllowed
+from azukari.merchants.keys import ApiKey
+from azukari.merchants.service import API_VERSIONS
+from azukari.processors.base import NO_ORDERS
+from azukari.processors.declines import SCENARIOS
+from azukari.web import bodies, idempotency
+from azukari.web.answers import Answer
+from azukari.web.auth import Access, authenticate, client_address
+from azukari.web.call import Call, read_orders
+from azukari.web.limits import Limiter
+from azukari.web.server import read_body
+from azukari.wiring import Parts
+
+SecretKey, PublishableKey = Access.SECRET, Access.PUBLISHABLE
+Handler = Callable[..., Awaitable[Any]]
+
+#: What a browser on a shop's page may send. A preflight carries no key, so it is answered for every origin.
+PREFLIGHT = {
+    "Access-Control-Allow-Origin": "*",
+    "Access-Control-Allow-Methods": "GET, POST, OPTIONS",
+    "Access-Control-Allow-Headers": "accept, authorization, content-type, komoju-via, x-komoju-api-version, "
+    "x-komoju-idempotency",
+    "Access-Control-Max-Age": "7200",
+}
+_NO_TREE: dict[str, object] = {}
+_canonical = msgspec.json.Encoder(order="deterministic", enc_hook=str).encode
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """One method of one path."""
+
+    method: str
+    path: str
+    access: Access
+    handler: Handler
+    body: type | None
+    query: type | None
+
+
+class Router:
+    """Collects the endpoints of one ``routes.py``."""
+
+    def __init__(self) -> None:
+        self.endpoints: list[Endpoint] = []
+
+    def get(self, path: str, access: Access) -> Callable[[Handler], Handler]:
+        return self._add("GET", path, access)
+
+    def post(self, path: str, access: Access) -> Callable[[Handler], Handler]:
+        return self._add("POST", path, access)
+
+    def patch(self, path: str, access: Access) -> Callable[[Handler], Handler]:
+        return self._add("PATCH", path, access)
+
+    def delete(self, path: str, access: Access) -> Callable[[Handler], Handler]:
+        return self._add("DELETE", path, access)
+
+    def _add(self, method: str, path: str, access: Access) -> Callable[[Handler], Handler]:
+        def register(handler: Handler) -> Handler:
+            hints = typing.get_type_hints(handler)
+            wanted = inspect.signature(handler).parameters
+            self.endpoints.append(
+                Endpoint(
+                    method,
+                    path,
+                    access,
+                    handler,
+                    hints["body"] if "body" in wanted else None,
+                    hints["query"] if "query" in wanted else None,
+                )
+            )
+            return handler
+
+        return register
+
+
+class Resource:
+    """All methods of one path, as an ASGI app."""
+
+    def __init__(self, path: str, endpoints: Iterable[Endpoint], parts: Parts, limiter: Limiter) -> None:
+        self._path = path
+        self._methods = {endpoint.method: endpoint for endpoint in endpoints}
+        if "GET" in self._methods:
+            self._methods["HEAD"] = self._methods["GET"]
+        self._cors = any(endpoint.access is Access.PUBLISHABLE for endpoint in self._methods.values())
+        self._parts = parts
+        self._limiter = limiter
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if self._cors:
+            scope["azukari.cors"] = True
+        scope["azukari.route"] = self._path
+        method = scope["method"]
+        endpoint = self._methods.get(method)
+        if endpoint is not None:
+            answer = await self._answer(endpoint, scope, receive)
+        elif method == "OPTIONS" and self._cors:
+            answer = Answer(204, b"", headers=PREFLIGHT)
+        else:
+            raise MethodNotAllowed
+        await scope["azukari.send"](answer, send)
+
+    async def _answer(self, endpoint: Endpoint, scope: Scope, receive: Receive) -> Answer:
+        headers: Mapping[bytes, bytes] = dict(scope["headers"])
+        parts = self._parts
+        peer = scope["client"][0] if scope.get("client") else None
+        client = client_address(peer, headers.get(b"x-forwarded-for"), parts.settings.trusted_proxies)
+        key = await authenticate(headers.get(b"authorization"), endpoint.access, client, parts.keyring)
+        if not key.is_secret:
+            self._limiter.count(key, client)
+        tree = _NO_TREE
+        if endpoint.method != "GET":
+            raw = await read_body(receive, scope["headers"])
+            if raw:
+                tree = bodies.parse(_text(headers.get(b"content-type")), raw)
+        call = self._call(endpoint, scope, headers, key, client, tree)
+        given: dict[str, Any] = dict(scope["path_params"])
+        if endpoint.body is not None:
+            given["body"] = bodies.convert(tree, endpoint.body)
+        if endpoint.query is not None:
+            given["query"] = bodies.convert_query(scope["query_string"], endpoint.query)
+        out = await endpoint.handler(call, **given)
+        return out if isinstance(out, Answer) else Answer.of(out)
+
+    def _call(
+        self, endpoint: Endpoint, scope: Scope, headers: Mapping[bytes, bytes], key: ApiKey, client: str | None,
+        tree: dict[str, object],
+    ) -> Call:  # fmt: skip
+        parts = self._parts
+        version = _text(headers.get(b"x-komoju-api-version")) or key.api_version
+        if version not in API_VERSIONS:
+            raise BadRequest("The API version is not known.", param="X-KOMOJU-API-VERSION")
+        now = parts.clock.now()
+        claim = None
+        if endpoint.method == "POST":
+            name = idempotency.read_key(_text(headers.get(b"x-komoju-idempotency")))
+            if name is not None:
+                what = f"POST {scope['path']} {version} ".encode() + _canonical(tree)
+                claim = idempotency.Claim(name, parts.vault.mac("idempotency", what), now)
+        orders = NO_ORDERS
+        if key.is_test and endpoint.method == "POST":
+            orders = read_orders(
+                _text(headers.get(b"komoju-scenario")),
+                _text(headers.get(b"azukari-fault")),
+                _text(headers.get(b"azukari-delay")),
+                SCENARIOS,
+            )
+        return Call(parts, key, version, claim, orders, now, client, scope["azukari.request_id"])
+
+
+def _text(value: bytes | None) -> str | None:
+    return None if value is None else value.decode("latin-1")
+
+
+def mount(prefix: str, routers: Iterable[Router], parts: Parts, limiter: Limiter) -> list[BaseRoute]:
+    """The Starlette routes of some routers: one per path, the busiest first."""
+    by_path: dict[str, list[Endpoint]] = {}
+    for router in routers:
+        for endpoint in router.endpoints:
+            by_path.setdefault(endpoint.path, []).append(endpoint)
+    return [Route(prefix + path, Resource(path, endpoints, parts, limiter)) for path, endpoints in by_path.items()]

@@ -1,0 +1,293 @@
+"""What uvicorn leaves to us: limits on all a connection may send, refusals in the API's words, one write for an answer.
+
+The application sees none of this but :func:`read_body`.
+"""
+
+import asyncio
+import socket
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import httptools
+import uvicorn
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
+from uvicorn.supervisors import Multiprocess
+
+from azukari.core import log
+from azukari.core.errors import ApiError, BadRequest, BodyTooLarge, RequestTimeout
+from azukari.web import errors
+from azukari.web.sending import Message, OneWrite, Receive, head
+
+MAX_BODY = 256 * 1024
+
+
+class UrlTooLong(ApiError):
+    """The address of a request is over the limit."""
+
+    status, code, message = 414, "bad_request", "The URL is too long."
+
+
+class HeadersTooLarge(ApiError):
+    """The headers of a request are over the limit."""
+
+    status, code, message = 431, "bad_request", "The request headers are too large."
+
+
+async def read_body(receive: Receive, headers: Iterable[tuple[bytes, bytes]]) -> bytes:
+    """The whole body. How long it may take is the connection's business: :class:`Protocol`.
+
+    Raises BodyTooLarge (over 256 KiB), BadRequest (the caller is gone, or was told why).
+    """
+    for name, value in headers:
+        if name == b"content-length" and (not value.isdigit() or int(value[:19]) > MAX_BODY):
+            raise BodyTooLarge
+    body = b""
+    while True:
+        message: Message = await receive()
+        if message["type"] != "http.request":
+            raise BadRequest
+        part: bytes = message.get("body", b"")
+        body += part
+        if len(body) > MAX_BODY:
+            raise BodyTooLarge
+        if not message.get("more_body"):
+            return body
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Of one request: sizes in bytes, and the time its head and its body may each take."""
+
+    url: int = 8 * 1024
+    headers: int = 32 * 1024
+    head_seconds: float = 10
+    body_seconds: float = 10
+    #: How long a refused caller may go on sending. Cut off at once he may never read why (RFC 9112, 9.6).
+    linger_seconds: float = 1
+
+
+class _NoTrailers(list[tuple[bytes, bytes]]):
+    """Stands where uvicorn adds what comes behind a body: to headers that were checked already, and without end."""
+
+    def append(self, header: tuple[bytes, bytes]) -> None:
+        raise BadRequest
+
+
+_NO_TRAILERS = _NoTrailers()
+
+
+class Protocol(HttpToolsProtocol):
+    """One connection: uvicorn's, with limits.
+
+    A small request that arrives in one piece, as nearly all do, costs a few comparisons: only one in pieces gets a
+    timer, only a large one is measured.
+    """
+
+    limits = Limits()
+
+    _in_body = False  # the headers are complete and the body is not
+    _chunk = 0  # bytes received last
+    _ours = 0  # of these, what may belong to a head that is incomplete: none where another request ends in them
+    _head = 0  # bytes of an incomplete head
+    _refused = False  # nothing that comes is looked at any more
+    _timer: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self._start_timer()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._stop_timer()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        if self._refused:
+            return
+        self._chunk = self._ours = len(data)
+        self._unset_keepalive_if_required()
+        try:
+            self.parser.feed_data(data)
+        except httptools.HttpParserUpgrade:
+            # We speak no other protocol: this request gets its answer, and what follows is not read.
+            self._refused = True
+        except httptools.HttpParserError as error:
+            # One of our own callbacks says what is wrong.
+            cause = error.__context__
+            self._refuse(cause if isinstance(cause, ApiError) else BadRequest())
+        else:
+            if self._in_body or self._in_head() or self._is_answered():
+                self._wait()
+
+    # What the parser finds
+
+    def on_headers_complete(self) -> None:
+        if self._head + self._chunk > min(self.limits.url, self.limits.headers):
+            self._measure()
+        self._head = 0
+        if self.parser.get_http_version() not in ("1.1", "1.0"):
+            raise BadRequest
+        super().on_headers_complete()
+        self._in_body = True
+        self.headers = _NO_TRAILERS
+        if self.parser.should_upgrade():
+            self.cycle.keep_alive = False
+        self._stop_timer()
+
+    def on_message_complete(self) -> None:
+        self._in_body = False
+        self._ours = 0
+        self._stop_timer()
+        super().on_message_complete()
+
+    def on_response_complete(self) -> None:
+        super().on_response_complete()
+        if self._refused and not self.pipeline:
+            self.transport.close()
+
+    def _measure(self) -> None:
+        if len(self.url) > self.limits.url:
+            raise UrlTooLong
+        if sum(len(name) + len(value) + 4 for name, value in self.headers) > self.limits.headers:
+            raise HeadersTooLarge
+
+    def _in_head(self) -> bool:
+        """Whether a request has begun whose headers are not complete: uvicorn has a scope for it, and no cycle."""
+        scope: object = self.scope
+        return scope is not None and (self._cycle is None or self._cycle.scope is not scope)
+
+    def _is_answered(self) -> bool:
+        """Whether no request is waiting for its answer."""
+        return self._cycle is None or self._cycle.response_complete
+
+    @property
+    def _cycle(self) -> RequestResponseCycle | None:
+        """The request whose headers came last. uvicorn's own type hides that at first there is none."""
+        return self.cycle
+
+    def _wait(self) -> None:
+        """It is the caller's turn."""
+        if self._in_head():
+            self._head += self._ours
+            if self._head > self.limits.url + self.limits.headers:
+                self._refuse(UrlTooLong() if len(self.url) > self.limits.url else HeadersTooLarge())
+                return
+        if self._timer is None:
+            self._start_timer()
+
+    # Time
+
+    def _start_timer(self) -> None:
+        seconds = self.limits.body_seconds if self._in_body else self.limits.head_seconds
+        self._timer = self.loop.call_later(seconds, self._too_slow)
+
+    def _stop_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _too_slow(self) -> None:
+        self._timer = None
+        if self.flow.read_paused:
+            # It was we who did not read.
+            self._start_timer()
+        elif self._in_body or self._in_head():
+            self._refuse(RequestTimeout())
+        elif self._is_answered():
+            self.transport.close()
+
+    # Refusals
+
+    def _refuse(self, error: ApiError) -> None:
+        """Answer the request that is arriving, and take no more from this connection.
+
+        Answers to requests before it go first; behind them there is no word for this one, only the end.
+        """
+        self._refused = True
+        self._stop_timer()
+        log.event("request.refused", status=error.status)
+        cycle = self.cycle
+        if self._in_body:
+            cycle.disconnected = True
+            cycle.message_event.set()
+            if self.pipeline:
+                self.pipeline.popleft()
+            elif cycle.response_started:
+                self.transport.close()
+            else:
+                self._answer(error)
+        elif self._is_answered():
+            self._answer(error)
+        else:
+            cycle.keep_alive = False
+
+    def _answer(self, error: ApiError) -> None:
+        answer = errors.answer(error)
+        headers = [
+            *self.server_state.default_headers,
+            (b"content-type", answer.media_type.encode()),
+            (b"content-length", b"%d" % len(answer.body)),
+            (b"x-content-type-options", b"nosniff"),
+            (b"cache-control", b"no-store"),
+            (b"connection", b"close"),
+        ]
+        self.transport.write(head(answer.status, headers) + answer.body)
+        if not self.transport.can_write_eof():
+            self.transport.close()
+            return
+        self.transport.write_eof()
+        self.flow.resume_reading()
+        self._timer = self.loop.call_later(self.limits.linger_seconds, self.transport.close)
+
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
+        super()._start_asgi_task(cycle, OneWrite(app, cycle))  # type: ignore[arg-type]
+
+
+def config(
+    app: Any,
+    *,
+    host: str = "127.0.0.1",
+    port: int = 8080,
+    workers: int = 1,
+    factory: bool = False,
+    tls: tuple[str, str] | None = None,
+    limits: Limits | None = None,
+) -> uvicorn.Config:
+    """How we run uvicorn.
+
+    app: an ASGI application, or for several workers the name of a factory, ``"azukari.app:build"``, with factory=True.
+    tls: the files of the certificate and its key.
+    """
+    protocol = Protocol if limits is None else type("Limited", (Protocol,), {"limits": limits})
+    certificate, key = tls or (None, None)
+    return uvicorn.Config(
+        app,
+        host=host,
+        port=port,
+        workers=workers,
+        factory=factory,
+        interface="asgi3",
+        loop="uvloop",
+        http=protocol,
+        ws="none",
+        lifespan="on",
+        log_config=None,
+        access_log=False,
+        proxy_headers=False,  # web/auth.py knows which proxies to believe
+        server_header=False,
+        date_header=True,
+        backlog=2048,
+        timeout_keep_alive=75,
+        timeout_graceful_shutdown=30,
+        ssl_certfile=certificate,
+        ssl_keyfile=key,
+    )
+
+
+def serve(config: uvicorn.Config, sockets: list[socket.socket] | None = None) -> None:
+    """Run until a signal ends it; several workers share one listening socket."""
+    server = uvicorn.Server(config)
+    if config.workers == 1:
+        server.run(sockets)
+    else:
+        Multiprocess(config, sockets=sockets or [config.bind_socket()]).run()

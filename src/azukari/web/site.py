@@ -1,0 +1,85 @@
+"""The pages a person sees who opens the server's address: what this is, and the API reference. And our static files."""
+
+import functools
+import importlib.resources
+from collections.abc import Mapping
+from pathlib import PurePath
+
+import jinja2
+import msgspec
+
+import azukari
+from azukari.web.reference import Reference
+
+#: On every page we serve; behind TLS the front adds HSTS, as to every answer. Source: docs/security.md, "Pages".
+PAGE_HEADERS: Mapping[str, str] = {
+    "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
+    "font-src 'self'; connect-src 'self'; form-action 'self'; base-uri 'none'; object-src 'none'; frame-src 'none'; "
+    "frame-ancestors 'none'; require-trusted-types-for 'script'",
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "no-referrer",
+    "Cache-Control": "no-store",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Permissions-Policy": "camera=(), microphone=(), geolocation=(), payment=(self)",
+}
+
+_MEDIA_TYPES = {
+    ".css": "text/css; charset=utf-8",
+    ".js": "text/javascript; charset=utf-8",
+    ".json": "application/json; charset=utf-8",
+    ".yaml": "application/yaml; charset=utf-8",
+}
+_static = importlib.resources.files("azukari") / "static"
+
+
+@functools.cache
+def start_page() -> bytes:
+    """``GET /``, in HTML."""
+    reference = _reference()
+    served = [group for group in reference.groups if not group.planned]
+    return _render("start.html", server=reference.server, served=served)
+
+
+@functools.cache
+def reference_page() -> bytes:
+    """``GET /reference``, in HTML."""
+    return _render("reference.html", reference=_reference())
+
+
+@functools.cache
+def static_names() -> frozenset[str]:
+    """The files :func:`static_file` has."""
+    return frozenset(file.name for file in _static.iterdir() if PurePath(file.name).suffix in _MEDIA_TYPES)
+
+
+def static_file(name: str) -> tuple[bytes, str] | None:
+    """A file's bytes and media type. A name that is not one of ours never reaches the disk."""
+    return _static_file(name) if name in static_names() else None
+
+
+@functools.cache
+def _static_file(name: str) -> tuple[bytes, str]:
+    return (_static / name).read_bytes(), _MEDIA_TYPES[PurePath(name).suffix]
+
+
+@functools.cache
+def _reference() -> Reference:
+    return Reference(msgspec.json.decode((_static / "openapi.json").read_bytes()))
+
+
+def _render(template: str, **context: object) -> bytes:
+    page = _templates().get_template(template)
+    return page.render(version=azukari.__version__, **context).encode()
+
+
+@functools.cache
+def _templates() -> jinja2.Environment:
+    return jinja2.Environment(
+        loader=jinja2.PackageLoader("azukari.web"),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )

@@ -1,0 +1,280 @@
+"""What is PostgreSQL's alone: lock step, deadlocks, lost connections."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any
+
+import asyncpg
+import pytest
+import sqlalchemy as sa
+
+from azukari.db import DatabaseDown, Statement, Tx, hot
+from azukari.db.lockstep import lock_step
+from azukari.db.postgres import PostgresDatabase
+from azukari.db.waiting import Waiting
+from tests.db.shop import (
+    OWNER, TAKE, SoldOut, add_item, count_orders, hot_order, hot_order_then_fail, order, orders_of, stock_of,
+)  # fmt: skip
+from tests.db.test_units import all_of
+from tests.postgres import create_database, create_tables, drop_database
+
+TERMINATE_SELF = Statement(
+    int, sa.select(sa.literal_column("pg_terminate_backend(pg_backend_pid())::int")), ownerless=""
+)
+TERMINATE_OTHERS = Statement(
+    int,
+    sa.text(
+        "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity"
+        " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+    ).columns(sa.column("n", sa.Integer)),
+    ownerless="",
+)
+FAIL_ONCE = "40001"
+Statement.every.remove(TERMINATE_SELF)
+Statement.every.remove(TERMINATE_OTHERS)
+
+
+class Listening:
+    """An asyncpg connection that writes down what is sent over it."""
+
+    def __init__(self, connection: Any) -> None:
+        self._connection = connection
+        self.sent: list[tuple[str, int]] = []
+
+    async def execute(self, sql: str) -> Any:
+        self.sent.append((sql.split()[0], 1))
+        return await self._connection.execute(sql)
+
+    async def fetchmany(self, sql: str, args: list[Any]) -> Any:
+        self.sent.append((sql.split()[0], len(args)))
+        return await self._connection.fetchmany(sql, args)
+
+
+@pytest.fixture
+async def listening(postgres_url: str) -> AsyncIterator[Listening]:
+    connection = await asyncpg.connect(postgres_url)
+    yield Listening(connection)
+    await connection.close()
+
+
+def waiting(unit: Any, *args: Any) -> Waiting:
+    return Waiting(unit, args, {}, asyncio.get_running_loop().create_future())
+
+
+async def commit(connection: Any, ended_well: list[Waiting]) -> None:
+    await connection.execute("COMMIT")
+
+
+async def test_equal_steps_travel_together(postgres_database: PostgresDatabase, listening: Listening):
+    await postgres_database.write(add_item, "apple", 64)
+
+    outcomes = await lock_step(listening, [waiting(hot_order, "apple", f"{number:02}") for number in range(64)], commit)
+
+    assert listening.sent == [("BEGIN", 1), ("SELECT", 64), ("UPDATE", 64), ("INSERT", 64), ("COMMIT", 1)]
+    assert [value for _, value, _ in outcomes] == [f"{number:02}" for number in range(64)]
+    assert await postgres_database.read(stock_of, "apple") == 0
+
+
+async def test_a_unit_that_leaves_is_not_asked_again(postgres_database: PostgresDatabase, listening: Listening):
+    await postgres_database.write(add_item, "apple", 1)
+
+    batch = [waiting(hot_order, item, item) for item in ("apple", "pear", "plum")]
+    outcomes = await lock_step(listening, batch, commit)
+
+    assert listening.sent == [("BEGIN", 1), ("SELECT", 3), ("UPDATE", 1), ("INSERT", 1), ("COMMIT", 1)]
+    assert [type(error) for _, _, error in outcomes] == [type(None), LookupError, LookupError]
+
+
+async def test_writes_go_in_the_order_of_their_keys(postgres_database: PostgresDatabase, listening: Listening):
+    taken: list[str] = []
+
+    async def fetchmany(sql: str, args: list[Any]) -> Any:
+        if sql.startswith("UPDATE"):
+            taken.extend(value for row in args for value in row if value in ("apple", "pear", "plum"))
+        return await Listening.fetchmany(listening, sql, args)
+
+    listening.fetchmany = fetchmany  # type: ignore[method-assign]
+    for item in ("plum", "apple", "pear"):
+        await postgres_database.write(add_item, item, 5)
+
+    await lock_step(listening, [waiting(hot_order, item, item) for item in ("plum", "apple", "pear")], commit)
+
+    assert taken == ["apple", "pear", "plum"]
+
+
+async def test_who_spoiled_a_batch_runs_alone_and_the_others_together_again(postgres_url: str):
+    points: list[str] = []
+    database = await PostgresDatabase.open(postgres_url, points.append)
+    await database.write(add_item, "apple", 100)
+    points.clear()
+
+    answers = await all_of(
+        *(
+            database.write(hot_order_then_fail if number == 7 else hot_order, "apple", str(number))
+            for number in range(16)
+        )
+    )
+
+    assert isinstance(answers.pop(7), SoldOut)
+    assert all(isinstance(answer, str) for answer in answers)
+    assert points == ["commit:before:tests.db.shop.hot_order", "commit:after:tests.db.shop.hot_order"]
+    assert await database.read(count_orders) == 15
+    await database.close()
+
+
+@hot
+async def take_both(tx: Tx, first: str, second: str) -> int:
+    return await tx.run(TAKE, OWNER, id=first) + await tx.run(TAKE, OWNER, id=second)
+
+
+async def take_both_alone(tx: Tx, first: str, second: str) -> int:
+    return await take_both(tx, first, second)
+
+
+@pytest.mark.parametrize("unit", [take_both, take_both_alone], ids=["hot", "plain"])
+async def test_two_processes_with_opposite_orders_both_come_through(postgres_url: str, unit: Any):
+    one, other = [await PostgresDatabase.open(postgres_url) for _ in range(2)]
+    for item in ("apple", "pear"):
+        await one.write(add_item, item, 100)
+
+    answers = await all_of(
+        *(one.write(unit, "apple", "pear") for _ in range(20)),
+        *(other.write(unit, "pear", "apple") for _ in range(20)),
+    )
+
+    assert answers == [2] * 40
+    assert [await one.read(stock_of, item) for item in ("apple", "pear")] == [60, 60]
+    await one.close()
+    await other.close()
+
+
+async def test_a_deadlock_is_tried_again(postgres_database: PostgresDatabase, postgres_url: str):
+    """Made certain: each unit holds its first row until the other holds its own."""
+    for item in ("apple", "pear"):
+        await postgres_database.write(add_item, item, 10)
+    connection = await asyncpg.connect(postgres_url)
+    outside = connection.transaction()
+    await outside.start()
+    await connection.execute("UPDATE items SET stock = stock - 1 WHERE id = 'pear'")
+    # The unit takes the apple, then waits for our pear; we ask for its apple: one of the two is given up.
+    unit = asyncio.ensure_future(postgres_database.write(take_both_alone, "apple", "pear"))
+    blocked = "SELECT count(*) FROM pg_locks WHERE NOT granted"
+    watching = await asyncpg.connect(postgres_url)
+    while not await watching.fetchval(blocked):
+        await asyncio.sleep(0)
+    ours_lost = False
+    try:
+        await connection.execute("UPDATE items SET stock = stock - 1 WHERE id = 'apple'")
+        await outside.commit()
+    except asyncpg.DeadlockDetectedError:
+        ours_lost = True
+        await outside.rollback()
+
+    assert await unit == 2
+    expected = 9 if ours_lost else 8
+    assert [await postgres_database.read(stock_of, item) for item in ("apple", "pear")] == [expected] * 2
+    await connection.close()
+    await watching.close()
+
+
+@hot
+async def hot_shot(tx: Tx) -> None:
+    await tx.one(TERMINATE_SELF, None)
+
+
+async def shot(tx: Tx) -> None:
+    await hot_shot(tx)
+
+
+async def test_a_lost_connection_is_an_outage_and_passes(postgres_database: PostgresDatabase):
+    await postgres_database.write(add_item, "apple", 10)
+
+    for run in (postgres_database.read, postgres_database.write):
+        with pytest.raises(DatabaseDown):
+            await run(shot)
+        assert await postgres_database.write(order, "apple", f"after {run.__name__}")
+        assert await postgres_database.read(stock_of, "apple") is not None
+
+    answers = await all_of(
+        *(postgres_database.write(hot_order, "apple", str(number)) for number in range(5)),
+        postgres_database.write(hot_shot),
+    )
+    assert all(isinstance(answer, DatabaseDown) for answer in answers)
+    assert len(await postgres_database.read(orders_of, "apple")) == 2
+    assert await postgres_database.write(hot_order, "apple", "after all") == "after all"
+
+
+async def test_connections_that_broke_while_idle_are_made_anew(postgres_database: PostgresDatabase, postgres_url: str):
+    await postgres_database.write(add_item, "apple", 10)
+    await all_of(*(postgres_database.write(order, "apple", str(number)) for number in range(5)))
+    connection = await asyncpg.connect(postgres_url)
+    await connection.execute(TERMINATE_OTHERS.postgres.sql)
+    await connection.close()
+
+    # A connection may or may not have heard of its end yet; it is a 503 at worst, once per connection.
+    answers = [(await all_of(postgres_database.write(stock_of, "apple")))[0] for _ in range(16)]
+
+    assert set(map(type, answers)) <= {int, DatabaseDown}
+    assert answers[-1] == 5
+
+
+async def test_a_server_that_is_not_there_is_an_outage():
+    with pytest.raises(DatabaseDown):
+        await PostgresDatabase.open("postgresql://nobody@127.0.0.1:1/nothing")
+
+
+async def test_a_database_that_goes_away_and_comes_back(postgres_server: str):
+    from tests.db.shop import metadata
+
+    url = await create_database(postgres_server)
+    await create_tables(url, metadata)
+    database = await PostgresDatabase.open(url)
+    await database.write(add_item, "apple", 100)
+    await drop_database(url)
+
+    answers = await all_of(*(database.write(hot_order, "apple", str(number)) for number in range(100)))
+
+    assert all(isinstance(answer, DatabaseDown) for answer in answers)
+    with pytest.raises(DatabaseDown):
+        await database.read(stock_of, "apple")
+    await database.close()
+
+
+async def test_it_runs_durably(postgres_database: PostgresDatabase):
+    asked = sa.text("SELECT current_setting('synchronous_commit'), current_setting('transaction_isolation')")
+    columns = asked.columns(sa.column("a", sa.Text), sa.column("b", sa.Text))
+    statement = Statement(lambda *row: row, columns, ownerless="")
+    Statement.every.remove(statement)
+
+    async def ask(tx: Tx) -> Any:
+        return await tx.one(statement, None)
+
+    assert await postgres_database.write(ask) == ("on", "read committed")
+
+
+async def test_a_commit_whose_answer_is_lost_is_not_tried_again(postgres_url: str):
+    """The unit may have been stored: running it again could store it twice."""
+    runs: list[int] = []
+
+    async def counted(tx: Tx) -> None:
+        runs.append(1)
+        await add_item(tx, "apple", 1)
+
+    killer = await asyncpg.connect(postgres_url)
+    pid: list[int] = []
+
+    def announce(point: str) -> None:
+        if point.startswith("commit:before") and not pid:
+            pid.append(1)
+            # Everyone else is cut off while the commit is on its way.
+            link = database._writing._links[-1]
+            link._connection._transport.abort()
+
+    database = await PostgresDatabase.open(postgres_url, announce)
+    with pytest.raises(DatabaseDown):
+        await database.write(counted)
+
+    assert len(runs) == 1
+    assert await database.read(stock_of, "apple") in (None, 1)
+    await killer.close()
+    await database.close()

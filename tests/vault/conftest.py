@@ -1,0 +1,188 @@
+"""The room on real stores: three databases on temporary files, a key file, a clock that stands still."""
+
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass, field
+from itertools import count
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+
+from azukari.core.ids import base36
+from azukari.core.secret import Secret
+from azukari.db import Database, Owner, Statement, Tx, metadata
+from azukari.db.sqlite import SqliteDatabase, Store
+from azukari.db.tables import KEYS_SCHEMA, SAD_SCHEMA
+from azukari.vault import FileKeyProvider, PaymentDetails, SealedEntry, Use, Vault
+from azukari.vault.inside import tables
+
+NOW = 1_767_225_600_000  # 2026-01-01T00:00:00Z
+VISA = "4111111111111111"
+MASTER = "5555555555554444"
+AMEX = "378282246310005"
+JCB = "3530111333300000"
+DINERS = "30569309025904"
+CARDS = (VISA, MASTER, AMEX, JCB, DINERS, "4242424242424242")
+
+A = Owner("merchant-a", "test")
+B = Owner("merchant-b", "test")
+
+_MAIN = (tables.entries, tables.audit_lines)
+_KEYS = (tables.deks, tables.merchant_keys, tables.root_keys)
+_SAD = (tables.sad_values, tables.sad_epochs)
+
+
+class StandingClock:
+    """A clock that moves when it is told to."""
+
+    def __init__(self, now: int = NOW) -> None:
+        self.time = now
+
+    def now(self) -> int:
+        return self.time
+
+
+class CountingIds:
+    """Ids in order: 1, 2, 3 …"""
+
+    def __init__(self) -> None:
+        self._count = count(1)
+
+    def new(self) -> str:
+        return base36(next(self._count))
+
+    def token(self) -> str:
+        return "tok_" + self.new()
+
+    def ref(self) -> str:
+        return f"{next(self._count):032x}"
+
+    def base62(self, length: int) -> str:
+        return str(next(self._count)).rjust(length, "0")
+
+
+@dataclass
+class Stores:
+    """The room's three databases."""
+
+    main: Database
+    keys: Database
+    sad: Database
+
+    async def close(self) -> None:
+        for store in (self.main, self.keys, self.sad):
+            await store.close()
+
+
+def sqlite_stores(directory: Path) -> Stores:
+    """The three as SQLite files, with the room's tables alone."""
+    keys = Store(directory / "keys.db", KEYS_SCHEMA)
+    sad = Store(directory / "sad.db", SAD_SCHEMA, volatile=True)
+    main = Store(directory / "main.db", attach=(keys,))
+    for store, wanted in ((keys, _KEYS), (sad, _SAD), (main, _MAIN)):
+        engine = sa.create_engine("sqlite://", creator=store.open, poolclass=sa.pool.StaticPool)
+        metadata.create_all(engine, tables=list(wanted))
+        engine.dispose()
+    return Stores(SqliteDatabase(main), SqliteDatabase(keys), SqliteDatabase(sad))
+
+
+#: Each opens three empty stores in a directory. PostgreSQL joins here.
+DATABASES: dict[str, Callable[[Path], Stores]] = {"sqlite": sqlite_stores}
+
+
+@dataclass
+class Room:
+    """A vault and what it stands on."""
+
+    vault: Vault
+    stores: Stores
+    clock: StandingClock
+    ids: CountingIds
+    provider: FileKeyProvider
+    points: list[str] = field(default_factory=list)
+
+    def another(self, provider: FileKeyProvider | None = None) -> Vault:
+        """A second vault on the same stores: another process, or the same one after a restart."""
+        return make_vault(self.stores, provider or self.provider, self.clock, self.ids, self.points)
+
+    async def keep(self, owner: Owner = A, number: str = VISA, **more: object) -> SealedEntry:
+        """Seal a card and keep it."""
+        sealed = await self.vault.seal(owner, card(number, **more))
+        await self.stores.main.write(self.vault.add, owner, sealed, self.clock.now())
+        return sealed
+
+    async def use(self, entry_id: str, owner: Owner = A) -> Use:
+        """The permission to open an entry."""
+        return await self.stores.main.write(
+            self.vault.use, owner, entry_id, why="charge", object_id="payment-1", who="key-1", now=self.clock.now(),
+            audit_id=self.ids.new(),
+        )  # fmt: skip
+
+    async def lend(self, details: PaymentDetails, owner: Owner = A) -> Use:
+        """The permission to send a card that is not stored."""
+        return await self.stores.main.write(
+            self.vault.lend, owner, details, why="charge", object_id="payment-1", who="key-1", now=self.clock.now(),
+            audit_id=self.ids.new(),
+        )  # fmt: skip
+
+
+def make_vault(
+    stores: Stores, provider: FileKeyProvider, clock: StandingClock, ids: CountingIds, points: list[str]
+) -> Vault:
+    return Vault(
+        main=stores.main, keys=stores.keys, sad=stores.sad, provider=provider, clock=clock, ids=ids,
+        announce=points.append, loopback_http=True,
+    )  # fmt: skip
+
+
+def card(number: str = VISA, **more: object) -> PaymentDetails:
+    """Payment details as a request brings them."""
+    tree = {"type": "credit_card", "number": number, "month": 8, "year": 2030, "name": "Hana Sato", **more}
+    return PaymentDetails.parse(tree, now=NOW)
+
+
+def secret(value: Secret | None) -> str | None:
+    return None if value is None else value.reveal()
+
+
+async def rows(database: Database, query: sa.sql.Executable) -> list[tuple[object, ...]]:
+    """Rows of a plain query, past every owner: the thief's view of a store."""
+    statement = Statement(lambda *row: row, query, ownerless="a test")
+    Statement.every.remove(statement)
+
+    async def unit(tx: Tx) -> list[tuple[object, ...]]:
+        return await tx.all(statement, None)
+
+    return await database.read(unit)
+
+
+async def change(database: Database, query: sa.sql.Executable, **values: object) -> int:
+    """The same for writes: the thief's pen."""
+    statement: Statement[None] = Statement(None, query, ownerless="a test")
+    Statement.every.remove(statement)
+
+    async def unit(tx: Tx) -> int:
+        return await tx.run(statement, None, **values)
+
+    return await database.write(unit)
+
+
+@pytest.fixture(params=sorted(DATABASES))
+async def stores(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Stores]:
+    made = DATABASES[request.param](tmp_path)
+    yield made
+    await made.close()
+
+
+@pytest.fixture
+def provider(tmp_path: Path) -> FileKeyProvider:
+    return FileKeyProvider.load(tmp_path / "custody" / "vault.key", data=tmp_path / "data", create=True)
+
+
+@pytest.fixture
+async def room(stores: Stores, provider: FileKeyProvider) -> AsyncIterator[Room]:
+    clock, ids, points = StandingClock(), CountingIds(), []
+    vault = make_vault(stores, provider, clock, ids, points)
+    await vault.open()
+    yield Room(vault, stores, clock, ids, provider, points)
+    await vault.close()

@@ -1,0 +1,428 @@
+"""What the vault keeps, lets be used, and destroys."""
+
+import asyncio
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+
+from azukari.core.clock import HOUR, SECOND
+from azukari.core.secret import Secret
+from azukari.db import Owner
+from azukari.vault import (
+    AlreadyUsed,
+    Blank,
+    Context,
+    EntryGone,
+    Filled,
+    NotFitForLive,
+    NotSent,
+    Outbound,
+    ProviderDown,
+    Reply,
+    Wrapped,
+    WrongKey,
+)  # fmt: skip
+from azukari.vault.inside import sweep, tables
+from azukari.vault.inside.file_provider import FileKeyProvider
+from azukari.vault.inside.keys import KEEP_SECONDS
+
+from .conftest import (
+    AMEX,
+    CARDS,
+    MASTER,
+    NOW,
+    VISA,
+    A,
+    B,
+    CountingIds,
+    Room,
+    StandingClock,
+    Stores,
+    card,
+    change,
+    make_vault,
+    rows,
+    secret,
+)  # fmt: skip
+
+ORDER = Outbound("POST", "https://bank/charge", json={"n": Blank.NUMBER, "m": Blank.MONTH, "y": Blank.YEAR,
+                                                     "h": Blank.NAME, "c": Blank.VERIFICATION_VALUE})  # fmt: skip
+
+
+class Bank:
+    """Notes what it is sent."""
+
+    def __init__(self) -> None:
+        self.got: list[Filled] = []
+
+    async def send(self, request: Filled) -> Reply:
+        self.got.append(request)
+        return Reply(200, {}, b"{}")
+
+
+@pytest.fixture
+def bank(room: Room) -> Bank:
+    bank = Bank()
+    room.vault.allow("bank", bank)
+    return bank
+
+
+async def test_a_kept_card_arrives_at_the_bank_as_it_came_in(room: Room, bank: Bank) -> None:
+    for number in CARDS:
+        sealed = await room.keep(number=number)
+        await room.vault.send(await room.use(sealed.id), None, ORDER)
+
+        assert bank.got[-1].body == b'{"n":"%s","m":"08","y":"2030","h":"Hana Sato"}' % number.encode()
+
+
+async def test_a_lent_card_arrives_too_with_its_verification_value(room: Room, bank: Bank) -> None:
+    details = card(AMEX, verification_value="1234", name=None)
+
+    await room.vault.send(await room.lend(details), details.verification_value, ORDER)
+
+    assert bank.got[0].body == b'{"n":"%s","m":"08","y":"2030","c":"1234"}' % AMEX.encode()
+
+
+async def test_a_permission_is_good_for_one_order(room: Room, bank: Bank) -> None:
+    use = await room.use((await room.keep()).id)
+    await room.vault.send(use, None, ORDER)
+
+    with pytest.raises(AlreadyUsed):
+        await room.vault.send(use, None, ORDER)
+    assert len(bank.got) == 1
+
+
+async def test_a_permission_shows_what_may_be_shown(room: Room) -> None:
+    sealed = await room.keep(email="hana@example.com")
+    use = await room.use(sealed.id)
+
+    shown = use.masked
+    assert (shown.type, shown.brand, shown.bin, shown.last4, shown.month, shown.year) == (
+        "credit_card", "visa", "41111111", "1111", 8, 2030,
+    )  # fmt: skip
+    assert shown.name is None, "the holder's name is in the sealed record alone"
+
+
+async def test_another_owner_finds_nothing(room: Room) -> None:
+    sealed = await room.keep(A)
+
+    for stranger in (B, Owner("merchant-a", "live")):
+        with pytest.raises(EntryGone):
+            await room.use(sealed.id, stranger)
+
+
+async def test_every_use_leaves_an_audit_line(room: Room) -> None:
+    sealed = await room.keep()
+    await room.use(sealed.id)
+    await room.lend(card())
+    line = tables.audit_lines.c
+
+    found = await rows(
+        room.stores.main,
+        sa.select(line.merchant_id, line.at, line.who, line.action, line.object_id, line.entry_id, line.result)
+        .order_by(line.id),
+    )  # fmt: skip
+
+    assert found == [
+        ("merchant-a", NOW, "key-1", "charge", "payment-1", sealed.id, "permitted"),
+        ("merchant-a", NOW, "key-1", "charge", "payment-1", None, "lent"),
+    ]
+
+
+async def test_a_use_without_its_audit_line_does_not_come_about(room: Room, bank: Bank) -> None:
+    sealed = await room.keep()
+    await room.stores.main.write(
+        room.vault.audit, A, id="taken", at=NOW, who="somebody", action="login", object_id=None, result="ok"
+    )
+
+    with pytest.raises(Exception, match=r"(?i)unique"):
+        await room.stores.main.write(
+            room.vault.use, A, sealed.id, why="charge", object_id="p", who="k", now=NOW, audit_id="taken"
+        )
+
+
+async def test_the_verification_value_is_there_once(room: Room) -> None:
+    sealed = await room.keep()
+    await room.vault.keep_verification_value(A, sealed.id, Secret("123"))
+
+    assert await room.vault.take_verification_value(B, sealed.id) is None
+    assert secret(await room.vault.take_verification_value(A, sealed.id)) == "123"
+    assert await room.vault.take_verification_value(A, sealed.id) is None
+    assert await rows(room.stores.sad, sa.select(tables.sad_values)) == []
+
+
+async def test_of_many_who_take_a_verification_value_one_gets_it(room: Room) -> None:
+    await room.vault.keep_verification_value(A, "entry", Secret("0123"))
+
+    taken = await asyncio.gather(*(room.vault.take_verification_value(A, "entry") for _ in range(20)))
+
+    assert [secret(value) for value in taken if value] == ["0123"]
+
+
+async def test_another_process_can_take_it(room: Room) -> None:
+    await room.vault.keep_verification_value(A, "entry", Secret("987"))
+
+    assert secret(await room.another().take_verification_value(A, "entry")) == "987"
+
+
+async def test_a_verification_value_lives_for_a_day_and_its_key_with_it(room: Room) -> None:
+    await room.vault.keep_verification_value(A, "entry", Secret("123"))
+    await room.vault.sweep(NOW + 24 * HOUR - 1)
+    assert len(await rows(room.stores.sad, sa.select(tables.sad_epochs))) == 1
+
+    assert await room.vault.sweep(NOW + 24 * HOUR) == 1
+    assert await rows(room.stores.sad, sa.select(tables.sad_epochs)) == []
+    assert await room.vault.take_verification_value(A, "entry") is None
+
+
+async def test_the_last_value_takes_the_key_of_its_time_along(room: Room) -> None:
+    await room.vault.keep_verification_value(A, "entry", Secret("123"))
+    room.clock.time += HOUR
+
+    await room.vault.take_verification_value(A, "entry")
+
+    assert await rows(room.stores.sad, sa.select(tables.sad_epochs)) == []
+
+
+async def test_each_quarter_of_an_hour_has_its_own_key(room: Room) -> None:
+    await room.vault.keep_verification_value(A, "one", Secret("111"))
+    room.clock.time += 900 * SECOND
+    await room.vault.keep_verification_value(A, "two", Secret("222"))
+
+    assert len(await rows(room.stores.sad, sa.select(tables.sad_epochs.c.blob))) == 2
+    assert secret(await room.vault.take_verification_value(A, "one")) == "111"
+
+
+async def test_a_value_whose_key_is_gone_is_gone(room: Room) -> None:
+    await room.vault.keep_verification_value(A, "entry", Secret("123"))
+    await change(room.stores.sad, sa.delete(tables.sad_epochs))
+
+    assert await room.another().take_verification_value(A, "entry") is None
+
+
+async def test_shredding_makes_a_card_unreadable_and_can_be_done_twice(room: Room, bank: Bank) -> None:
+    sealed = await room.keep()
+    await room.vault.keep_verification_value(A, sealed.id, Secret("123"))
+    early = await room.use(sealed.id)
+
+    await room.vault.shred(A, sealed.id)
+    await room.vault.shred(A, sealed.id)
+
+    with pytest.raises(EntryGone):
+        await room.use(sealed.id)
+    assert await room.vault.take_verification_value(A, sealed.id) is None
+    assert await rows(room.stores.keys, sa.select(tables.deks)) == []
+    entry = tables.entries.c
+    assert await rows(room.stores.main, sa.select(entry.record, entry.fingerprint, entry.last4)) == [(b"", b"", "1111")]
+    # A permission given before holds what it needs; the order it was given for was already written down.
+    await room.vault.send(early, None, ORDER)
+
+
+async def test_a_restored_record_stays_unreadable_after_shredding(room: Room) -> None:
+    sealed = await room.keep()
+    await room.vault.shred(A, sealed.id)
+    await change(
+        room.stores.main, sa.update(tables.entries).values(record=sa.bindparam("old"), shredded_at=None),
+        old=sealed.record,
+    )  # fmt: skip
+
+    with pytest.raises(EntryGone):
+        await room.use(sealed.id)
+
+
+async def test_strangers_cannot_shred(room: Room) -> None:
+    sealed = await room.keep(A)
+
+    await room.vault.shred(B, sealed.id)
+
+    assert await room.use(sealed.id, A)
+
+
+async def test_only_shredded_rows_can_be_removed(room: Room) -> None:
+    kept, shredded = await room.keep(), await room.keep()
+    await room.vault.shred(A, shredded.id)
+
+    for sealed in (kept, shredded):
+        await room.stores.main.write(room.vault.remove, A, sealed.id)
+
+    assert await rows(room.stores.main, sa.select(tables.entries.c.id)) == [(kept.id,)]
+
+
+async def test_a_credential_is_kept_with_the_entry(room: Room) -> None:
+    sealed = await room.keep()
+    await room.stores.main.write(room.vault.set_credential, A, sealed.id, '{"network_id":"1"}')
+
+    assert (await room.use(sealed.id)).credential == '{"network_id":"1"}'
+    with pytest.raises(EntryGone):
+        await room.stores.main.write(room.vault.set_credential, B, sealed.id, "{}")
+
+
+async def test_the_sweep_destroys_keys_without_a_record_after_an_hour(room: Room) -> None:
+    kept = await room.keep()
+    await room.vault.seal(A, card())  # and then the server died
+
+    assert await room.vault.sweep(NOW + HOUR) == 0
+    assert await room.vault.sweep(NOW + HOUR + 1) == 1
+    assert await rows(room.stores.keys, sa.select(tables.deks.c.id)) == [(kept.id,)]
+
+
+async def test_the_sweep_does_not_believe_that_all_records_are_gone(
+    room: Room, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    for _ in range(3):
+        await room.keep()
+    await change(room.stores.main, sa.delete(tables.entries))
+    few = sweep.STRAYS.query.limit(3)  # type: ignore[attr-defined]
+    statement = sweep.Statement(sweep.Stray, few, ownerless="a test")
+    sweep.Statement.every.remove(statement)
+    monkeypatch.setattr(sweep, "STRAYS", statement)
+    monkeypatch.setattr(sweep, "SUSPICIOUS", 3)
+
+    assert await room.vault.sweep(NOW + 2 * HOUR) == 0
+    assert len(await rows(room.stores.keys, sa.select(tables.deks.c.id))) == 3
+    assert "right data store" in caplog.text
+
+
+async def test_the_four_keys_are_the_same_after_a_restart_and_differ_from_each_other(room: Room) -> None:
+    again = room.another()
+    await again.open()
+
+    macs = {room.vault.mac(purpose, b"x") for purpose in ("pepper", "idempotency", "audit")}
+    assert macs == {again.mac(purpose, b"x") for purpose in ("pepper", "idempotency", "audit")}
+    assert len(macs) == 3
+    assert again.fingerprint(A, card()) == room.vault.fingerprint(A, card())
+
+
+async def test_servers_that_start_together_agree_on_the_keys(stores: Stores, provider: FileKeyProvider) -> None:
+    vaults = [make_vault(stores, provider, StandingClock(), CountingIds(), []) for _ in range(8)]
+    await asyncio.gather(*(vault.open() for vault in vaults))
+    await asyncio.gather(*(vault.seal(A, card()) for vault in vaults[:1]))
+
+    assert len({vault.mac("pepper", b"x") for vault in vaults}) == 1
+
+
+async def test_the_wrong_key_file_is_told_at_the_start(room: Room, tmp_path: Path) -> None:
+    other = FileKeyProvider.load(tmp_path / "other.key", data=tmp_path / "data", create=True)
+
+    with pytest.raises(WrongKey, match="key it was set up with"):
+        await room.another(other).open()
+
+
+async def test_fingerprints_are_equal_within_and_unrelated_between_owners(room: Room) -> None:
+    owners = [A, B, Owner("merchant-a", "live"), Owner("merchant-b", "live")]
+    vault = room.vault
+
+    for make in (vault.fingerprint, vault.public_fingerprint):
+        assert make(A, card(VISA)) == make(A, card("4111-1111 1111-1111", month=9, name="Other"))
+        assert len({make(owner, card(number)) for owner in owners for number in CARDS}) == len(owners) * len(CARDS)
+
+
+async def test_two_entries_may_hold_one_card(room: Room) -> None:
+    first, second = await room.keep(), await room.keep()
+
+    assert first.fingerprint == second.fingerprint
+    assert first.record != second.record
+
+
+async def test_keys_rotate_while_old_cards_still_open(room: Room, bank: Bank) -> None:
+    old = await room.keep(A, MASTER)
+    room.provider.rotate()
+    new = await room.keep(B)
+
+    fresh = room.another()
+    await fresh.open()
+    fresh.allow("bank", bank)
+    await fresh.send(await room.use(old.id), None, ORDER)
+    await fresh.send(await room.use(new.id, B), None, ORDER)
+
+    assert [MASTER.encode() in got.body for got in bank.got] == [True, False]
+
+
+async def test_live_cards_are_refused_while_the_key_lies_beside_the_data(room: Room, tmp_path: Path) -> None:
+    near = FileKeyProvider.load(tmp_path / "custody" / "vault.key", data=tmp_path)
+    vault = room.another(near)
+    await vault.open()
+
+    assert not vault.fit_for_live
+    await vault.seal(A, card())
+    with pytest.raises(NotFitForLive):
+        await vault.seal(Owner("merchant-a", "live"), card())
+
+
+class Counting(FileKeyProvider):
+    """Counts what it is asked, and can be switched off."""
+
+    asked = 0
+    down = False
+
+    def unwrap(self, wrapped: Wrapped, context: Context) -> bytes:
+        self.asked += 1
+        if self.down:
+            raise ProviderDown
+        return super().unwrap(wrapped, context)
+
+
+@pytest.fixture
+def counting(tmp_path: Path, provider: FileKeyProvider) -> Counting:
+    return Counting.load(tmp_path / "custody" / "vault.key", data=tmp_path / "data")
+
+
+async def test_a_merchants_key_is_unwrapped_once_in_five_minutes(room: Room, bank: Bank, counting: Counting) -> None:
+    ids = [(await room.keep()).id for _ in range(5)]
+    vault = room.another(counting)
+    vault.allow("bank", bank)
+
+    await asyncio.gather(*[vault.send(await room.use(entry_id), None, ORDER) for entry_id in ids])
+    assert counting.asked == 1
+
+    room.clock.time += KEEP_SECONDS * SECOND - 1
+    await vault.send(await room.use(ids[0]), None, ORDER)
+    assert counting.asked == 1
+
+    room.clock.time += 1
+    await vault.send(await room.use(ids[0]), None, ORDER)
+    assert counting.asked == 2
+
+
+async def test_a_provider_that_is_down_stops_nothing_that_is_in_memory(
+    room: Room, bank: Bank, counting: Counting
+) -> None:
+    sealed = await room.keep()
+    vault = room.another(counting)
+    vault.allow("bank", bank)
+    await vault.ready(A)
+    counting.down = True
+
+    await vault.send(await room.use(sealed.id), None, ORDER)
+    with pytest.raises(ProviderDown):
+        await vault.ready(B)
+
+
+async def test_a_card_that_cannot_be_opened_is_provably_not_sent(room: Room, bank: Bank, counting: Counting) -> None:
+    sealed = await room.keep()
+    vault = room.another(counting)
+    vault.allow("bank", bank)
+    counting.down = True
+
+    with pytest.raises(NotSent, match="ProviderDown"):
+        await vault.send(await room.use(sealed.id), None, ORDER)
+    await change(room.stores.keys, sa.delete(tables.merchant_keys))
+    with pytest.raises(NotSent, match="KeyMissing"):
+        await vault.send(await room.use(sealed.id), None, ORDER)
+    assert bank.got == []
+
+
+async def test_nothing_in_the_stores_is_a_card(room: Room, tmp_path: Path) -> None:
+    for number in CARDS:
+        sealed = await room.keep(number=number, verification_value="9137", name="Tokumei Kibou")
+        await room.vault.keep_verification_value(A, sealed.id, Secret("9137"))
+
+    files = [path for path in tmp_path.iterdir() if ".db" in path.name]
+    assert len(files) >= 3
+    for content in (path.read_bytes() for path in files):
+        assert b"Tokumei" not in content
+        assert b"9137" not in content
+        for number in CARDS:
+            assert number.encode() not in content
+            assert number.encode().hex().encode() not in content
