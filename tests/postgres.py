@@ -23,7 +23,10 @@ from sqlalchemy.schema import CreateIndex, CreateTable
 
 URL_SETTING = "AZUKARI_TEST_POSTGRES_URL"
 
-_FAST = ("fsync=off", "synchronous_commit=off", "full_page_writes=off", "max_wal_size=4GB", "checkpoint_timeout=1h")
+_FAST = (
+    "fsync=off", "synchronous_commit=off", "full_page_writes=off", "max_wal_size=4GB", "checkpoint_timeout=1h",
+    "deadlock_timeout=50ms",
+)  # fmt: skip
 #: The server lives until the shell's input ends, and its folder goes with it: also when the tests are killed.
 _UNTIL_INPUT_ENDS = """
 home=$1; shift

@@ -7,13 +7,12 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from starlette.routing import BaseRoute, Router
-from starlette.types import ASGIApp
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from azukari import worker
 from azukari.core import config, log
-from azukari.core.clock import Clock, SystemClock
+from azukari.core.clock import Clock
 from azukari.core.config import Settings
-from azukari.core.ids import RandomIds
 from azukari.customers import routes as customers
 from azukari.db import Announce, quiet
 from azukari.events import routes as events
@@ -35,20 +34,39 @@ def routes(parts: Parts) -> list[BaseRoute]:
     return [*mount(API, ROUTERS, parts, Limiter(parts.clock)), *pages.routes(parts)]
 
 
-def create(settings: Settings, announce: Announce = quiet, clock: Clock | None = None) -> ASGIApp:
-    """The ASGI app of one process. It opens the installation when it starts and closes it when it ends."""
+def asgi(parts: Parts) -> ASGIApp:
+    """The app over an installation that is open."""
+    return Front(
+        Router(routes(parts), default=not_found, redirect_slashes=False),
+        parts.ids,
+        https=parts.settings.base_url.startswith("https:"),
+    )
+
+
+class App:
+    """The ASGI app of one process: it opens the installation when it starts and closes it when it ends."""
+
+    def __init__(self, settings: Settings, announce: Announce = quiet, clock: Clock | None = None) -> None:
+        self._settings = settings
+        self._announce = announce
+        self._clock = clock
+        self._lifespan = Router(lifespan=self._run)
+        self._front: ASGIApp = not_found
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await (self._front if scope["type"] == "http" else self._lifespan)(scope, receive, send)
 
     @asynccontextmanager
-    async def lifespan(_: object) -> AsyncIterator[None]:
-        parts = await Parts.assemble(settings, announce, clock)
-        router.routes[:] = routes(parts)
+    async def _run(self, _: object) -> AsyncIterator[None]:
+        parts = await Parts.assemble(self._settings, self._announce, self._clock)
+        self._front = asgi(parts)
         stop = asyncio.Event()
-        working = asyncio.ensure_future(worker.run(parts, stop)) if settings.worker_inside else None
+        working = asyncio.ensure_future(worker.run(parts, stop)) if self._settings.worker_inside else None
         # What start-up has made stays: the collector need not look at it again with every full round.
         gc.collect()
         gc.freeze()
         gc.set_threshold(50_000, 20, 100)
-        log.event("server.ready", pid=os.getpid(), address=settings.base_url)
+        log.event("server.ready", pid=os.getpid(), address=self._settings.base_url)
         try:
             yield
         finally:
@@ -57,12 +75,9 @@ def create(settings: Settings, announce: Announce = quiet, clock: Clock | None =
                 await working
             await parts.close()
 
-    router = Router(lifespan=lifespan, default=not_found, redirect_slashes=False)
-    return Front(router, RandomIds(clock or SystemClock()), https=settings.base_url.startswith("https:"))
-
 
 def build() -> ASGIApp:
     """What each process of ``azukari serve`` runs: settings from the environment."""
     settings = config.read()
     log.setup(settings.log_level)
-    return create(settings)
+    return App(settings)

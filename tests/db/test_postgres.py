@@ -1,6 +1,7 @@
 """What is PostgreSQL's alone: lock step, deadlocks, lost connections."""
 
 import asyncio
+import traceback
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -8,30 +9,44 @@ import asyncpg
 import pytest
 import sqlalchemy as sa
 
-from azukari.db import DatabaseDown, Statement, Tx, hot
+from azukari.db import DatabaseDown, Statement, Tx, UnitMisuse, hot, postgres
 from azukari.db.lockstep import lock_step
 from azukari.db.postgres import PostgresDatabase
 from azukari.db.waiting import Waiting
 from tests.db.shop import (
-    OWNER, TAKE, SoldOut, add_item, count_orders, hot_order, hot_order_then_fail, order, orders_of, stock_of,
+    OWNER,
+    TAKE,
+    SoldOut,
+    add_item,
+    count_orders,
+    hot_order,
+    hot_order_then_fail,
+    metadata,
+    order,
+    orders_of,
+    stock_of,
 )  # fmt: skip
 from tests.db.test_units import all_of
 from tests.postgres import create_database, create_tables, drop_database
 
 TERMINATE_SELF = Statement(
-    int, sa.select(sa.literal_column("pg_terminate_backend(pg_backend_pid())::int")), ownerless=""
+    int, sa.select(sa.literal_column("pg_terminate_backend(pg_backend_pid())::int")), ownerless="a test"
 )
-TERMINATE_OTHERS = Statement(
-    int,
-    sa.text(
-        "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity"
-        " WHERE datname = current_database() AND pid <> pg_backend_pid()"
-    ).columns(sa.column("n", sa.Integer)),
-    ownerless="",
+SETTINGS = Statement(
+    lambda *values: values,
+    sa.text("SELECT current_setting('synchronous_commit') AS a, current_setting('transaction_isolation') AS b").columns(
+        sa.column("a", sa.Text), sa.column("b", sa.Text)
+    ),
+    ownerless="a test",
 )
-FAIL_ONCE = "40001"
-Statement.every.remove(TERMINATE_SELF)
-Statement.every.remove(TERMINATE_OTHERS)
+for statement in (TERMINATE_SELF, SETTINGS):
+    Statement.every.remove(statement)
+
+TERMINATE_OTHERS = """
+SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
+WHERE datname = current_database() AND pid <> pg_backend_pid()
+"""
+BLOCKED = "SELECT count(*) FROM pg_locks WHERE NOT granted"
 
 
 class Listening:
@@ -131,25 +146,25 @@ async def take_both_alone(tx: Tx, first: str, second: str) -> int:
     return await take_both(tx, first, second)
 
 
-@pytest.mark.parametrize("unit", [take_both, take_both_alone], ids=["hot", "plain"])
-async def test_two_processes_with_opposite_orders_both_come_through(postgres_url: str, unit: Any):
+@pytest.mark.parametrize(("unit", "each"), [(take_both, 40), (take_both_alone, 2)], ids=["hot", "plain"])
+async def test_two_processes_with_opposite_orders_both_come_through(postgres_url: str, unit: Any, each: int):
     one, other = [await PostgresDatabase.open(postgres_url) for _ in range(2)]
     for item in ("apple", "pear"):
         await one.write(add_item, item, 100)
 
     answers = await all_of(
-        *(one.write(unit, "apple", "pear") for _ in range(20)),
-        *(other.write(unit, "pear", "apple") for _ in range(20)),
+        *(one.write(unit, "apple", "pear") for _ in range(each)),
+        *(other.write(unit, "pear", "apple") for _ in range(each)),
     )
 
-    assert answers == [2] * 40
-    assert [await one.read(stock_of, item) for item in ("apple", "pear")] == [60, 60]
+    assert answers == [2] * 2 * each
+    assert [await one.read(stock_of, item) for item in ("apple", "pear")] == [100 - 2 * each] * 2
     await one.close()
     await other.close()
 
 
 async def test_a_deadlock_is_tried_again(postgres_database: PostgresDatabase, postgres_url: str):
-    """Made certain: each unit holds its first row until the other holds its own."""
+    """Made certain: each of the two holds a row before it asks for the other's."""
     for item in ("apple", "pear"):
         await postgres_database.write(add_item, item, 10)
     connection = await asyncpg.connect(postgres_url)
@@ -158,9 +173,8 @@ async def test_a_deadlock_is_tried_again(postgres_database: PostgresDatabase, po
     await connection.execute("UPDATE items SET stock = stock - 1 WHERE id = 'pear'")
     # The unit takes the apple, then waits for our pear; we ask for its apple: one of the two is given up.
     unit = asyncio.ensure_future(postgres_database.write(take_both_alone, "apple", "pear"))
-    blocked = "SELECT count(*) FROM pg_locks WHERE NOT granted"
     watching = await asyncpg.connect(postgres_url)
-    while not await watching.fetchval(blocked):
+    while not await watching.fetchval(BLOCKED):
         await asyncio.sleep(0)
     ours_lost = False
     try:
@@ -208,11 +222,11 @@ async def test_connections_that_broke_while_idle_are_made_anew(postgres_database
     await postgres_database.write(add_item, "apple", 10)
     await all_of(*(postgres_database.write(order, "apple", str(number)) for number in range(5)))
     connection = await asyncpg.connect(postgres_url)
-    await connection.execute(TERMINATE_OTHERS.postgres.sql)
+    await connection.execute(TERMINATE_OTHERS)
     await connection.close()
 
     # A connection may or may not have heard of its end yet; it is a 503 at worst, once per connection.
-    answers = [(await all_of(postgres_database.write(stock_of, "apple")))[0] for _ in range(16)]
+    answers = [(await all_of(postgres_database.write(stock_of, "apple")))[0] for _ in range(20)]
 
     assert set(map(type, answers)) <= {int, DatabaseDown}
     assert answers[-1] == 5
@@ -223,9 +237,7 @@ async def test_a_server_that_is_not_there_is_an_outage():
         await PostgresDatabase.open("postgresql://nobody@127.0.0.1:1/nothing")
 
 
-async def test_a_database_that_goes_away_and_comes_back(postgres_server: str):
-    from tests.db.shop import metadata
-
+async def test_a_database_that_is_gone_answers_everyone_who_waits(postgres_server: str):
     url = await create_database(postgres_server)
     await create_tables(url, metadata)
     database = await PostgresDatabase.open(url)
@@ -241,40 +253,66 @@ async def test_a_database_that_goes_away_and_comes_back(postgres_server: str):
 
 
 async def test_it_runs_durably(postgres_database: PostgresDatabase):
-    asked = sa.text("SELECT current_setting('synchronous_commit'), current_setting('transaction_isolation')")
-    columns = asked.columns(sa.column("a", sa.Text), sa.column("b", sa.Text))
-    statement = Statement(lambda *row: row, columns, ownerless="")
-    Statement.every.remove(statement)
-
     async def ask(tx: Tx) -> Any:
-        return await tx.one(statement, None)
+        return await tx.one(SETTINGS, None)
 
     assert await postgres_database.write(ask) == ("on", "read committed")
+    assert await postgres_database.write(hot(lambda tx: ask(tx))) == ("on", "read committed")
 
 
-async def test_a_commit_whose_answer_is_lost_is_not_tried_again(postgres_url: str):
-    """The unit may have been stored: running it again could store it twice."""
-    runs: list[int] = []
+@pytest.mark.parametrize("count", [1, 20])
+async def test_a_commit_whose_answer_is_lost_is_not_tried_again(
+    postgres_database: PostgresDatabase, monkeypatch: pytest.MonkeyPatch, count: int
+):
+    """The units were stored, and nobody knows: running them again would store them twice."""
+    await postgres_database.write(add_item, "apple", 100)
+    execute = asyncpg.Connection.execute
 
-    async def counted(tx: Tx) -> None:
-        runs.append(1)
-        await add_item(tx, "apple", 1)
+    async def execute_and_break(self: Any, query: str, *args: Any, **options: Any) -> Any:
+        answer = await execute(self, query, *args, **options)
+        if query == "COMMIT":
+            self.terminate()
+            raise asyncpg.ConnectionDoesNotExistError
+        return answer
 
-    killer = await asyncpg.connect(postgres_url)
-    pid: list[int] = []
+    with monkeypatch.context() as patch:
+        patch.setattr(asyncpg.Connection, "execute", execute_and_break)
+        answers = await all_of(*(postgres_database.write(hot_order, "apple", str(number)) for number in range(count)))
 
-    def announce(point: str) -> None:
-        if point.startswith("commit:before") and not pid:
-            pid.append(1)
-            # Everyone else is cut off while the commit is on its way.
-            link = database._writing._links[-1]
-            link._connection._transport.abort()
+    assert all(isinstance(answer, DatabaseDown) for answer in answers)
+    assert await postgres_database.read(count_orders) == count
+    assert await postgres_database.read(stock_of, "apple") == 100 - count
 
-    database = await PostgresDatabase.open(postgres_url, announce)
-    with pytest.raises(DatabaseDown):
-        await database.write(counted)
 
-    assert len(runs) == 1
-    assert await database.read(stock_of, "apple") in (None, 1)
-    await killer.close()
-    await database.close()
+async def test_a_value_that_does_not_fit_is_not_told(postgres_database: PostgresDatabase):
+    for stock in (2**80, "4111111111111111"):
+        with pytest.raises(UnitMisuse) as told:
+            await postgres_database.write(add_item, "apple", stock)  # type: ignore[arg-type]
+        assert str(stock) not in "".join(traceback.format_exception(told.value))
+    assert await postgres_database.write(add_item, "apple", 1) == 1
+
+
+async def test_too_many_in_line_are_turned_away(postgres_database: PostgresDatabase, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(postgres, "WAITING", 30)
+    await postgres_database.write(add_item, "apple", 100)
+
+    answers = await all_of(*(postgres_database.write(hot_order, "apple", str(number)) for number in range(40)))
+
+    assert [isinstance(answer, DatabaseDown) for answer in answers] == [False] * 30 + [True] * 10
+    assert await postgres_database.read(count_orders) == 30
+
+
+async def test_a_unit_that_catches_the_databases_error_is_not_stored(postgres_database: PostgresDatabase):
+    async def stubborn(tx: Tx) -> str:
+        await add_item(tx, "pear", 1)
+        try:
+            await add_item(tx, "apple", 1)
+        except BaseException:
+            await add_item(tx, "plum", 1)
+        return "done"
+
+    await postgres_database.write(add_item, "apple", 1)
+
+    with pytest.raises(Exception, match="unique"):
+        await postgres_database.write(stubborn)
+    assert await postgres_database.read(stock_of, "pear") is None

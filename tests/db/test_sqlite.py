@@ -1,12 +1,13 @@
-"""What is SQLite's alone: a full disk."""
+"""What is SQLite's alone: a full disk, a writer that is busy."""
 
 import asyncio
 import sqlite3
+import threading
 from typing import Any
 
 import pytest
 
-from azukari.db import DatabaseDown
+from azukari.db import DatabaseDown, sqlite
 from azukari.db.sqlite import SqliteDatabase, Store
 from tests.db.shop import add_item, count_orders, order, orders_of, stock_of
 from tests.db.test_units import all_of
@@ -51,4 +52,27 @@ async def test_on_a_full_disk_nobody_is_told_yes_and_it_passes(sqlite_store: Sto
     disk.limit(100_000)
     assert await database.write(order, "apple", "after" + long) == "after" + long
     assert len(await database.read(orders_of, "apple")) == len(stored) + 1
+    await database.close()
+
+
+async def test_too_many_in_line_are_turned_away(sqlite_store: Store, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(sqlite, "WAITING", 30)
+    at_commit, go_on = threading.Event(), threading.Event()
+
+    def announce(point: str) -> None:
+        at_commit.set()
+        go_on.wait(60)
+
+    database = SqliteDatabase(sqlite_store, announce)
+    first = asyncio.ensure_future(database.write(add_item, "apple", 100))
+    await asyncio.to_thread(at_commit.wait, 60)
+
+    rest = [asyncio.ensure_future(database.write(order, "apple", str(number))) for number in range(40)]
+    await asyncio.wait(rest, return_when=asyncio.FIRST_COMPLETED)
+    go_on.set()
+
+    assert await first == 1
+    answers = await all_of(*rest)
+    assert [isinstance(answer, DatabaseDown) for answer in answers] == [False] * 30 + [True] * 10
+    assert await database.read(count_orders) == 30
     await database.close()

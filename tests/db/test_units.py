@@ -9,8 +9,24 @@ from azukari.db import Database, DatabaseDown, Owner, Statement, Tx, UnitMisuse,
 from azukari.db.sqlite import drive
 from tests.db.conftest import Open
 from tests.db.shop import (
-    ADD_ITEM, ADD_ITEM_ONCE, EITHER, ORDERS, OWNER, STOCK, TAKE, TAKE_AND_TELL, SoldOut, add_item, count_orders, hot_order,
-    hot_order_then_fail, hot_read, order, order_then_fail, orders_of, stock_of,
+    ADD_ITEM,
+    ADD_ITEM_ONCE,
+    EITHER,
+    ORDERS,
+    OWNER,
+    STOCK,
+    TAKE,
+    TAKE_AND_TELL,
+    SoldOut,
+    add_item,
+    count_orders,
+    hot_order,
+    hot_order_then_fail,
+    hot_read,
+    order,
+    order_then_fail,
+    orders_of,
+    stock_of,
 )  # fmt: skip
 
 BOTH_KINDS = pytest.mark.parametrize("unit", [order, hot_order], ids=["plain", "hot"])

@@ -65,7 +65,7 @@ ARABIC = "٤١١١١١١١١١١١١١١١"
         ({"email": "", "phone": ""}, {"email": None, "phone": None}),
         ({"email": "not checked"}, {"email": "not checked"}),
         ({"phone": "+81 90-1234-5678"}, {"phone": "+81 90-1234-5678"}),
-        ({"phone": "+49 151 12345674"}, {"phone": "+49 151 12345674"}),
+        ({"phone": "+49 151 12345678"}, {"phone": "+49 151 12345678"}),
         ({"intent": "card_on_file", "three_d_secure": True, "whatever": [1]}, {"brand": "visa"}),
     ],
 )

@@ -4,11 +4,12 @@ import re
 import unicodedata
 from collections.abc import Iterator
 
-#: Thirteen digits or more, up to two blanks or dashes between any two.
-_RUN = r"[0-9](?:[\s\-+]{0,2}[0-9]){12,}"
+#: Thirteen digits or more, up to three blanks and dashes between any two.
+_RUN = r"[0-9](?:[\s\-+]{0,3}[0-9]){12,}"
 _ANYWHERE = re.compile(_RUN)
 #: Letters around them make it something else: an id.
 _ALONE = re.compile(f"(?<![0-9A-Za-z]){_RUN}(?![0-9A-Za-z])")
+_ANY = re.compile("")
 _GROUP = re.compile("[0-9]+")
 #: First digits the card brands use (ISO/IEC 7812): Diners, JCB, Amex, Visa, Maestro, Mastercard, Mir,
 #: Discover, UnionPay, RuPay, Troy.
@@ -26,11 +27,11 @@ def luhn(digits: str) -> bool:
 
 def looks_like_card_number(text: str) -> bool:
     """Whether 13 to 19 digits that begin like a card's and pass Luhn stand in a text, in groups or in one."""
-    return any(_BRANDS.match(digits) for digits, _, _ in luhn_runs(text))
+    return any(True for _ in luhn_runs(text, begins=_BRANDS))
 
 
-def luhn_runs(text: str, *, anywhere: bool = False) -> Iterator[tuple[str, int, int]]:
-    """Each run of 13 to 19 digits that passes Luhn: its digits, where it begins and ends.
+def luhn_runs(text: str, *, begins: re.Pattern[str] = _ANY, anywhere: bool = False) -> Iterator[tuple[int, int]]:
+    """Each run of 13 to 19 digits that begins so and passes Luhn: where it starts and ends.
 
     Groups count together ("4111 1111 ..."), and every choice of neighbouring groups is tried, so that a number before
     the card's hides nothing. Digits next to letters count only ``anywhere``.
@@ -44,8 +45,8 @@ def luhn_runs(text: str, *, anywhere: bool = False) -> Iterator[tuple[str, int, 
                 digits += signs[start:end]
                 if len(digits) > 19:
                     break
-                if len(digits) >= 13 and luhn(digits):
-                    yield digits, run.start() + begin, run.start() + end
+                if len(digits) >= 13 and begins.match(digits) and luhn(digits):
+                    yield run.start() + begin, run.start() + end
 
 
 def _ascii_digits(text: str) -> str:

@@ -11,7 +11,7 @@ MASK = "***"
 
 #: The shortest text any of these finds something in.
 _SHORTEST = 9
-_DIGITS = re.compile(r"\d(?:[\s\-+]{0,2}\d){12}")
+_DIGITS = re.compile(r"\d(?:[\s\-+]{0,3}\d){12}")
 _KEY = re.compile(r"(?<![0-9A-Za-z])([sp]k)_[0-9A-Za-z_]{6,}")
 _CREDENTIAL = re.compile(r"\b(basic|bearer)\s+[0-9A-Za-z+/=._~\-]{8,}", re.IGNORECASE)
 #: A header as it is sent, or as a Python or JSON value shows it; up to the end of the quotes or of the line.
@@ -39,7 +39,7 @@ def scrub(text: str) -> str:
 
 def _without_cards(text: str) -> str:
     kept, position = [], 0
-    for begin, end in sorted((begin, end) for _, begin, end in luhn_runs(text, anywhere=True)):
+    for begin, end in sorted(luhn_runs(text, anywhere=True)):
         if end > position:
             kept += [text[position:begin], MASK]
             position = end

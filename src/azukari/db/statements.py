@@ -95,9 +95,9 @@ class Statement(Generic[R]):
         query: Any = self.query
         if isinstance(query, _Write):
             return query.returning(ordinal)
-        if isinstance(query, sa.CompoundSelect):  # a union takes no further column
-            return sa.select(query.subquery(), ordinal)
-        return query.add_columns(ordinal)  # type: ignore[no-any-return]
+        if isinstance(query, sa.Select):
+            return query.add_columns(ordinal)
+        return sa.select(query.subquery(), ordinal)  # a union, or plain SQL: it takes no further column
 
 
 class _Compiled(NamedTuple):

@@ -31,18 +31,25 @@ def convert(tree: dict[str, object], kind: type[S]) -> S:
     type has ``None``, and one typed ``object`` gets its value untouched.
     Raises MissingParameter, InvalidParameter, worded from the member's name alone.
     """
+    return _convert(tree, kind, _param)
+
+
+def convert_query(raw: bytes, kind: type[S]) -> S:
+    """:func:`convert` for the query of a URL; errors name the parameter, not the element of a list in it.
+
+    Raises BadRequest too.
+    """
+    return _convert(forms.parse(raw), kind, _parameter)
+
+
+def _convert(tree: dict[str, object], kind: type[S], name: Callable[[Path], str]) -> S:
     try:
         return msgspec.convert(_step(kind)(tree), kind, dec_hook=_as_it_is)
     except Refused as refused:
         path = refused.path[::-1]
-        raise InvalidParameter(_param(path), _sentence(refused.message, path)) from None
+        raise InvalidParameter(name(path), _sentence(refused.message, path)) from None
     except msgspec.ValidationError as error:
-        raise _refusal(str(error)) from None
-
-
-def convert_query(raw: bytes, kind: type[S]) -> S:
-    """:func:`convert` for the query of a URL. Raises BadRequest too."""
-    return convert(forms.parse(raw), kind)
+        raise _refusal(str(error), name) from None
 
 
 def _sentence(message: str | None, path: Path) -> str | None:
@@ -55,21 +62,25 @@ def _param(path: Path) -> str:
     return str(path[0]) + "".join(f"[{step}]" for step in path[1:])
 
 
+def _parameter(path: Path) -> str:
+    return str(path[0])
+
+
 _MISSING = "Object missing required field `"
 _PLACE = re.compile(r"\.([^.\[`]+)|\[([0-9]+)\]")
 
 
-def _refusal(message: str) -> ApiError:
+def _refusal(message: str, name: Callable[[Path], str]) -> ApiError:
     """Our error for msgspec's: the place is taken from its text, and nothing else.
 
     The place is the text's end and holds only names of our own and positions; what comes before may quote the caller.
     """
     place = message.rpartition(" - at `$")[2]
-    path: Path = [name or int(index) for name, index in _PLACE.findall(place)]
+    path: Path = [field or int(index) for field, index in _PLACE.findall(place)]
     if message.startswith(_MISSING):
         path.append(message[len(_MISSING) :].partition("`")[0])
-        return MissingParameter(_param(path))
-    return InvalidParameter(_param(path))
+        return MissingParameter(name(path))
+    return InvalidParameter(name(path))
 
 
 def _as_it_is(kind: type, value: Any) -> Any:

@@ -6,7 +6,7 @@ from urllib.parse import unquote
 from azukari.core.errors import BadRequest
 from azukari.core.pan import looks_like_card_number
 
-_DIGITS = re.compile(r"[0-9](?:[^0-9A-Za-z]{0,2}[0-9]){12}")
+_DIGITS = re.compile(r"[0-9](?:[^0-9A-Za-z]{0,3}[0-9]){12}")
 _SECRET_KEY = re.compile(r"sk_(?:live|test)_[0-9A-Za-z]{10}")
 #: An address may have been escaped again by each program that passed it on.
 _DECODINGS = 3

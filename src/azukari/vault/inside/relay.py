@@ -60,8 +60,7 @@ class Relay:
         transport = self._transports.get(parts.netloc.lower())
         if transport is None:
             raise OrderRefused("The order's host was not declared by a processor.")
-        safe = parts.scheme == "https" or self._plain_allowed(parts.scheme, parts.hostname)
-        if transport is self._http and not safe:
+        if parts.scheme != "https" and not self._plain_allowed(parts.scheme, parts.hostname):
             raise OrderRefused("The order's URL must start with https://.")
         return parts.netloc.lower(), transport
 
@@ -117,6 +116,8 @@ def _one_line(text: str) -> bool:
 
 
 def _fill(tree: object, values: Mapping[Blank, str]) -> Any:
+    if isinstance(tree, str | int | None):  # nearly all there is, and the tests below are slow
+        return tree
     if isinstance(tree, Blank):
         return values.get(tree, _MISSING)
     if isinstance(tree, Mapping):
@@ -131,6 +132,6 @@ def _scrubbed(reply: Reply, scrubber: Scrubber | None) -> Reply | None:
     try:
         if scrubber is None:
             return Reply(reply.status, {name.lower(): value for name, value in reply.headers.items()}, reply.body)
-        return Reply(reply.status, scrubber.headers(reply.headers), scrubber.body(reply.body))
+        return Reply(reply.status, *scrubber.reply(reply.headers, reply.body))
     except Exception:  # whatever it is, it was made of the reply
         return None

@@ -1,0 +1,43 @@
+"""Statements run on the drivers themselves, past SQLAlchemy: its types must have nothing to do there."""
+
+import importlib
+import pkgutil
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+from sqlalchemy.dialects import sqlite
+from sqlalchemy.dialects.postgresql.asyncpg import dialect as asyncpg_dialect
+
+import azukari
+from azukari.db import Statement, metadata
+
+DIALECTS: dict[str, Any] = {"sqlite": sqlite.dialect(), "postgres": asyncpg_dialect()}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def everything_is_imported() -> None:
+    for module in pkgutil.walk_packages(azukari.__path__, "azukari."):
+        # Migrations run when they are imported, and have no statements of the application.
+        if not module.name.startswith(("azukari.migrations", "azukari.__main__")):
+            importlib.import_module(module.name)
+
+
+@pytest.mark.parametrize("engine", DIALECTS)
+def test_no_column_has_values_that_sqlalchemy_would_convert(engine: str):
+    dialect = DIALECTS[engine]
+    columns = [column for table in metadata.sorted_tables for column in table.columns]
+
+    assert columns
+    for column in columns:
+        kind: sa.types.TypeEngine[Any] = column.type.dialect_impl(dialect)
+        assert kind.bind_processor(dialect) is None, column
+        assert kind.result_processor(dialect, None) is None, column
+
+
+def test_every_statement_compiles_for_both_databases():
+    assert Statement.every
+    for statement in Statement.every:
+        for sql in (statement.sqlite.sql, statement.postgres.sql, statement.postgres.batch_sql):
+            assert sql
+            assert "POSTCOMPILE" not in sql, sql

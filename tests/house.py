@@ -1,0 +1,145 @@
+"""A whole Azukari in this process, and a client that holds every answer against the API description."""
+
+import os
+import shutil
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from azukari.app import asgi
+from azukari.core.clock import SystemClock
+from azukari.core.config import Settings
+from azukari.core.secret import Secret
+from azukari.db import Announce, quiet
+from azukari.db.open import SqliteFiles
+from azukari.setup import FIRST_PAIR, Installation, init
+from azukari.wiring import Parts
+from tests.compat.contract import Contract
+
+BASE = "http://azukari.test/api/v1"
+
+
+class TestClock:
+    """Real time, until it is pushed on."""
+
+    __test__ = False
+
+    def __init__(self) -> None:
+        self._system = SystemClock()
+        self._ahead = 0
+
+    def now(self) -> int:
+        return self._system.now() + self._ahead
+
+    def advance(self, milliseconds: int) -> None:
+        self._ahead += milliseconds
+
+
+def card(number: str = "4111111111111111", **more: Any) -> dict[str, Any]:
+    """Payment details of a published test card; the code is left out unless given."""
+    return {"type": "credit_card", "number": number, "month": "12", "year": "2099", "name": "Taro Yamada", **more}
+
+
+class Api(httpx.AsyncClient):
+    """``await api.post("/payments", json=...)`` with a key; every answer is held against the description."""
+
+    def __init__(self, transport: httpx.AsyncBaseTransport, key: str) -> None:
+        super().__init__(transport=transport, base_url=BASE, auth=(key, ""), timeout=60)
+        self.event_hooks = {"response": [_hold_against_description]}
+        self.key = key
+
+    def as_key(self, key: str) -> "Api":
+        """The same server, called with another key."""
+        return Api(self._transport, key)
+
+    async def customer(self, number: str = "4111111111111111", **more: Any) -> str:
+        """The id of a new customer with a saved card."""
+        reply = await self.post("/customers", json={"payment_details": card(number)}, **more)
+        assert reply.status_code == 200, reply.text
+        return str(reply.json()["id"])
+
+    async def token(self, number: str = "4111111111111111", **more: Any) -> str:
+        """The id of a new token."""
+        reply = await self.post("/tokens", json={"payment_details": card(number, **more)})
+        assert reply.status_code == 200, reply.text
+        return str(reply.json()["id"])
+
+    async def charge(self, customer: str, amount: int = 1000, **more: Any) -> httpx.Response:
+        """A payment on a customer's saved card, in yen."""
+        return await self.post("/payments", json={"amount": amount, "currency": "JPY", "customer": customer}, **more)
+
+    async def events(self) -> list[str]:
+        """The types of the latest events, oldest first."""
+        reply = await self.get("/events", params={"per_page": 100})
+        return [event["type"] for event in reversed(reply.json()["data"])]
+
+
+async def _hold_against_description(reply: httpx.Response) -> None:
+    await reply.aread()
+    request = reply.request
+    known = request.url.path.startswith("/api/v1/")
+    if known and reply.status_code not in (404, 405) and request.method not in ("OPTIONS", "HEAD"):
+        Contract.load().check(request.method, request.url.path, reply.status_code, reply.content)
+    elif known and reply.content:
+        Contract.load().check_error(reply.content)
+
+
+@dataclass
+class House:
+    """A running installation. ``api`` calls it with the first secret test key."""
+
+    parts: Parts
+    api: Api
+    installation: Installation
+    clock: TestClock
+
+    @property
+    def publishable(self) -> Api:
+        """The API with the first publishable key."""
+        return self.api.as_key(self.installation.publishable_key.reveal())
+
+
+@asynccontextmanager
+async def running(settings: Settings, announce: Announce = quiet) -> AsyncIterator[House]:
+    """Open an installation; its worker stands still, tests run its rounds themselves."""
+    clock = TestClock()
+    installation = await init(settings)
+    parts = await Parts.assemble(settings, announce, clock)
+    transport = httpx.ASGITransport(asgi(parts), raise_app_exceptions=False, client=("203.0.113.7", 40_000))
+    try:
+        async with Api(transport, installation.secret_key.reveal()) as api:
+            yield House(parts, api, installation, clock)
+    finally:
+        await parts.close()
+        forget_memory(settings.data)
+
+
+async def make_template(data: Path, database_url: str | None) -> None:
+    """A fresh installation to copy."""
+    await init(settings_for(data, database_url))
+    forget_memory(data)
+
+
+def settings_for(data: Path, database_url: str | None, **more: Any) -> Settings:
+    """Settings of a test's installation."""
+    return Settings(data=data, database_url=Secret(database_url) if database_url else None, **more)
+
+
+def copy_template(template: Path, data: Path) -> None:
+    """A test's own data directory."""
+    shutil.copytree(template, data)
+    assert (data / FIRST_PAIR).exists()
+
+
+def forget_memory(data: Path) -> None:
+    """Remove what an installation keeps on the memory file system."""
+    path = SqliteFiles.of(data).sad.path
+    if path is not None and path.parent.exists():
+        shutil.rmtree(path.parent)
+
+
+ON_BOTH = os.environ.get("AZUKARI_TEST_ENGINES", "sqlite,postgres").split(",")
