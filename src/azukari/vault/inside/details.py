@@ -79,7 +79,7 @@ class PaymentDetails:
         details.given_name = read.text("given_name")
         details.family_name = read.text("family_name")
         details.email = read.text("email")
-        details.phone = read.text("phone", looks_wrong=numbers.holds_card_of_14)
+        details.phone = read.text("phone", looks_wrong=numbers.phone_is_card)
         details.masked = Masked(
             type_, numbers.brand_of(digits), numbers.bin_of(digits), digits[-4:], month, year,
             details.holder, details.email,

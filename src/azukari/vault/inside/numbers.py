@@ -36,9 +36,10 @@ def masked(digits: str) -> str:
     return shown + "*" * (len(digits) - len(shown) - 4) + digits[-4:]
 
 
-def holds_card_of_14(text: str) -> bool:
-    """Whether a telephone number is a card's instead.
+def phone_is_card(text: str) -> bool:
+    """Whether what is given as a telephone number is a card's instead.
 
     Thirteen digits are not enough here: German mobile numbers have as many, begin with a 4, and one in ten passes Luhn.
     """
-    return any(len(digits) > 13 and brand_of(digits) != UNKNOWN for digits, _, _ in luhn_runs(text))
+    runs = ("".join(re.findall("[0-9]", text[start:end])) for start, end in luhn_runs(text))
+    return any(len(digits) > 13 and brand_of(digits) != UNKNOWN for digits in runs)

@@ -41,7 +41,7 @@ class Scrubber:
     def __init__(self, digits: str, verification_value: str | None) -> None:
         self._digits = digits.encode()
         self._mask = masked(digits).encode()
-        self._encoded = tuple(_encodings(digits))
+        self._encoded = _encodings(self._digits)
         self._code = verification_value.encode() if verification_value else None
 
     def reply(self, headers: Mapping[str, str], body: bytes) -> tuple[dict[str, str], bytes]:
@@ -49,18 +49,21 @@ class Scrubber:
         lines = {name.lower(): value for name, value in headers.items()}
         # One search for all of it: nearly every reply ends here.
         whole = b"\x01".join(_bytes(part) for part in (*lines, *lines.values())) + b"\x01" + body
-        number = self._may_hold_number(whole)
-        if not number and (self._code is None or self._code not in whole):
-            return lines, body
+        if not self._may_hold_number(whole):
+            if self._code is None or self._code not in whole:
+                return lines, body
+            return {name: self._without_code_line(value) for name, value in lines.items()}, self._without_code(body)
+        return {self._line(name): self._line(value) for name, value in lines.items()}, self._body(body)
 
-        def clean(data: bytes) -> bytes:
-            return self._without_code(self._without_number(data) if number else data)
+    def _body(self, body: bytes) -> bytes:
+        return self._without_code(self._without_number(body))
 
-        def clean_text(text: str) -> str:
-            data = _bytes(text)
-            return _HIDDEN if data.strip() == self._code else clean(data).decode(errors="surrogateescape")
+    def _line(self, line: str) -> str:
+        return self._without_code_line(_text(self._without_number(_bytes(line))))
 
-        return {clean_text(name): clean_text(value) for name, value in lines.items()}, clean(body)
+    def _without_code_line(self, line: str) -> str:
+        data = _bytes(line)
+        return _HIDDEN if data.strip() == self._code else _text(self._without_code(data))
 
     def _may_hold_number(self, data: bytes) -> bool:
         return self._in_flat(data) or ((b"%" in data or b"\\" in data) and self._in_flat(_unspelt(data)))
@@ -109,6 +112,8 @@ class Scrubber:
         if code is None or code not in data:
             return data
         for before in _BEFORE:
+            if before + code not in data:
+                continue
             for after in _AFTER:
                 data = data.replace(before + code + after, before + _HIDDEN.encode() + after)
             if data.endswith(before + code):
@@ -123,28 +128,22 @@ def _unspelt(data: bytes) -> bytes:
     return data
 
 
-def _encodings(digits: str) -> Iterator[bytes]:
-    """The number in hex and in base64, alone or within other text, in one piece and in the groups people write."""
-    for text in _spellings(digits):
-        yield hexlify(text)
-        if b"-" in text:
-            yield hexlify(text).upper()
-        # Three bytes make four letters, so there are three ways for the number to fall on them. Letters that also
-        # hold bits of what stands around it are left out.
-        for shift, first in ((b"", 0), (b"\0", 2), (b"\0\0", 3)):
-            yield b2a_base64(shift + text)[first : (len(shift) + len(text)) * 8 // 6]
+def _encodings(digits: bytes) -> tuple[bytes, ...]:
+    """The number in hex, and in base64 alone or within other text.
 
-
-def _spellings(digits: str) -> tuple[bytes, bytes, bytes]:
-    edges = (4, 10, 15) if len(digits) < 16 else (4, 8, 12, 16)
-    groups, start = [], 0
-    for end in edges:
-        groups.append(digits[start:end])
-        start = end
-    if start < len(digits):
-        groups.append(digits[start:])
-    return digits.encode(), " ".join(groups).encode(), "-".join(groups).encode()
+    Three bytes make four letters, so there are three ways for the number to fall on them. Letters that also hold bits of
+    what stands around it are left out.
+    """
+    shifted = ((b"", 0), (b"\0", 2), (b"\0\0", 3))
+    return (
+        hexlify(digits),
+        *(b2a_base64(shift + digits)[first : (len(shift) + len(digits)) * 8 // 6] for shift, first in shifted),
+    )
 
 
 def _bytes(text: str) -> bytes:
     return text.encode(errors="surrogateescape")
+
+
+def _text(data: bytes) -> str:
+    return data.decode(errors="surrogateescape")
