@@ -1,20 +1,25 @@
 """The room on real stores: three databases on temporary files, a key file, a clock that stands still."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
 
+import asyncpg
 import pytest
 import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql
+from sqlalchemy.schema import CreateIndex, CreateSchema, CreateTable
 
 from azukari.core.ids import base36
 from azukari.core.secret import Secret
 from azukari.db import Database, Owner, Statement, Tx, metadata
+from azukari.db.postgres import PostgresDatabase
 from azukari.db.sqlite import SqliteDatabase, Store
 from azukari.db.tables import KEYS_SCHEMA, SAD_SCHEMA
 from azukari.vault import FileKeyProvider, PaymentDetails, SealedEntry, Use, Vault
 from azukari.vault.inside import tables
+from tests import postgres
 
 NOW = 1_767_225_600_000  # 2026-01-01T00:00:00Z
 VISA = "4111111111111111"
@@ -86,8 +91,17 @@ def sqlite_stores(directory: Path) -> Stores:
     return Stores(SqliteDatabase(main), SqliteDatabase(keys), SqliteDatabase(sad))
 
 
-#: Each opens three empty stores in a directory. PostgreSQL joins here.
-DATABASES: dict[str, Callable[[Path], Stores]] = {"sqlite": sqlite_stores}
+async def postgres_stores(url: str) -> Stores:
+    """The three as one PostgreSQL database, with the room's tables alone."""
+    made = [CreateSchema(KEYS_SCHEMA), CreateSchema(SAD_SCHEMA)]
+    for table in (*_MAIN, *_KEYS, *_SAD):
+        made += [CreateTable(table), *map(CreateIndex, table.indexes)]
+    connection = await asyncpg.connect(url)
+    for element in made:
+        await connection.execute(str(element.compile(dialect=postgresql.dialect())))
+    await connection.close()
+    database = await PostgresDatabase.open(url)
+    return Stores(database, database, database)
 
 
 @dataclass
@@ -167,11 +181,18 @@ async def change(database: Database, query: sa.sql.Executable, **values: object)
     return await database.write(unit)
 
 
-@pytest.fixture(params=sorted(DATABASES))
+@pytest.fixture(params=["sqlite", "postgres"])
 async def stores(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Stores]:
-    made = DATABASES[request.param](tmp_path)
+    if request.param == "sqlite":
+        made = sqlite_stores(tmp_path)
+        yield made
+        await made.close()
+        return
+    url = await postgres.create_database(request.getfixturevalue("postgres_url"))
+    made = await postgres_stores(url)
     yield made
     await made.close()
+    await postgres.drop_database(url)
 
 
 @pytest.fixture

@@ -65,9 +65,6 @@ def spellings(number: str) -> dict[str, bytes]:
         "JSON in JSON": json.dumps(json.dumps({"number": number})),
         "no-break spaces": spaced.replace(" ", "\u00a0"),
         "hex": number.encode().hex(),
-        
-        if len(number) == 16
-        else number.encode().hex(),
         "hex, upper": number.encode().hex().upper(),
         **{f"base64 after {n}": base64.b64encode(b"x" * n + number.encode() + b"yy").decode() for n in range(4)},
         "base64 of JSON": base64.b64encode(json.dumps({"card": {"number": number}}).encode()).decode(),

@@ -413,6 +413,7 @@ async def test_a_card_that_cannot_be_opened_is_provably_not_sent(room: Room, ban
     assert bank.got == []
 
 
+@pytest.mark.parametrize("stores", ["sqlite"], indirect=True)
 async def test_nothing_in_the_stores_is_a_card(room: Room, tmp_path: Path) -> None:
     for number in CARDS:
         sealed = await room.keep(number=number, verification_value="9137", name="Tokumei Kibou")

@@ -9,6 +9,9 @@ MINUTE = 60 * SECOND
 HOUR = 60 * MINUTE
 DAY = 24 * HOUR
 
+#: What :func:`iso` can write.
+EARLIEST, LATEST = -62_135_596_800 * SECOND, 253_402_300_799 * SECOND
+
 JAPAN = timezone(timedelta(hours=9), "JST")
 
 
@@ -28,8 +31,9 @@ class SystemClock:
 
 
 def iso(moment: int) -> str:
-    """``2018-11-13T06:20:21Z``: UTC, whole seconds. Source: contract 1.7."""
-    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(moment // SECOND))
+    """``2018-11-13T06:20:21Z``: UTC, whole seconds, from year 1 to 9999. Source: contract 1.7."""
+    text = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(moment // SECOND))
+    return text.zfill(20)  # the C library leaves the zeros of early years away
 
 
 def iso_or_none(moment: int | None) -> str | None:

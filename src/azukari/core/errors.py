@@ -3,8 +3,8 @@
 Statuses and codes: contract section 2. Messages never repeat a value the caller sent.
 """
 
-from collections.abc import Mapping
-from typing import ClassVar
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
 
 
 class ApiError(Exception):
@@ -17,7 +17,7 @@ class ApiError(Exception):
     #: Seconds after which the same request may be tried again (``Retry-After``).
     retry_after: int | None = None
     #: Response headers of this error alone.
-    headers: ClassVar[Mapping[str, str]] = {}
+    headers: Mapping[str, str] = MappingProxyType({})
 
     def __init__(self, message: str | None = None, *, param: str | None = None, code: str | None = None) -> None:
         if message is not None:
@@ -42,7 +42,7 @@ class Unauthorized(ApiError):
     """No key, or one we do not know."""
 
     status, code, message = 401, "unauthorized", "User authorization failed"
-    headers: ClassVar[Mapping[str, str]] = {"WWW-Authenticate": 'Basic realm="Azukari"'}
+    headers: Mapping[str, str] = MappingProxyType({"WWW-Authenticate": 'Basic realm="Azukari"'})
 
 
 class Forbidden(ApiError):
@@ -58,9 +58,13 @@ class NotFound(ApiError):
 
 
 class MethodNotAllowed(ApiError):
-    """The path is known, the method is not."""
+    """The path is known, the method is not. Source: RFC 9110, 15.5.6 (``Allow``)."""
 
     status, code, message = 405, "bad_request", "This method is not allowed here."
+
+    def __init__(self, allowed: Iterable[str]) -> None:
+        super().__init__()
+        self.headers = {"Allow": ", ".join(sorted(allowed))}
 
 
 class RequestTimeout(ApiError):

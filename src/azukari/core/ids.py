@@ -15,6 +15,7 @@ LENGTH = 25
 _DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
 # Three characters at a time: nine divisions an id instead of twenty-five.
 _TRIPLES = [a + b + c for a in _DIGITS for b in _DIGITS for c in _DIGITS]
+_PAGE = 4_096
 _BASE62 = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 
 
@@ -58,9 +59,19 @@ class RandomIds:
 
     def __init__(self, clock: Clock, randomness: Callable[[int], bytes] = os.urandom) -> None:
         self._clock = clock
-        self._randomness = randomness
+        self._source = randomness
+        self._drawn = b""
+        self._used = 0
         self._last = 0
         self._lock = threading.Lock()
+
+    def _randomness(self, size: int) -> bytes:
+        """Bytes nobody has had before. Drawn by the page: a system call for each id costs more than the id."""
+        with self._lock:
+            if self._used + size > len(self._drawn):
+                self._drawn, self._used = self._source(max(_PAGE, size)), 0
+            start, self._used = self._used, self._used + size
+            return self._drawn[start : self._used]
 
     def new(self) -> str:
         with self._lock:

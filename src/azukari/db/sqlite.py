@@ -1,15 +1,17 @@
 """The SQLite engine: one writer with group commit, readers beside it.
 
-Whoever waits goes into one transaction, each unit in a savepoint of its own; one fsync answers them all. A store is one
-file; other stores may be attached, read-only, and are never written in the same commit (in WAL mode each file commits
-by itself).
+Whoever waits goes into one transaction, each unit in a savepoint of its own; one fsync answers them all. Units run on
+the event loop and commits in a thread: ``docs/decisions/0009-sqlite-writer-on-the-loop.md``. A store is one file; other
+stores may be attached, read-only, and are never written in the same commit (in WAL mode each file commits by itself).
 """
 
 import asyncio
 import queue
 import sqlite3
 import threading
-from collections.abc import Callable, Coroutine
+from collections import deque
+from collections.abc import Coroutine
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,7 +26,7 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 #: Units in one commit, at most.
-BATCH = 128
+BATCH = 64
 READERS = 2
 BUSY_SECONDS = 5.0
 
@@ -115,149 +117,167 @@ def drive(coroutine: Coroutine[Any, Any, R]) -> R:
     raise waits(getattr(coroutine, "__qualname__", "a unit"), awaited)
 
 
-class _Lane:
-    """A thread with one connection and a queue of units, started with the first of them."""
+class _Reader:
+    """A thread with one read-only connection; several share a queue."""
 
-    def __init__(
-        self,
-        name: str,
-        waiting: "queue.SimpleQueue[Waiting | None]",
-        run: "Callable[[list[Waiting]], list[Outcome]]",
-        most: int,
-    ) -> None:
+    def __init__(self, name: str, waiting: "queue.SimpleQueue[Waiting | None]", connection: sqlite3.Connection) -> None:
         self._queue = waiting
-        self._run = run
-        self._most = most
+        self._connection = connection
         self._thread = threading.Thread(target=self._work, name=name, daemon=True)
         self._thread.start()
 
     def _work(self) -> None:
-        while True:
-            first = self._queue.get()
-            if first is None:
-                return
-            batch, stop = [first], False
-            while len(batch) < self._most:
-                try:
-                    following = self._queue.get_nowait()
-                except queue.Empty:
-                    break
-                if following is None:
-                    stop = True
-                    break
-                batch.append(following)
-            outcomes = self._run(batch)
-            # One wake-up of the loop answers the whole batch. A loop that is gone has nobody left to answer.
+        while (waiting := self._queue.get()) is not None:
+            outcome = self._read(waiting)
+            # A loop that is gone has nobody left to answer.
             with suppress(RuntimeError):
-                first.answer.get_loop().call_soon_threadsafe(answer_all, outcomes)
-            if stop:
-                return
+                waiting.answer.get_loop().call_soon_threadsafe(answer_all, [outcome])
+
+    def _read(self, waiting: Waiting) -> Outcome:
+        try:
+            self._connection.execute("BEGIN")
+            try:
+                value = drive(waiting.start(SqliteTx(self._connection)))
+            finally:
+                self._connection.execute("COMMIT")
+        except sqlite3.OperationalError as error:
+            refused = error.sqlite_errorcode == sqlite3.SQLITE_READONLY
+            return waiting.answer, None, only_reads(name_of(waiting.unit)) if refused else _down(error)
+        except BaseException as error:
+            return waiting.answer, None, error
+        return waiting.answer, value, None
 
     def join(self) -> None:
         self._thread.join()
+        self._connection.close()
+
+
+class _Writer:
+    """The one writer of a store.
+
+    Units run on the event loop: between its statements ``sqlite3`` gives the interpreter's lock away, and a thread of
+    its own would have to win it back from the loop each time. What waits for the disk or for another process, COMMIT
+    and a contended BEGIN, has a thread: a slow fsync must not stop the server.
+    """
+
+    def __init__(self, connection: sqlite3.Connection, announce: Announce) -> None:
+        self._connection = connection
+        self._announce = announce
+        self._waiting: deque[Waiting] = deque()
+        self._working: asyncio.Task[None] | None = None
+        self._thread = ThreadPoolExecutor(1, "azukari-writer")
+        connection.execute("PRAGMA busy_timeout=0")
+
+    def submit(self, waiting: Waiting) -> None:
+        """Put a unit in the line. Raises DatabaseDown when it is full."""
+        if len(self._waiting) >= WAITING:
+            raise DatabaseDown
+        self._waiting.append(waiting)
+        if self._working is None or self._working.done():
+            # It begins with the next turn of the loop: whoever comes in this one shares the commit.
+            self._working = asyncio.get_running_loop().create_task(self._work())
+
+    async def _work(self) -> None:
+        while self._waiting:
+            batch = [self._waiting.popleft() for _ in range(min(BATCH, len(self._waiting)))]
+            answer_all(await self._run(batch))
+
+    async def _run(self, batch: list[Waiting]) -> list[Outcome]:
+        try:
+            await self._begin()
+            outcomes = [self._in_savepoint(waiting) for waiting in batch]
+            names = ",".join(sorted({name_of(waiting.unit) for waiting in batch}))
+            await asyncio.get_running_loop().run_in_executor(self._thread, self._commit, names)
+        except sqlite3.Error as error:
+            # A full disk or a broken one: SQLite has given the whole transaction up, savepoints too, or we do.
+            with suppress(sqlite3.Error):
+                if self._connection.in_transaction:
+                    self._connection.execute("ROLLBACK")
+            return [(waiting.answer, None, _down(error)) for waiting in batch]
+        return outcomes
+
+    async def _begin(self) -> None:
+        try:
+            self._connection.execute("BEGIN IMMEDIATE")
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY:
+                raise
+            # Another process writes to this file: wait for it where waiting is free.
+            await asyncio.get_running_loop().run_in_executor(self._thread, self._begin_patiently)
+
+    def _begin_patiently(self) -> None:
+        self._connection.execute(f"PRAGMA busy_timeout={int(BUSY_SECONDS * 1_000)}")
+        try:
+            self._connection.execute("BEGIN IMMEDIATE")
+        finally:
+            self._connection.execute("PRAGMA busy_timeout=0")
+
+    def _commit(self, names: str) -> None:
+        self._announce(f"commit:before:{names}")
+        self._connection.execute("COMMIT")
+        self._announce(f"commit:after:{names}")
+
+    def _in_savepoint(self, waiting: Waiting) -> Outcome:
+        execute = self._connection.execute
+        execute("SAVEPOINT unit")
+        try:
+            value = drive(waiting.start(SqliteTx(self._connection)))
+        except BaseException as error:
+            if isinstance(error, sqlite3.Error) and not isinstance(
+                error, sqlite3.IntegrityError | sqlite3.ProgrammingError
+            ):
+                raise
+            execute("ROLLBACK TO unit")
+            execute("RELEASE unit")
+            return waiting.answer, None, error
+        execute("RELEASE unit")
+        return waiting.answer, value, None
+
+    async def close(self) -> None:
+        """Finish what was accepted."""
+        if self._working is not None:
+            await asyncio.wait([self._working])
+        self._thread.shutdown()
+        self._connection.close()
 
 
 class SqliteDatabase:
     """One store, its writer and its readers."""
 
     def __init__(self, store: Store, announce: Announce = quiet) -> None:
-        self._store = store
-        self._announce = announce
-        self._writing: queue.SimpleQueue[Waiting | None] = queue.SimpleQueue()
+        self._writer = _Writer(store.open(), announce)
         self._reading: queue.SimpleQueue[Waiting | None] = queue.SimpleQueue()
-        self._connections: list[sqlite3.Connection] = []
+        self._readers = [
+            _Reader(f"azukari-reader-{number}", self._reading, store.open(read_only=True)) for number in range(READERS)
+        ]
         self._closed = False
-        writer = self._connect(read_only=False)
-        self._writer = _Lane("azukari-writer", self._writing, lambda batch: self._write(writer, batch), BATCH)
-        self._readers = [self._reader(number) for number in range(READERS)]
-
-    def _connect(self, *, read_only: bool) -> sqlite3.Connection:
-        connection = self._store.open(read_only=read_only)
-        self._connections.append(connection)
-        return connection
-
-    def _reader(self, number: int) -> _Lane:
-        connection = self._connect(read_only=True)
-        return _Lane(f"azukari-reader-{number}", self._reading, lambda batch: self._read(connection, batch), 1)
 
     async def write(self, unit: Unit[P, R], /, *args: P.args, **kwargs: P.kwargs) -> R:
-        return await self._submit(self._writing, unit, args, kwargs)
+        waiting = self._wait(unit, args, kwargs)
+        self._writer.submit(waiting)
+        return await waiting.answer  # type: ignore[no-any-return]
 
     async def read(self, unit: Unit[P, R], /, *args: P.args, **kwargs: P.kwargs) -> R:
-        return await self._submit(self._reading, unit, args, kwargs)
-
-    async def _submit(
-        self, waiting: "queue.SimpleQueue[Waiting | None]", unit: Unit[..., R], args: Any, kwargs: Any
-    ) -> R:
-        if self._closed or waiting.qsize() >= WAITING:
+        waiting = self._wait(unit, args, kwargs)
+        if self._reading.qsize() >= WAITING:
             raise DatabaseDown
-        answer: asyncio.Future[R] = asyncio.get_running_loop().create_future()
-        waiting.put(Waiting(unit, args, kwargs, answer))
-        return await answer
+        self._reading.put(waiting)
+        return await waiting.answer  # type: ignore[no-any-return]
+
+    def _wait(self, unit: Unit[..., R], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Waiting:
+        if self._closed:
+            raise DatabaseDown
+        return Waiting(unit, args, kwargs, asyncio.get_running_loop().create_future())
 
     async def close(self) -> None:
         if self._closed:
             return
         self._closed = True
-        self._writing.put(None)
+        await self._writer.close()
         for _ in self._readers:
             self._reading.put(None)
-        await asyncio.to_thread(self._join)
-
-    def _join(self) -> None:
-        for lane in (self._writer, *self._readers):
-            lane.join()
-        for connection in self._connections:
-            connection.close()
-
-    def _write(self, connection: sqlite3.Connection, batch: list[Waiting]) -> list[Outcome]:
-        names = ",".join(sorted({name_of(waiting.unit) for waiting in batch}))
-        try:
-            connection.execute("BEGIN IMMEDIATE")
-            outcomes = [self._in_savepoint(connection, waiting) for waiting in batch]
-            self._announce(f"commit:before:{names}")
-            connection.execute("COMMIT")
-            self._announce(f"commit:after:{names}")
-        except sqlite3.Error as error:
-            # A full disk or a broken one: SQLite has given the whole transaction up, savepoints too, or we do.
-            with suppress(sqlite3.Error):
-                if connection.in_transaction:
-                    connection.execute("ROLLBACK")
-            return [(waiting.answer, None, _down(error)) for waiting in batch]
-        return outcomes
-
-    def _in_savepoint(self, connection: sqlite3.Connection, waiting: Waiting) -> Outcome:
-        connection.execute("SAVEPOINT unit")
-        try:
-            value = drive(waiting.start(SqliteTx(connection)))
-        except BaseException as error:
-            if isinstance(error, sqlite3.Error) and not isinstance(
-                error, sqlite3.IntegrityError | sqlite3.ProgrammingError
-            ):
-                raise
-            connection.execute("ROLLBACK TO unit")
-            connection.execute("RELEASE unit")
-            return waiting.answer, None, error
-        connection.execute("RELEASE unit")
-        return waiting.answer, value, None
-
-    def _read(self, connection: sqlite3.Connection, batch: list[Waiting]) -> list[Outcome]:
-        outcomes: list[Outcome] = []
-        for waiting in batch:
-            try:
-                connection.execute("BEGIN")
-                try:
-                    value = drive(waiting.start(SqliteTx(connection)))
-                finally:
-                    connection.execute("COMMIT")
-            except sqlite3.OperationalError as error:
-                refused = error.sqlite_errorcode == sqlite3.SQLITE_READONLY
-                outcomes.append((waiting.answer, None, only_reads(name_of(waiting.unit)) if refused else _down(error)))
-            except BaseException as error:
-                outcomes.append((waiting.answer, None, error))
-            else:
-                outcomes.append((waiting.answer, value, None))
-        return outcomes
+        for reader in self._readers:
+            await asyncio.to_thread(reader.join)
 
 
 def _down(error: sqlite3.Error) -> Unavailable:

@@ -5,6 +5,7 @@ from typing import Any, Literal
 import msgspec
 
 from azukari.core.clock import SECOND, iso
+from azukari.core.errors import InvalidParameter
 from azukari.db import Page
 from azukari.web.bodies import PageNumber, PerPage, Timestamp
 
@@ -18,8 +19,11 @@ class ListQuery(msgspec.Struct, kw_only=True):
     end_time: Timestamp | None = None
 
     def bounds(self, now: int) -> "Bounds":
-        """The page asked for; without a filter, bounds that hold all records."""
-        return Bounds(self.page, self.per_page, self.start_time or 0, self.end_time or now)
+        """The page asked for; without a filter, bounds that hold all records. Raises InvalidParameter (turned round)."""
+        start, end = self.start_time, self.end_time
+        if start is not None and end is not None and start > end:
+            raise InvalidParameter("end_time", "end_time must not be before start_time.")
+        return Bounds(self.page, self.per_page, 0 if start is None else start, now if end is None else end)
 
 
 class Bounds(msgspec.Struct, frozen=True):

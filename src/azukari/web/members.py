@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
-from azukari.core.clock import parse_iso
+from azukari.core.clock import EARLIEST, LATEST, parse_iso
 from azukari.core.money import CURRENCIES, MAX_AMOUNT
 
 MAX_PAGE = 1_000_000
@@ -171,9 +171,11 @@ def _moment(value: object) -> int:
     day, hour, offset = match.groups()
     try:
         # In a query an unescaped "+" has become a space.
-        return parse_iso(f"{day}T{hour or '00:00'}{(offset or 'Z').replace(' ', '+')}")
+        moment = parse_iso(f"{day}T{hour or '00:00'}{(offset or 'Z').replace(' ', '+')}")
     except (ValueError, OverflowError):
         raise Refused from None
+    # An offset may lead out of the years that can be written down.
+    return min(max(moment, EARLIEST), LATEST)
 
 
 def _expiration(value: object) -> str:

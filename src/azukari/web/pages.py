@@ -34,7 +34,7 @@ class _Page:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         scope["azukari.route"] = self._path
         if scope["method"] not in ("GET", "HEAD"):
-            raise MethodNotAllowed
+            raise MethodNotAllowed(("GET", "HEAD"))
         await scope["azukari.send"](await self._make(scope), send)
 
 

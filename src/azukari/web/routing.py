@@ -115,7 +115,7 @@ class Resource:
         elif method == "OPTIONS" and self._cors:
             answer = Answer(204, b"", headers=PREFLIGHT)
         else:
-            raise MethodNotAllowed
+            raise MethodNotAllowed(self._methods.keys() | ({"OPTIONS"} if self._cors else set()))
         await scope["azukari.send"](answer, send)
 
     async def _answer(self, endpoint: Endpoint, scope: Scope, receive: Receive) -> Answer:

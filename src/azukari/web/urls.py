@@ -15,8 +15,10 @@ _DECODINGS = 3
 def url_is_clean(path: str, query: bytes) -> None:
     """Refuse a URL that holds a card number or a secret key.
 
-    path: decoded, as ASGI has it. query: as it came. Raises BadRequest.
+    path: decoded, as ASGI has it. query: as it came. Raises BadRequest, also for NUL: no database takes it as text.
     """
+    if "\0" in path:
+        raise BadRequest
     text = f"{path}?{query.decode(errors='replace')}" if query else path
     if "sk_" in text or "%" in text or not text.isascii() or _DIGITS.search(text):
         _look_closely(text)

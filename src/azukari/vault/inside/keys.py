@@ -135,6 +135,10 @@ class MerchantKeys:
             return None
         return found[1]
 
+    def forget(self) -> None:
+        """Let go of every key."""
+        self._kept.clear()
+
     async def _load(self, owner: Owner, version: int) -> MerchantKey:
         # Charges that wait for one key ask the provider once.
         name = (*owner, version)

@@ -45,6 +45,7 @@ class Vault:
     async def close(self) -> None:
         """Let connections and keys go."""
         self._roots = {}
+        self._merchant_keys.forget()
         await self._relay.close()
 
     @property

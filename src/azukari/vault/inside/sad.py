@@ -12,7 +12,7 @@ import sqlalchemy as sa
 
 from azukari.core.clock import DAY, MINUTE, Clock
 from azukari.core.secret import Secret
-from azukari.db import Database, Owner, Statement, Tx, add, add_unless_there, bind, owned
+from azukari.db import Database, Integer, Owner, Statement, Tx, add, add_unless_there, bind, owned
 from azukari.vault.inside import envelope
 from azukari.vault.inside.envelope import Cipher
 from azukari.vault.inside.errors import KeyMissing
@@ -44,13 +44,14 @@ TAKE = Statement(
     .returning(sad_values.c.epoch, sad_values.c.sealed),
 )
 EXPIRE: Statement[None] = Statement(
-    None, sa.delete(sad_values).where(sad_values.c.created_at <= sa.bindparam("before")), ownerless=_ALL_OWNERS
-)  # fmt: skip
-# The epoch before the current one is left alone: a value of it may be on its way in.
+    None,
+    sa.delete(sad_values).where(sad_values.c.created_at <= sa.bindparam("before", type_=Integer)),
+    ownerless=_ALL_OWNERS,
+)
 DROP_EPOCHS: Statement[None] = Statement(
     None,
     sa.delete(sad_epochs).where(
-        sad_epochs.c.number < sa.bindparam("current") - 1,
+        sad_epochs.c.number < sa.bindparam("before", type_=Integer),
         ~sa.exists().where(sad_values.c.epoch == sad_epochs.c.number),
     ),
     ownerless=_ALL_OWNERS,
@@ -138,7 +139,7 @@ async def _keep(tx: Tx, owner: Owner, entry_id: str, epoch: int, sealed: bytes, 
 async def _take(tx: Tx, owner: Owner, entry_id: str, current: int) -> _Sealed | None:
     row = await tx.one(TAKE, owner, id=entry_id)
     if row is not None and row.epoch < current - 1:
-        await tx.run(DROP_EPOCHS, None, current=current)
+        await tx.run(DROP_EPOCHS, None, before=current - 1)
     return row
 
 
@@ -152,5 +153,6 @@ async def _find_epoch(tx: Tx, epoch: int) -> Wrapped | None:
 
 async def _sweep(tx: Tx, before: int, current: int) -> int:
     expired = await tx.run(EXPIRE, None, before=before)
-    await tx.run(DROP_EPOCHS, None, current=current)
+    # The epoch before the current one is left alone: a value of it may be on its way in.
+    await tx.run(DROP_EPOCHS, None, before=current - 1)
     return expired

@@ -131,8 +131,8 @@ def _unspelt(data: bytes) -> bytes:
 def _encodings(digits: bytes) -> tuple[bytes, ...]:
     """The number in hex, and in base64 alone or within other text.
 
-    Three bytes make four letters, so there are three ways for the number to fall on them. Letters that also hold bits of
-    what stands around it are left out.
+    Three bytes make four letters, so there are three ways for the number to fall on them. Letters that also hold bits
+    of what stands around it are left out.
     """
     shifted = ((b"", 0), (b"\0", 2), (b"\0\0", 3))
     return (

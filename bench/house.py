@@ -1,0 +1,137 @@
+"""Installations of Azukari to measure: made once, copied for each run, filled with customers whose cards open."""
+
+import asyncio
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.request import Request, urlopen
+
+from azukari.core.config import Settings
+from azukari.core.secret import Secret
+from bench.fill import fill
+from tests import postgres
+
+BIN = Path(sys.executable).parent
+
+
+@dataclass(frozen=True, slots=True)
+class Template:
+    """An installation with customers, which nobody serves.
+
+    key: its secret test key. customers: ids to charge.
+    """
+
+    data: Path
+    database: str | None
+    key: str
+    customers: list[str]
+
+
+def make_template(home: Path, database: str | None, customers: int) -> Template:
+    """``azukari init``, and so many customers with a saved card."""
+    data = home / f"template-{'postgres' if database else 'sqlite'}-{customers}"
+    shown = subprocess.run(
+        [BIN / "azukari", "init", "--json", *_options(data, database)], env=_environment(), check=True,
+        capture_output=True, text=True,
+    ).stdout  # fmt: skip
+    settings = Settings(data=data, database_url=Secret(database) if database else None)
+    return Template(data, database, json.loads(shown)["secret_key"], asyncio.run(fill(settings, customers)))
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """``azukari serve``. start: seconds until its first answer. errors: what it wrote on standard error."""
+
+    port: int
+    pid: int
+    start: float
+    data: Path
+    key: str
+
+
+@contextmanager
+def copied(template: Template) -> Iterator[tuple[Path, str | None]]:
+    """A fresh copy: its data directory and database."""
+    home = Path(tempfile.mkdtemp(prefix="azukari-bench-"))
+    data, database = home / "data", None
+    shutil.copytree(template.data, data)
+    try:
+        if template.database is not None:
+            database = asyncio.run(postgres.create_database(template.database, template.database))
+        yield data, database
+    finally:
+        if database is not None:
+            asyncio.run(postgres.drop_database(database))
+        shutil.rmtree(home, ignore_errors=True)
+
+
+@contextmanager
+def serving(template: Template, *, workers: int = 1) -> Iterator[Server]:
+    """A server of a fresh copy, as anybody would start it; its log goes to a file."""
+    with copied(template) as (data, database), serve(data, database, template.key, workers=workers) as server:
+        yield server
+
+
+@contextmanager
+def serve(data: Path, database: str | None, key: str, *, workers: int = 1) -> Iterator[Server]:
+    """A server of an installation."""
+    port = free_port()
+    command = [BIN / "azukari", "serve", "--port", str(port), "--workers", str(workers), *_options(data, database)]
+    with (data.parent / "serve.log").open("ab") as log:
+        began = time.perf_counter()
+        process = subprocess.Popen(command, env=_environment(), stdout=log, stderr=log, start_new_session=True)
+    try:
+        wait_for(f"http://127.0.0.1:{port}/api/v1/payments?per_page=1", key, process)
+        yield Server(port, process.pid, time.perf_counter() - began, data, key)
+    finally:
+        stop(process)
+
+
+def wait_for(url: str, key: str, process: "subprocess.Popen[bytes]", seconds: float = 20) -> None:
+    """Until a server answers at all. Raises RuntimeError."""
+    request = Request(url, headers={"Authorization": f"Bearer {key}"})
+    deadline = time.perf_counter() + seconds
+    while time.perf_counter() < deadline and process.poll() is None:
+        try:
+            with urlopen(request, timeout=5):
+                return
+        except OSError as error:
+            if getattr(error, "code", None):  # it refused us, so it is there
+                return
+            time.sleep(0.005)
+    raise RuntimeError(f"no server came up at {url}")
+
+
+def stop(process: "subprocess.Popen[bytes]") -> None:
+    """End a process and its children."""
+    process.terminate()
+    try:
+        process.wait(10)
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
+
+def free_port() -> int:
+    """A port nobody listens on."""
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        return int(sock.getsockname()[1])
+
+
+def _options(data: Path, database: str | None) -> list[str]:
+    return ["--data", str(data), *(["--database", database] if database else [])]
+
+
+def _environment() -> dict[str, str]:
+    return {name: value for name, value in os.environ.items() if not name.startswith("AZUKARI_")}
