@@ -121,12 +121,16 @@ def serve(
 
     try:
         settings = _settings(data, database, host=host, port=port)
-        _refuse_plaintext(settings)
+        in_the_clear = _refuse_plaintext(settings)
     except SettingError as error:
         _fail(str(error))
     # A core dump would hold the keys of the vault and whatever card is in flight.
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     made = _run(lambda: setup.ensure(settings))
+    if in_the_clear and _run(lambda: setup.has_live_keys(settings)):
+        _fail(
+            "This installation has live keys: AZUKARI_INSECURE_HTTP=1 is not for it. Put a proxy that ends TLS in front."
+        )
     log.setup(settings.log_level)
     _greet(settings, made)
     server.serve(
@@ -276,8 +280,8 @@ def _with_parts(data: Path | None, database: str | None, work: Callable[[Any], A
     return _run(main)
 
 
-def _refuse_plaintext(settings: Settings) -> None:
-    """Card numbers do not travel in the clear (SEC-8). Raises SettingError."""
+def _refuse_plaintext(settings: Settings) -> bool:
+    """Card numbers do not travel in the clear (SEC-8); whether they are to all the same. Raises SettingError."""
     try:
         outside = not ip_address(settings.host).is_loopback
     except ValueError:
@@ -287,6 +291,7 @@ def _refuse_plaintext(settings: Settings) -> None:
             f"Refusing to listen on {settings.host} without TLS. Put a proxy that ends TLS in front and name it in "
             "AZUKARI_TRUSTED_PROXIES, or set AZUKARI_INSECURE_HTTP=1 on an installation without live keys."
         )
+    return outside and not settings.trusted_proxies
 
 
 def _greet(settings: Settings, made: Any) -> None:

@@ -13,7 +13,9 @@ import msgspec
 from azukari.core.config import SettingError, Settings
 from azukari.core.secret import Secret
 from azukari.db import migrate
+from azukari.db.open import open_stores
 from azukari.merchants import service as merchants
+from azukari.merchants import store
 from azukari.merchants.keys import TEST
 from azukari.wiring import Parts
 
@@ -60,6 +62,15 @@ async def ensure(settings: Settings) -> Installation | None:
         raise SettingError("The database has another version's schema. Run `azukari migrate` first.")
     file = settings.data / FIRST_PAIR
     return _read(file, settings) if file.exists() else None
+
+
+async def has_live_keys(settings: Settings) -> bool:
+    """Whether real cards may come here. Raises DatabaseDown."""
+    stores = await open_stores(settings)
+    try:
+        return await stores.main.read(store.any_live)
+    finally:
+        await stores.close()
 
 
 def _read(file: Path, settings: Settings) -> Installation:

@@ -126,18 +126,25 @@ class Room:
         return sealed
 
     async def use(self, entry_id: str, owner: Owner = A) -> Use:
-        """The permission to open an entry."""
-        return await self.stores.main.write(
-            self.vault.use, owner, entry_id, why="charge", object_id="payment-1", who="key-1", now=self.clock.now(),
-            audit_id=self.ids.new(),
-        )  # fmt: skip
+        """The permission to open an entry, and its audit line."""
+
+        async def unit(tx: Tx) -> Use:
+            return await self._noted(tx, await self.vault.find(tx, owner, entry_id))
+
+        return await self.stores.main.write(unit)
 
     async def lend(self, details: PaymentDetails, owner: Owner = A) -> Use:
-        """The permission to send a card that is not stored."""
-        return await self.stores.main.write(
-            self.vault.lend, owner, details, why="charge", object_id="payment-1", who="key-1", now=self.clock.now(),
-            audit_id=self.ids.new(),
-        )  # fmt: skip
+        """The permission to send a card that is not stored, and its audit line."""
+
+        async def unit(tx: Tx) -> Use:
+            return await self._noted(tx, self.vault.borrow(owner, details))
+
+        return await self.stores.main.write(unit)
+
+    async def _noted(self, tx: Tx, use: Use) -> Use:
+        now, audit_id = self.clock.now(), self.ids.new()
+        await self.vault.note(tx, use, why="charge", object_id="payment-1", who="key-1", now=now, audit_id=audit_id)
+        return use
 
 
 def make_vault(

@@ -10,7 +10,6 @@ from azukari.core.clock import HOUR, SECOND
 from azukari.core.secret import Secret
 from azukari.db import Owner
 from azukari.vault import (
-    AlreadyUsed,
     Blank,
     Context,
     EntryGone,
@@ -20,6 +19,7 @@ from azukari.vault import (
     Outbound,
     ProviderDown,
     Reply,
+    UseRefused,
     Wrapped,
     WrongKey,
 )  # fmt: skip
@@ -88,7 +88,7 @@ async def test_a_permission_is_good_for_one_order(room: Room, bank: Bank) -> Non
     use = await room.use((await room.keep()).id)
     await room.vault.send(use, None, ORDER)
 
-    with pytest.raises(AlreadyUsed):
+    with pytest.raises(UseRefused):
         await room.vault.send(use, None, ORDER)
     assert len(bank.got) == 1
 
@@ -136,9 +136,11 @@ async def test_a_use_without_its_audit_line_does_not_come_about(room: Room, bank
         room.vault.audit, A, id="taken", at=NOW, who="somebody", action="login", object_id=None, result="ok"
     )
 
+    use = await room.stores.main.read(room.vault.find, A, sealed.id)
+
     with pytest.raises(Exception, match=r"(?i)unique"):
         await room.stores.main.write(
-            room.vault.use, A, sealed.id, why="charge", object_id="p", who="k", now=NOW, audit_id="taken"
+            room.vault.note, use, why="charge", object_id="p", who="k", now=NOW, audit_id="taken"
         )
 
 
@@ -427,3 +429,11 @@ async def test_nothing_in_the_stores_is_a_card(room: Room, tmp_path: Path) -> No
         for number in CARDS:
             assert number.encode() not in content
             assert number.encode().hex().encode() not in content
+
+
+async def test_without_its_audit_line_a_permission_opens_nothing(room: Room) -> None:
+    sealed = await room.keep()
+    use = await room.stores.main.read(room.vault.find, A, sealed.id)
+
+    with pytest.raises(UseRefused):
+        await room.vault.send(use, None, ORDER)

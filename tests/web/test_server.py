@@ -1,5 +1,6 @@
 """Raw sockets against a real uvicorn that runs our protocol."""
 
+import asyncio
 import contextlib
 import json
 import socket
@@ -15,6 +16,10 @@ from azukari.web import errors, server
 from azukari.web.sending import head
 from azukari.web.server import MAX_BODY, Limits, read_body
 
+#: The paths the application was asked for.
+SEEN: list[str] = []
+SLOW_BEGUN = threading.Event()
+
 
 async def app(scope: Any, receive: Any, send: Any) -> None:
     if scope["type"] == "lifespan":
@@ -23,7 +28,11 @@ async def app(scope: Any, receive: Any, send: Any) -> None:
             await send({"type": message["type"] + ".complete"})
             if message["type"] == "lifespan.shutdown":
                 return
+    SEEN.append(scope["path"])
     status, body = 200, b""
+    if scope["path"] == "/slow":
+        SLOW_BEGUN.set()
+        await asyncio.sleep(0.5)
     if scope["path"] != "/unread":
         try:
             body = await read_body(receive, scope["headers"])
@@ -33,6 +42,8 @@ async def app(scope: Any, receive: Any, send: Any) -> None:
     headers = [(b"content-length", b"%d" % len(body))]
     if scope["path"] == "/smuggle":
         headers.append((b"x-note", b"a\r\nset-cookie: b"))
+    if scope["path"] == "/last":
+        headers.append((b"connection", b"close"))
     if scope["path"] == "/stream":
         headers = []
     await send({"type": "http.response.start", "status": status, "headers": headers})
@@ -68,11 +79,14 @@ def impatient_port() -> Iterator[int]:
         yield number
 
 
-def talk(port: int, *pieces: bytes) -> bytes:
-    """Everything the server says until it closes the connection, which it must."""
+def talk(port: int, *pieces: bytes | threading.Event) -> bytes:
+    """Everything the server says until it closes the connection, which it must. An event is waited for."""
     with socket.create_connection(("127.0.0.1", port), timeout=30) as connection:
         for piece in pieces:
-            connection.sendall(piece)
+            if isinstance(piece, bytes):
+                connection.sendall(piece)
+            else:
+                assert piece.wait(30)
         said = b""
         while part := connection.recv(65_536):
             said += part
@@ -121,10 +135,16 @@ def test_an_answer_in_pieces_is_chunked(port: int) -> None:
 
 
 def test_a_head_request_has_the_length_and_no_body(port: int) -> None:
-    said = talk(port, b"HEAD / HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\nConnection: close\r\n\r\nhi")
+    said = talk(port, b"HEAD / HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\nhi", request(body=b"next"))
 
     assert b"content-length: 2\r\n" in said
-    assert said.endswith(b"\r\n\r\n")
+    assert said.partition(b"\r\n\r\n")[2].startswith(b"HTTP/1.1 200 OK\r\n")
+
+
+def test_an_application_may_end_the_connection(port: int) -> None:
+    said = talk(port, request(target=b"/last", last=False))
+
+    assert said.count(b"connection: close") == 1
 
 
 def test_one_connection_carries_many_requests_pipelined_or_not(port: int) -> None:
@@ -237,12 +257,15 @@ def test_rubbish_behind_a_good_request_does_not_spoil_its_answer(port: int) -> N
     said = talk(port, request(body=b"good", last=False) + b"\x00rubbish\r\n\r\n")
 
     assert said.endswith(b"\r\n\r\ngood")
+    assert b"connection: close\r\n" in said
     assert said.count(b"HTTP/1.1") == 1
 
 
 def test_a_bad_body_behind_a_good_request_does_not_spoil_its_answer(port: int) -> None:
-    said = talk(port, request(body=b"good", last=False) + request(b"Transfer-Encoding: chunked") + b"zz\r\n")
+    bad = request(b"Transfer-Encoding: chunked", target=b"/never-seen") + b"zz\r\n"
+    said = talk(port, request(body=b"good", last=False) + bad)
 
+    assert "/never-seen" not in SEEN
     assert said.endswith(b"\r\n\r\ngood")
     assert said.count(b"HTTP/1.1") == 1
 
@@ -323,6 +346,13 @@ def test_half_a_request_behind_a_whole_one_is_408(impatient_port: int) -> None:
 
     assert status_of(said) == 200
     assert_refused(said.partition(b"good")[2], 408)
+
+
+def test_a_caller_is_not_blamed_for_the_time_we_did_not_read(impatient_port: int) -> None:
+    waiting = request(target=b"/slow", last=False) + request(last=False)
+    said = talk(impatient_port, waiting + request()[:20], SLOW_BEGUN, request()[20:])
+
+    assert said.count(b"HTTP/1.1 200 OK") == 3
 
 
 def messages(*parts: bytes, end: str = "http.request") -> Any:

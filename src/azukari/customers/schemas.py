@@ -6,7 +6,7 @@ from msgspec import UNSET, UnsetType
 from azukari.core.clock import iso
 from azukari.customers.store import Customer
 from azukari.vault import Masked
-from azukari.web.bodies import Currency, Expiration, Metadata, ShortText
+from azukari.web.bodies import Currency, Expiration, Metadata, Name
 from azukari.web.lists import ListQuery
 
 
@@ -14,7 +14,7 @@ class CustomerWrite(msgspec.Struct, kw_only=True):
     """Create and update take the same. ``payment_details``: an object for the vault to read, or a token id."""
 
     payment_details: object = None
-    email: ShortText | UnsetType | None = UNSET
+    email: Name | UnsetType | None = UNSET
     metadata: Metadata | None = None
     currency: Currency | None = None
 

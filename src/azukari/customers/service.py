@@ -100,7 +100,7 @@ async def _check_and_store(call: Call, order: CustomerWrite, change: _Change) ->
     )  # fmt: skip
     # T1: the token is spent and the attempt written down.
     card = await call.db.write(
-        _record_check, call.claim, call.owner, call.vault, attempt, details, order.currency, call.key.id, call.new_id()
+        _record_check, call.claim, call.owner, call.vault, attempt, details, order.currency, call.key.id
     )
     try:
         outcome: Outcome | InvalidToken = await tokens.send(call.parts, processor, attempt, card)
@@ -141,14 +141,14 @@ async def _save_bare(tx: Tx, claim: Claim | None, owner: Owner, customer: Custom
 @idempotent
 async def _record_check(
     tx: Tx, claim: Claim | None, owner: Owner, vault: Vault, attempt: Attempt, details: Given, currency: str | None,
-    who: str, audit_id: str,
+    who: str,
 ) -> Card:  # fmt: skip
     """T1: write down that a card is about to be checked. Raises InvalidToken, WrongCurrency."""
     now, by = attempt.created_at, attempt.customer_id or ""
     card = await tokens.look(tx, vault, owner, details, now, currency)
     await idempotency.take(tx, owner, claim, lambda: errors.answer(NotSentAnswer()))
     await attempts.begin(tx, attempt)
-    await tokens.spend(tx, vault, owner, card, by=by, why="verify", who=who, now=now, audit_id=audit_id)
+    await tokens.spend(tx, vault, owner, card, by=by, why="verify", who=who, now=now, audit_id=attempt.id)
     return card
 
 

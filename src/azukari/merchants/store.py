@@ -71,6 +71,11 @@ _KEYS_OF = Statement(
 )
 _KEY = Statement(KeyRow, sa.select(api_keys).where(api_keys.c.id == bind(api_keys.c.id)), ownerless=_ADMIN)
 _BY_HASH = Statement(KeyRow, sa.select(api_keys).where(api_keys.c.hash == bind(api_keys.c.hash)), ownerless=_KEYS)
+_LIVE = Statement(
+    str,
+    sa.select(api_keys.c.id).where(api_keys.c.mode == sa.bindparam("mode"), api_keys.c.revoked_at.is_(None)).limit(1),
+    ownerless=_ADMIN,
+)
 _REVOKE = Statement(
     None,
     sa.update(api_keys)
@@ -120,6 +125,11 @@ async def find_key(tx: Tx, key_id: str) -> KeyRow | None:
 async def find_by_hash(tx: Tx, key_hash: bytes) -> KeyRow | None:
     """The key with this keyed hash."""
     return await tx.one(_BY_HASH, None, hash=key_hash)
+
+
+async def any_live(tx: Tx) -> bool:
+    """Whether a live key is in use on this installation."""
+    return await tx.one(_LIVE, None, mode="live") is not None
 
 
 async def revoke(tx: Tx, key_id: str, at: int) -> bool:

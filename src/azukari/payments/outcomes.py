@@ -48,7 +48,7 @@ class Recorded:
 
 @hot
 async def record_outcome(
-    tx: Tx, attempt: Attempt, outcome: Outcome, event_ids: tuple[str, str], now: int, again_at: int | None,
+    tx: Tx, attempt: Attempt, outcome: Outcome, event_ids: tuple[str, ...], now: int, again_at: int | None,
     refusal: ApiError | None = None,
 ) -> Recorded:  # fmt: skip
     """Write down what happened, together with the event that tells the merchant and the answer that is repeated.
@@ -166,10 +166,15 @@ async def _already_recorded(
             return Recorded(Answer(202, body))
 
 
+def _event_ids(parts: Parts, attempt: Attempt) -> tuple[str, ...]:
+    """One for each event the outcome may raise: a refund of the whole rest raises two."""
+    return (parts.ids.new(), parts.ids.new()) if attempt.kind == "refund" else (parts.ids.new(),)
+
+
 async def conclude(parts: Parts, attempt: Attempt, outcome: Outcome, refusal: ApiError | None = None) -> Answer:
     """Write the outcome down and see to what it leaves behind."""
     now = parts.clock.now()
-    ids = (parts.ids.new(), parts.ids.new())
+    ids = _event_ids(parts, attempt)
     processor = parts.processors.named(attempt.processor)
     again_at = None if processor is None else machine.ask_again_at(processor, attempt, now)
     recorded = await parts.db.write(record_outcome, attempt, outcome, ids, now, again_at, refusal)
@@ -188,7 +193,7 @@ async def settle(parts: Parts, attempt: Attempt) -> None:
         log.warning("attempt.processor_missing", attempt=attempt.id, processor=attempt.processor)
         return
     outcome = await machine.settle(processor, attempt, now)
-    ids = (parts.ids.new(), parts.ids.new())
+    ids = _event_ids(parts, attempt)
     again_at = now + ASK_AGAIN if now - attempt.created_at < GIVE_UP else None
     if isinstance(outcome, Unsettled) and again_at is None:
         log.warning("attempt.needs_a_person", attempt=attempt.id, payment=attempt.payment_id)

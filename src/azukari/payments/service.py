@@ -57,7 +57,6 @@ class _Plan:
     attempt: Attempt
     given: Given | None
     who: str
-    audit_id: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +89,7 @@ def _plan(call: Call, order: PaymentCreate) -> _Plan:
         more=_more(order, given), processor=processor.name, processor_ref=None, active_attempt=attempt.id, version=1,
         deadline=None, captured_at=None, created_at=call.now,
     )  # fmt: skip
-    return _Plan(payment, attempt, given, call.key.id, call.new_id())
+    return _Plan(payment, attempt, given, call.key.id)
 
 
 def _given(call: Call, order: PaymentCreate) -> Given | None:
@@ -133,7 +132,7 @@ async def record_intent(tx: Tx, claim: Claim | None, owner: Owner, vault: Vault,
     await attempts.begin(tx, ready.attempt)
     await tokens.spend(
         tx, vault, owner, ready.card, by=payment.id, why="charge", who=plan.who, now=payment.created_at,
-        audit_id=plan.audit_id,
+        audit_id=ready.attempt.id,
     )  # fmt: skip
     return ready
 

@@ -72,7 +72,10 @@ async def look(tx: Tx, vault: Vault, owner: Owner, given: Given, now: int, curre
 async def spend(
     tx: Tx, vault: Vault, owner: Owner, card: Card, *, by: str, why: str, who: str, now: int, audit_id: str
 ) -> None:
-    """Use up the token, where it is one, and leave the vault's audit line. Raises InvalidToken."""
+    """Use up the token, where it is one, and leave the vault's audit line. Raises InvalidToken.
+
+    audit_id: the attempt's own id serves, one line belongs to one attempt.
+    """
     if card.token is not None:
         await store.spend(tx, owner, card.token.id, now, by)
     await vault.note(tx, card.use, why=why, object_id=by, who=who, now=now, audit_id=audit_id)

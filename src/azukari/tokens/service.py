@@ -2,15 +2,16 @@
 
 import msgspec
 
+from azukari.core.errors import Conflict
 from azukari.db import Owner, Tx
 from azukari.tokens import store
 from azukari.tokens.schemas import TokenCreate, TokenDetails, TokenOut
 from azukari.tokens.store import Token
 from azukari.vault import PaymentDetails, SealedEntry, Vault
 from azukari.web import idempotency
-from azukari.web.answers import Answer
+from azukari.web.answers import Answer, Replay
 from azukari.web.call import Call
-from azukari.web.idempotency import Claim, idempotent
+from azukari.web.idempotency import Claim, KeyReused, idempotent
 from azukari.wiring import Parts
 
 
@@ -30,7 +31,12 @@ async def create(call: Call, order: TokenCreate) -> Answer:
         has_verification_value=int(details.verification_value is not None), created_at=call.now,
         expires_at=call.now + store.LIFE, used_at=None, used_by=None, adopted=0,
     )  # fmt: skip
-    return await call.db.write(_save, call.claim, call.owner, call.vault, sealed, token)
+    try:
+        return await call.db.write(_save, call.claim, call.owner, call.vault, sealed, token)
+    except (Replay, Conflict, KeyReused):
+        # This request keeps nothing: what it brought goes now, and not with the next sweep.
+        await call.vault.shred(call.owner, sealed.id)
+        raise
 
 
 @idempotent

@@ -4,13 +4,13 @@ from azukari.core.pan import looks_like_card_number
 from azukari.vault.inside.details import Masked, PaymentDetails
 from azukari.vault.inside.entries import SealedEntry, Use
 from azukari.vault.inside.errors import (
-    AlreadyUsed,
     EntryGone,
     KeyFileError,
     KeyMissing,
     NotFitForLive,
     ProviderDown,
     Unreadable,
+    UseRefused,
     VaultError,
     WrongKey,
 )  # fmt: skip
@@ -29,8 +29,8 @@ from azukari.vault.inside.transport import (
 )  # fmt: skip
 
 __all__ = [
-    "AlreadyUsed", "Blank", "Context", "EntryGone", "FileKeyProvider", "Filled", "KeyFileError", "KeyMissing",
+    "Blank", "Context", "EntryGone", "FileKeyProvider", "Filled", "KeyFileError", "KeyMissing",
     "KeyProvider", "Masked", "NotFitForLive", "NotSent", "OrderRefused", "Outbound", "PaymentDetails", "ProviderDown",
-    "Reply", "SealedEntry", "Transport", "Unknown", "Unreadable", "Use", "Vault", "VaultError", "Wrapped", "WrongKey",
-    "looks_like_card_number",
+    "Reply", "SealedEntry", "Transport", "Unknown", "Unreadable", "Use", "UseRefused", "Vault", "VaultError",
+    "Wrapped", "WrongKey", "looks_like_card_number",
 ]  # fmt: skip

@@ -103,9 +103,8 @@ def _append(elements: list[object], steps: Sequence[str], value: str) -> None:
 
 def _has(here: object, steps: Sequence[str]) -> bool:
     """Whether an object has this member already. A list in it may always grow."""
-    if "" in steps:
-        return False
     for step in steps:
+        # At a list it ends: no object has the member "".
         if not isinstance(here, dict) or step not in here:
             return False
         here = here[step]

@@ -15,6 +15,7 @@ import sqlalchemy as sa
 
 from azukari.core.clock import DAY, SECOND
 from azukari.core.errors import ApiError, BadRequest, Conflict, Unprocessable
+from azukari.core.pan import looks_like_card_number
 from azukari.db import Bytes, Integer, Owner, Statement, Text, Time, Tx, add, bind, owned, owned_table
 from azukari.web.answers import Answer, Replay
 
@@ -105,6 +106,11 @@ def read_key(value: str | None) -> str | None:
     if not 1 <= len(value) <= 100 or not value.isascii() or not value.isprintable():
         raise BadRequest("The idempotency key must be 1 to 100 printable ASCII characters.")
     return value
+
+
+def stored_name(key: str, mac: Callable[[bytes], bytes]) -> str:
+    """What a key is stored under: itself, or a keyed hash of one that might be a card number (SEC-1)."""
+    return mac(b"key " + key.encode()).hex() if looks_like_card_number(key) else key
 
 
 def idempotent(

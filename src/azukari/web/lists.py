@@ -19,7 +19,7 @@ class ListQuery(msgspec.Struct, kw_only=True):
     end_time: Timestamp | None = None
 
     def bounds(self, now: int) -> "Bounds":
-        """The page asked for; without a filter, bounds that hold all records. Raises InvalidParameter (turned round)."""
+        """The page asked for; without a filter, bounds that hold all records. Raises InvalidParameter."""
         start, end = self.start_time, self.end_time
         if start is not None and end is not None and start > end:
             raise InvalidParameter("end_time", "end_time must not be before start_time.")

@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal
 
 from azukari.core.clock import EARLIEST, LATEST, parse_iso
 from azukari.core.money import CURRENCIES, MAX_AMOUNT
+from azukari.core.pan import looks_like_card_number
 
 MAX_PAGE = 1_000_000
 MAX_METADATA = 100
@@ -118,7 +119,7 @@ def _long_text(value: object) -> str:
 
 def _name(value: object) -> str:
     text = _text(value)
-    if _UNSEEN.search(text):
+    if _UNSEEN.search(text) or looks_like_card_number(text):
         raise Refused
     return text
 
@@ -202,7 +203,8 @@ Flag = Annotated[bool, Reader(_flag)]
 ShortText = Annotated[str, Reader(_text)]
 #: At most 2,000 characters.
 LongText = Annotated[str, Reader(_long_text)]
-#: Short text shown to people: no control characters, nothing that turns the reading direction.
+#: Short text about a person (a name, an address, a phone): no control characters, nothing that turns the reading
+#: direction, and no card number (SEC-18).
 Name = Annotated[str, Reader(_name)]
 #: One of ours, in capitals.
 Currency = Annotated[str, Reader(_currency)]

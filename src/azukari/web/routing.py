@@ -5,6 +5,7 @@ msgspec Structs, decoded and checked before the handler runs; what it returns is
 access, so that a test can walk them all (SEC-11).
 """
 
+import functools
 import inspect
 import typing
 from collections.abc import Awaitable, Callable, Iterable, Mapping
@@ -25,6 +26,7 @@ from azukari.web.answers import Answer
 from azukari.web.auth import Access, authenticate, client_address
 from azukari.web.call import Call, read_orders
 from azukari.web.limits import Limiter
+from azukari.web.notes import note_card_numbers
 from azukari.web.server import read_body
 from azukari.wiring import Parts
 
@@ -135,6 +137,7 @@ class Resource:
         given: dict[str, Any] = dict(scope["path_params"])
         if endpoint.body is not None:
             given["body"] = bodies.convert(tree, endpoint.body)
+            await note_card_numbers(call, given["body"])
         if endpoint.query is not None:
             given["query"] = bodies.convert_query(scope["query_string"], endpoint.query)
         out = await endpoint.handler(call, **given)
@@ -154,7 +157,8 @@ class Resource:
             name = idempotency.read_key(_text(headers.get(b"x-komoju-idempotency")))
             if name is not None:
                 what = f"POST {scope['path']} {version} ".encode() + _canonical(tree)
-                claim = idempotency.Claim(name, parts.vault.mac("idempotency", what), now)
+                mac = functools.partial(parts.vault.mac, "idempotency")
+                claim = idempotency.Claim(idempotency.stored_name(name, mac), mac(what), now)
         orders = NO_ORDERS
         if key.is_test and endpoint.method == "POST":
             orders = read_orders(

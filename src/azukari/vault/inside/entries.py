@@ -7,10 +7,10 @@ import msgspec
 import sqlalchemy as sa
 
 from azukari.db import Owner, Statement, Tx, add, bind, owned
-from azukari.vault.inside import audit, envelope
+from azukari.vault.inside import envelope
 from azukari.vault.inside.details import CREDIT_CARD, Masked, PaymentDetails
 from azukari.vault.inside.envelope import Cipher
-from azukari.vault.inside.errors import AlreadyUsed, EntryGone, Unreadable
+from azukari.vault.inside.errors import EntryGone, Unreadable, UseRefused
 from azukari.vault.inside.tables import deks, entries
 
 CARD = "card"
@@ -97,12 +97,13 @@ class Use:
     None) may be read too.
     """
 
-    __slots__ = ("_card", "_spent", "entry_id", "owner")
+    __slots__ = ("_card", "_noted", "_spent", "entry_id", "owner")
 
     def __init__(self, owner: Owner, entry_id: str, card: Stored | PaymentDetails) -> None:
         self.owner = owner
         self.entry_id = entry_id
         self._card = card
+        self._noted = False
         self._spent = False
 
     @property
@@ -116,10 +117,14 @@ class Use:
     def credential(self) -> str | None:
         return None if isinstance(self._card, PaymentDetails) else self._card.credential
 
+    def note(self) -> None:
+        """Its audit line is being written."""
+        self._noted = True
+
     def spend(self) -> Stored | PaymentDetails:
-        """What it permits to open. Raises AlreadyUsed the second time."""
-        if self._spent:
-            raise AlreadyUsed
+        """What it permits to open. Raises UseRefused without an audit line, and the second time."""
+        if not self._noted or self._spent:
+            raise UseRefused
         self._spent = True
         return self._card
 
@@ -202,27 +207,6 @@ async def find(tx: Tx, owner: Owner, entry_id: str) -> Use:
     if stored is None:
         raise EntryGone
     return Use(owner, entry_id, stored)
-
-
-async def permit(
-    tx: Tx, owner: Owner, entry_id: str, *, why: str, object_id: str, who: str, now: int, audit_id: str
-) -> Use:
-    """The permission to open an entry, and the audit line that says so. Raises EntryGone."""
-    stored = await tx.one(STORED, owner, id=entry_id)
-    if stored is None:
-        raise EntryGone
-    await audit.write_line(
-        tx, owner, id=audit_id, at=now, who=who, action=why, object_id=object_id, entry_id=entry_id, result="permitted"
-    )
-    return Use(owner, entry_id, stored)
-
-
-async def lend(
-    tx: Tx, owner: Owner, details: PaymentDetails, *, why: str, object_id: str, who: str, now: int, audit_id: str
-) -> Use:
-    """The permission to send a card that is not stored, and the audit line that says so."""
-    await audit.write_line(tx, owner, id=audit_id, at=now, who=who, action=why, object_id=object_id, result="lent")
-    return Use(owner, "", details)
 
 
 async def set_credential(tx: Tx, owner: Owner, entry_id: str, credential: str) -> None:

@@ -48,8 +48,11 @@ class ProviderDown(Unavailable):
     """The key provider does not answer: 503, and nothing was charged."""
 
 
-class AlreadyUsed(RuntimeError):
-    """A permission to open an entry was used twice: a bug. What the first use sent may have arrived."""
+class UseRefused(RuntimeError):
+    """A permission to open an entry was used twice, or without its audit line: a bug.
+
+    What a first use sent may have arrived, so this says nothing of the order's fate.
+    """
 
     def __init__(self) -> None:
-        super().__init__("A permission to open an entry is good for one order.")
+        super().__init__("A permission to open an entry is good for one order, once its audit line is written.")

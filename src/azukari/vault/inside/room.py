@@ -136,44 +136,21 @@ class Vault:
 
     # Using
 
-    async def use(
-        self, tx: Tx, owner: Owner, entry_id: str, *, why: str, object_id: str, who: str, now: int, audit_id: str
-    ) -> Use:
-        """Within the caller's unit: the permission to open an entry once, and its audit line.
-
-        why: ``charge``, ``verify``, …: the line's action. object_id: the payment or token it is for. who: the key or
-        person that asked. Raises EntryGone.
-        """
-        return await entries.permit(
-            tx, owner, entry_id, why=why, object_id=object_id, who=who, now=now, audit_id=audit_id
-        )  # fmt: skip
-
-    async def lend(
-        self, tx: Tx, owner: Owner, details: PaymentDetails, *, why: str, object_id: str, who: str, now: int,
-        audit_id: str,
-    ) -> Use:  # fmt: skip
-        """Within the caller's unit: the same for a card that is not stored."""
-        return await entries.lend(
-            tx, owner, details, why=why, object_id=object_id, who=who, now=now, audit_id=audit_id
-        )  # fmt: skip
-
     async def find(self, tx: Tx, owner: Owner, entry_id: str) -> Use:
-        """Within the caller's unit: the permission to open an entry once. It counts from :meth:`note` on.
-
-        Raises EntryGone.
-        """
+        """Within the caller's unit: the permission to open an entry once, from :meth:`note` on. Raises EntryGone."""
         return await entries.find(tx, owner, entry_id)
 
     def borrow(self, owner: Owner, details: PaymentDetails) -> Use:
-        """The same for a card that is not stored."""
+        """The same permission for a card that is not stored."""
         return Use(owner, "", details)
 
     async def note(self, tx: Tx, use: Use, *, why: str, object_id: str, who: str, now: int, audit_id: str) -> None:
-        """Within the caller's unit: the audit line of a use, without which there is none.
+        """Within the caller's unit: the audit line of a use, without which :meth:`send` does not follow it.
 
         why: ``charge``, ``verify``, …: the line's action. object_id: the payment or customer it is for. who: the key or
         person that asked.
         """
+        use.note()
         await audit.write_line(
             tx, use.owner, id=audit_id, at=now, who=who, action=why, object_id=object_id,
             entry_id=use.entry_id or None, result="permitted" if use.entry_id else "lent",
@@ -198,8 +175,8 @@ class Vault:
     async def send(self, use: Use, verification_value: Secret | None, order: Outbound) -> Reply:
         """Fill the order's blanks with the card, send it, take the card out of the reply.
 
-        Raises NotSent (the entry cannot be opened, the order is refused, no connection), Unknown, and AlreadyUsed (a
-        bug: what the first use sent may have arrived).
+        Raises NotSent (the entry cannot be opened, the order is refused, no connection), Unknown, and UseRefused (a
+        bug).
         """
         card = await self._open(use)
         return await self._relay.send(order, card, verification_value)
