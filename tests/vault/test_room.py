@@ -437,3 +437,15 @@ async def test_without_its_audit_line_a_permission_opens_nothing(room: Room) -> 
 
     with pytest.raises(UseRefused):
         await room.vault.send(use, None, ORDER)
+
+
+async def test_a_retired_entry_is_shredded_by_the_sweep_if_nobody_lived_to_do_it(room: Room) -> None:
+    kept, retired = await room.keep(), await room.keep()
+    await room.stores.main.write(room.vault.retire, A, retired.id, NOW)
+
+    assert await room.vault.sweep(NOW) == 1
+
+    assert await room.use(kept.id)
+    with pytest.raises(EntryGone):
+        await room.use(retired.id)
+    assert await room.vault.sweep(NOW) == 0

@@ -18,13 +18,14 @@ from azukari.tokens import given as tokens
 from azukari.tokens import store as token_store
 from azukari.tokens.given import Card, Given
 from azukari.vault import SealedEntry, Vault
-from azukari.web import errors, idempotency, metadata
+from azukari.web import errors, idempotency, metadata, screening
 from azukari.web.answers import Answer
 from azukari.web.call import Call
 from azukari.web.idempotency import Claim, idempotent
 from azukari.wiring import Parts
 
 DEFAULT_CURRENCY = "JPY"
+NO_CHANGE = CustomerWrite()
 
 
 async def create(call: Call, order: CustomerWrite) -> Answer:
@@ -33,6 +34,7 @@ async def create(call: Call, order: CustomerWrite) -> Answer:
     A card is checked first; a bad one stores nothing. Raises MissingParameter, InvalidParameter, InvalidToken.
     Source: contract section 10.
     """
+    screening.refuse_card_number("email", order.email)
     customer = Customer(
         merchant_id=call.owner.merchant_id, mode=call.owner.mode, id=call.new_id(), email=order.email or None,
         metadata=metadata.merged("{}", order.metadata), entry_id=None, source=None, exp_month=None, exp_year=None,
@@ -40,8 +42,9 @@ async def create(call: Call, order: CustomerWrite) -> Answer:
         deleted_at=None,
     )  # fmt: skip
     if order.payment_details is None:
-        return await call.db.write(_save_bare, call.claim, call.owner, customer, call.new_id())
-    return await _check_and_store(call, order, _Change(customer, new=True, write=order))
+        return await call.db.write(_save_bare, call.claim, call.owner, customer, _Words.of(call, order))
+    stored = await _check_and_store(call, order, customer, new=True)
+    return stored.answer
 
 
 async def update(call: Call, customer_id: str, order: CustomerWrite) -> Answer:
@@ -49,13 +52,14 @@ async def update(call: Call, customer_id: str, order: CustomerWrite) -> Answer:
 
     Raises NotFound, Locked (somebody else keeps changing it), and what :func:`create` does.
     """
+    screening.refuse_card_number("email", order.email)
     customer = await call.db.read(store.get, call.owner, customer_id)
     if order.payment_details is None:
-        return await persevere(call.db, _update_words, call.owner, customer_id, order, call.new_id(), call.now)
-    answer = await _check_and_store(call, order, _Change(customer, new=False, write=order))
-    if answer.status == 200 and customer.entry_id is not None:
-        await call.vault.shred(call.owner, customer.entry_id)
-    return answer
+        return await persevere(call.db, _update_words, call.owner, customer_id, order, _Words.of(call, order))
+    stored = await _check_and_store(call, order, customer, new=False)
+    if stored.replaced is not None:
+        await call.vault.shred(call.owner, stored.replaced)
+    return stored.answer
 
 
 async def delete(call: Call, customer_id: str) -> CustomerOut:
@@ -65,7 +69,7 @@ async def delete(call: Call, customer_id: str) -> CustomerOut:
         if customer.entry_id is not None:
             # First the key, then the record: a crash between the two leaves a record that nobody can open.
             await call.vault.shred(call.owner, customer.entry_id)
-        if await call.db.write(_erase, customer, call.new_id(), call.now):
+        if await call.db.write(_erase, customer, _Words.of(call, NO_CHANGE)):
             return CustomerOut.of(customer)
         # It has changed since it was read: look again, there is a new state to delete.
 
@@ -80,23 +84,36 @@ async def delete_external(call: Call, external_id: str) -> None:
 
 
 @dataclass(frozen=True, slots=True)
-class _Change:
-    """A customer as it will be, or as it was read, and what is to be written."""
+class _Words:
+    """What a change leaves beside it. event_id: of its event. suspicious: its metadata may hold a card number."""
 
-    customer: Customer
-    new: bool
-    write: CustomerWrite
+    vault: Vault
+    who: str
+    event_id: str
+    now: int
+    suspicious: bool
+
+    @classmethod
+    def of(cls, call: Call, order: CustomerWrite) -> "_Words":
+        return cls(call.vault, call.key.id, call.new_id(), call.now, screening.suspicious(metadata=order.metadata))
 
 
-async def _check_and_store(call: Call, order: CustomerWrite, change: _Change) -> Answer:
+@dataclass(frozen=True, slots=True)
+class _Stored:
+    """replaced: the entry that nobody needs any more."""
+
+    answer: Answer
+    replaced: str | None = None
+
+
+async def _check_and_store(call: Call, order: CustomerWrite, customer: Customer, *, new: bool) -> _Stored:
     details = tokens.read(order.payment_details, call.now)
     processor = call.parts.processors.pick(call.owner)
     attempt = attempts.plan(
         call.parts.ids, call.owner, processor, "verify", 0, order.currency or DEFAULT_CURRENCY, now=call.now,
-        api_version=call.api_version, customer_id=change.customer.id,
+        api_version=call.api_version, customer_id=customer.id,
         state="prepared" if tokens.needs_two_steps(details) else "sent",
-        orders=msgspec.structs.replace(call.orders, scenario=None).encoded(),
-        idempotency_key=call.idempotency_key,
+        orders=msgspec.structs.replace(call.orders, scenario=None).encoded(), idempotency_key=call.idempotency_key,
     )  # fmt: skip
     # T1: the token is spent and the attempt written down.
     card = await call.db.write(
@@ -111,29 +128,30 @@ async def _check_and_store(call: Call, order: CustomerWrite, change: _Change) ->
     if isinstance(outcome, Approved) and not isinstance(details, str):
         sealed = await call.vault.seal(call.owner, details)
     # T3: what came of it.
-    answer = await persevere(
-        call.db,
-        _record_outcome,
-        call.vault,
-        attempt,
-        outcome,
-        change,
-        card,
-        sealed,
-        call.new_id(),
-        call.parts.clock.now(),
-    )
-    if card.token is not None and answer.status != 200:
+    change = _Change(customer, new, order, card, sealed)
+    stored = await persevere(call.db, _record_outcome, attempt, outcome, change, _Words.of(call, order))
+    if card.token is not None and stored.answer.status != 200:
         await call.vault.shred(call.owner, card.token.entry_id)
-    return answer
+    return stored
+
+
+@dataclass(frozen=True, slots=True)
+class _Change:
+    """A customer as it will be, or as it was read, what is to be written, and the card it gets."""
+
+    customer: Customer
+    new: bool
+    write: CustomerWrite
+    card: Card
+    sealed: SealedEntry | None
 
 
 @idempotent
-async def _save_bare(tx: Tx, claim: Claim | None, owner: Owner, customer: Customer, event_id: str) -> Answer:
+async def _save_bare(tx: Tx, claim: Claim | None, owner: Owner, customer: Customer, words: _Words) -> Answer:
     answer = Answer.of(CustomerOut.of(customer))
     await idempotency.take(tx, owner, claim, lambda: answer)
     await store.save(tx, customer)
-    await _report(tx, "customer.created", customer, event_id, customer.created_at)
+    await _report(tx, "customer.created", customer, words)
     await idempotency.settle(tx, owner, claim.key if claim else None, answer)
     return answer
 
@@ -153,65 +171,61 @@ async def _record_check(
 
 
 async def _record_outcome(
-    tx: Tx, vault: Vault, attempt: Attempt, outcome: Outcome | InvalidToken, change: _Change, card: Card,
-    sealed: SealedEntry | None, event_id: str, now: int,
-) -> Answer:  # fmt: skip
+    tx: Tx, attempt: Attempt, outcome: Outcome | InvalidToken, change: _Change, words: _Words
+) -> _Stored:
     """T3: write down what the check came to. Raises Locked, NotFound (deleted meanwhile)."""
-    done = NotDone() if isinstance(outcome, InvalidToken) else outcome
     # Nobody need ask what became of a check that gave no answer: it moved nothing, and nothing was stored.
-    held = await attempts.finish(tx, attempt, done if isinstance(done, Approved | DeclinedBy) else NotDone(), now)
+    done = outcome if isinstance(outcome, Approved | DeclinedBy) else NotDone()
+    held = await attempts.finish(tx, attempt, done, words.now)
     if held and isinstance(outcome, Approved):
-        customer = await _with_card(tx, vault, outcome, change, card, sealed, now)
-        answer = Answer.of(CustomerOut.of(customer))
-        await _report(tx, "customer.created" if change.new else "customer.updated", customer, event_id, now)
+        customer, replaced = await _with_card(tx, outcome, change, words)
+        stored = _Stored(Answer.of(CustomerOut.of(customer)), replaced)
+        await _report(tx, "customer.created" if change.new else "customer.updated", customer, words)
     else:
-        answer = errors.answer(_refusal(outcome))
-    await idempotency.settle(tx, attempt.owner, attempt.idempotency_key, answer)
-    return answer
+        stored = _Stored(errors.answer(_refusal(outcome if held else NotDone())))
+    await idempotency.settle(tx, attempt.owner, attempt.idempotency_key, stored.answer)
+    return stored
 
 
-async def _with_card(
-    tx: Tx, vault: Vault, outcome: Approved, change: _Change, card: Card, sealed: SealedEntry | None, now: int
-) -> Customer:
-    owner = Owner(change.customer.merchant_id, change.customer.mode)
+async def _with_card(tx: Tx, outcome: Approved, change: _Change, words: _Words) -> tuple[Customer, str | None]:
+    """The customer with its new card, and the entry of the old one."""
+    owner, card, sealed = Owner(change.customer.merchant_id, change.customer.mode), change.card, change.sealed
     if sealed is not None:
-        await vault.add(tx, owner, sealed, now)
+        await words.vault.add(tx, owner, sealed, words.now)
     elif card.token is not None:
         await token_store.adopt(tx, owner, card.token.id)
     read = change.customer if change.new else await store.get(tx, owner, change.customer.id)
+    shown = card.use.masked
     customer = _rewritten(
-        read,
-        change.write,
-        entry_id=card.use.entry_id if sealed is None else sealed.id,
-        source=msgspec.json.encode(Source.of(card.use.masked)).decode(),
-        exp_month=card.use.masked.month,
-        exp_year=card.use.masked.year,
+        read, change.write, entry_id=card.use.entry_id if sealed is None else sealed.id,
+        source=msgspec.json.encode(Source.of(shown)).decode(), exp_month=shown.month, exp_year=shown.year,
         network_id=outcome.network_id,
-    )
+    )  # fmt: skip
     if change.new:
         await store.save(tx, customer)
-    elif not await store.update(tx, read, customer):
+        return customer, None
+    if not await store.update(tx, read, customer):
         raise Locked
-    return customer
+    if read.entry_id is not None:
+        await words.vault.retire(tx, owner, read.entry_id, words.now)
+    return customer, read.entry_id
 
 
-async def _update_words(
-    tx: Tx, owner: Owner, customer_id: str, order: CustomerWrite, event_id: str, now: int
-) -> Answer:
+async def _update_words(tx: Tx, owner: Owner, customer_id: str, order: CustomerWrite, words: _Words) -> Answer:
     read = await store.get(tx, owner, customer_id)
     customer = _rewritten(read, order)
     if not await store.update(tx, read, customer):
         raise Locked
-    await _report(tx, "customer.updated", customer, event_id, now)
+    await _report(tx, "customer.updated", customer, words)
     return Answer.of(CustomerOut.of(customer))
 
 
-async def _erase(tx: Tx, customer: Customer, event_id: str, now: int) -> bool:
-    if not await store.erase(tx, customer, now):
+async def _erase(tx: Tx, customer: Customer, words: _Words) -> bool:
+    if not await store.erase(tx, customer, words.now):
         return False
     # The event keeps no words either: it says who is gone, not who that was.
     erased = msgspec.structs.replace(customer, email=None, metadata="{}", source=None)
-    await _report(tx, "customer.deleted", erased, event_id, now)
+    await _report(tx, "customer.deleted", erased, words)
     return True
 
 
@@ -232,9 +246,13 @@ def _refusal(outcome: Outcome | InvalidToken) -> InvalidToken | Declined | NotSe
             return NoAnswer()
 
 
-async def _report(tx: Tx, type: str, customer: Customer, event_id: str, now: int) -> None:
-    data = msgspec.json.encode(CustomerOut.of(customer))
-    await events.record(tx, Owner(customer.merchant_id, customer.mode), id=event_id, type=type, data=data, now=now)
+async def _report(tx: Tx, type: str, customer: Customer, words: _Words) -> None:
+    owner, data = Owner(customer.merchant_id, customer.mode), msgspec.json.encode(CustomerOut.of(customer))
+    await events.record(tx, owner, id=words.event_id, type=type, data=data, now=words.now)
+    if words.suspicious:
+        await screening.note(
+            tx, words.vault, owner, id=words.event_id, at=words.now, who=words.who, object_id=customer.id
+        )  # fmt: skip
 
 
 async def settle(parts: Parts, attempt: Attempt) -> None:

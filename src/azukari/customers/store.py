@@ -69,7 +69,7 @@ _there = customers.c.deleted_at.is_(None)
 _this = (*owned(customers), customers.c.id == sa.bindparam("customer", type_=Text), _there)
 _at_version = customers.c.version == sa.bindparam("read_version", type_=Integer)
 
-_ADD = Statement(None, add(customers, deleted_at=None))
+_ADD = Statement(None, add(customers))
 _BY_ID = Statement(
     Customer, sa.select(customers).where(*owned(customers), customers.c.id == bind(customers.c.id), _there)
 )
@@ -111,9 +111,7 @@ _LIST = Listing(
 
 async def save(tx: Tx, customer: Customer) -> None:
     """A new customer."""
-    row = msgspec.structs.asdict(customer)
-    del row["merchant_id"], row["mode"], row["deleted_at"]
-    await tx.run(_ADD, Owner(customer.merchant_id, customer.mode), **row)
+    await tx.run(_ADD, Owner(customer.merchant_id, customer.mode), **msgspec.structs.asdict(customer))
 
 
 async def get(tx: Tx, owner: Owner, customer_id: str) -> Customer:

@@ -63,7 +63,7 @@ class KeyRow(msgspec.Struct, frozen=True):
 _ADD_MERCHANT = Statement(None, add(merchants), ownerless=_ADMIN)
 _MERCHANTS = Statement(Merchant, sa.select(merchants).order_by(merchants.c.id), ownerless=_ADMIN)
 _MERCHANT = Statement(Merchant, sa.select(merchants).where(merchants.c.id == bind(merchants.c.id)), ownerless=_ADMIN)
-_ADD_KEY = Statement(None, add(api_keys, last_used_at=None, revoked_at=None), ownerless=_ADMIN)
+_ADD_KEY = Statement(None, add(api_keys), ownerless=_ADMIN)
 _KEYS_OF = Statement(
     KeyRow,
     sa.select(api_keys).where(api_keys.c.merchant_id == sa.bindparam("merchant")).order_by(api_keys.c.id),
@@ -107,9 +107,7 @@ async def find_merchant(tx: Tx, merchant_id: str) -> Merchant | None:
 
 async def add_key(tx: Tx, key: KeyRow) -> None:
     """A new key, in use from now on."""
-    row = msgspec.structs.asdict(key)
-    del row["last_used_at"], row["revoked_at"]
-    await tx.run(_ADD_KEY, None, **row)
+    await tx.run(_ADD_KEY, None, **msgspec.structs.asdict(key))
 
 
 async def list_keys(tx: Tx, merchant_id: str) -> list[KeyRow]:

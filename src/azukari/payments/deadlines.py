@@ -1,12 +1,10 @@
 """Holds that nobody captured end by themselves. Source: contract 3.5."""
 
-import msgspec
-
 from azukari.db import Tx
 from azukari.events import store as events
 from azukari.merchants.service import API_VERSIONS
 from azukari.payments import store
-from azukari.payments.schemas import PaymentOut
+from azukari.payments.outcomes import Shown
 from azukari.payments.store import Payment
 from azukari.wiring import Parts
 
@@ -23,5 +21,5 @@ async def expire(parts: Parts) -> None:
 async def _expire(tx: Tx, payment: Payment, event_id: str, now: int) -> None:
     expired = await store.expire(tx, payment, now)
     if expired is not None:
-        data = msgspec.json.encode(PaymentOut.of(expired, [], API_VERSIONS[-1]))
+        data = Shown(expired, []).encoded(API_VERSIONS[-1])
         await events.record(tx, payment.owner, id=event_id, type="payment.expired", data=data, now=now)

@@ -1,12 +1,15 @@
 """What can be done with a charge: capture, refund, cancel. Each is an attempt of its own."""
 
+from typing import NamedTuple
+
 import msgspec
 
 from azukari.core.errors import ApiError, InvalidParameter, Locked
 from azukari.db import Owner, Tx
 from azukari.payments import outcomes, store
 from azukari.payments.errors import NotCancellable, NotCapturable, NotRefundable
-from azukari.payments.schemas import Capture, PaymentOut, RefundCreate
+from azukari.payments.outcomes import Shown
+from azukari.payments.schemas import Capture, RefundCreate
 from azukari.payments.store import Payment
 from azukari.processors import attempts, machine
 from azukari.processors.attempts import Attempt
@@ -17,39 +20,43 @@ from azukari.web.call import Call
 from azukari.web.idempotency import Claim, idempotent
 
 
+class _Begun(NamedTuple):
+    """An operation whose intent is durable, and the payment as it is meanwhile."""
+
+    attempt: Attempt
+    shown: Shown
+
+
 async def capture(call: Call, payment_id: str, order: Capture) -> Answer:
     """Take what was authorised, or a part of it; what is left of the hold falls away.
 
     Raises NotFound, NotCapturable, InvalidParameter (more than was authorised), Locked. Source: contract 3.6.
     """
-    attempt = await call.db.write(
+    begun = await call.db.write(
         _begin_capture, call.claim, call.owner, payment_id, _draft(call, "capture", payment_id), order
     )  # fmt: skip
-    return await _carry_out(call, attempt)
+    return await _carry_out(call, begun)
 
 
 async def refund(call: Call, payment_id: str, order: RefundCreate) -> Answer:
     """Give back what was captured, or a part of it. Raises NotFound, NotRefundable. Source: contract section 5."""
     draft = _draft(call, "refund", payment_id, order.description)
-    attempt = await call.db.write(_begin_refund, call.claim, call.owner, payment_id, draft, order)
-    return await _carry_out(call, attempt)
+    begun = await call.db.write(_begin_refund, call.claim, call.owner, payment_id, draft, order)
+    return await _carry_out(call, begun)
 
 
 async def cancel(call: Call, payment_id: str) -> Answer:
     """Let a hold go. Raises NotFound, NotCancellable, Locked. Source: contract 3.5."""
     draft = _draft(call, "cancel", payment_id)
-    attempt = await call.db.write(_begin_cancel, call.claim, call.owner, payment_id, draft)
-    return await _carry_out(call, attempt)
+    begun = await call.db.write(_begin_cancel, call.claim, call.owner, payment_id, draft)
+    return await _carry_out(call, begun)
 
 
-async def _carry_out(call: Call, attempt: Attempt) -> Answer:
-    processor = call.parts.processors.named(attempt.processor)
+async def _carry_out(call: Call, begun: _Begun) -> Answer:
+    processor = call.parts.processors.named(begun.attempt.processor)
     # The processor that holds the money may have been taken off this installation: then nothing was sent.
-    outcome = NotDone() if processor is None else await machine.carry_out(processor, attempt)
-    answer = await outcomes.conclude(call.parts, attempt, outcome)
-    if call.orders.fault == "duplicate_reply":
-        answer = await outcomes.conclude(call.parts, attempt, outcome)
-    return answer
+    outcome = NotDone() if processor is None else await machine.carry_out(processor, begun.attempt)
+    return await outcomes.conclude(call.parts, begun.attempt, outcome, begun.shown)
 
 
 def _draft(call: Call, kind: Kind, payment_id: str, description: str | None = None) -> Attempt:
@@ -68,24 +75,22 @@ def _of(draft: Attempt, payment: Payment, amount: int) -> Attempt:
     )
 
 
-async def _take(tx: Tx, owner: Owner, claim: Claim | None, payment: Payment, draft: Attempt) -> None:
-    rows = await outcomes.load_refunds(tx, payment)
-    await idempotency.take(
-        tx, owner, claim, lambda: Answer.of(PaymentOut.of(payment, rows, draft.api_version), 202)
-    )  # fmt: skip
+async def _take(tx: Tx, owner: Owner, claim: Claim | None, shown: Shown, draft: Attempt) -> None:
+    await idempotency.take(tx, owner, claim, lambda: Answer(202, shown.encoded(draft.api_version)))
 
 
 @idempotent
 async def _begin_capture(
     tx: Tx, claim: Claim | None, owner: Owner, payment_id: str, draft: Attempt, order: Capture
-) -> Attempt:
-    payment = await store.get(tx, owner, payment_id)
+) -> _Begun:
+    shown = await outcomes.show(tx, owner, payment_id)
+    payment = shown.payment
     _check_state(payment, "authorized", NotCapturable())
     amount = _amount_to_capture(payment, order)
     if amount > payment.total:
         raise InvalidParameter("amount")
-    await _take(tx, owner, claim, payment, draft)
-    return await _begin_alone(tx, payment, _of(draft, payment, amount))
+    await _take(tx, owner, claim, shown, draft)
+    return await _begin_alone(tx, shown, _of(draft, payment, amount))
 
 
 def _amount_to_capture(payment: Payment, order: Capture) -> int:
@@ -100,11 +105,12 @@ def _amount_to_capture(payment: Payment, order: Capture) -> int:
 @idempotent
 async def _begin_cancel(
     tx: Tx, claim: Claim | None, owner: Owner, payment_id: str, draft: Attempt
-) -> Attempt:  # fmt: skip
-    payment = await store.get(tx, owner, payment_id)
+) -> _Begun:  # fmt: skip
+    shown = await outcomes.show(tx, owner, payment_id)
+    payment = shown.payment
     _check_state(payment, "authorized", NotCancellable())
-    await _take(tx, owner, claim, payment, draft)
-    return await _begin_alone(tx, payment, _of(draft, payment, payment.total))
+    await _take(tx, owner, claim, shown, draft)
+    return await _begin_alone(tx, shown, _of(draft, payment, payment.total))
 
 
 def _check_state(payment: Payment, status: store.Status, refusal: ApiError) -> None:
@@ -114,29 +120,30 @@ def _check_state(payment: Payment, status: store.Status, refusal: ApiError) -> N
         raise refusal
 
 
-async def _begin_alone(tx: Tx, payment: Payment, attempt: Attempt) -> Attempt:
+async def _begin_alone(tx: Tx, shown: Shown, attempt: Attempt) -> _Begun:
     """Take the payment's one place for an operation in flight. Raises Locked: somebody else has, this moment."""
-    if await store.hold(tx, payment, attempt.id, payment.status) is None:
+    if await store.hold(tx, shown.payment, attempt.id, shown.payment.status) is None:
         raise Locked
     await attempts.begin(tx, attempt)
-    return attempt
+    return _Begun(attempt, shown)
 
 
 @idempotent
 async def _begin_refund(
     tx: Tx, claim: Claim | None, owner: Owner, payment_id: str, draft: Attempt, order: RefundCreate
-) -> Attempt:
-    payment = await store.get(tx, owner, payment_id)
+) -> _Begun:
+    shown = await outcomes.show(tx, owner, payment_id)
+    payment = shown.payment
     left = payment.amount_captured - payment.amount_refunded - payment.amount_reserved
     amount = order.amount or left
     if payment.status != "captured" or amount > left:
         raise NotRefundable(param="amount" if payment.status == "captured" else None)
     if amount == 0:
         raise Locked  # all of it is on its way back already
-    await _take(tx, owner, claim, payment, draft)
+    await _take(tx, owner, claim, shown, draft)
     # Reserved by one guarded update: however many refunds run side by side, their sum stays within what was captured.
     if await store.reserve(tx, payment, amount) is None:
         raise NotRefundable(param="amount")
     attempt = _of(draft, payment, amount)
     await attempts.begin(tx, attempt)
-    return attempt
+    return _Begun(attempt, shown)

@@ -4,12 +4,13 @@ The caller and the resolver write through the same unit; the attempt's fence let
 """
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import msgspec
 
 from azukari.core import log
 from azukari.core.clock import DAY, SECOND, end_of_japanese_day
-from azukari.core.errors import ApiError
+from azukari.core.errors import ApiError, Unavailable
 from azukari.db import Owner, Tx, hot
 from azukari.events import store as events
 from azukari.payments import refunds, store
@@ -38,6 +39,29 @@ class More(msgspec.Struct, omit_defaults=True):
     description: str | None = None
 
 
+class Shown(NamedTuple):
+    """A payment and its refunds."""
+
+    payment: Payment
+    refunds: list[Refund]
+
+    def encoded(self, api_version: str) -> bytes:
+        """As it goes over the wire."""
+        return msgspec.json.encode(PaymentOut.of(self.payment, self.refunds, api_version))
+
+
+async def show(tx: Tx, owner: Owner, payment_id: str) -> Shown:
+    """The owner's payment. Raises NotFound."""
+    return await with_refunds(tx, await store.get(tx, owner, payment_id))
+
+
+async def with_refunds(tx: Tx, payment: Payment) -> Shown:
+    """A payment with its refunds; most have none, and are not asked for them."""
+    if payment.amount_refunded > 0 or 0 < payment.amount_captured < payment.total:
+        return Shown(payment, await refunds.of_payment(tx, payment.owner, payment.id))
+    return Shown(payment, [])
+
+
 @dataclass(frozen=True, slots=True)
 class Recorded:
     """answer: what the caller gets. late: it was approved after the resolver had given it up, and must be undone."""
@@ -60,8 +84,7 @@ async def record_outcome(
         return await _already_recorded(tx, owner, payment_id, attempt, outcome)
     changed = await _apply(tx, owner, payment_id, attempt, outcome, now)
     payment = changed.payment or await store.get(tx, owner, payment_id)
-    rows = await refunds.of_payment(tx, owner, payment_id) if _has_refunds(payment) else []
-    body = msgspec.json.encode(PaymentOut.of(payment, rows, attempt.api_version))
+    body = (await with_refunds(tx, payment)).encoded(attempt.api_version)
     for event_id, type in zip(event_ids, changed.events, strict=False):
         await events.record(tx, owner, id=event_id, type=type, data=body, now=now)
     answer = _answer(outcome, body, refusal)
@@ -127,15 +150,6 @@ def _refund(attempt: Attempt, payment: Payment, amount: int, type: str, now: int
     )  # fmt: skip
 
 
-def _has_refunds(payment: Payment) -> bool:
-    return payment.amount_refunded > 0 or 0 < payment.amount_captured < payment.total
-
-
-async def load_refunds(tx: Tx, payment: Payment) -> list[Refund]:
-    """A payment's refunds; most have none, and are not asked for them."""
-    return await refunds.of_payment(tx, payment.owner, payment.id) if _has_refunds(payment) else []
-
-
 def _answer(outcome: Outcome, body: bytes, refusal: ApiError | None) -> Answer:
     match outcome:
         case Approved():
@@ -152,8 +166,7 @@ async def _already_recorded(
     tx: Tx, owner: Owner, payment_id: str, attempt: Attempt, outcome: Outcome
 ) -> Recorded:  # fmt: skip
     """Somebody else has written the outcome, or will: tell how things stand."""
-    payment = await store.get(tx, owner, payment_id)
-    body = msgspec.json.encode(PaymentOut.of(payment, await load_refunds(tx, payment), attempt.api_version))
+    body = (await show(tx, owner, payment_id)).encoded(attempt.api_version)
     known = await attempts.find(tx, owner, attempt.id)
     match known and known.state:
         case "succeeded":
@@ -171,13 +184,31 @@ def _event_ids(parts: Parts, attempt: Attempt) -> tuple[str, ...]:
     return (parts.ids.new(), parts.ids.new()) if attempt.kind == "refund" else (parts.ids.new(),)
 
 
-async def conclude(parts: Parts, attempt: Attempt, outcome: Outcome, refusal: ApiError | None = None) -> Answer:
-    """Write the outcome down and see to what it leaves behind."""
+async def conclude(
+    parts: Parts, attempt: Attempt, outcome: Outcome, intended: Shown, refusal: ApiError | None = None
+) -> Answer:
+    """Write the outcome down and see to what it leaves behind.
+
+    intended: the payment as the intent left it. Should the outcome not be written, that is all we know for certain:
+    the caller is told "not known yet", and the resolver finds out.
+    """
+    try:
+        answer = await _conclude(parts, attempt, outcome, refusal)
+        if machine.orders_of(attempt).fault == "duplicate_reply":
+            answer = await _conclude(parts, attempt, outcome, refusal)
+    except Unavailable:
+        log.warning("payment.outcome_not_written", payment=attempt.payment_id, attempt=attempt.id)
+        return Answer(202, intended.encoded(attempt.api_version))
+    return answer
+
+
+async def _conclude(parts: Parts, attempt: Attempt, outcome: Outcome, refusal: ApiError | None) -> Answer:
     now = parts.clock.now()
-    ids = _event_ids(parts, attempt)
     processor = parts.processors.named(attempt.processor)
     again_at = None if processor is None else machine.ask_again_at(processor, attempt, now)
-    recorded = await parts.db.write(record_outcome, attempt, outcome, ids, now, again_at, refusal)
+    recorded = await parts.db.write(
+        record_outcome, attempt, outcome, _event_ids(parts, attempt), now, again_at, refusal
+    )  # fmt: skip
     if recorded.late and processor is not None:
         # Approved after all, when we had already said that nothing happened: that must become true.
         undone = await processor.void(Owner(attempt.merchant_id, attempt.mode), attempt.ref)

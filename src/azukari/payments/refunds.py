@@ -38,7 +38,7 @@ class Refund(msgspec.Struct, frozen=True):
     created_at: int
 
 
-_ADD = Statement(None, add(refunds, chargeback=0))
+_ADD = Statement(None, add(refunds))
 _OF_PAYMENT = Statement(
     Refund,
     sa.select(refunds)
@@ -49,9 +49,7 @@ _OF_PAYMENT = Statement(
 
 async def save(tx: Tx, refund: Refund) -> None:
     """A new refund."""
-    row = msgspec.structs.asdict(refund)
-    del row["merchant_id"], row["mode"], row["chargeback"]
-    await tx.run(_ADD, Owner(refund.merchant_id, refund.mode), **row)
+    await tx.run(_ADD, Owner(refund.merchant_id, refund.mode), **msgspec.structs.asdict(refund))
 
 
 async def of_payment(tx: Tx, owner: Owner, payment_id: str) -> list[Refund]:

@@ -1,6 +1,6 @@
 """``/payments``."""
 
-from azukari.payments import operations, service
+from azukari.payments import operations, outcomes, service
 from azukari.payments.schemas import (
     Capture,
     Nothing,
@@ -35,7 +35,7 @@ async def index(call: Call, query: PaymentQuery) -> ListOut:
 @router.get("/payments/{id}", SecretKey)
 async def show(call: Call, id: str) -> PaymentOut:
     """Show a payment."""
-    return PaymentOut.of(*await call.db.read(service.show, call.owner, id), call.api_version)
+    return PaymentOut.of(*await call.db.read(outcomes.show, call.owner, id), call.api_version)
 
 
 @router.patch("/payments/{id}", SecretKey)

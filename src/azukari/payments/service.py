@@ -1,7 +1,6 @@
 """Charging: written down before it is tried, never tried twice."""
 
 from dataclasses import dataclass
-from typing import NamedTuple
 
 import msgspec
 
@@ -11,7 +10,7 @@ from azukari.db import Owner, Page, Tx, hot, persevere
 from azukari.events import store as events
 from azukari.payments import outcomes, store
 from azukari.payments.errors import NothingToCharge, OrderNumTaken, TwoSources
-from azukari.payments.refunds import Refund
+from azukari.payments.outcomes import Shown
 from azukari.payments.schemas import CardOut, More, PaymentCreate, PaymentOut, PaymentQuery, PaymentUpdate
 from azukari.payments.store import Payment
 from azukari.processors import attempts, machine
@@ -20,7 +19,7 @@ from azukari.processors.base import NotDone, Outcome
 from azukari.tokens import given as tokens
 from azukari.tokens.given import Card, Given
 from azukari.vault import EntryGone, PaymentDetails, Vault
-from azukari.web import idempotency, metadata
+from azukari.web import idempotency, metadata, screening
 from azukari.web.answers import Answer
 from azukari.web.call import Call
 from azukari.web.idempotency import Claim, idempotent
@@ -43,20 +42,21 @@ async def charge(call: Call, order: PaymentCreate) -> Answer:
     # Move the money. No transaction is open: processors take seconds.
     outcome, refusal = await _send(call, ready)
     # Write down what happened, together with the event that tells the merchant.
-    answer = await outcomes.conclude(call.parts, ready.attempt, outcome, refusal)
-    if call.orders.fault == "duplicate_reply":
-        answer = await outcomes.conclude(call.parts, ready.attempt, outcome, refusal)
-    return answer
+    return await outcomes.conclude(call.parts, ready.attempt, outcome, Shown(ready.payment, []), refusal)
 
 
 @dataclass(frozen=True, slots=True)
 class _Plan:
-    """A charge before its customer or token has been looked at. given: None for a customer's saved details."""
+    """A charge before its customer or token has been looked at.
+
+    given: None for a customer's saved details. suspicious: a text of the order looks like a card number.
+    """
 
     payment: Payment
     attempt: Attempt
     given: Given | None
     who: str
+    suspicious: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +64,7 @@ class _Ready:
     """A charge whose intent is durable: what the call needs. network_id: of a stored card."""
 
     attempt: Attempt
+    payment: Payment
     card: Card
     network_id: str | None = None
 
@@ -89,7 +90,8 @@ def _plan(call: Call, order: PaymentCreate) -> _Plan:
         more=_more(order, given), processor=processor.name, processor_ref=None, active_attempt=attempt.id, version=1,
         deadline=None, captured_at=None, created_at=call.now,
     )  # fmt: skip
-    return _Plan(payment, attempt, given, call.key.id)
+    suspicious = screening.suspicious(order.description, order.external_order_num, metadata=order.metadata)
+    return _Plan(payment, attempt, given, call.key.id, suspicious)
 
 
 def _given(call: Call, order: PaymentCreate) -> Given | None:
@@ -121,7 +123,8 @@ async def record_intent(tx: Tx, claim: Claim | None, owner: Owner, vault: Vault,
 
     Raises NotFound (no such customer), NothingToCharge (no saved details), InvalidToken, OrderNumTaken.
     """
-    ready, payment = await _look(tx, owner, vault, plan)
+    ready = await _look(tx, owner, vault, plan)
+    payment = ready.payment
     if payment.external_order_num and await store.order_num_taken(tx, owner, payment.external_order_num):
         raise OrderNumTaken
     await idempotency.take(
@@ -134,14 +137,18 @@ async def record_intent(tx: Tx, claim: Claim | None, owner: Owner, vault: Vault,
         tx, vault, owner, ready.card, by=payment.id, why="charge", who=plan.who, now=payment.created_at,
         audit_id=ready.attempt.id,
     )  # fmt: skip
+    if plan.suspicious:
+        await screening.note(
+            tx, vault, owner, id=payment.id, at=payment.created_at, who=plan.who, object_id=payment.id
+        )  # fmt: skip
     return ready
 
 
-async def _look(tx: Tx, owner: Owner, vault: Vault, plan: _Plan) -> tuple[_Ready, Payment]:
+async def _look(tx: Tx, owner: Owner, vault: Vault, plan: _Plan) -> _Ready:
     """The card to be charged, and the payment that shows it. Reads only."""
     if plan.given is not None:
         card = await tokens.look(tx, vault, owner, plan.given, plan.payment.created_at, plan.payment.currency)
-        return _Ready(plan.attempt, card), _showing(plan.payment, card)
+        return _Ready(plan.attempt, _showing(plan.payment, card), card)
     customer = await customers.get(tx, owner, plan.payment.customer_id or "")
     if customer.entry_id is None:
         raise NothingToCharge
@@ -153,7 +160,7 @@ async def _look(tx: Tx, owner: Owner, vault: Vault, plan: _Plan) -> tuple[_Ready
     if customer.scenario is not None:
         ordered = msgspec.structs.replace(machine.orders_of(attempt), scenario=customer.scenario)
         attempt = msgspec.structs.replace(attempt, orders=ordered.encoded())
-    return _Ready(attempt, card, customer.network_id), _showing(plan.payment, card)
+    return _Ready(attempt, _showing(plan.payment, card), card, customer.network_id)
 
 
 def _showing(payment: Payment, card: Card) -> Payment:
@@ -174,19 +181,6 @@ async def _send(call: Call, ready: _Ready) -> tuple[Outcome, InvalidToken | None
     return outcome, None
 
 
-class Shown(NamedTuple):
-    """A payment and its refunds."""
-
-    payment: Payment
-    refunds: list[Refund]
-
-
-async def show(tx: Tx, owner: Owner, payment_id: str) -> Shown:
-    """The owner's payment. Raises NotFound."""
-    payment = await store.get(tx, owner, payment_id)
-    return Shown(payment, await outcomes.load_refunds(tx, payment))
-
-
 async def page(tx: Tx, owner: Owner, bounds: Bounds, query: PaymentQuery) -> Page[Shown]:
     """A page of the owner's payments, newest first."""
     if query.merchant_id is not None and query.merchant_id != owner.merchant_id:
@@ -195,25 +189,29 @@ async def page(tx: Tx, owner: Owner, bounds: Bounds, query: PaymentQuery) -> Pag
         tx, owner, **bounds.as_arguments(), currency=query.currency, external_order_num=query.external_order_num,
         status=query.status,
     )  # fmt: skip
-    return Page([Shown(payment, await outcomes.load_refunds(tx, payment)) for payment in found.rows], found.total)
+    return Page([await outcomes.with_refunds(tx, payment) for payment in found.rows], found.total)
 
 
 async def update(call: Call, payment_id: str, order: PaymentUpdate) -> PaymentOut:
     """Change a payment's description and metadata. Raises NotFound, Locked (somebody else keeps changing it)."""
     shown = await persevere(
-        call.db, _rewrite, call.owner, payment_id, order, call.new_id(), call.now, call.api_version
+        call.db, _rewrite, call.owner, call.vault, payment_id, order, call.new_id(), call.now, call.api_version,
+        call.key.id,
     )  # fmt: skip
-    return PaymentOut.of(shown.payment, shown.refunds, call.api_version)
+    return PaymentOut.of(*shown, call.api_version)
 
 
 async def _rewrite(
-    tx: Tx, owner: Owner, payment_id: str, order: PaymentUpdate, event_id: str, now: int, api_version: str
-) -> Shown:
-    read, refunds = await show(tx, owner, payment_id)
+    tx: Tx, owner: Owner, vault: Vault, payment_id: str, order: PaymentUpdate, event_id: str, now: int,
+    api_version: str, who: str,
+) -> Shown:  # fmt: skip
+    read, refunds = await outcomes.show(tx, owner, payment_id)
     description = read.description if order.description is msgspec.UNSET else order.description
     payment = await store.rewrite(tx, read, description, metadata.merged(read.metadata, order.metadata))
     if payment is None:
         raise Locked
-    data = msgspec.json.encode(PaymentOut.of(payment, refunds, api_version))
-    await events.record(tx, owner, id=event_id, type="payment.updated", data=data, now=now)
-    return Shown(payment, refunds)
+    shown = Shown(payment, refunds)
+    await events.record(tx, owner, id=event_id, type="payment.updated", data=shown.encoded(api_version), now=now)
+    if screening.suspicious(order.description, metadata=order.metadata):
+        await screening.note(tx, vault, owner, id=event_id, at=now, who=who, object_id=payment_id)
+    return shown

@@ -117,8 +117,7 @@ _at = sa.bindparam("at", type_=Time)
 
 _ADD = Statement(
     None,
-    add_unless_there(payments, amount_captured=0, amount_refunded=0, amount_reserved=0, processor_ref=None,
-                     version=1, deadline=None, captured_at=None),
+    add_unless_there(payments),
 )  # fmt: skip
 _BY_ID = Statement(Payment, sa.select(payments).where(*owned(payments), _columns.id == bind(_columns.id)))
 _BY_ORDER = Statement(
@@ -247,15 +246,7 @@ _LIST = Listing(
 
 async def save(tx: Tx, payment: Payment) -> bool:
     """A new payment; False: its ``external_order_num`` is taken."""
-    added = await tx.run(
-        _ADD, payment.owner, id=payment.id, status=payment.status, amount=payment.amount, tax=payment.tax,
-        fee=payment.fee, total=payment.total, currency=payment.currency, customer_id=payment.customer_id,
-        session_id=payment.session_id, details=payment.details, description=payment.description,
-        external_order_num=payment.external_order_num, metadata=payment.metadata, locale=payment.locale,
-        more=payment.more, processor=payment.processor, active_attempt=payment.active_attempt,
-        created_at=payment.created_at,
-    )  # fmt: skip
-    return added == 1
+    return await tx.run(_ADD, payment.owner, **msgspec.structs.asdict(payment)) == 1
 
 
 async def get(tx: Tx, owner: Owner, payment_id: str) -> Payment:

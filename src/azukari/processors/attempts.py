@@ -42,7 +42,6 @@ attempts = owned_table(
     sa.Column("processor", Text, nullable=False),
     sa.Column("payment_id", Text),
     sa.Column("customer_id", Text),
-    sa.Column("entry_id", Text),
     sa.Column("amount", Money, nullable=False),
     sa.Column("currency", Text, nullable=False),
     sa.Column("parent", Text),
@@ -77,7 +76,6 @@ class Attempt(msgspec.Struct, frozen=True):
     processor: str
     payment_id: str | None
     customer_id: str | None
-    entry_id: str | None
     amount: int
     currency: str
     parent: str | None
@@ -102,7 +100,7 @@ _open = sa.or_(*(attempts.c.state == state for state in OPEN))
 _this = (*owned(attempts), attempts.c.id == sa.bindparam("attempt", type_=Text))
 _fence = attempts.c.fence == sa.bindparam("held", type_=Integer)
 
-_ADD = Statement(None, add(attempts, fence=1, code=None, processor_ref=None, network_id=None))
+_ADD = Statement(None, add(attempts))
 _SENT = Statement(
     None,
     sa.update(attempts)
@@ -142,7 +140,7 @@ _TAKE_OVER = Statement(
 
 def plan(
     ids: Ids, owner: Owner, processor: Processor, kind: Kind, amount: int, currency: str, *, now: int, api_version: str,
-    state: State = "sent", payment_id: str | None = None, customer_id: str | None = None, entry_id: str | None = None,
+    state: State = "sent", payment_id: str | None = None, customer_id: str | None = None,
     parent: str | None = None, orders: str | None = None, more: str | None = None, idempotency_key: str | None = None,
 ) -> Attempt:  # fmt: skip
     """A new attempt, to be written by :func:`begin`.
@@ -152,7 +150,7 @@ def plan(
     lease = processor.declares.timeout + GRACE
     return Attempt(
         merchant_id=owner.merchant_id, mode=owner.mode, id=ids.new(), kind=kind, state=state, ref=ids.ref(),
-        processor=processor.name, payment_id=payment_id, customer_id=customer_id, entry_id=entry_id, amount=amount,
+        processor=processor.name, payment_id=payment_id, customer_id=customer_id, amount=amount,
         currency=currency, parent=parent, orders=orders, more=more, api_version=api_version,
         idempotency_key=idempotency_key, fence=1, due_at=now + lease, code=None, processor_ref=None, network_id=None,
         created_at=now, updated_at=now,
@@ -161,14 +159,7 @@ def plan(
 
 async def begin(tx: Tx, attempt: Attempt) -> None:
     """Write the intent down."""
-    await tx.run(
-        _ADD, attempt.owner, id=attempt.id, kind=attempt.kind, state=attempt.state, ref=attempt.ref,
-        processor=attempt.processor, payment_id=attempt.payment_id, customer_id=attempt.customer_id,
-        entry_id=attempt.entry_id, amount=attempt.amount, currency=attempt.currency, parent=attempt.parent,
-        orders=attempt.orders, more=attempt.more, api_version=attempt.api_version,
-        idempotency_key=attempt.idempotency_key, due_at=attempt.due_at, created_at=attempt.created_at,
-        updated_at=attempt.updated_at,
-    )  # fmt: skip
+    await tx.run(_ADD, attempt.owner, **msgspec.structs.asdict(attempt))
 
 
 async def mark_sent(tx: Tx, attempt: Attempt, due: int, now: int) -> bool:

@@ -56,5 +56,11 @@ async def sweep(parts: Parts, now: int, limit: int = 200) -> int:
         owner = Owner(token.merchant_id, token.mode)
         if not token.adopted:
             await parts.vault.shred(owner, token.entry_id)
-        await parts.db.write(store.forget, owner, token.id)
+        await parts.db.write(_forget, parts.vault, owner, token)
     return len(over)
+
+
+async def _forget(tx: Tx, vault: Vault, owner: Owner, token: Token) -> None:
+    await store.forget(tx, owner, token.id)
+    if not token.adopted:
+        await vault.remove(tx, owner, token.entry_id)

@@ -61,7 +61,7 @@ class Token(msgspec.Struct, frozen=True):
     adopted: int
 
 
-_ADD = Statement(None, add(tokens, used_at=None, used_by=None, adopted=0))
+_ADD = Statement(None, add(tokens))
 _BY_ID = Statement(Token, sa.select(tokens).where(*owned(tokens), tokens.c.id == bind(tokens.c.id)))
 _SPEND = Statement(
     None,
@@ -90,11 +90,7 @@ _FORGET = Statement(None, sa.delete(tokens).where(*owned(tokens), tokens.c.id ==
 
 async def save(tx: Tx, token: Token) -> None:
     """A new token."""
-    await tx.run(
-        _ADD, Owner(token.merchant_id, token.mode), id=token.id, entry_id=token.entry_id, currency=token.currency,
-        details=token.details, email=token.email, has_verification_value=token.has_verification_value,
-        created_at=token.created_at,        expires_at=token.expires_at,
-    )  # fmt: skip
+    await tx.run(_ADD, Owner(token.merchant_id, token.mode), **msgspec.structs.asdict(token))
 
 
 async def get_unspent(tx: Tx, owner: Owner, token_id: str, now: int) -> Token:

@@ -47,9 +47,11 @@ def _convert(tree: dict[str, object], kind: type[S], name: Callable[[Path], str]
         return msgspec.convert(_step(kind)(tree), kind, dec_hook=_as_it_is)
     except Refused as refused:
         path = refused.path[::-1]
-        raise InvalidParameter(name(path), _sentence(refused.message, path)) from None
-    except msgspec.ValidationError as error:
-        raise _refusal(str(error), name) from None
+        error = InvalidParameter(name(path), _sentence(refused.message, path))
+        error.code = refused.code or error.code
+        raise error from None
+    except msgspec.ValidationError as unfit:
+        raise _refusal(str(unfit), name) from None
 
 
 def _sentence(message: str | None, path: Path) -> str | None:

@@ -69,14 +69,11 @@ class _Sender:
 
     async def __call__(self, answer: Answer, send: Send) -> None:
         self.status = answer.status
-        headers = [
-            (b"content-length", b"%d" % len(answer.body)),
-            (b"x-request-id", self.request_id.encode()),
-            *_ALWAYS,
-            *self._https,
-        ]
+        headers = [(b"x-request-id", self.request_id.encode()), *_ALWAYS, *self._https]
         if answer.body:
             headers.append((b"content-type", answer.media_type.encode()))
+        if answer.status != 204:
+            headers.append((b"content-length", b"%d" % len(answer.body)))
         if "azukari.cors" in self._scope:
             headers += _CORS
         if answer.headers:

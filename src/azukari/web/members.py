@@ -42,9 +42,11 @@ class Number:
 class Refused(Exception):
     """A value that cannot be read; ``message`` is a sentence to show, in which ``{}`` is the parameter's name."""
 
-    def __init__(self, message: str | None = None) -> None:
+    def __init__(self, message: str | None = None, code: str | None = None) -> None:
         super().__init__()
         self.message = message
+        #: Of the error, where it has one of its own.
+        self.code = code
         #: Where it stands, innermost step first.
         self.path: list[str | int] = []
 
@@ -126,7 +128,7 @@ def _name(value: object) -> str:
 
 def _currency(value: object) -> str:
     if not isinstance(value, str) or value not in CURRENCIES:
-        raise Refused
+        raise Refused(code="invalid_currency")
     return value
 
 

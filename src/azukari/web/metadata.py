@@ -2,12 +2,17 @@
 
 import msgspec
 
+from azukari.core.errors import InvalidParameter
+from azukari.web.members import MAX_METADATA
+
 _decode = msgspec.json.Decoder(dict[str, str]).decode
 
 
 def merged(old: str, change: dict[str, str] | None) -> str:
-    """JSON text of the old metadata (JSON text too) after a change."""
+    """JSON text of the old metadata (JSON text too) after a change. Raises InvalidParameter: more than 100 keys."""
     if not change:
         return old
     kept = {key: value for key, value in (_decode(old) | change).items() if value != ""}
+    if len(kept) > MAX_METADATA:
+        raise InvalidParameter("metadata")
     return msgspec.json.encode(kept).decode()

@@ -116,12 +116,14 @@ def upgrade() -> None:
         sa.Column("exp_year", sa.BigInteger(), nullable=False),
         sa.Column("credential", TEXT),
         sa.Column("created_at", sa.BigInteger(), nullable=False),
+        sa.Column("retired_at", sa.BigInteger()),
         sa.Column("shredded_at", sa.BigInteger()),
         sa.PrimaryKeyConstraint("merchant_id", "mode", "id", name="pk_vault_entries"),
     )
     op.create_index(
         "ix_vault_entries_merchant_id_mode_fingerprint", "vault_entries", ["merchant_id", "mode", "fingerprint"]
     )
+    op.create_index("ix_vault_entries_retired_at", "vault_entries", ["retired_at"])
     op.create_table(
         "api_keys",
         sa.Column("hash", sa.LargeBinary(), nullable=False),
@@ -250,7 +252,6 @@ def upgrade() -> None:
         sa.Column("processor", TEXT, nullable=False),
         sa.Column("payment_id", TEXT),
         sa.Column("customer_id", TEXT),
-        sa.Column("entry_id", TEXT),
         sa.Column("amount", sa.BigInteger(), nullable=False),
         sa.Column("currency", TEXT, nullable=False),
         sa.Column("parent", TEXT),

@@ -159,11 +159,17 @@ SET_CREDENTIAL: Statement[None] = Statement(
     .where(*owned(entries), entries.c.id == bind(entries.c.id, "entry_id"), entries.c.shredded_at.is_(None))
     .values(credential=bind(entries.c.credential)),
 )
+RETIRE: Statement[None] = Statement(
+    None,
+    sa.update(entries)
+    .where(*owned(entries), entries.c.id == bind(entries.c.id, "entry_id"), entries.c.shredded_at.is_(None))
+    .values(retired_at=bind(entries.c.retired_at)),
+)
 SHRED: Statement[None] = Statement(
     None,
     sa.update(entries)
     .where(*owned(entries), entries.c.id == bind(entries.c.id, "entry_id"), entries.c.shredded_at.is_(None))
-    .values(record=b"", fingerprint=b"", credential=None, shredded_at=bind(entries.c.shredded_at)),
+    .values(record=b"", fingerprint=b"", credential=None, retired_at=None, shredded_at=bind(entries.c.shredded_at)),
 )
 
 REMOVE: Statement[None] = Statement(
@@ -197,7 +203,8 @@ async def add_entry(tx: Tx, owner: Owner, sealed: SealedEntry, now: int) -> None
     await tx.run(
         ADD_ENTRY, owner, id=sealed.id, kind=CARD, schema_version=envelope.SCHEMA, dek_gen=FIRST_GEN,
         record=sealed.record, fingerprint=sealed.fingerprint, brand=shown.brand, bin=shown.bin, last4=shown.last4,
-        exp_month=shown.month, exp_year=shown.year, credential=None, created_at=now, shredded_at=None,
+        exp_month=shown.month, exp_year=shown.year, credential=None, created_at=now, retired_at=None,
+        shredded_at=None,
     )  # fmt: skip
 
 
@@ -213,6 +220,11 @@ async def set_credential(tx: Tx, owner: Owner, entry_id: str, credential: str) -
     """Keep JSON text with an entry. Raises EntryGone."""
     if not await tx.run(SET_CREDENTIAL, owner, entry_id=entry_id, credential=credential):
         raise EntryGone
+
+
+async def retire(tx: Tx, owner: Owner, entry_id: str, now: int) -> None:
+    """Say that an entry is to be shredded."""
+    await tx.run(RETIRE, owner, entry_id=entry_id, retired_at=now)
 
 
 async def remove(tx: Tx, owner: Owner, entry_id: str) -> None:

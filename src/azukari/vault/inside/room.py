@@ -117,6 +117,13 @@ class Vault:
         """Within the caller's unit: keep JSON text (stored-credential data) with an entry. Raises EntryGone."""
         await entries.set_credential(tx, owner, entry_id, credential)
 
+    async def retire(self, tx: Tx, owner: Owner, entry_id: str, now: int) -> None:
+        """Within the caller's unit: nothing needs an entry any more. :meth:`shred` it when the unit is committed.
+
+        Should nobody live to do so, the sweep does.
+        """
+        await entries.retire(tx, owner, entry_id, now)
+
     async def shred(self, owner: Owner, entry_id: str) -> None:
         """Make an entry unreadable for ever, in backups too; doing it again changes nothing.
 
@@ -131,8 +138,15 @@ class Vault:
         await entries.remove(tx, owner, entry_id)
 
     async def sweep(self, now: int) -> int:
-        """Destroy data keys without a record after an hour, verification values after a day; how many."""
-        return await sweep.drop_strays(self._main, self._keys, now) + await self._codes.sweep(now)
+        """Shred what is retired, destroy data keys without a record after an hour, verification values after a day.
+
+        How many there were.
+        """
+        retired = await self._main.read(sweep.retired)
+        for owner, entry_id in retired:
+            await self.shred(owner, entry_id)
+        strays = await sweep.drop_strays(self._main, self._keys, now)
+        return len(retired) + strays + await self._codes.sweep(now)
 
     # Using
 

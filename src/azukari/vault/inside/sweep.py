@@ -1,4 +1,4 @@
-"""Data keys that a crash left without a record."""
+"""What a crash left behind: entries nobody needs, data keys without a record."""
 
 import logging
 from typing import NamedTuple
@@ -45,9 +45,21 @@ STRAYS = Statement(
     .limit(SUSPICIOUS),
     ownerless="the sweep works for all merchants",
 )  # fmt: skip
+RETIRED = Statement(
+    lambda merchant_id, mode, entry_id: (Owner(merchant_id, mode), str(entry_id)),
+    sa.select(entries.c.merchant_id, entries.c.mode, entries.c.id)
+    .where(entries.c.retired_at.is_not(None))
+    .limit(SUSPICIOUS),
+    ownerless="the sweep works for all merchants",
+)
 DROP_STRAY: Statement[None] = Statement(
     None, sa.delete(deks).where(*owned(deks), deks.c.id == bind(deks.c.id), deks.c.gen == bind(deks.c.gen))
 )  # fmt: skip
+
+
+async def retired(tx: Tx) -> list[tuple[Owner, str]]:
+    """Entries nobody needs, not shredded yet."""
+    return await tx.all(RETIRED, None)
 
 
 async def drop_strays(main: Database, keys: Database, now: int) -> int:

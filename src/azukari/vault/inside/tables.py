@@ -17,6 +17,7 @@ def _wrapped() -> tuple[sa.Column[str], sa.Column[str], sa.Column[int], sa.Colum
 
 
 #: What the vault keeps of a card: the sealed record, and what may be shown. The holder's name is in the record alone.
+#: A retired entry is about to be shredded: whoever retired it does so at once, or else the sweep.
 #: A shredded entry keeps its row, for bookkeeping, without record and fingerprint.
 entries = owned_table(
     "vault_entries",
@@ -32,6 +33,7 @@ entries = owned_table(
     sa.Column("exp_year", Integer, nullable=False),
     sa.Column("credential", Json),
     sa.Column("created_at", Time, nullable=False),
+    sa.Column("retired_at", Time, index=True),
     sa.Column("shredded_at", Time),
 )
 # Not unique: two customers may keep one card.
