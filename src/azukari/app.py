@@ -36,11 +36,7 @@ def routes(parts: Parts) -> list[BaseRoute]:
 
 def asgi(parts: Parts) -> ASGIApp:
     """The app over an installation that is open."""
-    return Front(
-        Router(routes(parts), default=not_found, redirect_slashes=False),
-        parts.ids,
-        https=parts.settings.base_url.startswith("https:"),
-    )
+    return Front(Router(routes(parts), default=not_found, redirect_slashes=False), parts)
 
 
 class App:

@@ -7,11 +7,12 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from azukari.core import log
 from azukari.core.errors import ApiError, NotFound
-from azukari.core.ids import Ids
-from azukari.web import bodies, errors
+from azukari.web import bodies, errors, screening
 from azukari.web.answers import Answer, Replay
+from azukari.wiring import Parts
 
 _ALWAYS = [(b"x-content-type-options", b"nosniff"), (b"cache-control", b"no-store")]
+_HTTPS = [(b"strict-transport-security", b"max-age=63072000; includeSubDomains")]
 _CORS = [
     (b"access-control-allow-origin", b"*"),
     (b"access-control-expose-headers", b"x-request-id, retry-after, x-idempotent-replayed"),
@@ -21,10 +22,11 @@ _CORS = [
 class Front:
     """An ASGI app around the router."""
 
-    def __init__(self, app: ASGIApp, ids: Ids, *, https: bool) -> None:
+    def __init__(self, app: ASGIApp, parts: Parts) -> None:
         self._app = app
-        self._ids = ids
-        self._https = [(b"strict-transport-security", b"max-age=63072000; includeSubDomains")] if https else []
+        self._parts = parts
+        self._ids = parts.ids
+        self._https = _HTTPS if parts.settings.base_url.startswith("https:") else []
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -35,7 +37,7 @@ class Front:
         scope["azukari.request_id"] = sender.request_id
         scope["azukari.send"] = sender
         try:
-            bodies.url_is_clean(scope["path"], scope["query_string"])
+            await self._check_url(scope)
             await self._app(scope, receive, send)
         except ApiError as error:
             await sender(errors.answer(error), send)
@@ -54,6 +56,14 @@ class Front:
             status=sender.status,
             ms=(time.perf_counter_ns() - started) // 1_000_000,
         )
+
+    async def _check_url(self, scope: Scope) -> None:
+        try:
+            bodies.url_is_clean(scope["path"], scope["query_string"])
+        except ApiError:
+            log.warning("url.refused", request_id=scope["azukari.request_id"])
+            await screening.note_url(self._parts, dict(scope["headers"]), scope["azukari.request_id"])
+            raise
 
 
 class _Sender:
