@@ -49,6 +49,7 @@ def _settings(data: Path | None, database: str | None, **more: Any) -> Settings:
 def _run(work: Callable[[], Awaitable[R]]) -> R:
     """Run a command's work; what a person can mend becomes a sentence and exit status 1."""
     from azukari.core.errors import Unavailable
+    from azukari.db.open import Damaged
     from azukari.merchants.service import LiveKeysRefused
     from azukari.vault import VaultError
 
@@ -57,7 +58,7 @@ def _run(work: Callable[[], Awaitable[R]]) -> R:
 
     try:
         return asyncio.run(main())
-    except SettingError as error:
+    except (SettingError, Damaged) as error:
         _fail(str(error))
     except VaultError as error:
         _fail(f"The vault cannot be opened: {error}")
@@ -129,7 +130,7 @@ def serve(
     made = _run(lambda: setup.ensure(settings))
     if in_the_clear and _run(lambda: setup.has_live_keys(settings)):
         _fail(
-            "This installation has live keys: AZUKARI_INSECURE_HTTP=1 is not for it. Put a proxy that ends TLS in front."
+            "This installation has live keys, so AZUKARI_INSECURE_HTTP=1 is refused. Put a proxy that ends TLS in front."
         )
     log.setup(settings.log_level)
     _greet(settings, made)

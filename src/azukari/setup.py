@@ -13,6 +13,7 @@ import msgspec
 from azukari.core.config import SettingError, Settings
 from azukari.core.secret import Secret
 from azukari.db import migrate
+from azukari.db.open import check_files
 from azukari.db.open import open_stores
 from azukari.merchants import service as merchants
 from azukari.merchants import store
@@ -54,7 +55,11 @@ async def init(settings: Settings) -> Installation:
 
 
 async def ensure(settings: Settings) -> Installation | None:
-    """Before serving: set up an empty installation, refuse one with another schema; None: it keeps no test pair."""
+    """Before serving: set up an empty installation, refuse a damaged one and one with another schema.
+
+    None: it keeps no test pair. Raises SettingError, Damaged.
+    """
+    check_files(settings)
     schema = await migrate.current(settings)
     if schema is None:
         return await init(settings)

@@ -3,6 +3,7 @@
 import hashlib
 import os
 import sqlite3
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -41,6 +42,34 @@ async def open_stores(settings: Settings, announce: Announce = quiet) -> Stores:
     return Stores(
         SqliteDatabase(files.main, announce), SqliteDatabase(files.keys, announce), SqliteDatabase(files.sad, announce)
     )
+
+
+class Damaged(Exception):
+    """A database file is not what was written; the text says which."""
+
+
+#: Bytes up to which a file is read through before it is served: a fraction of a second.
+CHECKED_AT_START = 32 * 1024 * 1024
+
+
+def check_files(settings: Settings) -> None:
+    """Look for damage before anything is read from, or worse, written to a broken file. Raises Damaged.
+
+    PostgreSQL sees to its own pages; a large file would take longer than a start may.
+    """
+    if settings.on_postgres:
+        return
+    files = SqliteFiles.of(settings.data)
+    for path in (files.main.path, files.keys.path):
+        if path is None or not path.exists() or path.stat().st_size > CHECKED_AT_START:
+            continue
+        try:
+            with closing(sqlite3.connect(path)) as connection:
+                found = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
+        except sqlite3.DatabaseError:
+            found = "unreadable"
+        if found != "ok":
+            raise Damaged(f"{path.name} is damaged. Restore it from a backup; nothing was changed.")
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,7 +26,6 @@ from azukari.web.answers import Answer
 from azukari.web.auth import Access, authenticate, client_address
 from azukari.web.call import Call, read_orders
 from azukari.web.limits import Limiter
-from azukari.web.notes import note_card_numbers
 from azukari.web.server import read_body
 from azukari.wiring import Parts
 
@@ -137,7 +136,6 @@ class Resource:
         given: dict[str, Any] = dict(scope["path_params"])
         if endpoint.body is not None:
             given["body"] = bodies.convert(tree, endpoint.body)
-            await note_card_numbers(call, given["body"])
         if endpoint.query is not None:
             given["query"] = bodies.convert_query(scope["query_string"], endpoint.query)
         out = await endpoint.handler(call, **given)

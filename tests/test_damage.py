@@ -1,0 +1,31 @@
+"""A damaged database file is not served."""
+
+from pathlib import Path
+
+import pytest
+
+from azukari import setup
+from azukari.db.open import Damaged
+from tests.house import copy_template, settings_for
+
+
+@pytest.mark.parametrize("name", ["azukari.db", "keys.db"])
+@pytest.mark.parametrize("offset", [0, 100, 4_096, 8_192])
+async def test_a_file_with_damaged_pages_is_refused(
+    sqlite_template: Path, tmp_path: Path, name: str, offset: int
+) -> None:
+    data = tmp_path / "data"
+    copy_template(sqlite_template, data)
+    whole = bytearray((data / name).read_bytes())
+    whole[offset : offset + 64] = b"\xa5" * 64
+    (data / name).write_bytes(whole)
+
+    with pytest.raises(Damaged, match=name):
+        await setup.ensure(settings_for(data, None))
+
+
+async def test_a_whole_one_is_not(sqlite_template: Path, tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    copy_template(sqlite_template, data)
+
+    assert await setup.ensure(settings_for(data, None)) is not None
