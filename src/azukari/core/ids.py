@@ -66,17 +66,20 @@ class RandomIds:
         self._lock = threading.Lock()
 
     def _randomness(self, size: int) -> bytes:
-        """Bytes nobody has had before. Drawn by the page: a system call for each id costs more than the id."""
         with self._lock:
-            if self._used + size > len(self._drawn):
-                self._drawn, self._used = self._source(max(_PAGE, size)), 0
-            start, self._used = self._used, self._used + size
-            return self._drawn[start : self._used]
+            return self._draw(size)
+
+    def _draw(self, size: int) -> bytes:
+        """Bytes nobody has had before. Drawn by the page: a system call for each id costs more than the id."""
+        if self._used + size > len(self._drawn):
+            self._drawn, self._used = self._source(max(_PAGE, size)), 0
+        start, self._used = self._used, self._used + size
+        return self._drawn[start : self._used]
 
     def new(self) -> str:
         with self._lock:
             self._last = count = max(self._clock.now() << 12, self._last + 1)
-        tail = int.from_bytes(self._randomness(8), "big") & 0x3FFF_FFFF_FFFF_FFFF
+            tail = int.from_bytes(self._draw(8), "big") & 0x3FFF_FFFF_FFFF_FFFF
         uuid7 = (count >> 12) << 80 | 0x7 << 76 | (count & 0xFFF) << 64 | 0b10 << 62 | tail
         return base36(uuid7)
 

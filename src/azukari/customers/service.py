@@ -257,6 +257,8 @@ async def _report(tx: Tx, type: str, customer: Customer, words: _Words) -> None:
 
 async def settle(parts: Parts, attempt: Attempt) -> None:
     """End a check whose owner died: it moved nothing, and the details it was about are gone with it."""
+    if attempt.state == "prepared":
+        await tokens.drop_value(parts, attempt)
     await parts.db.write(_give_up, attempt, parts.clock.now())
 
 

@@ -1,8 +1,9 @@
 """The SQLite engine: one writer with group commit, readers beside it.
 
-Whoever waits goes into one transaction, each unit in a savepoint of its own; one fsync answers them all. Units run on
-the event loop and commits in a thread: ``docs/decisions/0009-sqlite-writer-on-the-loop.md``. A store is one file; other
-stores may be attached, read-only, and are never written in the same commit (in WAL mode each file commits by itself).
+Whoever waits goes into one transaction, one fsync answers them all; a unit that fails after a write sends them round
+again, each in a savepoint of its own. Units run on the event loop and commits in a thread:
+``docs/decisions/0009-sqlite-writer-on-the-loop.md``. A store is one file; other stores may be attached, read-only, and
+are never written in the same commit (in WAL mode each file commits by itself).
 """
 
 import asyncio
@@ -81,15 +82,18 @@ class Store:
 
 
 class SqliteTx:
-    """A transaction of one connection. Every wait returns at once."""
+    """A transaction of one connection. Every wait returns at once. wrote: whether a write was run in it."""
 
-    __slots__ = ("_connection",)
+    __slots__ = ("_connection", "wrote")
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
+        self.wrote = False
 
     def _execute(self, statement: Statement[Any], owner: Owner | None, params: dict[str, Any]) -> sqlite3.Cursor:
         compiled = statement.sqlite
+        if statement.writes:
+            self.wrote = True
         fill(statement, owner, params, compiled.constants)
         return self._connection.execute(compiled.sql, params)
 
@@ -185,7 +189,13 @@ class _Writer:
     async def _run(self, batch: list[Waiting]) -> list[Outcome]:
         try:
             await self._begin()
-            outcomes = [self._in_savepoint(waiting) for waiting in batch]
+            try:
+                outcomes = [self._in_the_open(waiting) for waiting in batch]
+            except _Spoiled:
+                # Rare enough that savepoints, two statements a unit, are only for those who turn out to need them.
+                self._connection.execute("ROLLBACK")
+                await self._begin()
+                outcomes = [self._in_savepoint(waiting) for waiting in batch]
             names = ",".join(sorted({name_of(waiting.unit) for waiting in batch}))
             await asyncio.get_running_loop().run_in_executor(self._thread, self._commit, names)
         except sqlite3.Error as error:
@@ -217,15 +227,25 @@ class _Writer:
         self._connection.execute("COMMIT")
         self._announce(f"commit:after:{names}")
 
+    def _in_the_open(self, waiting: Waiting) -> Outcome:
+        """Run a unit that will leave nothing to undo: one that fails after a write spoils the batch."""
+        tx = SqliteTx(self._connection)
+        try:
+            return waiting.answer, drive(waiting.start(tx)), None
+        except BaseException as error:
+            if _is_the_disk(error):
+                raise
+            if tx.wrote:
+                raise _Spoiled from error
+            return waiting.answer, None, error
+
     def _in_savepoint(self, waiting: Waiting) -> Outcome:
         execute = self._connection.execute
         execute("SAVEPOINT unit")
         try:
             value = drive(waiting.start(SqliteTx(self._connection)))
         except BaseException as error:
-            if isinstance(error, sqlite3.Error) and not isinstance(
-                error, sqlite3.IntegrityError | sqlite3.ProgrammingError
-            ):
+            if _is_the_disk(error):
                 raise
             execute("ROLLBACK TO unit")
             execute("RELEASE unit")
@@ -278,6 +298,16 @@ class SqliteDatabase:
             self._reading.put(None)
         for reader in self._readers:
             await asyncio.to_thread(reader.join)
+
+
+class _Spoiled(Exception):
+    """A unit of the batch failed after it wrote: all of them run again, each in a savepoint."""
+
+
+def _is_the_disk(error: BaseException) -> bool:
+    """Whether the whole transaction is lost, and not one unit's mistake."""
+    mistakes = (sqlite3.IntegrityError, sqlite3.ProgrammingError)
+    return isinstance(error, sqlite3.Error) and not isinstance(error, mistakes)
 
 
 def _down(error: sqlite3.Error) -> Unavailable:

@@ -21,6 +21,7 @@ from azukari.processors import attempts, machine
 from azukari.processors.attempts import Attempt
 from azukari.processors.base import Approved, DeclinedBy, NotDone, Outcome, Unsettled
 from azukari.processors.declines import Declined, NotSentAnswer
+from azukari.tokens import given as tokens
 from azukari.web import errors, idempotency
 from azukari.web.answers import Answer
 from azukari.wiring import Parts
@@ -223,6 +224,8 @@ async def settle(parts: Parts, attempt: Attempt) -> None:
     if processor is None:
         log.warning("attempt.processor_missing", attempt=attempt.id, processor=attempt.processor)
         return
+    if attempt.state == "prepared":
+        await tokens.drop_value(parts, attempt)
     outcome = await machine.settle(processor, attempt, now)
     ids = _event_ids(parts, attempt)
     again_at = now + ASK_AGAIN if now - attempt.created_at < GIVE_UP else None

@@ -101,3 +101,11 @@ async def send(parts: Parts, processor: Processor, attempt: Attempt, card: Card)
         if not await parts.db.write(attempts.mark_sent, attempt, due, now):
             return NotDone()
     return await machine.carry_out(processor, attempt, use=card.use, verification_value=value)
+
+
+async def drop_value(parts: Parts, attempt: Attempt) -> None:
+    """Destroy the verification value of an attempt whose owner died before the call: nobody will need it (SEC-2)."""
+    by = attempt.payment_id or attempt.customer_id or ""
+    for token in await parts.db.read(store.spent, attempt.owner, by, attempt.created_at):
+        if token.has_verification_value:
+            await parts.vault.take_verification_value(attempt.owner, token.entry_id)

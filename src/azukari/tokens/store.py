@@ -74,6 +74,12 @@ _SPEND = Statement(
     )
     .values(used_at=sa.bindparam("now", type_=Time), used_by=sa.bindparam("by", type_=Text)),
 )
+_SPENT = Statement(
+    Token,
+    sa.select(tokens).where(
+        *owned(tokens), tokens.c.used_by == bind(tokens.c.used_by), tokens.c.used_at == bind(tokens.c.used_at)
+    ),
+)
 _ADOPT = Statement(
     None, sa.update(tokens).where(*owned(tokens), tokens.c.id == sa.bindparam("token", type_=Text)).values(adopted=1)
 )
@@ -105,6 +111,11 @@ async def spend(tx: Tx, owner: Owner, token_id: str, now: int, by: str) -> None:
     """Use it up, once and for all. Raises InvalidToken."""
     if await tx.run(_SPEND, owner, token=token_id, now=now, by=by) != 1:
         raise InvalidToken
+
+
+async def spent(tx: Tx, owner: Owner, by: str, at: int) -> list[Token]:
+    """What was used up at that moment by that payment or customer. It looks through all tokens: for rare use."""
+    return await tx.all(_SPENT, owner, used_by=by, used_at=at)
 
 
 async def adopt(tx: Tx, owner: Owner, token_id: str) -> None:

@@ -115,8 +115,11 @@ def _one_line(text: str) -> bool:
     return text.isascii() and text.isprintable()
 
 
+_PLAIN = frozenset({str, int, bool, type(None)})
+
+
 def _fill(tree: object, values: Mapping[Blank, str]) -> Any:
-    if isinstance(tree, str | int | None):  # nearly all there is, and the tests below are slow
+    if type(tree) in _PLAIN:  # nearly all there is, and the tests below are slow
         return tree
     if isinstance(tree, Blank):
         return values.get(tree, _MISSING)
