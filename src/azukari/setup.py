@@ -13,8 +13,7 @@ import msgspec
 from azukari.core.config import SettingError, Settings
 from azukari.core.secret import Secret
 from azukari.db import migrate
-from azukari.db.open import check_files
-from azukari.db.open import open_stores
+from azukari.db.open import check_files, open_stores
 from azukari.merchants import service as merchants
 from azukari.merchants import store
 from azukari.merchants.keys import TEST

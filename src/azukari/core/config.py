@@ -11,6 +11,8 @@ from azukari.core.log import LEVELS, Level
 from azukari.core.secret import Secret
 
 PREFIX = "AZUKARI_"
+#: What the simulator can be told to do wrong; a test holds them against its own list.
+FAULTS = ("lost_request", "lost_reply", "duplicate_reply", "slow", "processor_down")
 
 
 class SettingError(Exception):
@@ -71,7 +73,7 @@ def read(environment: Mapping[str, str] | None = None) -> Settings:
         log_level=env.level("LOG_LEVEL"),
         worker_inside=env.flag("WORKER", True),
         simulator_delay=env.number("SIMULATOR_DELAY", 0, 60_000),
-        simulator_fault=env.text("SIMULATOR_FAULT"),
+        simulator_fault=env.choice("SIMULATOR_FAULT", FAULTS),
     )
 
 
@@ -103,6 +105,12 @@ class _Environment:
             if value == level:
                 return level
         raise SettingError(f"{PREFIX}{name} must be one of {', '.join(LEVELS)}.")
+
+    def choice(self, name: str, choices: tuple[str, ...]) -> str | None:
+        value = self.text(name)
+        if value is not None and value not in choices:
+            raise SettingError(f"{PREFIX}{name} must be one of {', '.join(choices)}.")
+        return value
 
     def flag(self, name: str, default: bool) -> bool:
         value = self.text(name)

@@ -13,6 +13,7 @@ from azukari.events import store as events
 from azukari.processors import attempts
 from azukari.processors.attempts import Attempt
 from azukari.processors.base import Approved, DeclinedBy, NotDone, Outcome
+from azukari.processors.credentials import Credential
 from azukari.processors.declines import Declined, NoAnswer, NotSentAnswer
 from azukari.tokens import given as tokens
 from azukari.tokens import store as token_store
@@ -38,7 +39,7 @@ async def create(call: Call, order: CustomerWrite) -> Answer:
     customer = Customer(
         merchant_id=call.owner.merchant_id, mode=call.owner.mode, id=call.new_id(), email=order.email or None,
         metadata=metadata.merged("{}", order.metadata), entry_id=None, source=None, exp_month=None, exp_year=None,
-        network_id=None, scenario=call.orders.scenario, external_id=None, version=1, created_at=call.now,
+        scenario=call.orders.scenario, external_id=None, version=1, created_at=call.now,
         deleted_at=None,
     )  # fmt: skip
     if order.payment_details is None:
@@ -128,8 +129,8 @@ async def _check_and_store(call: Call, order: CustomerWrite, customer: Customer,
     if isinstance(outcome, Approved) and not isinstance(details, str):
         sealed = await call.vault.seal(call.owner, details)
     # T3: what came of it.
-    change = _Change(customer, new, order, card, sealed)
-    stored = await persevere(call.db, _record_outcome, attempt, outcome, change, _Words.of(call, order))
+    change = _Change(attempt, customer, new, order, card, sealed)
+    stored = await persevere(call.db, _record_outcome, outcome, change, _Words.of(call, order))
     if card.token is not None and stored.answer.status != 200:
         await call.vault.shred(call.owner, card.token.entry_id)
     return stored
@@ -139,6 +140,7 @@ async def _check_and_store(call: Call, order: CustomerWrite, customer: Customer,
 class _Change:
     """A customer as it will be, or as it was read, what is to be written, and the card it gets."""
 
+    attempt: Attempt
     customer: Customer
     new: bool
     write: CustomerWrite
@@ -170,10 +172,9 @@ async def _record_check(
     return card
 
 
-async def _record_outcome(
-    tx: Tx, attempt: Attempt, outcome: Outcome | InvalidToken, change: _Change, words: _Words
-) -> _Stored:
+async def _record_outcome(tx: Tx, outcome: Outcome | InvalidToken, change: _Change, words: _Words) -> _Stored:
     """T3: write down what the check came to. Raises Locked, NotFound (deleted meanwhile)."""
+    attempt = change.attempt
     # Nobody need ask what became of a check that gave no answer: it moved nothing, and nothing was stored.
     done = outcome if isinstance(outcome, Approved | DeclinedBy) else NotDone()
     held = await attempts.finish(tx, attempt, done, words.now)
@@ -199,8 +200,10 @@ async def _with_card(tx: Tx, outcome: Approved, change: _Change, words: _Words) 
     customer = _rewritten(
         read, change.write, entry_id=card.use.entry_id if sealed is None else sealed.id,
         source=msgspec.json.encode(Source.of(shown)).decode(), exp_month=shown.month, exp_year=shown.year,
-        network_id=outcome.network_id,
     )  # fmt: skip
+    # Later charges name this transaction: it is kept with the details it is about.
+    credential = Credential.of(change.attempt, outcome, shown.brand, words.now)
+    await words.vault.set_credential(tx, owner, customer.entry_id or "", credential.encoded())
     if change.new:
         await store.save(tx, customer)
         return customer, None

@@ -29,7 +29,6 @@ customers = owned_table(
     sa.Column("source", Json),
     sa.Column("exp_month", Integer),
     sa.Column("exp_year", Integer),
-    sa.Column("network_id", Text),
     sa.Column("scenario", Text),
     sa.Column("external_id", Text),
     sa.Column("version", Integer, nullable=False),
@@ -44,7 +43,7 @@ class Customer(msgspec.Struct, frozen=True):
     """A row of ``customers``.
 
     source: what the wire shows of the saved details, JSON. entry_id: the vault's entry; None: nothing is saved.
-    network_id: the network's id of the transaction that checked the card. scenario: what every test payment ends in.
+    scenario: what every test payment ends in.
     version: raised by every change, which names the one it read.
     """
 
@@ -57,7 +56,6 @@ class Customer(msgspec.Struct, frozen=True):
     source: str | None
     exp_month: int | None
     exp_year: int | None
-    network_id: str | None
     scenario: str | None
     external_id: str | None
     version: int
@@ -85,7 +83,7 @@ _UPDATE: Statement[None] = Statement(
         version=customers.c.version + 1,
         **{
             name: sa.bindparam(f"new_{name}", type_=customers.c[name].type)
-            for name in ("email", "metadata", "entry_id", "source", "exp_month", "exp_year", "network_id")
+            for name in ("email", "metadata", "entry_id", "source", "exp_month", "exp_year")
         },
     ),
 )  # fmt: skip
@@ -132,7 +130,7 @@ async def update(tx: Tx, read: Customer, new: Customer) -> bool:
     changed = await tx.run(
         _UPDATE, Owner(read.merchant_id, read.mode), customer=read.id, read_version=read.version, new_email=new.email,
         new_metadata=new.metadata, new_entry_id=new.entry_id, new_source=new.source, new_exp_month=new.exp_month,
-        new_exp_year=new.exp_year, new_network_id=new.network_id,
+        new_exp_year=new.exp_year,
     )  # fmt: skip
     return changed == 1
 

@@ -13,7 +13,7 @@ from azukari.payments.errors import NothingToCharge, OrderNumTaken, TwoSources
 from azukari.payments.outcomes import Shown
 from azukari.payments.schemas import CardOut, More, PaymentCreate, PaymentOut, PaymentQuery, PaymentUpdate
 from azukari.payments.store import Payment
-from azukari.processors import attempts, machine
+from azukari.processors import attempts, credentials, machine
 from azukari.processors.attempts import Attempt
 from azukari.processors.base import NotDone, Outcome
 from azukari.tokens import given as tokens
@@ -156,11 +156,14 @@ async def _look(tx: Tx, owner: Owner, vault: Vault, plan: _Plan) -> _Ready:
         card = Card(await vault.find(tx, owner, customer.entry_id), customer.email)
     except EntryGone:
         raise NothingToCharge from None
+    if card.use.credential is None:
+        raise NothingToCharge  # never checked with the shopper present: no network would have it (SEC-22)
+    credential = credentials.decode(card.use.credential)
     attempt = plan.attempt
     if customer.scenario is not None:
         ordered = msgspec.structs.replace(machine.orders_of(attempt), scenario=customer.scenario)
         attempt = msgspec.structs.replace(attempt, orders=ordered.encoded())
-    return _Ready(attempt, _showing(plan.payment, card), card, customer.network_id)
+    return _Ready(attempt, _showing(plan.payment, card), card, credential.network_id)
 
 
 def _showing(payment: Payment, card: Card) -> Payment:

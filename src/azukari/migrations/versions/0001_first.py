@@ -153,7 +153,6 @@ def upgrade() -> None:
         sa.Column("source", TEXT),
         sa.Column("exp_month", sa.BigInteger()),
         sa.Column("exp_year", sa.BigInteger()),
-        sa.Column("network_id", TEXT),
         sa.Column("scenario", TEXT),
         sa.Column("external_id", TEXT),
         sa.Column("version", sa.BigInteger(), nullable=False),

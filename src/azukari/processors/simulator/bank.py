@@ -32,6 +32,7 @@ class BankOrder(msgspec.Struct):
     parent: str | None = None
     card: Card | None = None
     stored: bool = False
+    network_id: str | None = None
     orders: TestOrders = NO_ORDERS
 
 
@@ -89,7 +90,11 @@ class Bank:
     def _carry_out(self, ref: str, order: BankOrder) -> Line:
         line = self._book.recall(ref)
         if line is None:
-            line = Line(ref, order.kind, order.amount, order.currency, order.parent, self._decide(order))
+            line = Line(
+                ref, order.kind, order.amount, order.currency, order.parent, self._decide(order),
+                stored=order.stored, network_id=order.network_id,
+                code=order.card is not None and order.card.verification_value is not None,
+            )  # fmt: skip
             self._book.write(line)
         return line
 

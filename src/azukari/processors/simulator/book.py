@@ -15,7 +15,7 @@ _REMEMBERED = 20_000
 
 
 class Line(msgspec.Struct):
-    """An order and the bank's reply to it."""
+    """An order and the bank's reply to it. stored, network_id: of a card kept before. code: whether one came along."""
 
     ref: str
     kind: str
@@ -24,6 +24,9 @@ class Line(msgspec.Struct):
     parent: str | None
     reply: dict[str, str | None]
     voided: bool = False
+    stored: bool = False
+    network_id: str | None = None
+    code: bool = False
 
 
 _encode = msgspec.json.Encoder().encode
