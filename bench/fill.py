@@ -1,23 +1,29 @@
-"""Customers in bulk: sealed by the vault itself, written by the application's own statements, many rows at a time.
+"""Customers in bulk: sealed by the vault itself, as rows of the application's own statements, many at a time.
 
 A sealed card is bound to its row, so none is copied: each has its own data key, as if it had come through the API.
 """
 
+import os
 import sqlite3
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import asyncpg
+import httpx
 import msgspec
+import sqlalchemy as sa
 
+from azukari.app import asgi
+from azukari.core import log
 from azukari.core.config import Settings
 from azukari.customers import store as customers
-from azukari.customers.schemas import Source
 from azukari.customers.store import Customer
 from azukari.db import Owner, Statement
 from azukari.db.open import SqliteFiles
 from azukari.db.sqlite import drive
-from azukari.merchants import store as merchants
 from azukari.vault import FileKeyProvider, PaymentDetails, Vault
 from azukari.wiring import KEK_NAME, Parts
 
@@ -28,24 +34,36 @@ CHUNK = 5_000
 CHARGED = 10_000
 
 
-async def fill(settings: Settings, count: int) -> list[str]:
-    """Give the first merchant so many customers with a saved card; the ids of those to charge."""
-    parts = await Parts.assemble(settings)
-    try:
-        merchant = (await parts.db.read(merchants.list_merchants))[0]
-        owner = Owner(merchant.id, "test")
-        await parts.vault.ready(owner)
+async def fill(settings: Settings, key: str, count: int) -> list[str]:
+    """Give a merchant so many customers with a saved card; the ids of those to charge."""
+    async with calling(settings, key) as (parts, client):
+        reply = await client.post("/customers", json={"payment_details": CARD})
+        reply.raise_for_status()
+        owner = (await parts.keyring.resolve(key, None)).owner
+        like = await parts.db.read(customers.get, owner, reply.json()["id"])
         collected = _Collected()
+        collected.credential = (await parts.db.read(parts.vault.find, owner, like.entry_id or "")).credential
         vault = await _collecting(parts, collected)
         ids: list[str] = []
         for start in range(0, count, CHUNK):
             for _ in range(min(CHUNK, count - start)):
-                ids.append(await _add(parts, vault, collected, owner))
+                ids.append(await _add(parts, vault, collected, like))
             await _write(settings, collected)
         await vault.close()
         return ids[:: max(1, count // CHARGED)]
-    finally:
-        await parts.close()
+
+
+@asynccontextmanager
+async def calling(settings: Settings, key: str) -> AsyncIterator[tuple[Parts, httpx.AsyncClient]]:
+    """An installation opened in this process, and a client of it. It logs nothing."""
+    with Path(os.devnull).open("w") as nowhere, mock.patch.object(log._sink, "stream", nowhere):
+        parts = await Parts.assemble(settings)
+        transport = httpx.ASGITransport(asgi(parts))
+        try:
+            async with httpx.AsyncClient(transport=transport, base_url="http://bench/api/v1", auth=(key, "")) as client:
+                yield parts, client
+        finally:
+            await parts.close()
 
 
 async def _collecting(parts: Parts, collected: "_Collected") -> Vault:
@@ -60,31 +78,28 @@ async def _collecting(parts: Parts, collected: "_Collected") -> Vault:
     return vault
 
 
-async def _add(parts: Parts, vault: Vault, collected: "_Collected", owner: Owner) -> str:
-    now = parts.clock.now()
-    details = PaymentDetails.parse(CARD, now=now)
-    sealed = await vault.seal(owner, details)
+async def _add(parts: Parts, vault: Vault, collected: "_Collected", like: Customer) -> str:
+    """One more customer: a row like that of the one who came through the API, with a card of its own."""
+    owner, now = Owner(like.merchant_id, like.mode), parts.clock.now()
+    sealed = await vault.seal(owner, PaymentDetails.parse(CARD, now=now))
     await vault.add(collected, owner, sealed, now)
-    shown = details.masked
-    customer = Customer(
-        merchant_id=owner.merchant_id, mode=owner.mode, id=parts.ids.new(), email=None, metadata="{}",
-        entry_id=sealed.id, source=msgspec.json.encode(Source.of(shown)).decode(), exp_month=shown.month,
-        exp_year=shown.year, network_id=parts.ids.new()[:15], scenario=None, external_id=None, version=1,
-        created_at=now, deleted_at=None,
-    )  # fmt: skip
+    customer = msgspec.structs.replace(like, id=parts.ids.new(), entry_id=sealed.id, created_at=now)
     await customers.save(collected, customer)
     return customer.id
 
 
 class _Collected:
-    """A transaction that only notes down what would be written."""
+    """A transaction that only notes down what would be written. credential: goes with each card."""
 
     def __init__(self) -> None:
+        self.credential: str | None = None
         self.rows: dict[Statement[Any], list[dict[str, Any]]] = {}
 
     async def run(self, statement: Statement[Any], owner: Owner | None, /, **params: Any) -> int:
         if owner is not None:
             params["merchant_id"], params["mode"] = owner
+        if "credential" in params:
+            params["credential"] = self.credential
         self.rows.setdefault(statement, []).append(params)
         return 1
 
@@ -113,10 +128,28 @@ async def _write(settings: Settings, collected: _Collected) -> None:
     connection = await asyncpg.connect(settings.database_url.reveal())
     try:
         for statement, each in rows.items():
-            compiled = statement.postgres
-            await connection.executemany(compiled.sql, [compiled.args({**row, **compiled.constants}) for row in each])
+            table: sa.Table = statement.query.table  # type: ignore[attr-defined]
+            columns = [name for name in each[0] if name in table.c]
+            await connection.copy_records_to_table(
+                table.name, schema_name=table.schema, columns=columns,
+                records=[[row[name] for name in columns] for row in each],
+            )  # fmt: skip
     finally:
         await connection.close()
+
+
+async def settle(settings: Settings) -> None:
+    """What a database does by itself some time after a load: PostgreSQL's statistics, everybody's checkpoint."""
+    if settings.database_url is None:
+        for store in (SqliteFiles.of(settings.data).keys, SqliteFiles.of(settings.data).main):
+            connection = store.open()
+            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+            connection.close()
+    else:
+        server = await asyncpg.connect(settings.database_url.reveal())
+        await server.execute("VACUUM ANALYZE")
+        await server.execute("CHECKPOINT")
+        await server.close()
 
 
 def _write_sqlite(settings: Settings, rows: dict[Statement[Any], list[dict[str, Any]]]) -> None:

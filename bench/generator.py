@@ -3,8 +3,8 @@
 It must cost next to nothing, for it shares two cores with what it measures: plain sockets under ``epoll``, no HTTP
 library, nothing parsed but the status and ``Content-Length``. Everybody is measured with this one.
 
-Run as ``python -m bench.generator``: the orders come as JSON on standard input; ``begin`` and ``end`` are printed at the
-edges of the measured window, then the result as JSON.
+Run as ``python -m bench.generator``: the orders come as JSON on standard input; ``begin`` and ``end`` are printed at
+the edges of the measured window, then the result as JSON.
 """
 
 import json

@@ -16,12 +16,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.request import Request, urlopen
 
-from azukari.core.config import Settings
-from azukari.core.secret import Secret
-from bench.fill import fill
+import asyncpg
 from tests import postgres
 
+from azukari.core.config import Settings
+from azukari.core.secret import Secret
+from bench import load
+from bench.fill import fill, settle
+
 BIN = Path(sys.executable).parent
+#: Thousands of charges.
+HISTORY_SECONDS = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,14 +43,24 @@ class Template:
 
 
 def make_template(home: Path, database: str | None, customers: int) -> Template:
-    """``azukari init``, and so many customers with a saved card."""
+    """``azukari init``, so many customers with a saved card, and a little history.
+
+    Without the history PostgreSQL would plan for empty tables, and scan them as they fill, until its statistics come.
+    """
     data = home / f"template-{'postgres' if database else 'sqlite'}-{customers}"
     shown = subprocess.run(
         [BIN / "azukari", "init", "--json", *_options(data, database)], env=_environment(), check=True,
         capture_output=True, text=True,
     ).stdout  # fmt: skip
     settings = Settings(data=data, database_url=Secret(database) if database else None)
-    return Template(data, database, json.loads(shown)["secret_key"], asyncio.run(fill(settings, customers)))
+    key = json.loads(shown)["secret_key"]
+    template = Template(data, database, key, asyncio.run(fill(settings, key, customers)))
+    with serve(data, database, key) as server:
+        load.measure(
+            server.port, load.charges(key, template.customers), load.Window(HISTORY_SECONDS, 0), connections=64
+        )
+    asyncio.run(settle(settings))
+    return template
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,12 +82,26 @@ def copied(template: Template) -> Iterator[tuple[Path, str | None]]:
     shutil.copytree(template.data, data)
     try:
         if template.database is not None:
-            database = asyncio.run(postgres.create_database(template.database, template.database))
+            database = asyncio.run(_copied_database(template.database))
         yield data, database
     finally:
         if database is not None:
             asyncio.run(postgres.drop_database(database))
         shutil.rmtree(home, ignore_errors=True)
+
+
+def new_database(url: str) -> str:
+    """An empty database on a server."""
+    return asyncio.run(postgres.create_database(url))
+
+
+async def _copied_database(template: str) -> str:
+    url = await postgres.create_database(template, template)
+    # Everybody begins just after a checkpoint: what one wrote to the log is not what the next one pays for.
+    connection = await asyncpg.connect(url)
+    await connection.execute("CHECKPOINT")
+    await connection.close()
+    return url
 
 
 @contextmanager

@@ -30,13 +30,24 @@ def posts(path: str, key: str, forms: Sequence[dict[str, str]], **headers: str) 
     return Requests(head, [f"{len(body)}\r\n\r\n{body}" for body in bodies])
 
 
+def charges(key: str, customers: Sequence[str], **headers: str) -> Requests:
+    """Charges of stored customers, in turn: the form a merchant's ``curl`` sends."""
+    forms = [{"amount": "1000", "currency": "JPY", "customer": customer} for customer in customers]
+    return posts("/api/v1/payments", key, forms, **headers)
+
+
 def gets(paths: Sequence[str], key: str) -> Requests:
     """Requests without a body."""
     return Requests("GET ", [f"{path} HTTP/1.1\r\n{_common(key)}\r\n" for path in paths])
 
 
+def basic(key: str) -> str:
+    """An ``Authorization`` header's value."""
+    return f"Basic {b64encode(f'{key}:'.encode()).decode()}"
+
+
 def _common(key: str) -> str:
-    return f"Host: localhost\r\nAuthorization: Basic {b64encode(f'{key}:'.encode()).decode()}\r\nAccept: */*\r\n"
+    return f"Host: localhost\r\nAuthorization: {basic(key)}\r\nAccept: */*\r\n"
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,16 +60,20 @@ class Window:
 
 @dataclass(slots=True)
 class Measured:
-    """What a window showed. cpu_us: per answer, of the server's processes; database_cpu_us: of PostgreSQL's."""
+    """What a window showed. cpu_us: per answer, of the server's processes; database_cpu_us: of PostgreSQL's.
+    stored: objects in a rival's store at the end.
+    """
 
     per_second: float
     p50_ms: float | None = None
     p99_ms: float | None = None
     p999_ms: float | None = None
+    mean_ms: float | None = None
     errors: int = 0
     cpu_us: float | None = None
     database_cpu_us: float | None = None
     generator_cpu_us: float | None = None
+    stored: int | None = None
     notes: list[str] = field(default_factory=list)
 
 
@@ -77,6 +92,7 @@ def generating(
         assert generator.stdin is not None
         generator.stdin.write(json.dumps(orders))
         generator.stdin.close()
+        generator.stdin = None  # for communicate()
         yield generator
 
 

@@ -18,6 +18,25 @@ def resident_bytes(pid: int) -> int:
     return sum(int(fields[21]) for _, fields in _tree(pid)) * _PAGE
 
 
+class Busy:
+    """How busy the machine is with others, from now on."""
+
+    def __init__(self) -> None:
+        self._total, self._idle = _machine()
+        self._ours = cpu_seconds(os.getpid())
+
+    def others(self) -> float:
+        """The share of the machine's time that neither we nor our children used, nor nobody."""
+        total, idle = (now - then for now, then in zip(_machine(), (self._total, self._idle), strict=True))
+        return max(0.0, total - idle - (cpu_seconds(os.getpid()) - self._ours)) / total
+
+
+def _machine() -> tuple[float, float]:
+    """Seconds of all cores together: in all, and of these idle."""
+    times = [int(field) * _TICK for field in Path("/proc/stat").read_text().splitlines()[0].split()[1:9]]
+    return sum(times), times[3] + times[4]
+
+
 def _tree(pid: int) -> Iterator[tuple[int, list[str]]]:
     family = {pid}
     # Children have later numbers than their parents, unless the numbers have gone round once.

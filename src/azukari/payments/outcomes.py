@@ -93,6 +93,16 @@ async def record_outcome(
     return Recorded(answer)
 
 
+async def record_refund(
+    tx: Tx, attempt: Attempt, outcome: Outcome, event_ids: tuple[str, ...], now: int, again_at: int | None,
+    refusal: ApiError | None = None,
+) -> Recorded:  # fmt: skip
+    """:func:`record_outcome` in a transaction of its own: refunds of one payment may run side by side, and in lock step
+    each would show the others' rows beside its own amount.
+    """
+    return await record_outcome(tx, attempt, outcome, event_ids, now, again_at, refusal)
+
+
 @dataclass(frozen=True, slots=True)
 class _Changed:
     payment: Payment | None
@@ -180,9 +190,13 @@ async def _already_recorded(
             return Recorded(Answer(202, body))
 
 
-def _event_ids(parts: Parts, attempt: Attempt) -> tuple[str, ...]:
-    """One for each event the outcome may raise: a refund of the whole rest raises two."""
-    return (parts.ids.new(), parts.ids.new()) if attempt.kind == "refund" else (parts.ids.new(),)
+async def _record(
+    parts: Parts, attempt: Attempt, outcome: Outcome, now: int, again_at: int | None, refusal: ApiError | None = None
+) -> Recorded:
+    if attempt.kind == "refund":
+        ids = (parts.ids.new(), parts.ids.new())  # a refund of the whole rest raises two events
+        return await parts.db.write(record_refund, attempt, outcome, ids, now, again_at, refusal)
+    return await parts.db.write(record_outcome, attempt, outcome, (parts.ids.new(),), now, again_at, refusal)
 
 
 async def conclude(
@@ -207,9 +221,7 @@ async def _conclude(parts: Parts, attempt: Attempt, outcome: Outcome, refusal: A
     now = parts.clock.now()
     processor = parts.processors.named(attempt.processor)
     again_at = None if processor is None else machine.ask_again_at(processor, attempt, now)
-    recorded = await parts.db.write(
-        record_outcome, attempt, outcome, _event_ids(parts, attempt), now, again_at, refusal
-    )  # fmt: skip
+    recorded = await _record(parts, attempt, outcome, now, again_at, refusal)
     if recorded.late and processor is not None:
         # Approved after all, when we had already said that nothing happened: that must become true.
         undone = await processor.void(Owner(attempt.merchant_id, attempt.mode), attempt.ref)
@@ -227,8 +239,7 @@ async def settle(parts: Parts, attempt: Attempt) -> None:
     if attempt.state == "prepared":
         await tokens.drop_value(parts, attempt)
     outcome = await machine.settle(processor, attempt, now)
-    ids = _event_ids(parts, attempt)
     again_at = now + ASK_AGAIN if now - attempt.created_at < GIVE_UP else None
     if isinstance(outcome, Unsettled) and again_at is None:
         log.warning("attempt.needs_a_person", attempt=attempt.id, payment=attempt.payment_id)
-    await parts.db.write(record_outcome, attempt, outcome, ids, now, again_at, None)
+    await _record(parts, attempt, outcome, now, again_at)

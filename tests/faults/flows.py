@@ -1,0 +1,277 @@
+"""Every way through the server that commits or calls: what a crash is tried in."""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Any
+
+import httpx
+
+from azukari.core.clock import DAY, HOUR
+from tests.faults.sites import Site
+from tests.faults.truth import OPEN_ATTEMPTS
+from tests.house import Api, card
+
+MASTER = "5555555555554444"
+#: The bank declines it for want of funds.
+POOR = "4123111111111000"
+
+
+@dataclass
+class Scene:
+    """One try of a flow: what was prepared for it. acknowledged: answers that must stay true, by their paths."""
+
+    number: int
+    made: dict[str, Any] = field(default_factory=dict)
+    acknowledged: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def key(self) -> dict[str, str]:
+        """The headers of a request with the try's own idempotency key."""
+        return {"X-KOMOJU-IDEMPOTENCY": f"try-{self.number}"}
+
+    def keep(self, name: str, reply: httpx.Response) -> Any:
+        """Remember an answer that was given."""
+        assert reply.status_code == 200, reply.text
+        body = reply.json()
+        self.made[name] = body["id"]
+        if body["resource"] in ("payment", "customer"):
+            self.acknowledged[f"/{body['resource']}s/{body['id']}"] = body
+        return body
+
+
+Prepare = Callable[[Api, Scene], Awaitable[None]]
+Act = Callable[[Api, Scene], Awaitable[httpx.Response]]
+
+
+async def nothing(api: Api, scene: Scene) -> None:
+    """There is nothing to prepare, or to look at."""
+
+
+@dataclass(frozen=True)
+class Flow:
+    """prepare: runs undisturbed. act: one request, killed at each of its points; the same again gives the one answer.
+
+    check: what must be true afterwards, besides what must always be. changes: the acknowledged thing itself changes.
+    anew: on an installation that nobody has used.
+    """
+
+    name: str
+    act: Act
+    prepare: Prepare = nothing
+    check: Prepare = nothing
+    keyed: bool = True
+    changes: bool = False
+    anew: bool = False
+    status: int = 200
+
+    def __str__(self) -> str:
+        return self.name
+
+
+# What is prepared
+
+
+async def a_customer(api: Api, scene: Scene) -> None:
+    scene.keep("customer", await api.post("/customers", json={"payment_details": card(), "email": "a@example.com"}))
+
+
+async def a_token(api: Api, scene: Scene) -> None:
+    scene.made["token"] = await api.token(verification_value="123")
+
+
+async def a_poor_token(api: Api, scene: Scene) -> None:
+    scene.made["token"] = await api.token(POOR, verification_value="123")
+
+
+async def a_hold(api: Api, scene: Scene) -> None:
+    await a_customer(api, scene)
+    scene.keep("payment", await _charge(api, {"customer": scene.made["customer"], "capture": "false"}))
+
+
+async def a_payment(api: Api, scene: Scene) -> None:
+    await a_customer(api, scene)
+    scene.keep("payment", await _charge(api, {"customer": scene.made["customer"]}))
+
+
+async def an_answered_key(api: Api, scene: Scene) -> None:
+    scene.keep("token", await make_token(api, scene))
+
+
+# What is done
+
+
+async def _charge(api: Api, order: dict[str, Any], headers: dict[str, str] | None = None) -> httpx.Response:
+    return await api.post("/payments", json={"amount": 1000, "currency": "JPY", **order}, headers=headers)
+
+
+async def add_customer_with_card(api: Api, scene: Scene) -> httpx.Response:
+    details = card(verification_value="123")
+    return await api.post("/customers", json={"payment_details": details}, headers=scene.key)
+
+
+async def add_customer_with_token(api: Api, scene: Scene) -> httpx.Response:
+    return await api.post("/customers", json={"payment_details": scene.made["token"]}, headers=scene.key)
+
+
+async def add_bare_customer(api: Api, scene: Scene) -> httpx.Response:
+    return await api.post("/customers", json={"email": "b@example.com"}, headers=scene.key)
+
+
+async def replace_card(api: Api, scene: Scene) -> httpx.Response:
+    return await api.patch(f"/customers/{scene.made['customer']}", json={"payment_details": card(MASTER)})
+
+
+async def rename_customer(api: Api, scene: Scene) -> httpx.Response:
+    return await api.patch(f"/customers/{scene.made['customer']}", json={"email": "c@example.com"})
+
+
+async def delete_customer(api: Api, scene: Scene) -> httpx.Response:
+    return await api.delete(f"/customers/{scene.made['customer']}")
+
+
+async def make_token(api: Api, scene: Scene) -> httpx.Response:
+    details = card(verification_value="123")
+    return await api.post("/tokens", json={"payment_details": details}, headers=scene.key)
+
+
+async def charge_customer(api: Api, scene: Scene) -> httpx.Response:
+    return await _charge(api, {"customer": scene.made["customer"]}, scene.key)
+
+
+async def charge_customer_without_key(api: Api, scene: Scene) -> httpx.Response:
+    return await _charge(api, {"customer": scene.made["customer"]})
+
+
+async def charge_token(api: Api, scene: Scene) -> httpx.Response:
+    return await _charge(api, {"payment_details": scene.made["token"]}, scene.key)
+
+
+async def charge_card(api: Api, scene: Scene) -> httpx.Response:
+    return await _charge(api, {"payment_details": card(verification_value="123")}, scene.key)
+
+
+async def charge_poor_card(api: Api, scene: Scene) -> httpx.Response:
+    return await _charge(api, {"payment_details": card(POOR, verification_value="123")}, scene.key)
+
+
+async def authorize(api: Api, scene: Scene) -> httpx.Response:
+    return await _charge(api, {"customer": scene.made["customer"], "capture": "false"}, scene.key)
+
+
+async def capture(api: Api, scene: Scene) -> httpx.Response:
+    return await api.post(f"/payments/{scene.made['payment']}/capture", headers=scene.key)
+
+
+async def capture_a_part(api: Api, scene: Scene) -> httpx.Response:
+    return await api.post(f"/payments/{scene.made['payment']}/capture", json={"amount": 400}, headers=scene.key)
+
+
+async def refund_a_part(api: Api, scene: Scene) -> httpx.Response:
+    return await api.post(f"/payments/{scene.made['payment']}/refund", json={"amount": 300}, headers=scene.key)
+
+
+async def cancel(api: Api, scene: Scene) -> httpx.Response:
+    return await api.post(f"/payments/{scene.made['payment']}/cancel", headers=scene.key)
+
+
+async def describe_payment(api: Api, scene: Scene) -> httpx.Response:
+    return await api.patch(f"/payments/{scene.made['payment']}", json={"description": "card 4111 1111 1111 1111?"})
+
+
+async def ask_with_card_number(api: Api, scene: Scene) -> httpx.Response:
+    return await api.get("/payments", params={"external_order_num": "4111111111111111"})
+
+
+# What must be true
+
+
+async def the_token_is_used_up(api: Api, scene: Scene) -> None:
+    reply = await _charge(api, {"payment_details": scene.made["token"]})
+    assert (reply.status_code, reply.json()["error"]["code"]) == (422, "invalid_token")
+
+
+async def the_customer_can_be_charged(api: Api, scene: Scene) -> None:
+    assert (await charge_customer_without_key(api, scene)).status_code == 200
+
+
+async def the_customer_is_gone(api: Api, scene: Scene) -> None:
+    assert (await api.get(f"/customers/{scene.made['customer']}")).status_code == 404
+    assert (await charge_customer_without_key(api, scene)).status_code == 404
+
+
+FLOWS = (
+    Flow("a customer with a raw card", add_customer_with_card),
+    Flow("a customer with a token", add_customer_with_token, a_token, the_token_is_used_up),
+    Flow("a customer with a declined token", add_customer_with_token, a_poor_token, the_token_is_used_up, status=502),
+    Flow("a bare customer", add_bare_customer),
+    Flow("another card", replace_card, a_customer, the_customer_can_be_charged, keyed=False, changes=True),
+    Flow("another address", rename_customer, a_customer, the_customer_can_be_charged, keyed=False, changes=True),
+    Flow("a deleted customer", delete_customer, a_customer, the_customer_is_gone, keyed=False, changes=True),
+    Flow("a token", make_token),
+    Flow("the first token", make_token, anew=True),
+    Flow("a token asked for again", make_token, an_answered_key),
+    Flow("a charge", charge_customer, a_customer),
+    Flow("a charge without a key", charge_customer_without_key, a_customer, keyed=False),
+    Flow("a charge by token", charge_token, a_token, the_token_is_used_up),
+    Flow("a charge by raw card", charge_card),
+    Flow("a declined charge", charge_poor_card, status=502),
+    Flow("an authorisation", authorize, a_customer),
+    Flow("a capture", capture, a_hold, changes=True),
+    Flow("a capture of a part", capture_a_part, a_hold, changes=True),
+    Flow("a refund", refund_a_part, a_payment, changes=True),
+    Flow("a cancellation", cancel, a_hold, changes=True),
+    Flow("another description", describe_payment, a_payment, keyed=False, changes=True),
+    Flow("a card number in a URL", ask_with_card_number, keyed=False, status=400),
+)
+
+
+# What the worker has to clear up
+
+
+async def leave_work(site: Site, number: int) -> None:
+    """Leave behind, with a server whose worker stands still, something for each of the worker's steps."""
+    await _leave_open_check(site)
+    async with site.serving() as api:
+        customer = await api.customer()
+        headers = {"X-KOMOJU-IDEMPOTENCY": f"old-{number}"}
+        lost = await api.charge(customer, headers={"Azukari-Fault": "lost_reply", **headers})
+        assert lost.status_code == 202, lost.text
+        held = await api.post(
+            "/payments", json={"amount": 700, "currency": "JPY", "customer": customer, "capture": "false"}
+        )  # fmt: skip
+        assert held.json()["status"] == "authorized"
+        await api.token(verification_value="123")
+    await _leave_stray_key(site, number)
+
+
+async def _leave_open_check(site: Site) -> None:
+    """A customer's card was being checked when the server died."""
+    async with site.serving(delay=60_000) as api:
+        checking = asyncio.ensure_future(api.customer())
+        while not await site.rows.all(OPEN_ATTEMPTS):
+            await asyncio.sleep(0.01)
+    with suppress(httpx.TransportError):
+        await checking
+
+
+async def _leave_stray_key(site: Site, number: int) -> None:
+    """A data key whose record never came."""
+    made = time.time_ns() // 1_000_000 + site.ahead + 32 * DAY - 2 * HOUR
+    await site.rows.change(f"""
+        INSERT INTO azukari_keys.deks (merchant_id, mode, id, gen, mk_version, wrapped, created_at)
+        SELECT merchant_id, mode, 'stray-{number}', 1, mk_version, wrapped, {made} FROM azukari_keys.deks LIMIT 1
+    """)
+
+
+#: What is left of it until the worker is through.
+WORK = (
+    OPEN_ATTEMPTS,
+    "SELECT id FROM payments WHERE status = 'authorized'",
+    "SELECT id FROM tokens",
+    "SELECT id FROM azukari_keys.deks WHERE id LIKE 'stray-%'",
+    "SELECT id FROM azukari_sad.sad_values",
+    "SELECT id FROM idempotency_keys",
+)

@@ -1,0 +1,228 @@
+"""kill -9 at every point the engines and the vault's relay announce, in every flow (REL-2).
+
+The list of points is the server's own: a first run writes down what a flow announces, then each of these points ends
+a run of its own. Afterwards the installation is started again and held against the bank's book.
+"""
+
+import ast
+import importlib
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+import azukari
+from azukari.core.clock import DAY, MINUTE
+from azukari.db.units import name_of
+from tests.faults.crashing_server import Death
+from tests.faults.flows import FLOWS, WORK, Flow, Scene, leave_work
+from tests.faults.sites import Site
+from tests.faults.truth import OPEN_ATTEMPTS, hold_against_book
+from tests.house import Api
+
+
+@pytest.mark.parametrize("flow", FLOWS, ids=str)
+async def test_a_flow_survives_a_kill_at_each_of_its_points(flow: Flow, site: Site, tmp_path: Path) -> None:
+    scene = await _prepare_first(flow, site)
+    recorded = await _record(flow, site, scene, tmp_path / "trace")
+    assert recorded
+
+    scene = await _check(flow, site, scene, None)
+    for death in recorded:
+        reply = await _die_in(flow, site, scene, death)
+        scene = await _check(flow, site, scene, reply)
+
+
+async def _prepare_first(flow: Flow, site: Site) -> Scene:
+    """Some points come once in the life of an installation: they are past now, and only ``anew`` brings them back."""
+    async with site.serving() as api:
+        await api.token()
+        await site.until_none("SELECT id FROM api_keys WHERE kind = 'sk' AND last_used_at IS NULL")
+        scene = await _prepare(flow, api, Scene(0))
+    await _renew(flow, site)
+    return scene
+
+
+async def _prepare(flow: Flow, api: Api, scene: Scene) -> Scene:
+    await flow.prepare(api, scene)
+    return scene
+
+
+async def _renew(flow: Flow, site: Site) -> None:
+    if flow.anew:
+        await site.rows.change("DELETE FROM azukari_keys.merchant_keys")
+        await site.rows.change("UPDATE api_keys SET last_used_at = NULL")
+
+
+async def _record(flow: Flow, site: Site, scene: Scene, trace: Path) -> list[Death]:
+    """The points of an undisturbed run, each with its number among those of its name."""
+    async with site.serving(trace=trace) as api:
+        reply = await flow.act(api, scene)
+        assert reply.status_code == flow.status, reply.text
+    points = trace.read_text().split()
+    return [Death(point, points[: place + 1].count(point)) for place, point in enumerate(points)]
+
+
+async def _check(flow: Flow, site: Site, scene: Scene, reply: httpx.Response | None) -> Scene:
+    """Start again, let the worker settle what was left open, and look whether all is well. What comes next to try."""
+    site.ahead += MINUTE
+    async with site.serving(worker=True) as api:
+        await site.until_none(OPEN_ATTEMPTS)
+        await hold_against_book(site.rows, site.settings.data)
+        await _nothing_acknowledged_is_lost(flow, api, scene)
+        await _the_same_again_is_answered(flow, site, api, scene, reply)
+        await flow.check(api, scene)
+        await hold_against_book(site.rows, site.settings.data)
+        scene = await _prepare(flow, api, Scene(scene.number + 1))
+    await _renew(flow, site)
+    return scene
+
+
+async def _die_in(flow: Flow, site: Site, scene: Scene, death: Death) -> httpx.Response | None:
+    """The server's answer, where it still gave one."""
+    async with site.serving(death=death) as api:
+        reply = None
+        try:
+            reply = await flow.act(api, scene)
+        except httpx.TransportError:
+            pass
+        await site.until_dead()
+    return reply
+
+
+async def _nothing_acknowledged_is_lost(flow: Flow, api: Api, scene: Scene) -> None:
+    for path, body in scene.acknowledged.items():
+        reply = await api.get(path)
+        if flow.changes:
+            assert reply.status_code in (200, 404)
+        else:
+            assert reply.json() == body
+    assert (await api.get("/events")).status_code == 200
+
+
+async def _the_same_again_is_answered(
+    flow: Flow, site: Site, api: Api, scene: Scene, given: httpx.Response | None
+) -> None:
+    """Once and for all: what took place keeps its answer, what did not takes place now, and never anything twice."""
+    begun = await _of_key(site, scene, "idempotency_keys WHERE id")
+    again = await flow.act(api, scene)
+    if not flow.keyed:
+        assert again.status_code in (flow.status, 404)
+        return
+    assert again.status_code in (flow.status, 504)
+    assert _replayed(again) == bool(begun)
+    if given is not None:
+        assert again.content == given.content
+    repeated = await flow.act(api, scene)
+    assert (repeated.status_code, repeated.content, _replayed(repeated)) == (again.status_code, again.content, True)
+    assert len(await _of_key(site, scene, "attempts WHERE idempotency_key")) <= 1
+    if again.status_code == 200 and again.json()["resource"] != "token":
+        shown = await api.get(f"/{again.json()['resource']}s/{again.json()['id']}")
+        assert shown.json() == again.json()
+
+
+async def _of_key(site: Site, scene: Scene, where: str) -> list[dict[str, Any]]:
+    return await site.rows.all(f"SELECT * FROM {where} = 'try-{scene.number}'")
+
+
+def _replayed(reply: httpx.Response) -> bool:
+    return reply.headers.get("X-Idempotent-Replayed") == "true"
+
+
+async def test_the_worker_survives_a_kill_at_each_of_its_points(site: Site, tmp_path: Path) -> None:
+    recorded = await _record_worker(site, tmp_path / "trace")
+    assert recorded
+
+    for number, death in enumerate(recorded, 1):
+        await leave_work(site, number)
+        site.ahead += 32 * DAY
+        async with site.serving(worker=True, death=death):
+            await site.until_dead()
+        site.ahead += MINUTE
+        async with site.serving(worker=True) as api:
+            await _until_worked_off(site)
+            await hold_against_book(site.rows, site.settings.data)
+            assert set(await site.rows.column("SELECT status FROM payments")) == {"captured", "expired"}
+            assert (await api.get("/payments")).json()["total"] == 2 * (number + 1)
+
+
+async def _record_worker(site: Site, trace: Path) -> list[Death]:
+    await leave_work(site, 0)
+    site.ahead += 32 * DAY
+    async with site.serving(worker=True, trace=trace):
+        await _until_worked_off(site)
+    points = trace.read_text().split()
+    return [Death(point, 1) for point in dict.fromkeys(points)]
+
+
+async def _until_worked_off(site: Site) -> None:
+    for left in WORK:
+        await site.until_none(left)
+
+
+async def test_every_unit_that_writes_is_part_of_a_flow(site: Site, tmp_path: Path) -> None:
+    trace = tmp_path / "trace"
+    scenes = [(flow, Scene(number)) for number, flow in enumerate(FLOWS)]
+    async with site.serving(trace=trace) as api:
+        for flow, scene in scenes:
+            await flow.prepare(api, scene)
+            await flow.act(api, scene)
+    await leave_work(site, 0)
+    site.ahead += 32 * DAY
+    async with site.serving(worker=True, trace=trace):
+        await _until_worked_off(site)
+
+    killed = {point.rpartition(":")[2] for point in trace.read_text().split() if point.startswith("commit:")}
+
+    assert _units_written() - killed == SET_UP_ONLY
+    assert killed <= _units_written()
+
+
+#: Units that no server runs: setting up and administration, offline.
+SET_UP_ONLY = {
+    "merchants.service._add_keys",
+    "merchants.store.add_merchant",
+    "merchants.store.revoke",
+    "vault.inside.keys._add_roots",
+}
+
+
+def _units_written() -> set[str]:
+    """Every unit the code gives to a database to write, found in the code itself."""
+    found = set()
+    source = Path(azukari.__file__).parent
+    for path in source.rglob("*.py"):
+        if source / "db" in path.parents or source / "migrations" in path.parents:
+            continue
+        module = importlib.import_module(".".join(("azukari", *path.relative_to(source).with_suffix("").parts)))
+        for call in ast.walk(ast.parse(path.read_text())):
+            if isinstance(call, ast.Call) and (unit := _unit_of(call)) is not None:
+                found.add(name_of(_named(unit, module)))
+    return found
+
+
+def _unit_of(call: ast.Call) -> ast.expr | None:
+    """The unit of ``anything.write(unit, …)`` on a database, or of ``persevere(db, unit, …)``."""
+    match call.func:
+        case ast.Attribute(
+            ast.Attribute(attr="db" | "stores" | "main" | "_db" | "_main" | "_keys" | "_store"), "write"
+        ):
+            return call.args[0]
+        case ast.Attribute(ast.Name("db" | "main" | "keys" | "store"), "write"):
+            return call.args[0]
+        case ast.Name("persevere"):
+            return call.args[1]
+    return None
+
+
+def _named(unit: ast.expr, module: Any) -> Any:
+    """The function behind a name in the code; ``call.vault.audit`` and its like are the vault's."""
+    text = ast.unparse(unit).replace("call.vault.", "Vault.").replace("parts.vault.", "Vault.")
+    return eval(text, {**vars(module), "Vault": azukari.vault.Vault})
+
+
+def test_the_code_that_finds_units_finds_them() -> None:
+    units = _units_written()
+
+    assert {"payments.service.record_intent", "payments.outcomes.record_outcome"} <= units

@@ -1,0 +1,132 @@
+"""The independent truth: the book of the simulator's bank. Here the installation is held against it."""
+
+from collections import Counter, defaultdict
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from azukari.processors.simulator.book import Line
+from tests.faults.sites import Rows
+
+OPEN_ATTEMPTS = "SELECT id, kind, state FROM attempts WHERE state IN ('prepared', 'sent', 'unknown')"
+#: Where a verification value is that its token's attempt should have used up.
+LEFT_VALUES = """
+    SELECT s.id FROM azukari_sad.sad_values s JOIN tokens t
+    ON t.merchant_id = s.merchant_id AND t.mode = s.mode AND t.entry_id = s.id WHERE t.used_at IS NOT NULL
+"""
+#: Cards that could be opened and that no customer and no token has any more.
+FORGOTTEN_CARDS = """
+    SELECT e.id FROM vault_entries e WHERE e.shredded_at IS NULL AND e.retired_at IS NULL
+    AND NOT EXISTS (SELECT 1 FROM customers c WHERE c.entry_id = e.id)
+    AND NOT EXISTS (SELECT 1 FROM tokens t WHERE t.entry_id = e.id)
+"""
+
+
+@dataclass
+class Book:
+    """What the bank did."""
+
+    by_ref: dict[str, Line] = field(default_factory=dict)
+    orders: Counter[str] = field(default_factory=Counter)
+
+    @classmethod
+    def read(cls, data: Path) -> "Book":
+        book, path = cls(), data / "simulator.jsonl"
+        for encoded in path.read_bytes().splitlines() if path.exists() else []:
+            line = msgspec.json.decode(encoded, type=Line)
+            book.by_ref[line.ref] = line
+            book.orders[line.ref] += not line.voided
+        return book
+
+    def approved(self, ref: str) -> bool:
+        """Whether an order has an effect that stands."""
+        line = self.by_ref.get(ref)
+        return line is not None and line.reply["result"] == "approved" and not line.voided
+
+    def declined(self, ref: str) -> bool:
+        line = self.by_ref.get(ref)
+        return line is not None and line.reply["result"] == "declined"
+
+    def taken(self) -> int:
+        """How many sales and authorisations stand."""
+        return sum(self.approved(ref) for ref, line in self.by_ref.items() if line.kind in ("sale", "authorize"))
+
+
+@dataclass
+class Balance:
+    """A payment as the bank knows it."""
+
+    status: str = "failed"
+    captured: int = 0
+    refunded: int = 0
+
+    def add(self, kind: str, amount: int) -> None:
+        match kind:
+            case "sale" | "capture":
+                self.status, self.captured = "captured", amount
+            case "authorize":
+                self.status = "authorized"
+            case "cancel":
+                self.status = "cancelled"
+            case "refund":
+                self.refunded += amount
+                self.status = "refunded" if self.refunded == self.captured else self.status
+
+
+async def hold_against_book(rows: Rows, data: Path) -> Book:
+    """Everything that has to agree when nothing is in flight."""
+    book = Book.read(data)
+    attempts = await rows.all("SELECT * FROM attempts ORDER BY created_at, id")
+    assert await rows.all(OPEN_ATTEMPTS) == []
+    _no_order_without_intent(book, attempts)
+    for attempt in attempts:
+        _agrees(book, attempt)
+    by_payment = defaultdict(list)
+    for attempt in attempts:
+        by_payment[attempt["payment_id"]].append(attempt)
+    refunds: Counter[str] = Counter()
+    for refund in await rows.all("SELECT payment_id, amount FROM refunds WHERE type = 'refund'"):
+        refunds[refund["payment_id"]] += refund["amount"]
+    for payment in await rows.all("SELECT * FROM payments"):
+        _balances(book, payment, by_payment[payment["id"]], refunds[payment["id"]])
+    assert await rows.column("SELECT id FROM idempotency_keys WHERE state <> 'done'") == []
+    assert await rows.column(LEFT_VALUES) == []
+    assert await rows.column(FORGOTTEN_CARDS) == []
+    return book
+
+
+def _no_order_without_intent(book: Book, attempts: list[dict[str, Any]]) -> None:
+    """At most one effect per intent: a ref is one attempt's, and was ordered once."""
+    intents = {attempt["ref"]: (attempt["kind"], attempt["amount"]) for attempt in attempts}
+    assert len(intents) == len(attempts)
+    assert {ref: times for ref, times in book.orders.items() if times > 1} == {}
+    for ref, line in book.by_ref.items():
+        assert intents[ref] == (line.kind, line.amount)
+
+
+def _agrees(book: Book, attempt: dict[str, Any]) -> None:
+    """A check of a card is over, whatever the bank made of it: it moved nothing."""
+    expected = "not_done"
+    if book.approved(attempt["ref"]):
+        expected = "succeeded"
+    elif book.declined(attempt["ref"]):
+        expected = "declined"
+    allowed = {expected, "not_done"} if attempt["kind"] == "verify" else {expected}
+    assert attempt["state"] in allowed, attempt
+
+
+def _balances(book: Book, payment: dict[str, Any], attempts: list[dict[str, Any]], refunds: int) -> None:
+    true = Balance()
+    for attempt in attempts:
+        if book.approved(attempt["ref"]):
+            true.add(attempt["kind"], attempt["amount"])
+    stored = "authorized" if payment["status"] == "expired" else payment["status"]
+    assert (stored, payment["amount_captured"], payment["amount_refunded"]) == (
+        true.status, true.captured, true.refunded,
+    ), payment  # fmt: skip
+    assert refunds == true.refunded
+    assert (payment["amount_reserved"], payment["active_attempt"]) == (0, None)
+    charges = [attempt for attempt in attempts if attempt["kind"] in ("sale", "authorize")]
+    assert len(charges) == 1

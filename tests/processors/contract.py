@@ -1,0 +1,159 @@
+"""One suite every processor must pass. A processor's test module subclasses it and gives it a ``stand``."""
+
+import dataclasses
+from typing import Protocol
+
+import pytest
+
+from azukari.db import Owner
+from azukari.processors.base import Approved, DeclinedBy, Kind, NotDone, Order, Processor
+from azukari.vault import NotSent, PaymentDetails, Unknown, Vault
+from tests.house import card
+
+OWNER = Owner("0000000000000000000000000", "test")
+#: Milliseconds; the stand's cards are good for longer.
+NOW = 1_700_000_000_000
+
+
+class Stand(Protocol):
+    """A processor, and the means to make its calls go wrong.
+
+    vault: the processor's own, which fills its orders. good, bad: numbers of cards its bank approves and declines.
+    """
+
+    processor: Processor
+    vault: Vault
+    good: str
+    bad: str
+
+    def unreachable(self, order: Order) -> Order:
+        """The same order, and no byte of it will leave."""
+        ...
+
+    def unanswered(self, order: Order) -> Order:
+        """The same order, which is carried out; its reply is lost."""
+        ...
+
+    async def let_time_pass(self) -> None:
+        """Until the bank's "not found" can be believed."""
+        ...
+
+    def stands(self, ref: str) -> bool:
+        """Whether the bank, asked past the processor, has carried an order out and not undone it."""
+        ...
+
+
+class ProcessorContract:
+    """What the rest of the house relies on."""
+
+    @pytest.fixture
+    def stand(self) -> Stand:
+        """A processor with an empty bank."""
+        raise NotImplementedError
+
+    _refs = 0
+
+    def order(self, stand: Stand, kind: Kind = "sale", *, number: str = "", parent: str | None = None) -> Order:
+        """An order with a ref of its own; with a card where its kind needs one."""
+        ProcessorContract._refs += 1
+        order = Order(OWNER, f"{ProcessorContract._refs:032x}", kind, 0 if kind == "verify" else 1000, "JPY", parent)
+        if kind in ("capture", "refund", "cancel"):
+            return order
+        return self.with_card(stand, order, number or stand.good)
+
+    def with_card(self, stand: Stand, order: Order, number: str) -> Order:
+        """The permission to use a card is good for one sending, so an order that is sent again needs another."""
+        use = stand.vault.borrow(OWNER, PaymentDetails.parse(card(number), now=NOW))
+        use.note()
+        return dataclasses.replace(order, use=use)
+
+    def test_it_says_what_it_promises(self, stand: Stand) -> None:
+        declares = stand.processor.declares
+        assert stand.processor.name
+        assert declares.timeout > 0
+        assert declares.lookup_delay >= 0
+        # Without one of the two an outcome that is not known needs a person.
+        assert declares.can_look_up or declares.can_void_by_ref
+
+    async def test_a_good_card_is_charged(self, stand: Stand) -> None:
+        for kind in ("sale", "authorize", "verify"):
+            order = self.order(stand, kind)
+            outcome = await stand.processor.perform(order)
+            assert isinstance(outcome, Approved), kind
+            assert outcome.processor_ref
+            assert kind == "verify" or stand.stands(order.ref)
+
+    async def test_a_bad_card_is_declined_with_a_code_of_the_wire(self, stand: Stand) -> None:
+        for kind in ("sale", "authorize"):
+            order = self.order(stand, kind, number=stand.bad)
+            assert isinstance(await stand.processor.perform(order), DeclinedBy), kind
+            assert not stand.stands(order.ref)
+
+    async def test_a_charge_is_captured_refunded_and_cancelled_by_its_id(self, stand: Stand) -> None:
+        for first, then in (("authorize", "capture"), ("authorize", "cancel"), ("sale", "refund")):
+            charged = await stand.processor.perform(self.order(stand, first))
+            assert isinstance(charged, Approved)
+            done = await stand.processor.perform(self.order(stand, then, parent=charged.processor_ref))
+            assert isinstance(done, Approved), then
+
+    async def test_an_order_that_did_not_leave_is_not_done(self, stand: Stand) -> None:
+        order = stand.unreachable(self.order(stand))
+
+        try:
+            assert await stand.processor.perform(order) == NotDone()
+        except NotSent:
+            pass
+
+        assert not stand.stands(order.ref)
+        if stand.processor.declares.can_look_up:
+            await stand.let_time_pass()
+            assert await stand.processor.lookup(OWNER, order.ref) == NotDone()
+
+    async def test_a_lost_reply_is_not_known_until_it_is_looked_up(self, stand: Stand) -> None:
+        if not stand.processor.declares.can_look_up:
+            return
+        for number, expected in ((stand.good, Approved), (stand.bad, DeclinedBy)):
+            order = stand.unanswered(self.order(stand, number=number))
+            with pytest.raises(Unknown):
+                await stand.processor.perform(order)
+
+            found = await stand.processor.lookup(OWNER, order.ref)
+
+            assert isinstance(found, expected)
+            assert await stand.processor.lookup(OWNER, order.ref) == found
+
+    async def test_looking_up_finds_what_was_answered(self, stand: Stand) -> None:
+        if not stand.processor.declares.can_look_up:
+            return
+        for number in (stand.good, stand.bad):
+            order = self.order(stand, number=number)
+            answered = await stand.processor.perform(order)
+            assert await stand.processor.lookup(OWNER, order.ref) == answered
+        assert await stand.processor.lookup(OWNER, "f" * 32) == NotDone()
+
+    async def test_an_order_sent_twice_is_done_once(self, stand: Stand) -> None:
+        if not stand.processor.declares.dedupes_by_ref:
+            return
+        order = self.order(stand)
+        first = await stand.processor.perform(order)
+
+        # Whatever it says this time.
+        again = self.with_card(stand, dataclasses.replace(order, amount=2000), stand.good)
+
+        assert await stand.processor.perform(again) == first
+        assert stand.stands(order.ref)
+
+    async def test_an_order_is_undone_by_its_ref(self, stand: Stand) -> None:
+        if not stand.processor.declares.can_void_by_ref:
+            return
+        order = stand.unanswered(self.order(stand))
+        with pytest.raises(Unknown):
+            await stand.processor.perform(order)
+        assert stand.stands(order.ref)
+
+        assert await stand.processor.void(OWNER, order.ref)
+        assert not stand.stands(order.ref)
+        # Doing it again, or to what never was, is no harm.
+        assert await stand.processor.void(OWNER, order.ref)
+        assert await stand.processor.void(OWNER, "e" * 32)
+        assert not stand.stands(order.ref)

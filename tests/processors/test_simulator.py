@@ -1,0 +1,275 @@
+"""The simulator, which is a processor like any other, and its bank's book."""
+
+import asyncio
+import dataclasses
+import json
+from typing import Any
+
+import httpx
+import pytest
+
+from azukari import worker
+from azukari.processors.base import FAULTS, Order, Processor, TestOrders
+from azukari.processors.simulator import build
+from azukari.processors.simulator.book import Book, Line
+from azukari.processors.simulator.processor import Simulator
+from azukari.vault import Vault
+from tests.house import Api, House, card
+from tests.processors.contract import ProcessorContract, Stand
+
+
+def book_of(house: House) -> list[dict[str, Any]]:
+    """What the bank has written down, read past it."""
+    path = house.parts.settings.data / "simulator.jsonl"
+    return [json.loads(line) for line in path.read_bytes().splitlines()] if path.exists() else []
+
+
+class TestSimulator(ProcessorContract):
+    """What every processor promises."""
+
+    @dataclasses.dataclass
+    class Bench:
+        """A stand whose bank is the house's own."""
+
+        house: House
+        processor: Processor
+        vault: Vault
+        good: str = "4111111111111111"
+        bad: str = "4123111111111059"
+
+        def unreachable(self, order: Order) -> Order:
+            return dataclasses.replace(order, test=TestOrders(fault="processor_down"))
+
+        def unanswered(self, order: Order) -> Order:
+            return dataclasses.replace(order, test=TestOrders(fault="lost_reply"))
+
+        async def let_time_pass(self) -> None:
+            self.house.clock.advance(self.processor.declares.lookup_delay)
+
+        def stands(self, ref: str) -> bool:
+            lines = [line for line in book_of(self.house) if line["ref"] == ref]
+            return any(line["reply"]["result"] == "approved" for line in lines) and not lines[-1]["voided"]
+
+    @pytest.fixture
+    def engine(self) -> str:
+        """No database has a part in this."""
+        return "sqlite"
+
+    @pytest.fixture
+    def stand(self, house: House) -> Stand:
+        processor = house.parts.processors.named("simulator")
+        assert processor is not None
+        return self.Bench(house, processor, house.parts.vault)
+
+
+# The book
+
+
+async def test_the_book_has_one_line_for_each_order(house: House) -> None:
+    api = house.api
+    customer = await api.customer()
+    paid = (await api.charge(customer)).json()["id"]
+    hold = (
+        await api.post(
+            "/payments", json={"amount": 500, "currency": "USD", "payment_details": await api.token(), "capture": False}
+        )
+    ).json()["id"]
+    await api.post(f"/payments/{hold}/capture", json={"amount": 200})
+    await api.post(f"/payments/{paid}/refund", json={"amount": 300})
+    await api.charge(customer, headers={"Komoju-Scenario": "card_expired"})
+    # What is refused before the call, and what never reaches the bank, is not in it.
+    await api.charge(customer, 0)
+    await api.post(f"/payments/{paid}/refund", json={"amount": 9999})
+    for fault in ("processor_down", "lost_request"):
+        await api.charge(customer, headers={"Azukari-Fault": fault})
+
+    book = book_of(house)
+
+    assert [(line["kind"], line["amount"], line["currency"], line["reply"]["result"]) for line in book] == [
+        ("verify", 0, "JPY", "approved"), ("sale", 1000, "JPY", "approved"), ("authorize", 500, "USD", "approved"),
+        ("capture", 200, "USD", "approved"), ("refund", 300, "JPY", "approved"), ("sale", 1000, "JPY", "declined"),
+    ]  # fmt: skip
+    parents = [line["parent"] for line in book]
+    assert parents == [None, None, None, book[2]["reply"]["id"], book[1]["reply"]["id"], None]
+    assert len({line["ref"] for line in book}) == len(book)
+    assert all(len(line["ref"]) == 32 and int(line["ref"], 16) for line in book)
+    assert not any(line["voided"] for line in book)
+
+
+async def test_the_book_has_no_card_in_it(house: House) -> None:
+    await house.api.post(
+        "/payments", json={"amount": 1, "currency": "JPY", "payment_details": card(verification_value="987")}
+    )
+    [line] = book_of(house)
+    assert set(line) == {"ref", "kind", "amount", "currency", "parent", "reply", "voided"}
+    assert set(line["reply"]) == {"result", "id", "cvc_result", "network_id"}
+    assert line["reply"]["cvc_result"] == "Approved"
+
+
+async def test_a_stored_card_is_charged_as_one(house: House) -> None:
+    await house.api.charge(await house.api.customer())
+
+    checked, charged = book_of(house)
+
+    # The network's id belongs to the transaction that stored the card.
+    assert checked["reply"]["network_id"]
+    assert "network_id" not in charged["reply"]
+    assert charged["reply"]["cvc_result"] == "Not Supplied"
+
+
+async def test_another_process_finds_an_order_in_the_book(house: House) -> None:
+    await house.api.charge(await house.api.customer())
+    ref = book_of(house)[1]["ref"]
+
+    other = Book(house.parts.settings.data / "simulator.jsonl")
+
+    assert other.recall(ref) is None
+    found = other.search(ref)
+    assert found is not None
+    assert (found.kind, found.reply["result"], found.voided) == ("sale", "approved", False)
+    assert other.search("f" * 32) is None
+
+
+async def test_the_latest_word_about_an_order_counts(house: House) -> None:
+    path = house.parts.settings.data / "simulator.jsonl"
+    book = Book(path)
+    line = Line("a" * 32, "sale", 1000, "JPY", None, {"result": "approved", "id": "x"})
+    book.write(line)
+    book.write(dataclasses.replace(line, voided=True) if dataclasses.is_dataclass(line) else _voided(line))
+    # A line that a crash cut short says nothing.
+    with path.open("ab") as file:
+        file.write(b'{"ref":"' + b"a" * 32)
+
+    found = Book(path).search("a" * 32)
+
+    assert found is not None
+    assert found.voided
+
+
+def _voided(line: Line) -> Line:
+    return Line(line.ref, line.kind, line.amount, line.currency, line.parent, line.reply, voided=True)
+
+
+async def test_an_order_is_found_after_the_book_was_put_aside(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("azukari.processors.simulator.book.ROTATE", 200)
+    path = house.parts.settings.data / "simulator.jsonl"
+    book = Book(path)
+    lines = [Line(f"{number:032x}", "sale", 1000, "JPY", None, {"result": "approved", "id": "x"}) for number in (1, 2)]
+
+    for line in lines:
+        book.write(line)
+        book.write(line)
+
+    assert path.with_suffix(".1.jsonl").exists()
+    assert [Book(path).search(line.ref) for line in lines] == lines
+
+
+# What a test may order
+
+
+async def hold_still(house: House) -> None:
+    """Let the resolver look at everything that is due."""
+    house.clock.advance(60_000)
+    await worker.settle_attempts(house.parts)
+
+
+async def shown(api: Api, reply: httpx.Response) -> str:
+    return str((await api.get(f"/payments/{reply.json()['id']}")).json()["status"])
+
+
+async def test_each_fault_ends_in_an_outcome_that_agrees_with_the_book(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("azukari.processors.simulator.bank.SLOW", 20)
+    api = house.api
+    customer = await api.customer()
+    expected = {
+        "lost_request": (202, "failed", 0),
+        "lost_reply": (202, "captured", 1),
+        "duplicate_reply": (200, "captured", 1),
+        "slow": (200, "captured", 1),
+        "processor_down": (504, "failed", 0),
+    }
+    assert set(expected) == set(FAULTS)
+    for fault, (status, end, lines) in expected.items():
+        before = len(book_of(house))
+        reply = await api.charge(customer, headers={"Azukari-Fault": fault})
+        assert reply.status_code == status, fault
+        await hold_still(house)
+        payment = (await api.get("/payments", params={"per_page": 1})).json()["data"][0]
+        assert (payment["status"], len(book_of(house)) - before) == (end, lines), fault
+        assert (await api.events())[-1] == f"payment.{end}"
+    assert len(await api.events()) == 1 + len(expected)
+
+
+async def test_an_answer_slower_than_the_call_is_not_known_and_settles_to_captured(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    api = house.api
+    customer = await api.customer()
+    monkeypatch.setattr(Simulator, "declares", dataclasses.replace(Simulator.declares, timeout=20))
+
+    reply = await api.charge(customer, headers={"Azukari-Delay": "300"})
+
+    assert (reply.status_code, reply.json()["status"]) == (202, "pending")
+    assert await shown(api, reply) == "pending"
+    async with asyncio.timeout(30):
+        while len(book_of(house)) < 2:
+            await asyncio.sleep(0.02)
+    await hold_still(house)
+    assert await shown(api, reply) == "captured"
+    assert await api.events() == ["customer.created", "payment.captured"]
+    assert (await api.post(f"/payments/{reply.json()['id']}/refund")).json()["status"] == "refunded"
+
+
+async def test_a_delay_within_the_time_of_a_call_changes_nothing_else(api: Api) -> None:
+    customer = await api.customer(headers={"Azukari-Delay": "20"})
+
+    reply = await api.charge(customer, headers={"Azukari-Delay": "20"})
+
+    assert (reply.status_code, reply.json()["status"]) == (200, "captured")
+
+
+async def test_operations_that_got_no_answer_are_settled_too(house: House) -> None:
+    api = house.api
+    customer = await api.customer()
+    order = {"amount": 1000, "currency": "JPY", "customer": customer}
+    for operation, start, end in (
+        ("capture", {**order, "capture": False}, "captured"),
+        ("cancel", {**order, "capture": False}, "cancelled"),
+        ("refund", order, "refunded"),
+    ):
+        begun = (await api.post("/payments", json=start)).json()
+        path = f"/payments/{begun['id']}/{operation}"
+        lost = await api.post(path, headers={"Azukari-Fault": "lost_request"})
+        assert (lost.status_code, lost.json()["status"]) == (202, begun["status"])
+        # Until that is settled, nobody else may.
+        assert (await api.post(path)).status_code == 423
+        await hold_still(house)
+        assert await shown(api, lost) == begun["status"]
+
+        lost = await api.post(path, headers={"Azukari-Fault": "lost_reply"})
+        assert lost.status_code == 202
+        await hold_still(house)
+        assert await shown(api, lost) == end
+
+
+async def test_orders_nobody_understands_are_refused(api: Api) -> None:
+    customer = await api.customer()
+    for header, wrong in (
+        ("Azukari-Fault", "fire"), ("Azukari-Delay", "-1"), ("Azukari-Delay", "1.5"), ("Azukari-Delay", "60001"),
+        ("Azukari-Delay", "soon"),
+    ):  # fmt: skip
+        reply = await api.charge(customer, headers={header: wrong})
+        error = reply.json()["error"]
+        assert (reply.status_code, error["code"], error["param"]) == (422, "invalid_parameter", header)
+    assert (await api.get("/payments")).json()["total"] == 0
+
+
+async def test_a_fault_of_the_settings_meets_every_call_that_orders_nothing_else(house: House) -> None:
+    customer = await house.api.customer()
+    settings = dataclasses.replace(house.parts.settings, simulator_fault="processor_down")
+    build(settings, house.parts.vault, house.parts.clock, house.parts.ids)
+
+    assert (await house.api.charge(customer)).status_code == 504
+    assert (await house.api.charge(customer, headers={"Azukari-Fault": "lost_reply"})).status_code == 202

@@ -1,0 +1,408 @@
+"""The command line, each command in a process of its own."""
+
+import asyncio
+import json
+import os
+import re
+import shlex
+import shutil
+import signal
+import socket
+import stat
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from azukari import __version__
+from azukari.core.config import Settings
+from azukari.db import migrate
+from azukari.merchants.keys import well_formed
+from azukari.setup import FIRST_PAIR
+from tests.house import card, forget_memory
+
+SOON = 60
+
+
+def _environment(more: Mapping[str, str]) -> dict[str, str]:
+    ours = {name: value for name, value in os.environ.items() if not name.startswith("AZUKARI_")}
+    return ours | {"NO_COLOR": "1", "COLUMNS": "200"} | dict(more)
+
+
+def azukari(*words: str | Path, **more: str) -> subprocess.CompletedProcess[str]:
+    """Run a command to its end. more: settings."""
+    return subprocess.run(
+        [sys.executable, "-m", "azukari.cli", *map(str, words)],
+        env=_environment(more), capture_output=True, text=True, timeout=SOON,
+    )  # fmt: skip
+
+
+def done(*words: str | Path, **more: str) -> str:
+    """What a command that must succeed says."""
+    ended = azukari(*words, **more)
+    assert ended.returncode == 0, ended.stderr
+    return ended.stdout
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Iterator[Path]:
+    yield tmp_path / "data"
+    forget_memory(tmp_path / "data")
+
+
+def of(settings: Settings) -> list[str]:
+    """The options that name a test's installation."""
+    url = settings.database_url
+    return ["--data", str(settings.data), *([] if url is None else ["--database", url.reveal()])]
+
+
+# init
+
+
+def test_init_makes_everything_once_and_says_the_same_again(data: Path) -> None:
+    first = done("init", "--data", data, "--json")
+    kept = {file: file.read_bytes() for file in data.iterdir() if file.suffix in (".json", ".key")}
+    again = done("init", "--data", data, "--json")
+
+    assert first == again
+    assert first.count("\n") == 1
+    said = json.loads(first)
+    assert list(said) == ["secret_key", "publishable_key", "data"]
+    assert said["data"] == str(data)
+    assert said["secret_key"].startswith("sk_test_")
+    assert said["publishable_key"].startswith("pk_test_")
+    assert well_formed(said["secret_key"])
+    assert well_formed(said["publishable_key"])
+    assert {file: file.read_bytes() for file in kept} == kept
+    merchants = json.loads(done("merchants", "list", "--data", data, "--json"))
+    assert len(merchants) == 1
+
+
+def test_nobody_else_can_read_the_data(data: Path) -> None:
+    umask = os.umask(0)
+    try:
+        done("init", "--data", data)
+    finally:
+        os.umask(umask)
+
+    assert stat.S_IMODE(data.stat().st_mode) == 0o700
+    assert stat.S_IMODE((data / FIRST_PAIR).stat().st_mode) == 0o600
+    modes = {file.name: stat.S_IMODE(file.stat().st_mode) for file in data.iterdir()}
+    assert [name for name, mode in modes.items() if mode & 0o077] == []
+
+
+def test_init_for_people_shows_the_keys(data: Path) -> None:
+    said = done("init", "--data", data)
+    pair = json.loads((data / FIRST_PAIR).read_text())
+    assert all(key in said for key in pair.values())
+    assert str(data) in said
+
+
+def test_the_data_directory_may_come_from_the_environment_or_from_a_file(data: Path, tmp_path: Path) -> None:
+    named = tmp_path / "named"
+    named.write_text(f"{data}\n")
+    first = done("init", "--json", AZUKARI_DATA=str(data))
+    assert done("init", "--json", AZUKARI_DATA_FILE=str(named)) == first
+
+
+def test_the_version_is_said(data: Path) -> None:
+    assert done("--version").strip() == __version__
+
+
+# What is wrong is said in a sentence
+
+
+BAD: dict[str, tuple[list[str], dict[str, str], str]] = {
+    "a port that is none": (["serve"], {"AZUKARI_PORT": "eighty"}, "AZUKARI_PORT must be a whole number"),
+    "a port too large": (["serve"], {"AZUKARI_PORT": "65536"}, "AZUKARI_PORT must be a whole number"),
+    "a flag": (["serve"], {"AZUKARI_WORKER": "maybe"}, "AZUKARI_WORKER must be 1 or 0"),
+    "a log level": (["worker"], {"AZUKARI_LOG_LEVEL": "loud"}, "AZUKARI_LOG_LEVEL must be one of"),
+    "networks": (["serve"], {"AZUKARI_TRUSTED_PROXIES": "10.0.0.0/40"}, "AZUKARI_TRUSTED_PROXIES must be"),
+    "an address": (["init"], {"AZUKARI_PUBLIC_URL": "ftp://a"}, "AZUKARI_PUBLIC_URL must be an address"),
+    "a database": (["migrate"], {"AZUKARI_DATABASE_URL": "mysql://root:zq7mark@db/a"}, "must start with postgresql://"),
+    "a file that is not there": (["init"], {"AZUKARI_DATABASE_URL_FILE": "/nowhere/zq7"}, "cannot be read"),
+    "a database that does not answer": (
+        ["init"], {"AZUKARI_DATABASE_URL": "postgresql://a:zq7mark@127.0.0.1:1/a"}, "The database cannot be used",
+    ),
+    "a key file that is not there": (["init"], {"AZUKARI_KEK_FILE": "/nowhere/vault.key"}, "vault"),
+    "a fault nobody knows": (["serve"], {"AZUKARI_SIMULATOR_FAULT": "zq7mark"}, "AZUKARI_SIMULATOR_FAULT"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_a_bad_setting_ends_with_a_sentence_and_status_1(name: str, data: Path) -> None:
+    words, settings, sentence = BAD[name]
+    ended = azukari(*words, AZUKARI_DATA=str(data), **settings)
+
+    assert ended.returncode == 1, ended.stderr
+    assert sentence in ended.stderr
+    assert "Traceback" not in ended.stderr
+    assert "zq7mark" not in ended.stderr + ended.stdout
+    assert ended.stdout == ""
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.1", "shop.example"])
+def test_a_plaintext_listener_off_loopback_is_refused(host: str, data: Path) -> None:
+    ended = azukari("serve", "--data", data, "--host", host)
+
+    assert ended.returncode == 1
+    assert f"Refusing to listen on {host} without TLS" in ended.stderr
+    assert not data.exists()
+
+
+def test_insecure_http_is_refused_once_there_are_live_keys(data: Path, tmp_path: Path) -> None:
+    done("init", "--data", data)
+    kek = tmp_path / "vault.key"
+    (data / "vault.key").rename(kek)
+    settings = {"AZUKARI_KEK_FILE": str(kek)}
+    merchant = json.loads(done("merchants", "list", "--data", data, "--json", **settings))[0]["id"]
+    done("keys", "create", merchant, "--live", "--data", data, **settings)
+
+    ended = azukari("serve", "--data", data, "--host", "0.0.0.0", "--port", "0", AZUKARI_INSECURE_HTTP="1", **settings)
+
+    assert ended.returncode == 1
+    assert "This installation has live keys" in ended.stderr
+
+
+def test_live_keys_are_refused_while_the_key_file_lies_beside_the_data(data: Path) -> None:
+    done("init", "--data", data)
+    merchant = json.loads(done("merchants", "list", "--data", data, "--json"))[0]["id"]
+
+    ended = azukari("keys", "create", merchant, "--live", "--data", data)
+
+    assert ended.returncode == 1
+    assert "AZUKARI_KEK_FILE" in ended.stderr
+    assert "_live_" not in ended.stdout
+
+
+# Merchants and keys
+
+
+async def test_merchants_and_keys_are_made_listed_rolled_and_revoked(settings: Settings) -> None:
+    where = of(settings)
+
+    def run(*words: str) -> Any:
+        said = done(*words, *where, "--json")
+        assert said.count("\n") == 1
+        return json.loads(said)
+
+    made = run("merchants", "create", "Zwei Läden 二号店")[0]
+    listed = run("merchants", "list")
+    assert [each["name"] for each in listed] == ["Test shop", "Zwei Läden 二号店"]
+    assert made["id"] == listed[1]["id"]
+
+    pair = run("keys", "create", made["id"])
+    assert list(pair) == ["secret_key", "publishable_key"]
+    rows = run("keys", "list", made["id"])
+    assert [row["key"][:8] for row in rows] == ["sk_test_", "pk_test_"]
+    assert rows[0]["key"].endswith(pair["secret_key"][-4:])
+    assert not any(pair["secret_key"][8:-4] in json.dumps(row) for row in rows)
+    assert [row["revoked"] for row in rows] == [None, None]
+
+    rolled = run("keys", "roll", rows[0]["id"])[0]["key"]
+    assert well_formed(rolled)
+    assert rolled != pair["secret_key"]
+    assert run("keys", "revoke", rows[0]["id"]) == [{"id": rows[0]["id"], "revoked": True}]
+    states = {row["id"]: row["revoked"] is not None for row in run("keys", "list", made["id"])}
+    assert list(states.values()).count(True) == 1
+    assert states[rows[0]["id"]]
+
+    for words in (["keys", "revoke", rows[0]["id"]], ["keys", "revoke", "none"], ["keys", "roll", "none"],
+                  ["keys", "create", "none"]):  # fmt: skip
+        ended = azukari(*words, *where)
+        assert (ended.returncode, ended.stdout) == (1, ""), words
+        assert "There is no" in ended.stderr
+    assert pair["publishable_key"][-4:] in done("keys", "list", made["id"], *where)
+
+
+# migrate
+
+
+async def test_migrate_brings_an_empty_store_to_the_newest_schema_and_may_be_repeated(settings: Settings) -> None:
+    where = of(settings)
+    for _ in range(2):
+        assert done("migrate", *where).strip() == f"The schema is at {migrate.HEAD}."
+
+
+def test_migrate_on_an_empty_directory_makes_the_stores(data: Path) -> None:
+    done("migrate", "--data", data)
+    assert {"azukari.db", "keys.db"} <= {file.name for file in data.iterdir()}
+
+
+# serve and worker
+
+
+@dataclass
+class Server:
+    """A server in a process of its own. said: what it wrote so far."""
+
+    process: subprocess.Popen[str]
+    url: str
+    output: Path
+    errors: Path
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return int(listener.getsockname()[1])
+
+
+def wait_for(it: Callable[[], bool], process: subprocess.Popen[str]) -> None:
+    end = time.monotonic() + SOON
+    while not it():
+        assert process.poll() is None, "it has ended"
+        assert time.monotonic() < end
+        time.sleep(0.02)
+
+
+def answers(url: str) -> bool:
+    try:
+        return httpx.get(url, timeout=5).status_code == 200
+    except httpx.TransportError:
+        return False
+
+
+@contextmanager
+def running(*words: str, folder: Path, ready: Callable[[], bool] | None = None, **more: str) -> Iterator[Server]:
+    output, errors = folder / "output", folder / "errors"
+    port = free_port()
+    with output.open("w") as out, errors.open("w") as err:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "azukari.cli", *words, *(["--port", str(port)] if words[0] == "serve" else [])],
+            env=_environment(more), stdout=out, stderr=err, text=True, cwd=folder,
+        )  # fmt: skip
+    url = f"http://127.0.0.1:{port}"
+    try:
+        wait_for(ready or (lambda: answers(f"{url}/ready")), process)
+        yield Server(process, url, output, errors)
+    finally:
+        process.kill()
+        process.wait()
+
+
+def ended_by(server: Server, number: signal.Signals) -> int:
+    server.process.send_signal(number)
+    return server.process.wait(SOON)
+
+
+def curl(command: str) -> Any:
+    """Run a curl line as a shell would."""
+    words = shlex.split(command)
+    assert words[0] == "curl"
+    ended = subprocess.run([*words, "--silent", "--show-error", "--fail-with-body"], capture_output=True, text=True)
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+    return json.loads(ended.stdout)
+
+
+async def test_serve_answers_and_the_lines_of_the_guide_work(settings: Settings, tmp_path: Path) -> None:
+    assert shutil.which("curl")
+    keys = json.loads((settings.data / FIRST_PAIR).read_text())
+    secret, publishable = keys["secret_key"], keys["publishable_key"]
+    with running("serve", *of(settings), folder=tmp_path) as server:
+        assert httpx.get(f"{server.url}/health").json() == {"status": "alive", "version": __version__}
+        assert httpx.get(f"{server.url}/ready").json()["status"] == "ready"
+        assert "<html" in httpx.get(f"{server.url}/").text
+        api = f"{server.url}/api/v1"
+
+        token = curl(
+            f"curl -X POST {api}/tokens --user {publishable}: --data 'payment_details[type]=credit_card' "
+            "--data 'payment_details[number]=4111111111111111' --data 'payment_details[month]=12' "
+            "--data 'payment_details[year]=2099' --data 'payment_details[verification_value]=123'"
+        )["id"]
+        customer = curl(f"curl -X POST {api}/customers --user {secret}: --data payment_details='{token}'")
+        assert customer["source"]["last_four_digits"] == "1111"
+        line = f"curl -X POST {api}/payments  --user {secret}: --data amount=5000 --data currency=JPY --data customer="
+        payments = [curl(line + customer["id"]) for _ in range(2)]
+        assert [payment["status"] for payment in payments] == ["captured", "captured"]
+        assert payments[0]["id"] != payments[1]["id"]
+        as_json = json.dumps({"amount": 1, "currency": "JPY", "payment_details": card()})
+        raw = curl(f"curl {api}/payments -u {secret} --json {shlex.quote(as_json)}")
+        assert raw["status"] == "captured"
+
+        assert ended_by(server, signal.SIGTERM) in (0, -signal.SIGTERM)
+    lines = [json.loads(line) for line in server.errors.read_text().splitlines()]
+    assert {"server.ready", "request"} <= {line["event"] for line in lines}
+    assert not any(line["level"] == "error" for line in lines)
+    assert secret not in server.errors.read_text()
+
+
+def test_serve_sets_an_empty_directory_up_and_shows_a_line_that_works(data: Path, tmp_path: Path) -> None:
+    with running("serve", "--data", str(data), folder=tmp_path) as server:
+        said = server.output.read_text()
+        pair = json.loads((data / FIRST_PAIR).read_text())
+        assert pair["secret_key"] in said
+        assert pair["publishable_key"] in said
+        line = re.search(r"^  curl .*\n(?:    .*\n)+", said, re.MULTILINE)
+        assert line is not None
+        customer = curl(line[0].replace("\\\n", " ").strip())
+        assert customer["source"]["brand"] == "visa"
+        assert ended_by(server, signal.SIGINT) in (0, 130, -signal.SIGINT)
+
+
+def test_insecure_http_on_an_installation_without_live_keys_serves(data: Path, tmp_path: Path) -> None:
+    with running(
+        "serve", "--data", str(data), "--host", "0.0.0.0", folder=tmp_path, AZUKARI_INSECURE_HTTP="1"
+    ) as server:
+        assert answers(f"{server.url}/health")
+
+
+def test_settings_of_the_environment_reach_the_server(data: Path, tmp_path: Path) -> None:
+    with running("serve", folder=tmp_path, AZUKARI_DATA=str(data), AZUKARI_PUBLIC_URL="https://pay.example/",
+                 AZUKARI_TRUSTED_PROXIES="127.0.0.1", AZUKARI_LOG_LEVEL="error") as server:  # fmt: skip
+        headers = httpx.get(f"{server.url}/health").headers
+        assert headers["Strict-Transport-Security"].startswith("max-age=")
+        assert "https://pay.example/api/v1/customers" in server.output.read_text()
+        assert server.errors.read_text() == ""
+
+
+async def test_a_request_in_flight_is_answered_before_the_server_ends(settings: Settings, tmp_path: Path) -> None:
+    secret = json.loads((settings.data / FIRST_PAIR).read_text())["secret_key"]
+    book = settings.data / "simulator.jsonl"
+    with running("serve", *of(settings), folder=tmp_path) as server:
+        async with httpx.AsyncClient(auth=(secret, ""), base_url=f"{server.url}/api/v1", timeout=SOON) as api:
+            order = {"amount": 1000, "currency": "JPY", "payment_details": card()}
+            charging = asyncio.ensure_future(api.post("/payments", json=order, headers={"Azukari-Delay": "1500"}))
+            while not (await api.get("/payments")).json()["total"]:
+                await asyncio.sleep(0.01)
+            server.process.send_signal(signal.SIGTERM)
+            reply = await charging
+        assert (reply.status_code, reply.json()["status"]) == (200, "captured")
+        assert server.process.wait(SOON) in (0, -signal.SIGTERM)
+    assert len(book.read_text().splitlines()) == 1
+
+
+async def test_a_worker_settles_beside_a_server_that_does_not(settings: Settings, tmp_path: Path) -> None:
+    secret = json.loads((settings.data / FIRST_PAIR).read_text())["secret_key"]
+    for name in ("server", "worker"):
+        (tmp_path / name).mkdir()
+    with running("serve", *of(settings), folder=tmp_path / "server", AZUKARI_WORKER="0") as server:
+        api = httpx.Client(auth=(secret, ""), base_url=f"{server.url}/api/v1", timeout=SOON)
+        order = {"amount": 1000, "currency": "JPY", "payment_details": card()}
+        reply = api.post("/payments", json=order, headers={"Azukari-Fault": "lost_reply"})
+        assert (reply.status_code, reply.json()["status"]) == (202, "pending")
+        payment = f"/payments/{reply.json()['id']}"
+        log = tmp_path / "worker" / "errors"
+        with running(
+            "worker", *of(settings), folder=tmp_path / "worker", ready=lambda: "worker.ready" in log.read_text()
+        ) as worker:
+            wait_for(lambda: api.get(payment).json()["status"] == "captured", worker.process)
+            assert ended_by(worker, signal.SIGTERM) == 0
+        api.close()
+        assert "Traceback" not in log.read_text()
+
+
+async def test_two_server_processes_share_a_port_and_a_database(settings: Settings, tmp_path: Path) -> None:
+    secret = json.loads((settings.data / FIRST_PAIR).read_text())["secret_key"]
+    with running("serve", *of(settings), "--workers", "2", folder=tmp_path) as server:
+        for _ in range(10):
+            order = {"amount": 1000, "currency": "JPY", "payment_details": card()}
+            assert httpx.post(f"{server.url}/api/v1/payments", json=order, auth=(secret, "")).status_code == 200
+        assert httpx.get(f"{server.url}/api/v1/payments", auth=(secret, "")).json()["total"] == 10
+        assert ended_by(server, signal.SIGTERM) in (0, -signal.SIGTERM)

@@ -1,0 +1,615 @@
+"""Known card numbers and codes go down every road in, well-formed and broken; then they are looked for everywhere.
+
+Replies, logs, events, every file, every row: SEC-1, SEC-2. In ``description``, ``metadata`` and ``external_order_num``
+a merchant's own text is kept as it came, whatever it looks like; the audit log has a line about it (SEC-18).
+"""
+
+import base64
+import gzip
+import io
+import json
+import logging
+import secrets
+import sqlite3
+import sys
+import threading
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+import httpx
+import msgspec
+import pytest
+
+from azukari import worker
+from azukari.app import ROUTERS
+from azukari.core import log
+from azukari.core.clock import DAY
+from azukari.core.pan import luhn
+from azukari.db.open import SqliteFiles
+from tests.house import Api, House, card
+
+ENDPOINTS = [endpoint for router in ROUTERS for endpoint in router.endpoints]
+SOME_ID = "0" * 25
+#: The merchant's own texts: kept as they come.
+KEPT = {"description", "metadata", "external_order_num"}
+
+# The scanner
+
+
+def _spread(digits: str, between: str) -> str:
+    return between.join(digits[at : at + 4] for at in range(0, len(digits), 4))
+
+
+def _base64_core(raw: bytes, shift: int) -> bytes:
+    """The characters of base 64 that are the same whatever surrounds the text, which begins ``shift`` bytes in."""
+    encoded = base64.b64encode(b"\0" * shift + raw)
+    return encoded[(0, 2, 3)[shift] : (len(raw) + shift) * 8 // 6]
+
+
+def dresses(digits: str) -> dict[str, bytes]:
+    """Every way a number may be written down."""
+    plain = digits.encode()
+    number = int(digits)
+    found = {
+        "raw": plain,
+        "spaced": _spread(digits, " ").encode(),
+        "dashed": _spread(digits, "-").encode(),
+        "spaced, in a query": _spread(digits, "+").encode(),
+        "spaced, URL-encoded": _spread(digits, "%20").encode(),
+        "URL-encoded": "".join(f"%{byte:02x}" for byte in plain).encode(),
+        "escaped as in JSON": "".join(f"\\u{byte:04x}" for byte in plain).encode(),
+        "hex": plain.hex().encode(),
+        "UTF-16, little end first": digits.encode("utf-16-le"),
+        "UTF-16, big end first": digits.encode("utf-16-be"),
+        "packed": bytes.fromhex(digits if len(digits) % 2 == 0 else "0" + digits),
+        "an integer, big end first": number.to_bytes(8, "big"),
+        "an integer, little end first": number.to_bytes(8, "little"),
+        "full-width": "".join(chr(ord(digit) + 0xFEE0) for digit in digits).encode(),
+        "backwards": plain[::-1],
+    }
+    for shift in range(3):
+        found[f"base 64, {shift} bytes in"] = _base64_core(plain, shift)
+    return found
+
+
+def _unpacked(hay: bytes) -> Iterator[bytes]:
+    """What is compressed in it, by gzip or zlib."""
+    for magic, bits in ((b"\x1f\x8b\x08", 31), (b"\x78\x01", 15), (b"\x78\x9c", 15), (b"\x78\xda", 15)):
+        at = hay.find(magic)
+        while at >= 0:
+            try:
+                yield zlib.decompressobj(bits).decompress(hay[at:], 10_000_000)
+            except zlib.error:
+                pass
+            at = hay.find(magic, at + 1)
+
+
+def found_in(hay: bytes, digits: str) -> list[str]:
+    """How a number stands in some bytes; nothing when it does not."""
+    lower = hay.lower()
+    found = []
+    for name, needle in dresses(digits).items():
+        folded = name in ("hex", "URL-encoded", "escaped as in JSON")
+        if needle in (lower if folded else hay):
+            found.append(name)
+    return found + [f"compressed, {name}" for inner in _unpacked(hay) for name in found_in(inner, digits)]
+
+
+def code_found_in(hay: bytes, code: str) -> list[str]:
+    """How a security code stands there. Four digits alone may be anything: these are the ways only a text has."""
+    ways = [f'"{code}"', f"'{code}'", f'\\"{code}\\"', f"%22{code}%22", f"verification_value={code}",
+            f"verification_value]={code}", f"verification_value%5D={code}", f'verification_value":{code}',
+            f'verification_value": {code}', f"Secret({code}", f"cvc={code}", f"code {code}"]  # fmt: skip
+    sealed = json.dumps({"v": code}, separators=(",", ":"))
+    needles = {way: way.encode() for way in ways}
+    needles |= {f"{way} in UTF-16": way.encode("utf-16-le") for way in ways[:2]}
+    needles |= {f"{way} in hex": way.encode().hex().encode() for way in (*ways[:2], sealed)}
+    needles |= {f"{sealed} in base 64, {shift}": _base64_core(sealed.encode(), shift) for shift in range(3)}
+    found = [name for name, needle in needles.items() if needle in hay]
+    return found + [f"compressed, {name}" for inner in _unpacked(hay) for name in code_found_in(inner, code)]
+
+
+def _new_number(begins: str = "411111", length: int = 16) -> str:
+    """A number nobody has, of a range published for tests."""
+    while True:
+        body = begins + "".join(secrets.choice("0123456789") for _ in range(length - len(begins) - 1))
+        digits = next(body + last for last in "0123456789" if luhn(body + last))
+        # One that reads the same in another dress would be found twice.
+        if len(set(digits[6:])) > 4:
+            return digits
+
+
+@pytest.mark.parametrize("digits", ["4242424242424242", "378282246310005", "6221260012345678906"])
+def test_the_scanner_finds_a_number_in_every_dress(digits: str) -> None:
+    around = b'\x00{"a": "b"}\xff'
+    for name, needle in dresses(digits).items():
+        assert name in found_in(around + needle + around, digits), name
+    for shift, before in enumerate((b"", b"a", b"ab")):
+        text = base64.b64encode(before + digits.encode() + b"and more")
+        assert f"base 64, {shift} bytes in" in found_in(text, digits)
+    assert "hex" in found_in(digits.encode().hex().upper().encode(), digits)
+    for packed in (gzip.compress(around + digits.encode()), zlib.compress(digits.encode() * 2, 1)):
+        assert "compressed, raw" in found_in(around + packed + around, digits)
+    assert "compressed, compressed, raw" in found_in(gzip.compress(gzip.compress(digits.encode())), digits)
+
+
+def test_the_scanner_is_silent_where_nothing_is() -> None:
+    digits = _new_number()
+    other = digits[:-1] + str((int(digits[-1]) + 1) % 10)
+    assert found_in(secrets.token_bytes(200_000), digits) == []
+    assert found_in(f"{digits[:8]}****{digits[-4:]} {other} {digits[:8]}{digits[-4:]}".encode(), digits) == []
+
+
+def test_the_scanner_finds_a_code_and_not_any_four_digits() -> None:
+    for text in (
+        '{"verification_value":"7391"}', "verification_value=7391&a=b", "{'verification_value': '7391'}",
+        'say \\"7391\\"', '"verification_value": 7391', base64.b64encode(b'ab{"v":"7391"}').decode(),
+        b'{"v":"7391"}'.hex(),
+    ):  # fmt: skip
+        assert code_found_in(text.encode(), "7391"), text
+    assert code_found_in('"7391"'.encode("utf-16-le"), "7391")
+    assert code_found_in(gzip.compress(b'"7391"'), "7391")
+    assert code_found_in(b'{"ms":7391,"id":"a7391b","time":"12:00:00.7391Z"}', "7391") == []
+
+
+# The places
+
+
+@pytest.fixture
+def logged(monkeypatch: pytest.MonkeyPatch) -> Iterator[io.StringIO]:
+    """All that is logged, at the most talkative level: our own log, and what libraries say before any filter."""
+    written = io.StringIO()
+    root, levels = logging.getLogger(), {}
+    handlers, level = root.handlers[:], root.level
+    for name in ("excepthook", "unraisablehook"):
+        monkeypatch.setattr(sys, name, getattr(sys, name))
+    monkeypatch.setattr(threading, "excepthook", threading.excepthook)
+    for name in ("level", "stream", "human"):
+        monkeypatch.setattr(log._sink, name, getattr(log._sink, name))
+    for name in log._QUIET:
+        levels[name] = logging.getLogger(name).level
+    log.setup("debug", stream=written, human=False)
+    raw = logging.StreamHandler(written)
+    raw.setFormatter(logging.Formatter("%(name)s %(message)s %(args)s"))
+    root.addHandler(raw)
+    yield written
+    logging.captureWarnings(False)
+    root.handlers[:] = handlers
+    root.setLevel(level)
+    for name, old in levels.items():
+        logging.getLogger(name).setLevel(old)
+
+
+@pytest.fixture
+def temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Where temporary files go."""
+    folder = tmp_path / "temporary"
+    folder.mkdir()
+    for name in ("TMPDIR", "SQLITE_TMPDIR"):
+        monkeypatch.setenv(name, str(folder))
+    monkeypatch.setattr("tempfile.tempdir", str(folder))
+    return folder
+
+
+async def rows_of(house: House) -> dict[str, list[tuple[Any, ...]]]:
+    """Every row of every table, from outside of the server."""
+    settings = house.parts.settings
+    if settings.database_url is not None:
+        connection = await asyncpg.connect(settings.database_url.reveal())
+        try:
+            tables = await connection.fetch(
+                "SELECT format('%I.%I', schemaname, tablename) FROM pg_tables "
+                "WHERE schemaname NOT IN ('pg_catalog', 'information_schema')"
+            )
+            return {name: [tuple(row) for row in await connection.fetch(f"SELECT * FROM {name}")] for (name,) in tables}
+        finally:
+            await connection.close()
+    files = SqliteFiles.of(settings.data)
+    found = {}
+    for store in (files.main, files.keys, files.sad):
+        assert store.path is not None
+        connection = sqlite3.connect(f"file:{store.path}?mode=ro", uri=True)
+        for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall():
+            found[f"{store.schema or 'main'}.{name}"] = connection.execute(f'SELECT * FROM "{name}"').fetchall()
+        connection.close()
+    return found
+
+
+def _cell(value: object) -> bytes:
+    return value if isinstance(value, bytes) else str(value).encode()
+
+
+async def places(house: House, replies: list[httpx.Response], logged: io.StringIO, temporary: Path) -> dict[str, bytes]:
+    """All that is to be searched."""
+    found = {"log": logged.getvalue().encode()}
+    for number, reply in enumerate(replies):
+        shown = reply.reason_phrase.encode() + b"\n".join(b"%b: %b" % header for header in reply.headers.raw)
+        found[f"reply {number}, {reply.request.method} {reply.status_code}"] = shown + b"\n\n" + reply.content
+    folders = [house.parts.settings.data, temporary]
+    shared = SqliteFiles.of(house.parts.settings.data).sad.path
+    if shared is not None and shared.parent.exists():
+        folders.append(shared.parent)
+    for folder in folders:
+        for file in folder.rglob("*"):
+            if file.is_file():
+                found[file.name] = file.read_bytes()
+    for table, rows in (await rows_of(house)).items():
+        found[table] = b"\n".join(b"\t".join(map(_cell, row)) for row in rows)
+    return found
+
+
+async def assert_nowhere(
+    house: House, numbers: list[str], codes: list[str], replies: list[httpx.Response], logged: io.StringIO,
+    temporary: Path,
+) -> dict[str, bytes]:  # fmt: skip
+    hay = await places(house, replies, logged, temporary)
+    hits = [
+        (place, number[:6], how) for place, raw in hay.items() for number in numbers if (how := found_in(raw, number))
+    ]
+    hits += [(place, code, how) for place, raw in hay.items() for code in codes if (how := code_found_in(raw, code))]
+    cells = {(table, cell) for table, rows in (await rows_of(house)).items() for row in rows for cell in row}
+    hits += [(table, code, ["a cell"]) for table, cell in cells for code in codes if cell in (code, code.encode())]
+    assert hits == []
+    return hay
+
+
+def listening(api: Api) -> list[httpx.Response]:
+    """Every reply from now on. What is broken on purpose is not held against the description."""
+    replies: list[httpx.Response] = []
+
+    async def keep(reply: httpx.Response) -> None:
+        await reply.aread()
+        replies.append(reply)
+
+    api.event_hooks = {"response": [keep]}
+    return replies
+
+
+def _codes(count: int) -> list[str]:
+    """Four digits that are no year and the end of no card used here."""
+    taken = {"2099", "2030", "4242", "0005", "1111", "1000"}
+    found: list[str] = []
+    while len(found) < count:
+        code = f"{secrets.randbelow(9_000) + 1_000}"
+        if code not in taken:
+            taken.add(code)
+            found.append(code)
+    return found
+
+
+# The roads
+
+
+async def test_well_formed_cards_leave_no_trace(house: House, logged: io.StringIO, temporary: Path) -> None:
+    api = house.api
+    replies = listening(api)
+    numbers = ["4242424242424242", "378282246310005", _new_number(), _new_number("555555"), _new_number("37828", 15)]
+    codes = _codes(len(numbers))
+    order: dict[str, Any] = {"amount": 1000, "currency": "JPY"}
+    for number, code in zip(numbers, codes, strict=True):
+        dressed = _spread(number, " ") if number == numbers[2] else number
+        details = card(dressed, verification_value=code, email="taro@example.com", phone="+81 3 1234 5678")
+        form = {f"payment_details[{name}]": value for name, value in details.items()}
+        customer = (await api.post("/customers", json={"payment_details": details, "email": "a@example.com"})).json()
+        await api.post("/customers", data=form)
+        token = (await api.post("/tokens", json={"payment_details": details})).json()["id"]
+        unused = (await house.publishable.post("/tokens", data=form)).json()["id"]
+        paid = await api.post("/payments", json={**order, "payment_details": token})
+        assert paid.json()["status"] == "captured"
+        await api.post("/payments", json={**order, "payment_details": token})
+        held = (await api.post("/payments", json={**order, "payment_details": details, "capture": False})).json()["id"]
+        await api.post("/payments", data={**order, **form})
+        for path in (f"/payments/{held}/capture", f"/payments/{held}/refund", f"/payments/{held}/cancel"):
+            await api.post(path, json={"payment_details": details})
+        await api.patch(f"/customers/{customer['id']}", json={"payment_details": details})
+        await api.patch(f"/customers/{customer['id']}", json={"payment_details": unused})
+        assert (await api.charge(customer["id"])).json()["status"] == "captured"
+        for headers in (
+            {"Komoju-Scenario": "card_declined"}, {"Azukari-Fault": "lost_reply"}, {"Azukari-Fault": "lost_request"},
+            {"Azukari-Fault": "processor_down"}, {"Azukari-Fault": "duplicate_reply"},
+            {"X-KOMOJU-IDEMPOTENCY": f"order-{code}x"}, {"X-KOMOJU-IDEMPOTENCY": f"order-{code}x"},
+        ):  # fmt: skip
+            await api.post("/payments", json={**order, "payment_details": details}, headers=headers)
+            await api.post("/customers", json={"payment_details": details}, headers=headers)
+            await api.post("/tokens", json={"payment_details": details}, headers=headers)
+        await api.delete(f"/customers/{customer['id']}")
+    house.clock.advance(10_000)
+    await worker.settle_attempts(house.parts)
+    for path in ("/customers", "/payments", "/events"):
+        page = 1
+        while (await api.get(path, params={"per_page": 100, "page": page})).json()["last_page"] > page:
+            page += 1
+
+    hay = await assert_nowhere(house, numbers, codes, replies, logged, temporary)
+
+    # The search has looked where something was to be found.
+    everything = b"".join(hay.values())
+    for part in (b'"last_four_digits":"4242"', b"payment.captured", b"customer.deleted", b'"event":"request"'):
+        assert part in everything
+    tables = [len(rows) for name, rows in (await rows_of(house)).items() if name.endswith("vault_entries")]
+    assert tables[0] > 20
+
+
+def _wrong_shapes(number: str, code: str) -> list[Any]:
+    """Things that are no card, with a card in them."""
+    good = card(number, verification_value=code)
+    texts = ["number", "month", "year", "verification_value", "name", "given_name", "family_name", "email", "phone",
+             "type", "intent", "three_d_secure", "installments", "unknown"]  # fmt: skip
+    return [
+        number, _spread(number, " "), f"tok_{number}", [number], {number: number}, int(number), int(number) * 10,
+        [good], {"card": good}, {"payment_details": good}, {**good, "number": int(number)},
+        {**good, "number": [number]},
+        {**good, "number": number + "1"}, {**good, "number": number[:-1]}, {**good, "month": "13"},
+        {**good, "number": _spread(number, ".")}, {**good, "type": None}, {"number": number}, {**good, "year": "2001"},
+        *({**good, name: number} for name in texts), *({**good, name: _spread(number, "-")} for name in texts),
+        *({**good, name: {number: [number]}} for name in texts), {**good, "verification_value": f"{code}1"},
+        {**good, "verification_value": int(code), "month": "x"}, {**good, "verification_value": [code]},
+    ]  # fmt: skip
+
+
+def _broken(number: str, code: str) -> list[tuple[str | None, bytes]]:
+    """Bodies that cannot be read, with a card in them."""
+    whole = json.dumps({"payment_details": card(number, verification_value=code)}).encode()
+    form = b"payment_details[number]=%b&payment_details[verification_value]=%b" % (number.encode(), code.encode())
+    return [
+        *(("application/json", whole[:at]) for at in range(20, len(whole), 25)),
+        ("application/json", whole + b"}"), ("application/json", b"[" + whole + b"]"),
+        ("application/json", whole.replace(b'"month"', b'"number"')), ("application/json", whole[:-1] + b"\xff}"),
+        ("application/json", whole.decode().encode("utf-16")), ("application/json", gzip.compress(whole)),
+        ("application/json", base64.b64encode(whole)), ("application/json", number.encode()),
+        ("application/json", b'"%b"' % number.encode()), ("application/json", b"{'number': %b}" % number.encode()),
+        ("application/x-www-form-urlencoded", form + b"&payment_details=" + number.encode()),
+        ("application/x-www-form-urlencoded", form + b"%4"), ("application/x-www-form-urlencoded", form + b"%FF"),
+        ("application/x-www-form-urlencoded", form + b"&payment_details[number]=" + number.encode()),
+        ("application/x-www-form-urlencoded", number.encode()), ("application/x-www-form-urlencoded", whole),
+        ("application/x-www-form-urlencoded", number.encode() + b"=" + code.encode()),
+        (None, whole), ("text/plain", whole), ("multipart/form-data; boundary=" + number, whole), (number, whole),
+        ("application/json; charset=" + number, whole), ("application/json", whole + b" " * 300_000),
+    ]  # fmt: skip
+
+
+async def test_cards_in_every_member_of_every_body_leave_no_trace(
+    house: House, logged: io.StringIO, temporary: Path
+) -> None:
+    api = house.api
+    ids = {"customers": await api.customer(), "payments": ""}
+    ids["payments"] = (await api.charge(ids["customers"])).json()["id"]
+    replies = listening(api)
+    numbers, codes = ["4242424242424242", _new_number()], _codes(2)
+    for endpoint in ENDPOINTS:
+        if endpoint.body is None:
+            continue
+        path = endpoint.path.replace("{id}", ids.get(endpoint.path.split("/")[1], SOME_ID))
+        members = {field.name for field in msgspec.structs.fields(endpoint.body)} - KEPT
+        members |= {"payment_details", "unknown", "fraud_details", "customer_email", "return_url", "source"}
+        for number, code in zip(numbers, codes, strict=True):
+            good = {"amount": 1000, "currency": "JPY"}
+            for shape in _wrong_shapes(number, code):
+                await api.request(endpoint.method, path, json={**good, "payment_details": shape})
+            for member in sorted(members):
+                for value in (
+                    number,
+                    _spread(number, "-"),
+                    int(number),
+                    [number],
+                    {"a": {"b": number}},
+                    {number: code},
+                ):
+                    await api.request(endpoint.method, path, json={**good, "payment_details": card(), member: value})
+                await api.request(endpoint.method, path, data={member: number, f"{member}[{number}]": code})
+            for content_type, raw in _broken(number, code):
+                headers = {} if content_type is None else {"Content-Type": content_type}
+                await api.request(endpoint.method, path, content=raw, headers=headers)
+
+    await assert_nowhere(house, numbers, codes, replies, logged, temporary)
+    assert len(replies) > 1_000
+    assert {reply.status_code for reply in replies} >= {200, 400, 413, 415, 422}
+    assert not [reply for reply in replies if reply.status_code >= 500]
+
+
+async def test_a_mail_address_with_a_card_number_in_it_is_refused(
+    house: House, logged: io.StringIO, temporary: Path
+) -> None:
+    replies = listening(house.api)
+    customer, number = (await house.api.post("/customers")).json()["id"], _new_number()
+    for email in (number, f"{number}@example.com", f"a {_spread(number, '-')} b"):
+        for method, path in (("POST", "/customers"), ("PATCH", f"/customers/{customer}")):
+            assert (await house.api.request(method, path, json={"email": email})).status_code == 422
+
+    await assert_nowhere(house, [number], [], replies, logged, temporary)
+
+
+#: Members of a payment that are shown again and are not the merchant's own text.
+SHOWN_AGAIN = [
+    *({"statement_descriptor": {name: "@"}} for name in (
+        "statement_descriptor", "statement_descriptor_alpha", "statement_descriptor_kana", "statement_city",
+        "contact_phone")),
+    {"mcc": "@"}, {"customer": "@"}, {"locale": "@"}, {"platform_details": {"processing_merchant_id": "@"}},
+    {"platform_details": {"submerchants": [{"submerchant_id": "@"}]}},
+]  # fmt: skip
+
+
+@pytest.mark.xfail(reason="payments/schemas.py reads these as ShortText; they need Name (SEC-1, SEC-18)")
+async def test_cards_in_what_a_payment_shows_again_leave_no_trace(
+    house: House, logged: io.StringIO, temporary: Path
+) -> None:
+    replies = listening(house.api)
+    number = _new_number()
+    for more in SHOWN_AGAIN:
+        order = {"amount": 1000, "currency": "JPY", "payment_details": card(), **more}
+        await house.api.post("/payments", json=json.loads(json.dumps(order).replace("@", number)))
+
+    await assert_nowhere(house, [number], [], replies, logged, temporary)
+    assert {reply.status_code for reply in replies} == {422}
+
+
+async def test_cards_in_urls_and_headers_leave_no_trace(house: House, logged: io.StringIO, temporary: Path) -> None:
+    api = house.api
+    replies = listening(api)
+    numbers, key = ["4242424242424242", _new_number()], house.installation.secret_key.reveal()
+    names = ["X-KOMOJU-IDEMPOTENCY", "X-KOMOJU-API-VERSION", "User-Agent", "KOMOJU-VIA", "Komoju-Scenario", "Cookie",
+             "Azukari-Fault", "Azukari-Delay", "Referer", "Origin", "X-Forwarded-For", "X-Request-Id",
+             "Accept-Language",
+             "Access-Control-Request-Headers", "Content-Type", "Forwarded"]  # fmt: skip
+    for number in numbers:
+        for text in (number, _spread(number, " "), _spread(number, "-")):
+            for name in names:
+                for method, path in (
+                    ("POST", "/customers"),
+                    ("POST", "/tokens"),
+                    ("GET", "/events"),
+                    ("PUT", "/tokens"),
+                ):
+                    await api.request(method, path, headers={name: text})
+            for user, password in ((text, ""), (key, text), (text, text)):
+                request = api.build_request("GET", "/payments")
+                await api.send(request, auth=httpx.BasicAuth(user, password))
+            for header in (text, f"Basic {text}", f"Bearer {text}"):
+                await api.send(api.build_request("GET", "/payments", headers={"Authorization": header}), auth=None)
+            for endpoint in ENDPOINTS:
+                await api.request(endpoint.method, endpoint.path.replace("{id}", text))
+                path = endpoint.path.replace("{id}", SOME_ID)
+                for query in ({"external_order_num": text}, {text: "a"}, {"a": [text, text]}, {"page": text}):
+                    await api.request(endpoint.method, path, params=query)
+            for path in (f"/{text}", f"/{text}/", f"/payments/{text}/{text}", f"/../{text}"):
+                await api.get(path)
+            escaped = "".join(f"%{byte:02x}" for byte in text.encode())
+            await api.get(f"http://azukari.test/api/v1/customers/{escaped}")
+            await api.get(f"http://azukari.test/{escaped}?{escaped}={escaped}")
+
+    await assert_nowhere(house, numbers, [], replies, logged, temporary)
+    assert len(replies) > 500
+    assert not [reply for reply in replies if reply.status_code >= 500]
+
+
+async def test_a_card_in_an_error_of_ours_is_not_logged(
+    house: House, logged: io.StringIO, temporary: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    api = house.api
+    replies = listening(api)
+    number, (code,) = _new_number(), _codes(1)
+    details = card(number, verification_value=code)
+    simulator: Any = house.parts.processors.named("simulator")
+
+    async def broken(order: Any) -> Any:
+        try:
+            raise KeyError(number, {"verification_value": code})
+        except KeyError as error:
+            raise RuntimeError(f"{number} {details}") from error
+
+    async def breaking(*_: Any, **__: Any) -> Any:
+        raise ValueError(details, f'"{code}"')
+
+    monkeypatch.setattr(simulator, "perform", broken)
+    reply = await api.post("/payments", json={"amount": 1000, "currency": "JPY", "payment_details": details})
+    assert (reply.status_code, reply.json()["status"]) == (202, "pending")
+    assert (await api.post("/customers", json={"payment_details": details})).status_code == 502
+    monkeypatch.setattr(house.parts.vault, "seal", breaking)
+    reply = await api.post("/tokens", json={"payment_details": details})
+    assert (reply.status_code, reply.json()["error"]["code"]) == (500, "internal_server_error")
+    logging.getLogger("somebody.else").warning("a card %s and its code %s", number, 0)
+
+    # What a library says is scrubbed on its way out; the unfiltered copy of this one record is not ours to judge.
+    raw = f"somebody.else a card {number} and its code 0 ('{number}', 0)\n"
+    assert raw in logged.getvalue()
+    clean = io.StringIO(logged.getvalue().replace(raw, ""))
+    await assert_nowhere(house, [number], [code], replies, clean, temporary)
+    for part in ("a processor call broke", "RuntimeError", "KeyError", "request failed", "ValueError", "a card ***"):
+        assert part in clean.getvalue()
+
+
+async def test_text_of_the_merchants_own_that_looks_like_a_card_is_kept_and_noted(house: House) -> None:
+    api = house.api
+    customer, number = await api.customer(), _new_number()
+
+    async def noted() -> list[tuple[Any, ...]]:
+        tables = await rows_of(house)
+        lines = next(rows for name, rows in tables.items() if name.endswith("audit_lines"))
+        return [row for row in lines if "card_number_in_text" in row]
+
+    order = {"amount": 1000, "currency": "JPY", "customer": customer}
+    for count, more in enumerate(
+        (
+            {"description": f"order {number}"},
+            {"metadata": {"order": _spread(number, "-")}},
+            {"external_order_num": number},
+        ),
+        1,
+    ):
+        reply = await api.post("/payments", json={**order, **more})
+        assert (reply.status_code, len(await noted())) == (200, count), more
+        name, value = next(iter(more.items()))
+        assert reply.json()[name] == value
+    changed = await api.patch(f"/payments/{reply.json()['id']}", json={"description": number})
+    assert (changed.status_code, len(await noted())) == (200, 4)
+    assert (await api.post("/customers", json={"metadata": {"a": number}})).status_code == 200
+    assert (await api.patch(f"/customers/{customer}", json={"metadata": {"a": number}})).status_code == 200
+    lines = await noted()
+    assert len(lines) == 6
+    assert not any(found_in(_cell(cell), number) for line in lines for cell in line)
+    assert (await api.charge(customer)).status_code == 200
+    assert len(await noted()) == 6
+
+
+async def test_a_card_or_a_key_in_a_url_is_noted_without_it(house: House) -> None:
+    await house.api.get("/payments", params={"external_order_num": "4242424242424242"})
+    tables = await rows_of(house)
+    lines = next(rows for name, rows in tables.items() if name.endswith("audit_lines"))
+    assert len([row for row in lines if "card_or_key_in_url" in row]) == 1
+    assert not any(found_in(_cell(cell), "4242424242424242") for line in lines for cell in line)
+
+
+# Verification values
+
+
+async def _values(house: House) -> int:
+    return next(len(rows) for name, rows in (await rows_of(house)).items() if name.endswith("sad_values"))
+
+
+async def test_a_verification_value_is_gone_as_soon_as_its_token_is_used(house: House) -> None:
+    api = house.api
+    order: dict[str, Any] = {"amount": 1000, "currency": "JPY"}
+    customer = await api.customer()
+    for headers in ({}, {"Komoju-Scenario": "card_declined"}, {"Azukari-Fault": "lost_reply"},
+                    {"Azukari-Fault": "processor_down"}):  # fmt: skip
+        for method, path, rest in (("POST", "/payments", order), ("POST", "/customers", {}),
+                                   ("PATCH", f"/customers/{customer}", {})):  # fmt: skip
+            token = await api.token(verification_value="123")
+            assert await _values(house) == 1
+            await api.request(method, path, json={**rest, "payment_details": token}, headers=headers)
+            assert await _values(house) == 0, (path, headers)
+    for path, rest in (("/payments", order), ("/customers", {})):
+        await api.post(path, json={**rest, "payment_details": card(verification_value="123")})
+    assert await _values(house) == 0
+
+
+async def test_a_token_that_was_not_made_keeps_no_verification_value(house: House) -> None:
+    api, key = house.api, {"X-KOMOJU-IDEMPOTENCY": "token-1"}
+    bodies = [{"payment_details": card(verification_value=value)} for value in ("123", "123", "321")]
+    replies = [await api.post("/tokens", json=body, headers=key) for body in bodies]
+
+    assert [reply.status_code for reply in replies] == [200, 200, 422]
+    assert replies[0].content == replies[1].content
+    assert await _values(house) == 1
+    entries = [len(rows) for name, rows in (await rows_of(house)).items() if name.endswith((".deks", ".vault_entries"))]
+    assert entries == [1, 1]
+
+
+async def test_an_unused_verification_value_is_gone_after_a_day(house: House) -> None:
+    token = await house.api.token(verification_value="123")
+    house.clock.advance(DAY - 60_000)
+    await worker.sweep_vault(house.parts)
+    assert await _values(house) == 1
+
+    house.clock.advance(120_000)
+    await worker.forget(house.parts)
+    await worker.sweep_vault(house.parts)
+
+    assert await _values(house) == 0
+    reply = await house.api.post("/payments", json={"amount": 1000, "currency": "JPY", "payment_details": token})
+    assert (reply.status_code, reply.json()["error"]["code"]) == (422, "invalid_token")
+    tables = await rows_of(house)
+    assert [len(rows) for name, rows in tables.items() if name.endswith((".deks", ".tokens"))] == [0, 0]
