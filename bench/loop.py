@@ -4,6 +4,7 @@ The same file, settings and statements as the engine's (``capture.py``), values 
 there are callers, or one by one: first all intents of a group in one durable commit, then all outcomes.
 """
 
+import sqlite3
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -33,18 +34,29 @@ class Bar:
         """A database to run it on."""
         with copied(self._template) as (data, _):
             connection = SqliteFiles.of(data).main.open()
-            yield Running(connection, self._captured)
+            before = _captured(connection)
+            running = Running(connection, self._captured)
+            yield running
+            captured = _captured(connection) - before
             connection.close()
+            # Guarded updates that met no row would be fast, and no bar.
+            if captured != running.charged:
+                raise RuntimeError(f"the loop made {running.charged} charges and captured {captured}")
+
+
+def _captured(connection: sqlite3.Connection) -> int:
+    return int(connection.execute("SELECT count(*) FROM payments WHERE status = 'captured'").fetchone()[0])
 
 
 class Running:
-    """An open database."""
+    """An open database. charged: how many charges it has had."""
 
     def __init__(self, connection: Any, captured: Captured) -> None:
         self._connection = connection
         self._charges = [_Charge.of(captured, number) for number in range(len(captured.charges))]
         self._ids = RandomIds(SystemClock())
         self._turn = count()
+        self.charged = 0
 
     def window(self, group: int, window: Window) -> Measured:
         """Groups of so many charges in one commit each."""
@@ -63,6 +75,7 @@ class Running:
                 self._commit([charge[1] for charge in made[start : start + group]])
             spent += time.perf_counter() - began
             done += len(made)
+        self.charged += done
         return done, spent
 
     def _commit(self, transactions: list[list[Sent]]) -> None:

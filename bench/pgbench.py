@@ -6,6 +6,7 @@ charge's own come from a counter, which costs nothing; ids are numbers instead o
 
 import asyncio
 import re
+import resource
 import subprocess
 import tempfile
 import time
@@ -33,7 +34,7 @@ class Script:
     def __init__(self, captured: Captured) -> None:
         self._own = varying(captured)
         self._customer = captured.customers[0]
-        self._entry = _entry_of(captured, self._customer)
+        self.entry = _entry_of(captured, self._customer)
         self._now = min(value for value in self._own if isinstance(value, int))
         self.variables: dict[str, str] = {}
         lines: list[str] = []
@@ -60,7 +61,7 @@ class Script:
     def _value(self, value: Any) -> str:
         if value is None:
             return "NULL"
-        if value in (self._customer, self._entry):
+        if value in (self._customer, self.entry):
             return ":customer"
         if value in self._own and isinstance(value, str):
             return ":id"
@@ -97,33 +98,41 @@ class Bar:
         with copied(self._template) as (home, database):
             assert database is not None
             count = len(self._template.customers)
-            asyncio.run(_number(database, self._captured.customers[0], self.script._entry, count))
+            asyncio.run(_number(database, self._captured.customers[0], self.script.entry, count))
             path = home / "charge.sql"
             path.write_text(self.script.text(count))
-            yield Running(database, path, self.script, self._server)
+            before = asyncio.run(_captured(database))
+            running = Running(database, path, self.script, self._server)
+            yield running
+            # A script whose guarded updates met no row would be fast, and no bar.
+            captured = asyncio.run(_captured(database)) - before
+            if captured != running.charged:
+                raise RuntimeError(f"pgbench made {running.charged} charges and captured {captured}")
 
 
 class Running:
-    """A database with its script."""
+    """A database with its script. charged: how often it has run."""
 
     def __init__(self, database: str, path: Path, script: Script, server: int) -> None:
         self._database = database
         self._path = path
         self._script = script
         self._server = server
+        self.charged = 0
 
     def window(self, connections: int, window: Window) -> Measured:
-        """So many clients, one after another in each."""
+        """So many clients, each with one charge after another. Its CPU time is that of pgbench itself."""
         self._run(connections, window.warm_up)
-        before = processes.cpu_seconds(self._server)
+        cpu, server_cpu = _children_cpu(), processes.cpu_seconds(self._server)
         shown = self._run(connections, window.seconds)
-        spent = processes.cpu_seconds(self._server) - before
-        count = int(_found(r"actually processed: (\d+)", shown))
+        spent, server_spent = _children_cpu() - cpu, processes.cpu_seconds(self._server) - server_cpu
+        count = _processed(shown)
         return Measured(
             per_second=float(_found(r"tps = ([\d.]+)", shown)),
             mean_ms=float(_found(r"latency average = ([\d.]+)", shown)),
             errors=int(_found(r"failed transactions: (\d+)", shown)),
-            database_cpu_us=1e6 * spent / count,
+            cpu_us=1e6 * spent / count,
+            database_cpu_us=1e6 * server_spent / count,
         )
 
     def _run(self, connections: int, seconds: float) -> str:
@@ -137,7 +146,18 @@ class Running:
         done = subprocess.run(command, capture_output=True, text=True)
         if done.returncode:
             raise RuntimeError(f"pgbench: {done.stderr[-2_000:]}")
+        self.charged += _processed(done.stdout)
         return done.stdout
+
+
+def _processed(shown: str) -> int:
+    return int(_found(r"actually processed: (\d+)", shown))
+
+
+def _children_cpu() -> float:
+    """User and system time of the programs we ran that have ended."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 def _found(pattern: str, text: str) -> str:
@@ -148,6 +168,14 @@ def _found(pattern: str, text: str) -> str:
 
 def _program() -> str:
     return str(postgres._readable(Path(tempfile.gettempdir()), None) / "pgbench")
+
+
+async def _captured(database: str) -> int:
+    connection = await asyncpg.connect(database)
+    try:
+        return int(await connection.fetchval("SELECT count(*) FROM payments WHERE status = 'captured'"))
+    finally:
+        await connection.close()
 
 
 async def _number(database: str, customer: str, entry: str, count: int) -> None:

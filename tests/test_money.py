@@ -88,7 +88,8 @@ def test_every_folder_of_the_money_is_looked_at() -> None:
     "source",
     [
         "x = 1.5", "x = 1e3", "x = a / b", "x /= 2", "x = float(y)", "x = round(y)", "x = asyncio.sleep(a / b)",
-        "x = sleep(a / 1_000)", "x = a / 1_000", "def f(x: float) -> int: ...", "import math", "from decimal import Decimal",
+        "x = sleep(a / 1_000)", "x = a / 1_000", "def f(x: float) -> int: ...", "import math",
+        "from decimal import Decimal",
         "x = a * 10 ** -2", "x = operator.truediv(a, b)",
     ],
 )  # fmt: skip

@@ -605,7 +605,7 @@ async def test_an_unused_verification_value_is_gone_after_a_day(house: House) ->
     assert await _values(house) == 1
 
     house.clock.advance(120_000)
-    await worker.forget(house.parts)
+    await worker.forget_tokens(house.parts)
     await worker.sweep_vault(house.parts)
 
     assert await _values(house) == 0

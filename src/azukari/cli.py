@@ -130,7 +130,8 @@ def serve(
     made = _run(lambda: setup.ensure(settings))
     if in_the_clear and _run(lambda: setup.has_live_keys(settings)):
         _fail(
-            "This installation has live keys, so AZUKARI_INSECURE_HTTP=1 is refused. Put a proxy that ends TLS in front."
+            "This installation has live keys, so AZUKARI_INSECURE_HTTP=1 is refused. "
+            "Put a proxy that ends TLS in front."
         )
     log.setup(settings.log_level)
     _greet(settings, made)
@@ -211,9 +212,12 @@ def create_keys(
     from azukari.wiring import Parts
 
     async def make(parts: Parts) -> Pair:
-        if await parts.db.read(store.find_merchant, merchant) is None:
+        found = await parts.db.read(store.find_merchant, merchant)
+        if found is None:
             raise SettingError("There is no merchant with this id. `azukari merchants list` shows them.")
-        return await parts.keyring.make_pair(merchant, "live" if live else "test")
+        if live and parts.settings.insecure_http:
+            raise SettingError("AZUKARI_INSECURE_HTTP=1 is for installations without live keys.")
+        return await parts.keyring.make_pair(found.id, "live" if live else "test")
 
     pair = _with_parts(data, database, make)
     if as_json:

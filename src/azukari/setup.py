@@ -14,9 +14,10 @@ from azukari.core.config import SettingError, Settings
 from azukari.core.secret import Secret
 from azukari.db import migrate
 from azukari.db.open import check_files, open_stores
-from azukari.merchants import service as merchants
 from azukari.merchants import store
 from azukari.merchants.keys import TEST
+from azukari.merchants.service import Pair
+from azukari.merchants.store import Merchant
 from azukari.wiring import Parts
 
 FIRST_PAIR = "test-keys.json"
@@ -31,9 +32,12 @@ class Installation(NamedTuple):
     data: Path
 
 
-class _Pair(msgspec.Struct):
+class _Kept(msgspec.Struct):
+    """The file. enrolled: the database knows the pair."""
+
     secret_key: str
     publishable_key: str
+    enrolled: bool = False
 
 
 async def init(settings: Settings) -> Installation:
@@ -42,15 +46,26 @@ async def init(settings: Settings) -> Installation:
     if not await migrate.is_current(settings):
         await migrate.migrate(settings)
     file = settings.data / FIRST_PAIR
-    if not file.exists():
-        parts = await Parts.assemble(settings)
-        try:
-            merchant = await merchants.create(parts.db, FIRST_MERCHANT, parts.clock, parts.ids)
-            pair = await parts.keyring.make_pair(merchant.id, TEST)
-        finally:
-            await parts.close()
-        _write(file, _Pair(pair.secret.reveal(), pair.publishable.reveal()))
+    if not (file.exists() and _load(file).enrolled):
+        await _enrol_first_pair(settings, file)
     return _read(file, settings)
+
+
+async def _enrol_first_pair(settings: Settings, file: Path) -> None:
+    """The file is written before the database knows its pair: a crash between the two is mended by the next start."""
+    parts = await Parts.assemble(settings)
+    try:
+        if not file.exists():  # noqa: ASYNC240 - nobody is waiting yet
+            if await parts.db.read(store.any_merchant) is not None:
+                raise SettingError("This installation has merchants already. Make keys with `azukari keys create`.")
+            made = parts.keyring.new_pair(TEST)
+            _write(file, _Kept(made.secret.reveal(), made.publishable.reveal()))
+        kept = _load(file)
+        merchant = Merchant(parts.ids.new(), FIRST_MERCHANT, parts.clock.now())
+        await parts.keyring.enrol(Pair(Secret(kept.secret_key), Secret(kept.publishable_key)), merchant)
+        _write(file, msgspec.structs.replace(kept, enrolled=True))
+    finally:
+        await parts.close()
 
 
 async def ensure(settings: Settings) -> Installation | None:
@@ -65,7 +80,9 @@ async def ensure(settings: Settings) -> Installation | None:
     if schema != migrate.HEAD:
         raise SettingError("The database has another version's schema. Run `azukari migrate` first.")
     file = settings.data / FIRST_PAIR
-    return _read(file, settings) if file.exists() else None
+    if not file.exists():
+        return None
+    return _read(file, settings) if _load(file).enrolled else await init(settings)
 
 
 async def has_live_keys(settings: Settings) -> bool:
@@ -77,12 +94,22 @@ async def has_live_keys(settings: Settings) -> bool:
         await stores.close()
 
 
+def _load(file: Path) -> _Kept:
+    return msgspec.json.decode(file.read_bytes(), type=_Kept)
+
+
 def _read(file: Path, settings: Settings) -> Installation:
-    pair = msgspec.json.decode(file.read_bytes(), type=_Pair)
-    return Installation(Secret(pair.secret_key), Secret(pair.publishable_key), settings.data)
+    kept = _load(file)
+    return Installation(Secret(kept.secret_key), Secret(kept.publishable_key), settings.data)
 
 
-def _write(file: Path, pair: _Pair) -> None:
-    handle = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+def _write(file: Path, kept: _Kept) -> None:
+    """All of it or nothing, and for nobody else's eyes."""
+    fresh = file.with_suffix(".new")
+    fresh.unlink(missing_ok=True)
+    handle = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(handle, "wb") as opened:
-        opened.write(msgspec.json.encode(pair))
+        opened.write(msgspec.json.encode(kept))
+        opened.flush()
+        os.fsync(opened.fileno())
+    fresh.replace(file)

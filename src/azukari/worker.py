@@ -1,17 +1,19 @@
-"""One loop: settle what nobody has ended, end what is over, forget what may be forgotten.
+"""What runs beside the requests: settle what nobody has ended, end what is over, forget what may be forgotten.
 
 Any number of these may run: whoever takes an attempt over raises its fence, and every sweep is guarded.
 """
 
 import asyncio
+from collections import deque
 from collections.abc import Awaitable, Callable
 
 from azukari.core import log
-from azukari.core.clock import HOUR, MINUTE, SECOND
+from azukari.core.clock import SECOND
 from azukari.core.errors import Unavailable
 from azukari.customers import service as customers
 from azukari.payments import deadlines, outcomes
 from azukari.processors import attempts
+from azukari.processors.attempts import Attempt
 from azukari.tokens import service as tokens
 from azukari.web import idempotency
 from azukari.wiring import Parts
@@ -19,24 +21,29 @@ from azukari.wiring import Parts
 #: How long a taken-over attempt is ours, before another worker may try.
 LEASE = 30 * SECOND
 BATCH = 50
+#: Attempts asked about at the same time: a processor that hangs must not hold up the others.
+TOGETHER = 16
+
+Round = Callable[[Parts], Awaitable[None]]
 
 
 async def run(parts: Parts, stop: asyncio.Event) -> None:
-    """Work until told to stop. A round that fails is logged, and the next one comes."""
-    due = {work: 0 for work, _ in _ROUNDS}
-    while not stop.is_set():
-        for work, every in _ROUNDS:
-            now = parts.clock.now()
-            if not 0 <= now - due[work] < every:
-                due[work] = now
-                await _guarded(work, parts)
-        try:
-            await asyncio.wait_for(stop.wait(), 1)
-        except TimeoutError:
-            continue
+    """Work until told to stop. What is under way then is let go: its lease runs out, and another takes it over."""
+    rounds = [asyncio.ensure_future(_repeat(parts, work, every)) for work, every in ROUNDS]
+    await stop.wait()
+    for each in rounds:
+        each.cancel()
+    await asyncio.gather(*rounds, return_exceptions=True)
 
 
-async def _guarded(work: Callable[[Parts], Awaitable[None]], parts: Parts) -> None:
+async def _repeat(parts: Parts, work: Round, every: float) -> None:
+    while True:
+        await _guarded(work, parts)
+        await asyncio.sleep(every)
+
+
+async def _guarded(work: Round, parts: Parts) -> None:
+    """A round that fails is logged, and the next one comes."""
     try:
         await work(parts)
     except Unavailable:
@@ -47,36 +54,59 @@ async def _guarded(work: Callable[[Parts], Awaitable[None]], parts: Parts) -> No
 
 async def settle_attempts(parts: Parts) -> None:
     """Ask what became of attempts whose owner died or got no answer."""
-    now = parts.clock.now()
-    for overdue in await parts.db.read(attempts.due, now, BATCH):
-        attempt = await parts.db.write(attempts.take_over, overdue, now + LEASE)
+    due = deque(await parts.db.read(attempts.due, parts.clock.now(), BATCH))
+
+    async def take_turns() -> None:
+        while due:
+            await _settle(parts, due.popleft())
+
+    await asyncio.gather(*(take_turns() for _ in range(TOGETHER)))
+
+
+async def _settle(parts: Parts, overdue: Attempt) -> None:
+    """One that cannot be settled is logged; the others go on."""
+    try:
+        attempt = await parts.db.write(attempts.take_over, overdue, parts.clock.now() + LEASE)
         if attempt is None:
-            continue
+            return
         if attempt.kind == "verify":
             await customers.settle(parts, attempt)
         else:
             await outcomes.settle(parts, attempt)
+    except Unavailable:
+        log.warning("worker.database_down", step="settle", attempt=overdue.id)
+    except Exception as error:
+        log.bug("attempt not settled", error, attempt=overdue.id)
 
 
 async def end_holds(parts: Parts) -> None:
     """Authorisations past their deadline."""
-    await deadlines.expire(parts)
+    while await deadlines.expire(parts, BATCH) == BATCH:
+        continue
 
 
-async def forget(parts: Parts) -> None:
-    """Tokens past their day, idempotency keys past theirs."""
-    await tokens.sweep(parts, parts.clock.now())
-    await parts.db.write(idempotency.purge, parts.clock.now())
+async def forget_tokens(parts: Parts) -> None:
+    """Tokens past their day."""
+    while await tokens.sweep(parts, parts.clock.now(), BATCH) == BATCH:
+        continue
+
+
+async def forget_keys(parts: Parts) -> None:
+    """Idempotency keys past their day."""
+    while await parts.db.write(idempotency.purge, parts.clock.now(), 10 * BATCH) == 10 * BATCH:
+        continue
 
 
 async def sweep_vault(parts: Parts) -> None:
-    """Data keys whose record never came, verification values past their day."""
+    """Verification values past their day, cards nobody needs, data keys whose record never came."""
     await parts.vault.sweep(parts.clock.now())
 
 
-_ROUNDS = (
-    (settle_attempts, 2 * SECOND),
-    (end_holds, MINUTE),
-    (forget, MINUTE),
-    (sweep_vault, HOUR // 4),
+#: What is done, and how many seconds after it ended it is done again.
+ROUNDS: tuple[tuple[Round, float], ...] = (
+    (settle_attempts, 2),
+    (end_holds, 60),
+    (forget_tokens, 60),
+    (forget_keys, 60),
+    (sweep_vault, 900),
 )

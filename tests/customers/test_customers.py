@@ -5,9 +5,11 @@ from typing import Any
 
 import asyncpg
 import httpx
+import msgspec
 import pytest
 
 from azukari.core.clock import iso
+from azukari.customers import store
 from azukari.db import Owner
 from azukari.db.open import SqliteFiles
 from azukari.merchants import store as merchants
@@ -289,3 +291,163 @@ async def test_a_customer_of_the_merchants_own_that_is_not_known_is_404(api: Api
     for name in ("shop-1", "日本", "0" * 25):
         assert (await api.delete(f"/external_customers/{name}")).status_code == 404
     assert (await api.get("/customers")).json()["total"] == 1
+
+
+async def _external(house: House, external_id: str) -> str:
+    """A customer the merchant knows by an id of its own."""
+    merchant = (await house.parts.db.read(merchants.list_merchants))[0]
+    made = await house.parts.db.read(store.get, Owner(merchant.id, "test"), await house.api.customer())
+    customer = msgspec.structs.replace(made, id=house.parts.ids.new(), external_id=external_id)
+    await house.parts.db.write(store.save, customer)
+    return customer.id
+
+
+async def test_a_customer_is_forgotten_by_the_merchants_own_id(house: House) -> None:
+    api = house.api
+    customers = [await _external(house, external_id) for external_id in ("shop-7", "shop-7", "shop-8")]
+
+    reply = await api.delete("/external_customers/shop-7")
+
+    assert (reply.status_code, reply.json()) == (200, {"id": "shop-7"})
+    shown = [(await api.get(f"/customers/{customer}")).status_code for customer in customers]
+    assert shown == [404, 404, 200]
+    assert len(await rows(house, "deks", "keys")) == 1
+    assert refusal(await api.delete("/external_customers/shop-7")) == (404, "not_found", None)
+    assert (await api.events())[-2:] == ["customer.deleted"] * 2
+    # An id of ours is not the merchant's own.
+    assert (await api.delete(f"/external_customers/{customers[2]}")).status_code == 404
+
+
+# More of what may be asked for
+
+
+def refusal(reply: httpx.Response) -> tuple[int, str, str | None]:
+    """Status, code and parameter of an error."""
+    error = reply.json()["error"]
+    return reply.status_code, error["code"], error["param"]
+
+
+async def test_each_good_test_card_is_kept_with_its_brand(api: Api) -> None:
+    for number, brand in {
+        "4111111111111111": "visa", "4242424242424242": "visa", "5555555555554444": "master",
+        "3530111333300000": "jcb", AMEX: "american_express", "30569309025904": "diners_club",
+    }.items():  # fmt: skip
+        details = card(number, month=2, year="31")
+        source = (await api.post("/customers", json={"payment_details": details})).json()["source"]
+        assert source == {**CARD, "brand": brand, "last_four_digits": number[-4:], "month": 2, "year": 2031}
+
+
+async def test_what_cannot_be_a_customer_is_refused(api: Api) -> None:
+    for body, answer in [
+        ({"payment_details": "tok_" + "0" * 25}, ("invalid_token", "payment_details")),
+        ({"payment_details": "anything"}, ("invalid_token", "payment_details")),
+        ({"payment_details": {"type": "konbini"}}, ("invalid_payment_type", "payment_details[type]")),
+        ({"payment_details": {}}, ("missing_parameter", "payment_details[type]")),
+        ({"payment_details": card(number="")}, ("missing_parameter", "payment_details[number]")),
+        ({"payment_details": card("4111111111111112")}, ("invalid_parameter", "payment_details[number]")),
+        ({"payment_details": card(year="2020")}, ("invalid_parameter", "payment_details[year]")),
+        ({"email": "a" * 256}, ("invalid_parameter", "email")),
+        ({"metadata": {"k" * 31: "a"}}, ("invalid_parameter", "metadata")),
+        ({"metadata": {"a": "v" * 2001}}, ("invalid_parameter", "metadata")),
+        ({"currency": "XXX"}, ("invalid_currency", "currency")),
+    ]:
+        assert refusal(await api.post("/customers", json=body)) == (422, *answer), body
+    assert (await api.get("/customers")).json()["total"] == 0
+    assert await api.events() == []
+
+
+async def test_a_refused_change_changes_no_word_either(api: Api) -> None:
+    path = f"/customers/{await api.customer()}"
+    before = (await api.get(path)).content
+    for details, answer in [
+        (card("4123111111111059"), (502, "card_declined", None)),
+        (await api.token("4123111111111059"), (502, "card_declined", None)),
+        (card("4111111111111112"), (422, "invalid_parameter", "payment_details[number]")),
+        ("tok_" + "0" * 25, (422, "invalid_token", "payment_details")),
+        ({"type": "konbini"}, (422, "invalid_payment_type", "payment_details[type]")),
+    ]:
+        body = {"payment_details": details, "email": "b@example.com", "metadata": {"a": "1"}}
+        assert refusal(await api.patch(path, json=body)) == answer
+        assert (await api.get(path)).content == before
+    assert await api.events() == ["customer.created"]
+
+
+async def test_a_card_and_the_words_change_together(api: Api) -> None:
+    customer = await api.customer()
+    body = {"payment_details": card(AMEX), "email": "b@example.com", "metadata": {"a": "1"}}
+
+    changed = (await api.patch(f"/customers/{customer}", json=body)).json()
+
+    assert (changed["source"]["brand"], changed["email"]) == ("american_express", "b@example.com")
+    assert changed["metadata"] == {"a": "1"}
+    events = (await api.get("/events")).json()["data"]
+    assert [event["type"] for event in events] == ["customer.updated", "customer.created"]
+    assert events[0]["data"] == changed
+
+
+async def test_details_may_come_later(api: Api) -> None:
+    bare = (await api.post("/customers", json={"email": "", "payment_details": None})).json()
+    assert (bare["email"], bare["source"]) == (None, None)
+
+    changed = await api.patch(f"/customers/{bare['id']}", json={"payment_details": await api.token()})
+
+    assert changed.json() == {**bare, "source": CARD}
+    assert (await api.charge(bare["id"])).json()["status"] == "captured"
+
+
+async def test_a_customer_has_at_most_a_hundred_words_of_metadata_in_all(api: Api) -> None:
+    many = {f"key {number}": "a" for number in range(100)}
+    path = f"/customers/{(await api.post('/customers', json={'metadata': many})).json()['id']}"
+
+    assert refusal(await api.patch(path, json={"metadata": {"more": "a"}})) == (422, "invalid_parameter", "metadata")
+    swapped = await api.patch(path, json={"metadata": {"more": "a", "key 0": ""}})
+    assert len(swapped.json()["metadata"]) == 100
+
+
+async def test_a_scenario_stays_with_its_customer(api: Api) -> None:
+    customer = await api.customer(headers={"Komoju-Scenario": "insufficient_funds"})
+
+    # The card of such a customer is replaced like any other, and another scenario does not take its place.
+    changed = await api.patch(f"/customers/{customer}", json={"payment_details": card(AMEX)})
+    assert changed.json()["source"]["brand"] == "american_express"
+    replies = [await api.charge(customer), await api.charge(customer, headers={"Komoju-Scenario": "card_expired"})]
+    assert [refusal(reply) for reply in replies] == [(502, "insufficient_funds", None)] * 2
+    assert (await api.charge(await api.customer())).status_code == 200
+
+
+async def test_the_month_a_card_ends_in_is_listed_by_pages_and_follows_the_card(api: Api) -> None:
+    async def made(**more: Any) -> str:
+        return str((await api.post("/customers", json={"payment_details": card(**more)})).json()["id"])
+
+    async def listed(**query: Any) -> list[str]:
+        return [each["id"] for each in (await api.get("/customers", params=query)).json()["data"]]
+
+    first, second = await made(month="1", year="2031"), await made(month=1, year="31")
+    assert await listed(expiration="0131") == [second, first]
+    assert await listed(expiration="0131", per_page=1, page=2) == [first]
+    assert await listed(expiration="0131", end_time="2020-01-01") == []
+
+    await api.patch(f"/customers/{first}", json={"payment_details": card(month="1", year="2032")})
+    assert (await listed(expiration="0131"), await listed(expiration="0132")) == ([second], [first])
+    for wrong in ("1331", "0031", "131", "012031", "01/31"):
+        reply = await api.get("/customers", params={"expiration": wrong})
+        assert refusal(reply) == (422, "invalid_parameter", "expiration"), wrong
+
+
+async def test_a_page_that_is_none_and_bounds_that_cross_are_refused(api: Api) -> None:
+    for name in ("page", "per_page"):
+        for wrong in ("0", "-1", "1.5", "x"):
+            assert refusal(await api.get("/customers", params={name: wrong})) == (422, "invalid_parameter", name), wrong
+    assert refusal(await api.get("/customers", params={"per_page": "101"})) == (422, "invalid_parameter", "per_page")
+    crossed = await api.get("/customers", params={"start_time": "2026-01-02", "end_time": "2026-01-01"})
+    assert refusal(crossed) == (422, "invalid_parameter", "end_time")
+
+
+async def test_an_unknown_customer_is_not_found(api: Api) -> None:
+    for unknown in ("0" * 25, "x", "tok_" + "0" * 25):
+        path = f"/customers/{unknown}"
+        for reply in (
+            await api.get(path), await api.patch(path, json={"payment_details": card()}), await api.delete(path),
+        ):  # fmt: skip
+            assert refusal(reply) == (404, "not_found", None)
+    assert await api.events() == []

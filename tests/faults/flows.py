@@ -243,6 +243,12 @@ async def leave_work(site: Site, number: int) -> None:
             "/payments", json={"amount": 700, "currency": "JPY", "customer": customer, "capture": "false"}
         )  # fmt: skip
         assert held.json()["status"] == "authorized"
+        failed = await api.charge(customer, headers={"Azukari-Fault": "processor_down"})
+        assert failed.status_code == 504, failed.text
+        # As if it had been done after all, and we had heard of it too late.
+        await site.rows.change(
+            "UPDATE attempts SET state = 'undo', due_at = 0 WHERE state = 'not_done' AND kind = 'sale'"
+        )
         await api.token(verification_value="123")
     await _leave_stray_key(site, number)
 

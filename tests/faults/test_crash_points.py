@@ -143,8 +143,8 @@ async def test_the_worker_survives_a_kill_at_each_of_its_points(site: Site, tmp_
         async with site.serving(worker=True) as api:
             await _until_worked_off(site)
             await hold_against_book(site.rows, site.settings.data)
-            assert set(await site.rows.column("SELECT status FROM payments")) == {"captured", "expired"}
-            assert (await api.get("/payments")).json()["total"] == 2 * (number + 1)
+            assert set(await site.rows.column("SELECT status FROM payments")) == {"captured", "expired", "failed"}
+            assert (await api.get("/payments")).json()["total"] == 3 * (number + 1)
 
 
 async def _record_worker(site: Site, trace: Path) -> list[Death]:

@@ -255,11 +255,11 @@ async def test_a_key_lives_for_a_day(house: House, rows: Rows) -> None:
 async def test_the_worker_forgets_keys_after_their_day_and_not_before(house: House, rows: Rows) -> None:
     await house.api.charge(await house.api.customer(), headers=keyed())
     house.clock.advance(DAY - 60 * SECOND)
-    await worker.forget(house.parts)
+    await worker.forget_keys(house.parts)
     assert len(await rows.all("SELECT id FROM idempotency_keys")) == 1
 
     house.clock.advance(61 * SECOND)
-    await worker.forget(house.parts)
+    await worker.forget_keys(house.parts)
 
     assert await rows.all("SELECT id FROM idempotency_keys") == []
 
@@ -270,7 +270,7 @@ async def test_an_open_attempt_keeps_its_key_beyond_the_day(house: House, rows: 
     await house.api.charge(customer, headers=with_fault)
     await rows.change("UPDATE idempotency_keys SET state = 'running'")
     house.clock.advance(2 * DAY)
-    await worker.forget(house.parts)
+    await worker.forget_keys(house.parts)
 
     again = await house.api.charge(customer, headers=with_fault)
 

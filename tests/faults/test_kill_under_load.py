@@ -36,7 +36,7 @@ class Till:
     async def sell_until_killed(self) -> None:
         """One life of the server."""
         self.site.ahead += MINUTE
-        left = self.chance.randrange(5, 120)
+        left = self.chance.randrange(5, 50)
         async with self.site.serving(worker=True) as api:
             sellers = [asyncio.ensure_future(self._sell(api)) for _ in range(AT_ONCE)]
             target = len(self.answers) + left

@@ -14,7 +14,7 @@ from tests.faults.sites import Rows
 from tests.faults.truth import Book, hold_against_book
 from tests.house import Api, House, card
 
-ROUNDS = 25
+ROUNDS = 20
 MASTER = "5555555555554444"
 
 

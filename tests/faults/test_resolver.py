@@ -110,9 +110,7 @@ async def test_a_repeat_that_waited_long_enough_gets_the_answer_that_holds(house
 
 
 @pytest.mark.parametrize("arrives", [True, False])
-async def test_an_attempt_whose_owner_died_in_the_call_is_asked_about(
-    house: House, rows: Rows, arrives: bool
-) -> None:
+async def test_an_attempt_whose_owner_died_in_the_call_is_asked_about(house: House, rows: Rows, arrives: bool) -> None:
     customer = await house.api.customer()
     line = LateOrders.connect(house)
     if arrives:

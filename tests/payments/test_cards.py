@@ -42,7 +42,7 @@ ORDERED = {
 
 async def ways_to_pay(api: Api, number: str) -> list[object]:
     """Raw details and a token of one card."""
-    return [card(number), card(number, verification_value="123"), await api.token(number, verification_value="123")]
+    return [card(number), await api.token(number, verification_value="123")]
 
 
 async def pay(api: Api, details: object, **more: object) -> httpx.Response:
@@ -75,7 +75,7 @@ async def test_each_bad_card_fails_with_its_code_and_the_failure_is_kept(api: Ap
             assert (event["type"], event["data"]) == ("payment.failed", payment)
 
     found = (await api.get("/payments", params={"status": "failed"})).json()
-    assert found["total"] == (await api.get("/payments")).json()["total"] == 3 * len(BAD)
+    assert found["total"] == (await api.get("/payments")).json()["total"] == 2 * len(BAD)
     assert set(await api.events()) == {"payment.failed"}
 
 

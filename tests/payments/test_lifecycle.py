@@ -3,9 +3,11 @@
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import httpx
 import pytest
 
 from azukari.core.clock import DAY, MINUTE, parse_iso
+from azukari.merchants import store as merchants
 from azukari.payments import deadlines
 from tests.house import Api, House, card
 
@@ -336,3 +338,217 @@ async def test_another_customer_is_404(api: Api) -> None:
     for customer in ("0" * 25, "none", await api.token()):
         reply = await api.charge(customer)
         assert (reply.status_code, reply.json()["error"]["code"]) == (404, "not_found")
+
+
+# More of each
+
+
+OLD, NEW = {"X-KOMOJU-API-VERSION": "2024-07-15"}, {"X-KOMOJU-API-VERSION": "2025-01-28"}
+
+
+def refusal(reply: httpx.Response) -> tuple[int, str, str | None]:
+    """Status, code and parameter of an error."""
+    error = reply.json()["error"]
+    return reply.status_code, error["code"], error["param"]
+
+
+async def test_a_platforms_payment_shows_its_parts_and_no_other_has_that_member(api: Api) -> None:
+    parts = {
+        "submerchants": [{"submerchant_id": "s1", "amount": 600, "platform_fee": 30}], "processing_merchant_id": "m1",
+    }  # fmt: skip
+    made = await pay(api, platform_details=parts)
+    assert list(made) == [*MEMBERS, "platform_details"]
+    assert made["platform_details"] == parts
+    assert (await api.get(f"/payments/{made['id']}")).json() == made
+    await refused(api, "/payments", "invalid_parameter", "mcc", **ORDER, payment_details=card(), mcc="58")
+
+
+async def test_a_form_orders_a_hold(api: Api) -> None:
+    details = {f"payment_details[{name}]": value for name, value in card().items()}
+    order = {**ORDER, "capture": "false", "metadata[a]": "1", **details}
+
+    reply = await api.post("/payments", data=order)
+
+    assert (reply.json()["status"], reply.json()["metadata"]) == ("authorized", {"a": "1"})
+    for yes in ("true", "1"):
+        assert (await api.post("/payments", data={**order, "capture": yes})).json()["status"] == "captured"
+    assert (await api.post("/payments", data={**order, "capture": "0"})).json()["status"] == "authorized"
+    assert refusal(await api.post("/payments", data={**order, "capture": "no"})) == (
+        422, "invalid_parameter", "capture",
+    )  # fmt: skip
+
+
+async def test_amounts_may_be_integral_decimals_and_nothing_else(api: Api) -> None:
+    async def made(amount: str, tax: str) -> tuple[Any, ...]:
+        # Written by hand: a JSON library would choose another form of the number.
+        details = '{"type":"credit_card","number":"4111111111111111","month":"12","year":"2099"}'
+        body = f'{{"amount":{amount},"tax":{tax},"currency":"JPY","payment_details":{details}}}'
+        reply = await api.post("/payments", content=body, headers={"Content-Type": "application/json"})
+        if reply.status_code != 200:
+            return refusal(reply)
+        payment = reply.json()
+        return payment["amount"], payment["tax"], payment["total"]
+
+    assert await made('"1000.00"', '"10.0"') == (1000, 10, 1010)
+    assert await made("920.0", "80.0") == (920, 80, 1000)
+    assert await made("1000.0000", "0") == (1000, 0, 1000)
+    assert await made("1000", "null") == (1000, 0, 1000)
+    assert await made("1000", '""') == (1000, 0, 1000)
+    for wrong in ("1000.5", '"1000.50"', "-1", "0", "1e3", "true", '"1,000"', '"¥1000"', "1000000000001"):
+        assert await made(wrong, "0") == (422, "invalid_parameter", "amount"), wrong
+    for wrong in ("0.5", "-1", '"AUTO"', "[]"):
+        assert await made("1000", wrong) == (422, "invalid_parameter", "tax"), wrong
+
+
+async def test_an_order_lacks_nothing(api: Api) -> None:
+    customer = await api.customer()
+    for body, answer in [
+        (ORDER, ("missing_parameter", "payment_details")),
+        ({**ORDER, "payment_details": None, "customer": ""}, ("missing_parameter", "payment_details")),
+        ({"currency": "JPY", "customer": customer}, ("missing_parameter", "amount")),
+        ({"amount": 1000, "customer": customer}, ("missing_parameter", "currency")),
+        ({**ORDER, "customer": customer, "currency": "XXX"}, ("invalid_currency", "currency")),
+        ({**ORDER, "customer": customer, "locale": "fr"}, ("invalid_parameter", "locale")),
+        ({**ORDER, "customer": customer, "external_order_num": "a" * 256}, ("invalid_parameter", "external_order_num")),
+    ]:
+        assert refusal(await api.post("/payments", json=body)) == (422, *answer), body
+    assert (await api.get("/payments")).json()["total"] == 0
+
+
+async def test_members_that_do_not_belong_there_are_ignored(api: Api) -> None:
+    fraud = {"fraud_details": {"customer_ip": "", "customer_email": ""}, "customer_email": "", "anything": [1]}
+    made, held = await pay(api, **fraud), await hold(api, **fraud)
+    assert (await api.post(f"/payments/{made['id']}/refund", json={"amount": 1, **fraud})).status_code == 200
+    assert (await api.post(f"/payments/{held}/cancel", json=fraud)).json()["status"] == "cancelled"
+
+
+async def test_bodies_that_say_nothing_mean_the_whole(api: Api) -> None:
+    for content, type in ((b"", "application/json"), (b"", None), (b"id=0", "application/x-www-form-urlencoded")):
+        headers = {"Content-Type": type} if type else {}
+        for payment, call, status in (
+            ((await pay(api))["id"], "refund", "refunded"),
+            (await hold(api), "capture", "captured"),
+            (await hold(api), "cancel", "cancelled"),
+        ):
+            reply = await api.post(f"/payments/{payment}/{call}", content=content, headers=headers)
+            assert (reply.status_code, reply.json()["status"]) == (200, status)
+
+
+@pytest.mark.parametrize(
+    ("order", "captured"),
+    [
+        ({"amount": 1000, "tax": 100}, 1100), ({"amount": 1000, "tax": 0}, 1000), ({"amount": 500, "tax": 50}, 550),
+        ({"amount": 500}, 500), ({"amount": "500.00", "tax": "50.0"}, 550),
+    ],
+)  # fmt: skip
+async def test_a_capture_takes_the_amount_and_its_tax(api: Api, order: dict[str, Any], captured: int) -> None:
+    path = f"/payments/{await hold(api, tax=100)}"
+
+    payment = (await api.post(f"{path}/capture", json=order, headers=OLD)).json()
+
+    assert (payment["status"], payment["total"], payment["amount_refunded"]) == ("captured", 1100, 1100 - captured)
+    back = (await api.post(f"{path}/refund", headers=NEW)).json()
+    assert (back["status"], back["amount_refunded"]) == ("refunded", captured)
+
+
+async def test_the_older_version_says_which_refund_was_never_captured(api: Api) -> None:
+    path = f"/payments/{await hold(api)}"
+    await api.post(f"{path}/capture", json={"amount": 400}, headers=NEW)
+    (rest,) = (await api.get(path, headers=OLD)).json()["refunds"]
+    assert {name: value for name, value in rest.items() if name not in ("id", "created_at")} == {
+        "resource": "refund", "amount": 600, "currency": "JPY", "payment": path.rpartition("/")[2],
+        "description": None, "chargeback": False, "refund_type": "partial_capture",
+    }  # fmt: skip
+
+    part = (await api.post(f"{path}/refund", json={"amount": 150}, headers=NEW)).json()
+    assert (part["status"], part["amount_refunded"]) == ("captured", 150)
+    await refused(api, f"{path}/refund", "not_refundable", "amount", amount=251)
+    whole = (await api.post(f"{path}/refund", headers=NEW)).json()
+
+    assert (whole["status"], whole["amount_refunded"]) == ("refunded", 400)
+    assert [refund["amount"] for refund in whole["refunds"]] == [150, 250]
+    old = (await api.get(path, headers=OLD)).json()
+    assert (old["status"], old["amount_refunded"]) == ("refunded", 1000)
+    assert [(refund["amount"], refund.get("refund_type")) for refund in old["refunds"]] == [
+        (600, "partial_capture"), (150, None), (250, None),
+    ]  # fmt: skip
+
+
+async def test_amounts_that_are_none_are_refused_by_every_operation(api: Api) -> None:
+    captured, held = (await pay(api))["id"], await hold(api)
+    for path in (f"/payments/{captured}/refund", f"/payments/{held}/capture"):
+        for wrong in (0, -1, "1.5", "x"):
+            await refused(api, path, "invalid_parameter", "amount", amount=wrong)
+
+
+async def test_a_capture_and_a_cancellation_that_fail_can_be_tried_again(api: Api) -> None:
+    for call, status in (("capture", "captured"), ("cancel", "cancelled")):
+        path = f"/payments/{await hold(api)}"
+        before = (await api.get(path)).content
+        declined = await api.post(f"{path}/{call}", headers={"Komoju-Scenario": "other_error"})
+        down = await api.post(f"{path}/{call}", headers={"Azukari-Fault": "processor_down"})
+        assert [refusal(declined), refusal(down)] == [(502, "other_error", None), (504, "gateway_timeout", None)]
+        assert (await api.get(path)).content == before
+        assert (await api.post(f"{path}/{call}")).json()["status"] == status
+
+
+async def test_an_unknown_payment_is_not_found(api: Api) -> None:
+    for unknown in ("0" * 25, "x", await api.customer()):
+        path = f"/payments/{unknown}"
+        replies = [await api.get(path), await api.patch(path, json={"description": "a"})]
+        replies += [await api.post(f"{path}/{word}") for word in ("capture", "refund", "cancel")]
+        assert {refusal(reply) for reply in replies} == {(404, "not_found", None)}
+
+
+async def test_an_order_number_of_a_payment_under_way_is_taken_and_an_empty_one_is_none(api: Api) -> None:
+    order = {**ORDER, "external_order_num": "7", "payment_details": card()}
+    pending = await api.post("/payments", json=order, headers={"Azukari-Fault": "lost_reply"})
+    assert (pending.status_code, pending.json()["status"]) == (202, "pending")
+    await refused(api, "/payments", "invalid_parameter", "external_order_num", **order)
+    for nothing in ("", "", None):
+        assert (await pay(api, external_order_num=nothing))["external_order_num"] is None
+
+
+async def test_a_list_is_of_ones_own_and_of_known_words(house: House) -> None:
+    merchant = (await house.parts.db.read(merchants.list_merchants))[0].id
+    made = await pay(house.api)
+
+    own = (await house.api.get("/payments", params={"merchant_id": merchant, "status": "captured"})).json()
+    assert (own["data"], own["total"]) == ([made], 1)
+    other = (await house.api.get("/payments", params={"merchant_id": "0" * 25})).json()
+    assert (other["data"], other["total"], other["last_page"]) == ([], 0, 0)
+    for name, wrong, code in (
+        ("status", "done", "invalid_parameter"),
+        ("status", "captured,done", "invalid_parameter"),
+        ("currency", "YEN", "invalid_currency"),
+    ):
+        assert refusal(await house.api.get("/payments", params={name: wrong})) == (422, code, name)
+
+
+async def test_payments_are_listed_by_pages_and_by_when_they_were_made(house: House) -> None:
+    made = []
+    for _ in range(3):
+        made.append(await pay(house.api))
+        house.clock.advance(DAY)
+    middle = made[1]["created_at"]
+
+    async def listed(**query: Any) -> list[Any]:
+        found = (await house.api.get("/payments", params=query)).json()
+        return list(found["data"])
+
+    assert await listed() == made[::-1]
+    assert await listed(per_page=2) == made[:0:-1]
+    assert await listed(per_page=2, page=2) == [made[0]]
+    assert await listed(per_page=2, page=3) == []
+    assert await listed(start_time=middle) == made[:0:-1]
+    assert await listed(end_time=middle) == made[1::-1]
+    assert await listed(start_time=middle, end_time=middle, status="captured", currency="JPY") == [made[1]]
+
+
+async def test_an_unknown_version_of_the_api_is_refused(api: Api) -> None:
+    customer = await api.customer()
+    for version in ("2020-01-01", "latest", "2025-01-28x"):
+        headers = {"X-KOMOJU-API-VERSION": version}
+        for reply in (await api.get("/payments", headers=headers), await api.charge(customer, headers=headers)):
+            assert refusal(reply) == (400, "bad_request", "X-KOMOJU-API-VERSION")
+    assert (await api.get("/payments")).json()["total"] == 0

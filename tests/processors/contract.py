@@ -153,6 +153,8 @@ class ProcessorContract:
 
         assert await stand.processor.void(OWNER, order.ref)
         assert not stand.stands(order.ref)
+        if stand.processor.declares.can_look_up:
+            assert await stand.processor.lookup(OWNER, order.ref) == NotDone()
         # Doing it again, or to what never was, is no harm.
         assert await stand.processor.void(OWNER, order.ref)
         assert await stand.processor.void(OWNER, "e" * 32)

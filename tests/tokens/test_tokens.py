@@ -1,12 +1,20 @@
 """Tokens: payment details for one use within a day. Source: contract section 8."""
 
 import asyncio
+from collections.abc import AsyncIterator
 from typing import Any
 
+import httpx
 import pytest
 
 from azukari import worker
 from azukari.core.clock import DAY, MINUTE
+from azukari.db import Owner
+from azukari.merchants import keys
+from azukari.merchants import service as merchants
+from azukari.merchants import store as merchant_store
+from azukari.tokens import service
+from tests.faults.sites import Rows
 from tests.house import Api, House, card
 
 ORDER = {"amount": 1000, "currency": "JPY"}
@@ -80,12 +88,12 @@ async def test_a_token_lives_for_a_day(house: House, swept: bool) -> None:
     api = house.api
     first, second = await api.token(), await api.token()
     house.clock.advance(DAY - MINUTE)
-    await worker.forget(house.parts)
+    await worker.forget_tokens(house.parts)
     assert (await api.post("/payments", json={**ORDER, "payment_details": first})).status_code == 200
 
     house.clock.advance(MINUTE)
     if swept:
-        await worker.forget(house.parts)
+        await worker.forget_tokens(house.parts)
 
     for path, body in (("/payments", ORDER), ("/customers", {})):
         reply = await api.post(path, json={**body, "payment_details": second})
@@ -96,7 +104,7 @@ async def test_a_card_that_a_customer_took_over_outlives_its_token(house: House)
     token = await house.api.token()
     customer = (await house.api.post("/customers", json={"payment_details": token})).json()["id"]
     house.clock.advance(2 * DAY)
-    await worker.forget(house.parts)
+    await worker.forget_tokens(house.parts)
     await worker.sweep_vault(house.parts)
     assert (await house.api.charge(customer)).json()["status"] == "captured"
 
@@ -134,3 +142,154 @@ async def test_a_verification_value_that_is_lost_makes_the_token_invalid_and_cha
     assert (reply.status_code, reply.json()["error"]["code"]) == (422, "invalid_token")
     assert not (house.parts.settings.data / "simulator.jsonl").exists()
     assert (await api.get("/payments", params={"status": "captured"})).json()["total"] == 0
+
+
+# What is really stored, and what is refused
+
+
+SPENT = (422, "invalid_token", "payment_details")
+
+
+def refusal(reply: httpx.Response) -> tuple[int, str, str | None]:
+    """Status, code and parameter of an error."""
+    error = reply.json()["error"]
+    return reply.status_code, error["code"], error["param"]
+
+
+@pytest.fixture
+async def rows(house: House) -> AsyncIterator[Rows]:
+    """The tables, read past the server."""
+    rows = Rows(house.parts.settings)
+    yield rows
+    await rows.close()
+
+
+async def entry_of(rows: Rows, token: str) -> str:
+    """The vault's entry of a token's card."""
+    return str((await rows.column(f"SELECT entry_id FROM tokens WHERE id = '{token}'"))[0])
+
+
+async def test_a_publishable_key_cannot_use_what_it_makes(house: House) -> None:
+    details = {f"payment_details[{name}]": value for name, value in card().items()}
+    token = (await house.publishable.post("/tokens", data=details)).json()["id"]
+
+    reply = await house.publishable.post("/payments", json={**ORDER, "payment_details": token})
+
+    assert refusal(reply) == (403, "forbidden", None)
+    assert (await house.api.post("/payments", json={**ORDER, "payment_details": token})).status_code == 200
+
+
+async def test_what_cannot_be_a_token_is_refused_and_keeps_nothing(house: House, rows: Rows) -> None:
+    kept = await house.api.token()
+    for body, answer in [
+        ({}, ("missing_parameter", "payment_details")),
+        ({"payment_details": {}}, ("missing_parameter", "payment_details[type]")),
+        ({"payment_details": kept}, ("invalid_parameter", "payment_details")),
+        ({"payment_details": card("4111111111111112")}, ("invalid_parameter", "payment_details[number]")),
+        ({"payment_details": card(month="13")}, ("invalid_parameter", "payment_details[month]")),
+        ({"payment_details": card(year="20")}, ("invalid_parameter", "payment_details[year]")),
+        ({"payment_details": card(), "currency": "jpy"}, ("invalid_currency", "currency")),
+    ]:
+        assert refusal(await house.api.post("/tokens", json=body)) == (422, *answer), body
+    assert await rows.column("SELECT id FROM tokens") == [kept]
+    assert len(await rows.all("SELECT id FROM azukari_keys.deks")) == 1
+
+
+async def test_only_cards_are_taken(api: Api) -> None:
+    for kind in ("konbini", "paypay", "bank_transfer", "credit_card_korea", "cash"):
+        details = {"type": kind, "store": "lawson", "email": "a@example.com"}
+        for path, rest in (("/tokens", {}), ("/customers", {}), ("/payments", ORDER)):
+            reply = await api.post(path, json={**rest, "payment_details": details})
+            assert refusal(reply) == (422, "invalid_payment_type", "payment_details[type]"), (kind, path)
+    assert (await api.get("/payments")).json()["total"] == 0
+
+
+async def test_another_merchants_token_is_no_token_and_is_not_spent_by_trying(house: House) -> None:
+    parts = house.parts
+    other = await merchants.create(parts.db, "Other shop", parts.clock, parts.ids)
+    theirs = house.api.as_key((await parts.keyring.make_pair(other.id, keys.TEST)).secret.reveal())
+    token = await theirs.token(verification_value="123")
+
+    for method, path, body in await _roads(house.api):
+        reply = await house.api.request(method, path, json={**body, "payment_details": token})
+        assert refusal(reply) == SPENT
+
+    paid = await theirs.post("/payments", json={**ORDER, "payment_details": token})
+    assert paid.json()["status"] == "captured"
+
+
+async def test_a_failed_use_of_any_kind_spends_the_token_and_shreds_what_no_customer_keeps(
+    house: House, rows: Rows
+) -> None:
+    api = house.api
+    for method, path, body in await _roads(api):
+        token = await api.token("4123111111111000", verification_value="123")
+        entry = await entry_of(rows, token)
+        replies = [await api.request(method, path, json={**body, "payment_details": token}) for _ in range(2)]
+        assert [refusal(reply) for reply in replies] == [(502, "insufficient_funds", None), SPENT], path
+        if "customers" in path:
+            assert await rows.all(f"SELECT 1 FROM azukari_keys.deks WHERE id = '{entry}'") == []
+
+
+async def test_an_order_number_that_is_taken_does_not_spend_the_token(api: Api) -> None:
+    order = {**ORDER, "external_order_num": "7"}
+    await api.post("/payments", json={**order, "payment_details": card()})
+    token = await api.token(verification_value="123")
+
+    taken = await api.post("/payments", json={**order, "payment_details": token})
+
+    assert refusal(taken) == (422, "invalid_parameter", "external_order_num")
+    paid = await api.post("/payments", json={**order, "external_order_num": "8", "payment_details": token})
+    assert paid.json()["status"] == "captured"
+
+
+@pytest.mark.parametrize("path", ["/payments", "/customers"])
+async def test_a_lost_verification_value_ends_the_attempt_before_the_call(house: House, rows: Rows, path: str) -> None:
+    token = await house.api.token(verification_value="123")
+    merchant = (await house.parts.db.read(merchant_store.list_merchants))[0]
+    owner, entry = Owner(merchant.id, "test"), await entry_of(rows, token)
+    assert await house.parts.vault.take_verification_value(owner, entry) is not None
+
+    replies = [await house.api.post(path, json={**ORDER, "payment_details": token}) for _ in range(2)]
+
+    assert [refusal(reply) for reply in replies] == [SPENT, SPENT]
+    assert not (house.parts.settings.data / "simulator.jsonl").exists()
+    assert await rows.column("SELECT state FROM attempts") == ["not_done"]
+    assert await rows.column("SELECT status FROM payments") == (["failed"] if path == "/payments" else [])
+    assert await house.api.events() == (["payment.failed"] if path == "/payments" else [])
+    assert await rows.all("SELECT id FROM customers") == []
+
+
+async def test_the_sweep_forgets_tokens_past_their_day_and_shreds_their_cards(house: House, rows: Rows) -> None:
+    api, parts = house.api, house.parts
+    await api.token()
+    await api.post("/payments", json={**ORDER, "payment_details": await api.token()})
+    adopted = await api.token("5555555555554444")
+    customer = (await api.post("/customers", json={"payment_details": adopted})).json()["id"]
+    kept = await entry_of(rows, adopted)
+    assert await service.sweep(parts, parts.clock.now()) == 0
+    assert len(await rows.all("SELECT id FROM tokens")) == 3
+
+    house.clock.advance(DAY)
+    young = await api.token()
+    assert [await service.sweep(parts, parts.clock.now()) for _ in range(2)] == [3, 0]
+
+    assert await rows.column("SELECT id FROM tokens") == [young]
+    # What is left belongs to the customer and to the token of today.
+    left = {kept, await entry_of(rows, young)}
+    for table in ("azukari_keys.deks", "vault_entries"):
+        assert set(await rows.column(f"SELECT id FROM {table}")) == left
+    assert (await api.charge(customer)).json()["payment_details"]["brand"] == "master"
+
+
+async def test_the_sweep_takes_the_oldest_first_and_no_more_than_it_is_told(house: House, rows: Rows) -> None:
+    tokens = []
+    for _ in range(3):
+        tokens.append(await house.api.token())
+        house.clock.advance(MINUTE)
+    house.clock.advance(DAY)
+
+    assert await service.sweep(house.parts, house.parts.clock.now(), limit=2) == 2
+    assert await rows.column("SELECT id FROM tokens") == tokens[2:]
+    assert await service.sweep(house.parts, house.parts.clock.now(), limit=2) == 1
+    assert await rows.column("SELECT id FROM tokens") == []

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import msgspec
 
-from azukari.core.errors import InvalidToken, Locked, NotFound
+from azukari.core.errors import ApiError, Locked, NotFound
 from azukari.customers import store
 from azukari.customers.schemas import CustomerOut, CustomerWrite, Source
 from azukari.customers.store import Customer
@@ -12,8 +12,7 @@ from azukari.db import Owner, Tx, persevere
 from azukari.events import store as events
 from azukari.processors import attempts
 from azukari.processors.attempts import Attempt
-from azukari.processors.base import Approved, DeclinedBy, NotDone, Outcome
-from azukari.processors.credentials import Credential
+from azukari.processors.base import Approved, Credential, DeclinedBy, NotDone, Outcome
 from azukari.processors.declines import Declined, NoAnswer, NotSentAnswer
 from azukari.tokens import given as tokens
 from azukari.tokens import store as token_store
@@ -110,6 +109,7 @@ class _Stored:
 async def _check_and_store(call: Call, order: CustomerWrite, customer: Customer, *, new: bool) -> _Stored:
     details = tokens.read(order.payment_details, call.now)
     processor = call.parts.processors.pick(call.owner)
+    await call.vault.ready(call.owner)
     attempt = attempts.plan(
         call.parts.ids, call.owner, processor, "verify", 0, order.currency or DEFAULT_CURRENCY, now=call.now,
         api_version=call.api_version, customer_id=customer.id,
@@ -120,17 +120,18 @@ async def _check_and_store(call: Call, order: CustomerWrite, customer: Customer,
     card = await call.db.write(
         _record_check, call.claim, call.owner, call.vault, attempt, details, order.currency, call.key.id
     )
+    refusal: ApiError | None = None
     try:
-        outcome: Outcome | InvalidToken = await tokens.send(call.parts, processor, attempt, card)
-    except tokens.ValueGone:
-        outcome = InvalidToken()
+        outcome = await tokens.send(call.parts, processor, attempt, card)
+    except tokens.NotBegun as ended:
+        outcome, refusal = NotDone(), ended.refusal
     # The key of raw details is durable before they are, and only a good card gets this far.
     sealed = None
     if isinstance(outcome, Approved) and not isinstance(details, str):
         sealed = await call.vault.seal(call.owner, details)
     # T3: what came of it.
     change = _Change(attempt, customer, new, order, card, sealed)
-    stored = await persevere(call.db, _record_outcome, outcome, change, _Words.of(call, order))
+    stored = await persevere(call.db, _record_outcome, outcome, change, _Words.of(call, order), refusal)
     if card.token is not None and stored.answer.status != 200:
         await call.vault.shred(call.owner, card.token.entry_id)
     return stored
@@ -166,13 +167,15 @@ async def _record_check(
     """T1: write down that a card is about to be checked. Raises InvalidToken, WrongCurrency."""
     now, by = attempt.created_at, attempt.customer_id or ""
     card = await tokens.look(tx, vault, owner, details, now, currency)
-    await idempotency.take(tx, owner, claim, lambda: errors.answer(NotSentAnswer()))
+    await idempotency.take(tx, owner, claim, None)  # whether a customer comes of it cannot be said before the end
     await attempts.begin(tx, attempt)
     await tokens.spend(tx, vault, owner, card, by=by, why="verify", who=who, now=now, audit_id=attempt.id)
     return card
 
 
-async def _record_outcome(tx: Tx, outcome: Outcome | InvalidToken, change: _Change, words: _Words) -> _Stored:
+async def _record_outcome(
+    tx: Tx, outcome: Outcome, change: _Change, words: _Words, refusal: ApiError | None
+) -> _Stored:  # fmt: skip
     """T3: write down what the check came to. Raises Locked, NotFound (deleted meanwhile)."""
     attempt = change.attempt
     # Nobody need ask what became of a check that gave no answer: it moved nothing, and nothing was stored.
@@ -183,7 +186,7 @@ async def _record_outcome(tx: Tx, outcome: Outcome | InvalidToken, change: _Chan
         stored = _Stored(Answer.of(CustomerOut.of(customer)), replaced)
         await _report(tx, "customer.created" if change.new else "customer.updated", customer, words)
     else:
-        stored = _Stored(errors.answer(_refusal(outcome if held else NotDone())))
+        stored = _Stored(errors.answer(refusal or _refusal(outcome if held else NotDone())))
     await idempotency.settle(tx, attempt.owner, attempt.idempotency_key, stored.answer)
     return stored
 
@@ -202,7 +205,10 @@ async def _with_card(tx: Tx, outcome: Approved, change: _Change, words: _Words) 
         source=msgspec.json.encode(Source.of(shown)).decode(), exp_month=shown.month, exp_year=shown.year,
     )  # fmt: skip
     # Later charges name this transaction: it is kept with the details it is about.
-    credential = Credential.of(change.attempt, outcome, shown.brand, words.now)
+    credential = Credential(
+        processor=change.attempt.processor, scheme=shown.brand, at=words.now, amount=change.attempt.amount,
+        currency=change.attempt.currency, network_id=outcome.network_id, cvc_result=outcome.cvc_result,
+    )  # fmt: skip
     await words.vault.set_credential(tx, owner, customer.entry_id or "", credential.encoded())
     if change.new:
         await store.save(tx, customer)
@@ -237,10 +243,8 @@ def _rewritten(read: Customer, order: CustomerWrite, **card: object) -> Customer
     return msgspec.structs.replace(read, email=email, metadata=metadata.merged(read.metadata, order.metadata), **card)
 
 
-def _refusal(outcome: Outcome | InvalidToken) -> InvalidToken | Declined | NotSentAnswer | NoAnswer:
+def _refusal(outcome: Outcome) -> ApiError:
     match outcome:
-        case InvalidToken():
-            return outcome
         case DeclinedBy(code):
             return Declined(code)
         case NotDone():

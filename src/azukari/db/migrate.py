@@ -1,6 +1,7 @@
 """Bringing the stores to the schema of this version."""
 
 import asyncio
+import fcntl
 import sqlite3
 from pathlib import Path
 
@@ -10,9 +11,11 @@ from azukari.core.config import Settings
 from azukari.core.secret import Secret
 from azukari.db.open import SqliteFiles
 from azukari.db.tables import KEYS_SCHEMA, SAD_SCHEMA
+from azukari.db.units import DatabaseDown
 
 #: The newest migration; a test holds it against the folder.
 HEAD = "0001"
+_PATIENCE_SECONDS = 10.0
 SCRIPTS = Path(__file__).parent.parent / "migrations"
 
 
@@ -22,7 +25,7 @@ async def is_current(settings: Settings) -> bool:
 
 
 async def current(settings: Settings) -> str | None:
-    """The schema's version; None for empty stores. Raises OSError where PostgreSQL cannot be reached."""
+    """The schema's version; None for empty stores. Raises DatabaseDown where PostgreSQL cannot be used."""
     if settings.database_url is not None:
         return await _postgres_version(settings.database_url)
     path = settings.data / "azukari.db"
@@ -41,38 +44,50 @@ async def current(settings: Settings) -> str | None:
 async def _postgres_version(url: Secret) -> str | None:
     import asyncpg
 
-    connection = await asyncpg.connect(url.reveal())
     try:
-        there = await connection.fetchval("SELECT to_regclass('alembic_version') IS NOT NULL")
-        return await connection.fetchval("SELECT version_num FROM alembic_version") if there else None
-    finally:
-        await connection.close()
+        connection = await asyncpg.connect(url.reveal(), timeout=_PATIENCE_SECONDS)
+        try:
+            there = await connection.fetchval("SELECT to_regclass('alembic_version') IS NOT NULL")
+            return await connection.fetchval("SELECT version_num FROM alembic_version") if there else None
+        finally:
+            await connection.close()
+    except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+        raise DatabaseDown from error
 
 
 async def migrate(settings: Settings) -> None:
-    """Run every migration that is missing. On PostgreSQL as the owner of the tables, who need not be the server."""
+    """Run every migration that is missing. On PostgreSQL as the owner of the tables, who need not be the server.
+
+    Raises DatabaseDown.
+    """
     if settings.database_url is None:
         settings.data.mkdir(mode=0o700, parents=True, exist_ok=True)
         await asyncio.to_thread(_migrate_sqlite, SqliteFiles.of(settings.data))
     else:
-        await _migrate_postgres(settings.database_url, settings.database_owner_url)
+        try:
+            await _migrate_postgres(settings.database_url, settings.database_owner_url)
+        except (OSError, sa.exc.DBAPIError) as error:
+            raise DatabaseDown from error
 
 
 def _migrate_sqlite(files: SqliteFiles) -> None:
-    def connect() -> sqlite3.Connection:
-        files.keys.open().close()  # the file and its journal mode, before it is attached
-        connection = files.main.open()
-        connection.execute(f"DETACH {KEYS_SCHEMA}")
+    """All or nothing, over both files: only a rollback journal commits several files as one, so WAL waits its turn."""
+    assert files.main.path is not None
+    assert files.keys.path is not None
+    for path in (files.main.path, files.keys.path):
+        path.touch(mode=0o600)
+    with (files.main.path.parent / "migrate.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # servers that start together migrate one after another
+        connection = sqlite3.connect(files.main.uri, uri=True, isolation_level=None, timeout=_PATIENCE_SECONDS)
         connection.execute(f"ATTACH '{files.keys.uri}' AS {KEYS_SCHEMA}")
-        return connection
-
-    for path in (files.keys.path, files.main.path):
-        if path is not None:
-            path.touch(mode=0o600)
-    engine = sa.create_engine("sqlite://", creator=connect, poolclass=sa.pool.NullPool)
-    with engine.connect() as connection:
-        _upgrade(connection)
-    engine.dispose()
+        for schema in ("main", KEYS_SCHEMA):
+            connection.execute(f"PRAGMA {schema}.journal_mode=DELETE")
+            connection.execute(f"PRAGMA {schema}.synchronous=FULL")
+        connection.execute("BEGIN IMMEDIATE")
+        engine = sa.create_engine("sqlite://", creator=lambda: connection, poolclass=sa.pool.StaticPool)
+        with engine.connect() as upgrading:
+            _upgrade(upgrading)
+        engine.dispose()
 
 
 async def _migrate_postgres(server: Secret, owner: Secret | None) -> None:

@@ -11,9 +11,9 @@ import queue
 import sqlite3
 import threading
 from collections import deque
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
@@ -164,9 +164,11 @@ class _Writer:
     and a contended BEGIN, has a thread: a slow fsync must not stop the server.
     """
 
-    def __init__(self, connection: sqlite3.Connection, announce: Announce) -> None:
-        self._connection = connection
+    def __init__(self, store: Store, announce: Announce) -> None:
+        self._connection = connection = store.open()
         self._announce = announce
+        # Outside of WAL a commit waits for readers; there it is only BEGIN that waits, for another writer.
+        self._commit_waits = store.volatile
         self._waiting: deque[Waiting] = deque()
         self._working: asyncio.Task[None] | None = None
         self._thread = ThreadPoolExecutor(1, "azukari-writer")
@@ -184,7 +186,15 @@ class _Writer:
     async def _work(self) -> None:
         while self._waiting:
             batch = [self._waiting.popleft() for _ in range(min(BATCH, len(self._waiting)))]
-            answer_all(await self._run(batch))
+            try:
+                outcomes = await self._run(batch)
+            except BaseException as error:  # whatever it is, nobody is left without an answer
+                self._roll_back()
+                answer_all([(waiting.answer, None, error) for waiting in batch])
+                if not isinstance(error, Exception):
+                    raise
+            else:
+                answer_all(outcomes)
 
     async def _run(self, batch: list[Waiting]) -> list[Outcome]:
         try:
@@ -200,11 +210,14 @@ class _Writer:
             await asyncio.get_running_loop().run_in_executor(self._thread, self._commit, names)
         except sqlite3.Error as error:
             # A full disk or a broken one: SQLite has given the whole transaction up, savepoints too, or we do.
-            with suppress(sqlite3.Error):
-                if self._connection.in_transaction:
-                    self._connection.execute("ROLLBACK")
+            self._roll_back()
             return [(waiting.answer, None, _down(error)) for waiting in batch]
         return outcomes
+
+    def _roll_back(self) -> None:
+        with suppress(sqlite3.Error):
+            if self._connection.in_transaction:
+                self._connection.execute("ROLLBACK")
 
     async def _begin(self) -> None:
         try:
@@ -216,15 +229,22 @@ class _Writer:
             await asyncio.get_running_loop().run_in_executor(self._thread, self._begin_patiently)
 
     def _begin_patiently(self) -> None:
+        with self._patience():
+            self._connection.execute("BEGIN IMMEDIATE")
+
+    @contextmanager
+    def _patience(self) -> Iterator[None]:
+        """Wait for other connections, as long as they may take; on the loop nobody waits."""
         self._connection.execute(f"PRAGMA busy_timeout={int(BUSY_SECONDS * 1_000)}")
         try:
-            self._connection.execute("BEGIN IMMEDIATE")
+            yield
         finally:
             self._connection.execute("PRAGMA busy_timeout=0")
 
     def _commit(self, names: str) -> None:
         self._announce(f"commit:before:{names}")
-        self._connection.execute("COMMIT")
+        with self._patience() if self._commit_waits else nullcontext():
+            self._connection.execute("COMMIT")
         self._announce(f"commit:after:{names}")
 
     def _in_the_open(self, waiting: Waiting) -> Outcome:
@@ -265,7 +285,7 @@ class SqliteDatabase:
     """One store, its writer and its readers."""
 
     def __init__(self, store: Store, announce: Announce = quiet) -> None:
-        self._writer = _Writer(store.open(), announce)
+        self._writer = _Writer(store, announce)
         self._reading: queue.SimpleQueue[Waiting | None] = queue.SimpleQueue()
         self._readers = [
             _Reader(f"azukari-reader-{number}", self._reading, store.open(read_only=True)) for number in range(READERS)

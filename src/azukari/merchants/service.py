@@ -86,13 +86,24 @@ class Keyring:
         if not task.cancelled():
             task.exception()  # seen, so that nobody warns: the next hour's use notes it again
 
-    async def make_pair(self, merchant_id: str, mode: str, api_version: str = API_VERSIONS[-1]) -> Pair:
-        """Two new keys of a merchant. Raises LiveKeysRefused."""
+    def new_pair(self, mode: str) -> Pair:
+        """Two keys nobody has yet; :meth:`enrol` makes them good. Raises LiveKeysRefused."""
         if mode == keys.LIVE and not self._live_allowed:
             raise LiveKeysRefused
-        texts = [keys.make(kind, mode, self._ids) for kind in (keys.SECRET, keys.PUBLISHABLE)]
-        await self._db.write(_add_keys, [self._row(text, merchant_id, api_version) for text in texts])
-        return Pair(Secret(texts[0]), Secret(texts[1]))
+        return Pair(*(Secret(keys.make(kind, mode, self._ids)) for kind in (keys.SECRET, keys.PUBLISHABLE)))
+
+    async def enrol(self, pair: Pair, merchant: Merchant) -> None:
+        """A new merchant with this pair; doing it again changes nothing."""
+        await self._db.write(_enrol, merchant, self._rows(pair, merchant.id))
+
+    async def make_pair(self, merchant_id: str, mode: str) -> Pair:
+        """Two new keys of a merchant. Raises LiveKeysRefused."""
+        pair = self.new_pair(mode)
+        await self._db.write(_add_keys, self._rows(pair, merchant_id))
+        return pair
+
+    def _rows(self, pair: Pair, merchant_id: str) -> list[KeyRow]:
+        return [self._row(text.reveal(), merchant_id, API_VERSIONS[-1]) for text in pair]
 
     async def roll(self, key_id: str) -> Secret | None:
         """A new key of the same kind beside the old one, which stays good until it is revoked; None: no such key."""
@@ -129,6 +140,12 @@ class Keyring:
 async def _add_keys(tx: Tx, rows: list[KeyRow]) -> None:
     for row in rows:
         await store.add_key(tx, row)
+
+
+async def _enrol(tx: Tx, merchant: Merchant, rows: list[KeyRow]) -> None:
+    if await store.find_by_hash(tx, rows[0].hash) is None:
+        await store.add_merchant(tx, merchant)
+        await _add_keys(tx, rows)
 
 
 async def create(db: Database, name: str, clock: Clock, ids: Ids) -> Merchant:

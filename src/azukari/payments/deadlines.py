@@ -8,14 +8,14 @@ from azukari.payments.outcomes import Shown
 from azukari.payments.store import Payment
 from azukari.wiring import Parts
 
-BATCH = 200
 
-
-async def expire(parts: Parts) -> None:
-    """End every hold past its deadline."""
+async def expire(parts: Parts, limit: int = 200) -> int:
+    """End holds past their deadline, so many at a time; how many there were."""
     now = parts.clock.now()
-    for payment in await parts.db.read(store.overdue, now, BATCH):
+    overdue = await parts.db.read(store.overdue, now, limit)
+    for payment in overdue:
         await parts.db.write(_expire, payment, parts.ids.new(), now)
+    return len(overdue)
 
 
 async def _expire(tx: Tx, payment: Payment, event_id: str, now: int) -> None:

@@ -1,5 +1,6 @@
 """What can be done with a charge: capture, refund, cancel. Each is an attempt of its own."""
 
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import msgspec
@@ -13,7 +14,8 @@ from azukari.payments.schemas import Capture, RefundCreate
 from azukari.payments.store import Payment
 from azukari.processors import attempts, machine
 from azukari.processors.attempts import Attempt
-from azukari.processors.base import Kind, NotDone
+from azukari.processors.base import Kind
+from azukari.processors.registry import NoProcessor, Processors
 from azukari.web import idempotency
 from azukari.web.answers import Answer
 from azukari.web.call import Call
@@ -54,34 +56,46 @@ async def cancel(call: Call, payment_id: str) -> Answer:
 
 async def _carry_out(call: Call, begun: _Begun) -> Answer:
     processor = call.parts.processors.named(begun.attempt.processor)
-    # The processor that holds the money may have been taken off this installation: then nothing was sent.
-    outcome = NotDone() if processor is None else await machine.carry_out(processor, begun.attempt)
+    assert processor is not None  # the intent would not have been written
+    outcome = await machine.carry_out(processor, begun.attempt, call.parts.clock)
     return await outcomes.conclude(call.parts, begun.attempt, outcome, begun.shown)
 
 
-def _draft(call: Call, kind: Kind, payment_id: str, description: str | None = None) -> Attempt:
-    """An attempt before its payment has been read: amount, currency and parent are still to come."""
+@dataclass(frozen=True, slots=True)
+class _Draft:
+    """An attempt before its payment has been read."""
+
+    attempt: Attempt
+    processors: Processors
+
+    def of(self, payment: Payment, amount: int) -> Attempt:
+        """It, with what the payment says. Raises NoProcessor: who holds the money is not set up here any more."""
+        processor = self.processors.named(payment.processor)
+        if processor is None:
+            raise NoProcessor
+        return msgspec.structs.replace(
+            attempts.assign(self.attempt, processor), amount=amount, currency=payment.currency,
+            parent=payment.processor_ref,
+        )  # fmt: skip
+
+
+def _draft(call: Call, kind: Kind, payment_id: str, description: str | None = None) -> _Draft:
     more = outcomes.More(call.new_id(), description)
-    return attempts.plan(
-        call.parts.ids, call.owner, call.parts.processors.pick(call.owner), kind, 0, "", now=call.now,
+    attempt = attempts.plan(
+        call.parts.ids, call.owner, None, kind, 0, "", now=call.now,
         api_version=call.api_version, payment_id=payment_id, orders=call.orders.encoded(),
         more=msgspec.json.encode(more).decode(), idempotency_key=call.idempotency_key,
     )  # fmt: skip
+    return _Draft(attempt, call.parts.processors)
 
 
-def _of(draft: Attempt, payment: Payment, amount: int) -> Attempt:
-    return msgspec.structs.replace(
-        draft, amount=amount, currency=payment.currency, parent=payment.processor_ref, processor=payment.processor
-    )
-
-
-async def _take(tx: Tx, owner: Owner, claim: Claim | None, shown: Shown, draft: Attempt) -> None:
-    await idempotency.take(tx, owner, claim, lambda: Answer(202, shown.encoded(draft.api_version)))
+async def _take(tx: Tx, owner: Owner, claim: Claim | None, shown: Shown, attempt: Attempt) -> None:
+    await idempotency.take(tx, owner, claim, lambda: Answer(202, shown.encoded(attempt.api_version)))
 
 
 @idempotent
 async def _begin_capture(
-    tx: Tx, claim: Claim | None, owner: Owner, payment_id: str, draft: Attempt, order: Capture
+    tx: Tx, claim: Claim | None, owner: Owner, payment_id: str, draft: _Draft, order: Capture
 ) -> _Begun:
     shown = await outcomes.show(tx, owner, payment_id)
     payment = shown.payment
@@ -89,8 +103,9 @@ async def _begin_capture(
     amount = _amount_to_capture(payment, order)
     if amount > payment.total:
         raise InvalidParameter("amount")
-    await _take(tx, owner, claim, shown, draft)
-    return await _begin_alone(tx, shown, _of(draft, payment, amount))
+    attempt = draft.of(payment, amount)
+    await _take(tx, owner, claim, shown, attempt)
+    return await _begin_alone(tx, shown, attempt)
 
 
 def _amount_to_capture(payment: Payment, order: Capture) -> int:
@@ -104,13 +119,14 @@ def _amount_to_capture(payment: Payment, order: Capture) -> int:
 
 @idempotent
 async def _begin_cancel(
-    tx: Tx, claim: Claim | None, owner: Owner, payment_id: str, draft: Attempt
+    tx: Tx, claim: Claim | None, owner: Owner, payment_id: str, draft: _Draft
 ) -> _Begun:  # fmt: skip
     shown = await outcomes.show(tx, owner, payment_id)
     payment = shown.payment
     _check_state(payment, "authorized", NotCancellable())
-    await _take(tx, owner, claim, shown, draft)
-    return await _begin_alone(tx, shown, _of(draft, payment, payment.total))
+    attempt = draft.of(payment, payment.total)
+    await _take(tx, owner, claim, shown, attempt)
+    return await _begin_alone(tx, shown, attempt)
 
 
 def _check_state(payment: Payment, status: store.Status, refusal: ApiError) -> None:
@@ -130,7 +146,7 @@ async def _begin_alone(tx: Tx, shown: Shown, attempt: Attempt) -> _Begun:
 
 @idempotent
 async def _begin_refund(
-    tx: Tx, claim: Claim | None, owner: Owner, payment_id: str, draft: Attempt, order: RefundCreate
+    tx: Tx, claim: Claim | None, owner: Owner, payment_id: str, draft: _Draft, order: RefundCreate
 ) -> _Begun:
     shown = await outcomes.show(tx, owner, payment_id)
     payment = shown.payment
@@ -140,10 +156,10 @@ async def _begin_refund(
         raise NotRefundable(param="amount" if payment.status == "captured" else None)
     if amount == 0:
         raise Locked  # all of it is on its way back already
-    await _take(tx, owner, claim, shown, draft)
+    attempt = draft.of(payment, amount)
+    await _take(tx, owner, claim, shown, attempt)
     # Reserved by one guarded update: however many refunds run side by side, their sum stays within what was captured.
     if await store.reserve(tx, payment, amount) is None:
         raise NotRefundable(param="amount")
-    attempt = _of(draft, payment, amount)
     await attempts.begin(tx, attempt)
     return _Begun(attempt, shown)

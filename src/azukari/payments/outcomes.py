@@ -19,9 +19,10 @@ from azukari.payments.schemas import PaymentOut
 from azukari.payments.store import Payment
 from azukari.processors import attempts, machine
 from azukari.processors.attempts import Attempt
-from azukari.processors.base import Approved, DeclinedBy, NotDone, Outcome, Unsettled
+from azukari.processors.base import Approved, DeclinedBy, NotDone, Outcome, Processor, Unsettled
 from azukari.processors.declines import Declined, NotSentAnswer
 from azukari.tokens import given as tokens
+from azukari.vault import Vault
 from azukari.web import errors, idempotency
 from azukari.web.answers import Answer
 from azukari.wiring import Parts
@@ -58,49 +59,37 @@ async def show(tx: Tx, owner: Owner, payment_id: str) -> Shown:
 
 async def with_refunds(tx: Tx, payment: Payment) -> Shown:
     """A payment with its refunds; most have none, and are not asked for them."""
-    if payment.amount_refunded > 0 or 0 < payment.amount_captured < payment.total:
-        return Shown(payment, await refunds.of_payment(tx, payment.owner, payment.id))
-    return Shown(payment, [])
-
-
-@dataclass(frozen=True, slots=True)
-class Recorded:
-    """answer: what the caller gets. late: it was approved after the resolver had given it up, and must be undone."""
-
-    answer: Answer
-    late: bool = False
+    if payment.amount_refunded == 0 and payment.amount_captured in (0, payment.total):
+        return Shown(payment, [])
+    found = await refunds.of_payment(tx, payment.owner, payment.id)
+    # In lock step the rows of a neighbour's refund are there already, whose amount comes after this payment's state.
+    return Shown(payment, [refund for refund in found if refund.total_refunded <= payment.amount_refunded])
 
 
 @hot
 async def record_outcome(
     tx: Tx, attempt: Attempt, outcome: Outcome, event_ids: tuple[str, ...], now: int, again_at: int | None,
     refusal: ApiError | None = None,
-) -> Recorded:  # fmt: skip
+) -> Answer:  # fmt: skip
     """Write down what happened, together with the event that tells the merchant and the answer that is repeated.
 
     again_at: when an unsettled outcome is asked after. refusal: what to answer instead of "not sent".
     """
     owner, payment_id = Owner(attempt.merchant_id, attempt.mode), attempt.payment_id or ""
     if not await attempts.finish(tx, attempt, outcome, now, again_at):
-        return await _already_recorded(tx, owner, payment_id, attempt, outcome)
+        if isinstance(outcome, Approved):
+            await attempts.undo(tx, attempt, outcome.processor_ref, now)
+        return await _already_recorded(tx, owner, payment_id, attempt)
     changed = await _apply(tx, owner, payment_id, attempt, outcome, now)
     payment = changed.payment or await store.get(tx, owner, payment_id)
     body = (await with_refunds(tx, payment)).encoded(attempt.api_version)
     for event_id, type in zip(event_ids, changed.events, strict=False):
         await events.record(tx, owner, id=event_id, type=type, data=body, now=now)
     answer = _answer(outcome, body, refusal)
-    await idempotency.settle(tx, owner, attempt.idempotency_key, answer)
-    return Recorded(answer)
-
-
-async def record_refund(
-    tx: Tx, attempt: Attempt, outcome: Outcome, event_ids: tuple[str, ...], now: int, again_at: int | None,
-    refusal: ApiError | None = None,
-) -> Recorded:  # fmt: skip
-    """:func:`record_outcome` in a transaction of its own: refunds of one payment may run side by side, and in lock step
-    each would show the others' rows beside its own amount.
-    """
-    return await record_outcome(tx, attempt, outcome, event_ids, now, again_at, refusal)
+    await idempotency.settle(
+        tx, owner, attempt.idempotency_key, answer, final=not isinstance(outcome, Unsettled)
+    )  # fmt: skip
+    return answer
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,12 +98,22 @@ class _Changed:
     events: tuple[str, ...] = ()
 
 
-async def _apply(
-    tx: Tx, owner: Owner, payment_id: str, attempt: Attempt, outcome: Outcome, now: int
-) -> _Changed:  # fmt: skip
+async def _apply(tx: Tx, owner: Owner, payment_id: str, attempt: Attempt, outcome: Outcome, now: int) -> _Changed:
+    """The payment's move. Raises NotMovable: the attempt was ours and the payment not where it must be, a bug."""
+    if isinstance(outcome, Unsettled):
+        return _Changed(None)
+    changed = await _move(tx, owner, payment_id, attempt, outcome, now)
+    if changed.payment is None:
+        raise NotMovable(payment_id)
+    return changed
+
+
+class NotMovable(RuntimeError):
+    """A payment is not in the state its attempt found it in."""
+
+
+async def _move(tx: Tx, owner: Owner, payment_id: str, attempt: Attempt, outcome: Outcome, now: int) -> _Changed:
     match attempt.kind, outcome:
-        case _, Unsettled():
-            return _Changed(None)
         case "sale", Approved(theirs):
             payment = await store.sold(tx, owner, payment_id, attempt.id, theirs=theirs, at=now)
             return _Changed(payment, ("payment.captured",))
@@ -157,7 +156,8 @@ def _refund(attempt: Attempt, payment: Payment, amount: int, type: str, now: int
     more = msgspec.json.decode(attempt.more or "{}", type=More)
     return Refund(
         merchant_id=attempt.merchant_id, mode=attempt.mode, id=more.refund_id, payment_id=payment.id, amount=amount,
-        currency=payment.currency, description=more.description, chargeback=0, type=type, created_at=now,
+        currency=payment.currency, description=more.description, chargeback=0, type=type,
+        total_refunded=payment.amount_refunded, created_at=now,
     )  # fmt: skip
 
 
@@ -173,30 +173,19 @@ def _answer(outcome: Outcome, body: bytes, refusal: ApiError | None) -> Answer:
             return Answer(202, body)
 
 
-async def _already_recorded(
-    tx: Tx, owner: Owner, payment_id: str, attempt: Attempt, outcome: Outcome
-) -> Recorded:  # fmt: skip
+async def _already_recorded(tx: Tx, owner: Owner, payment_id: str, attempt: Attempt) -> Answer:
     """Somebody else has written the outcome, or will: tell how things stand."""
     body = (await show(tx, owner, payment_id)).encoded(attempt.api_version)
     known = await attempts.find(tx, owner, attempt.id)
     match known and known.state:
         case "succeeded":
-            return Recorded(Answer(200, body))
+            return Answer(200, body)
         case "declined":
-            return Recorded(errors.answer(Declined((known and known.code) or "")))
-        case "not_done":
-            return Recorded(errors.answer(NotSentAnswer()), late=isinstance(outcome, Approved))
+            return errors.answer(Declined((known and known.code) or ""))
+        case "not_done" | "undo" | "undone":
+            return errors.answer(NotSentAnswer())
         case _:
-            return Recorded(Answer(202, body))
-
-
-async def _record(
-    parts: Parts, attempt: Attempt, outcome: Outcome, now: int, again_at: int | None, refusal: ApiError | None = None
-) -> Recorded:
-    if attempt.kind == "refund":
-        ids = (parts.ids.new(), parts.ids.new())  # a refund of the whole rest raises two events
-        return await parts.db.write(record_refund, attempt, outcome, ids, now, again_at, refusal)
-    return await parts.db.write(record_outcome, attempt, outcome, (parts.ids.new(),), now, again_at, refusal)
+            return Answer(202, body)
 
 
 async def conclude(
@@ -207,12 +196,16 @@ async def conclude(
     intended: the payment as the intent left it. Should the outcome not be written, that is all we know for certain:
     the caller is told "not known yet", and the resolver finds out.
     """
+    fault = machine.orders_of(attempt).fault or parts.settings.simulator_fault
     try:
         answer = await _conclude(parts, attempt, outcome, refusal)
-        if machine.orders_of(attempt).fault == "duplicate_reply":
+        if fault == "duplicate_reply":
             answer = await _conclude(parts, attempt, outcome, refusal)
     except Unavailable:
         log.warning("payment.outcome_not_written", payment=attempt.payment_id, attempt=attempt.id)
+        return Answer(202, intended.encoded(attempt.api_version))
+    except Exception as error:
+        log.bug("payment.outcome_not_written", error, payment=attempt.payment_id, attempt=attempt.id)
         return Answer(202, intended.encoded(attempt.api_version))
     return answer
 
@@ -221,25 +214,46 @@ async def _conclude(parts: Parts, attempt: Attempt, outcome: Outcome, refusal: A
     now = parts.clock.now()
     processor = parts.processors.named(attempt.processor)
     again_at = None if processor is None else machine.ask_again_at(processor, attempt, now)
-    recorded = await _record(parts, attempt, outcome, now, again_at, refusal)
-    if recorded.late and processor is not None:
-        # Approved after all, when we had already said that nothing happened: that must become true.
-        undone = await processor.void(Owner(attempt.merchant_id, attempt.mode), attempt.ref)
-        log.warning("payment.late_success", payment=attempt.payment_id, outcome="undone" if undone else "not undone")
-    return recorded.answer
+    return await parts.db.write(
+        record_outcome, attempt, outcome, _event_ids(parts, attempt), now, again_at, refusal
+    )  # fmt: skip
+
+
+def _event_ids(parts: Parts, attempt: Attempt) -> tuple[str, ...]:
+    """One for each event the outcome may raise: a refund of the whole rest raises two."""
+    return (parts.ids.new(), parts.ids.new()) if attempt.kind == "refund" else (parts.ids.new(),)
 
 
 async def settle(parts: Parts, attempt: Attempt) -> None:
     """Find out what became of a charge, capture, refund or cancellation that nobody has ended."""
-    now = parts.clock.now()
     processor = parts.processors.named(attempt.processor)
     if processor is None:
         log.warning("attempt.processor_missing", attempt=attempt.id, processor=attempt.processor)
         return
+    if attempt.state == "undo":
+        await _undo(parts, processor, attempt)
+        return
     if attempt.state == "prepared":
         await tokens.drop_value(parts, attempt)
+    now = parts.clock.now()
     outcome = await machine.settle(processor, attempt, now)
     again_at = now + ASK_AGAIN if now - attempt.created_at < GIVE_UP else None
     if isinstance(outcome, Unsettled) and again_at is None:
         log.warning("attempt.needs_a_person", attempt=attempt.id, payment=attempt.payment_id)
-    await _record(parts, attempt, outcome, now, again_at)
+    await parts.db.write(record_outcome, attempt, outcome, _event_ids(parts, attempt), now, again_at)
+
+
+async def _undo(parts: Parts, processor: Processor, attempt: Attempt) -> None:
+    """Approved after all, when we had already said that nothing happened: that must become true."""
+    done = await machine.undo(processor, attempt)
+    log.warning("payment.late_success", payment=attempt.payment_id, outcome="undone" if done else "not undone yet")
+    if done:
+        await parts.db.write(_record_undone, parts.vault, attempt, parts.ids.new(), parts.clock.now())
+
+
+async def _record_undone(tx: Tx, vault: Vault, attempt: Attempt, audit_id: str, now: int) -> None:
+    if await attempts.undone(tx, attempt, now):
+        await vault.audit(
+            tx, attempt.owner, id=audit_id, at=now, who="resolver", action="undo_late_success",
+            object_id=attempt.payment_id, result="undone",
+        )  # fmt: skip

@@ -17,6 +17,7 @@ refunds = owned_table(
     sa.Column("description", Text),
     sa.Column("chargeback", Integer, nullable=False),
     sa.Column("type", Text, nullable=False),
+    sa.Column("total_refunded", Money, nullable=False),
     sa.Column("created_at", Time, nullable=False),
     owned_reference("payment_id", "payments"),
     sa.Index(None, "merchant_id", "mode", "payment_id"),
@@ -24,7 +25,10 @@ refunds = owned_table(
 
 
 class Refund(msgspec.Struct, frozen=True):
-    """A row of ``refunds``. type: :data:`REFUND` or :data:`NOT_CAPTURED`."""
+    """A row of ``refunds``.
+
+    type: :data:`REFUND` or :data:`NOT_CAPTURED`. total_refunded: of the payment, with this one: their order.
+    """
 
     merchant_id: str
     mode: str
@@ -35,6 +39,7 @@ class Refund(msgspec.Struct, frozen=True):
     description: str | None
     chargeback: int
     type: str
+    total_refunded: int
     created_at: int
 
 
@@ -43,7 +48,7 @@ _OF_PAYMENT = Statement(
     Refund,
     sa.select(refunds)
     .where(*owned(refunds), refunds.c.payment_id == sa.bindparam("payment", type_=Text))
-    .order_by(refunds.c.id),
+    .order_by(refunds.c.total_refunded),
 )
 
 
@@ -53,5 +58,5 @@ async def save(tx: Tx, refund: Refund) -> None:
 
 
 async def of_payment(tx: Tx, owner: Owner, payment_id: str) -> list[Refund]:
-    """A payment's refunds, the latest last."""
+    """A payment's refunds in the order in which they came to be, the latest last."""
     return await tx.all(_OF_PAYMENT, owner, payment=payment_id)

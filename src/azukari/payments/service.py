@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import msgspec
 
-from azukari.core.errors import InvalidParameter, InvalidToken, Locked, MissingParameter
+from azukari.core.errors import ApiError, InvalidParameter, Locked, MissingParameter
 from azukari.customers import store as customers
 from azukari.db import Owner, Page, Tx, hot, persevere
 from azukari.events import store as events
@@ -13,9 +13,9 @@ from azukari.payments.errors import NothingToCharge, OrderNumTaken, TwoSources
 from azukari.payments.outcomes import Shown
 from azukari.payments.schemas import CardOut, More, PaymentCreate, PaymentOut, PaymentQuery, PaymentUpdate
 from azukari.payments.store import Payment
-from azukari.processors import attempts, credentials, machine
+from azukari.processors import attempts, machine
 from azukari.processors.attempts import Attempt
-from azukari.processors.base import NotDone, Outcome
+from azukari.processors.base import Credential, NotDone, Outcome
 from azukari.tokens import given as tokens
 from azukari.tokens.given import Card, Given
 from azukari.vault import EntryGone, PaymentDetails, Vault
@@ -37,6 +37,8 @@ async def charge(call: Call, order: PaymentCreate) -> Answer:
     Source: contract 3.2.
     """
     plan = _plan(call, order)
+    # Nothing may be written down that the vault could not open: 503 now, not a failed payment later.
+    await call.vault.ready(call.owner)
     # Write down what we are about to do: a crash below leaves an attempt to settle.
     ready = await call.db.write(record_intent, call.claim, call.owner, call.vault, plan)
     # Move the money. No transaction is open: processors take seconds.
@@ -61,12 +63,12 @@ class _Plan:
 
 @dataclass(frozen=True, slots=True)
 class _Ready:
-    """A charge whose intent is durable: what the call needs. network_id: of a stored card."""
+    """A charge whose intent is durable: what the call needs. credential: of a stored card."""
 
     attempt: Attempt
     payment: Payment
     card: Card
-    network_id: str | None = None
+    credential: Credential | None = None
 
 
 def _plan(call: Call, order: PaymentCreate) -> _Plan:
@@ -116,6 +118,9 @@ def _more(order: PaymentCreate, given: Given | None) -> str | None:
     return None if more == More() else msgspec.json.encode(more).decode()
 
 
+_credential = msgspec.json.Decoder(Credential).decode
+
+
 @hot
 @idempotent
 async def record_intent(tx: Tx, claim: Claim | None, owner: Owner, vault: Vault, plan: _Plan) -> _Ready:
@@ -158,12 +163,12 @@ async def _look(tx: Tx, owner: Owner, vault: Vault, plan: _Plan) -> _Ready:
         raise NothingToCharge from None
     if card.use.credential is None:
         raise NothingToCharge  # never checked with the shopper present: no network would have it (SEC-22)
-    credential = credentials.decode(card.use.credential)
+    credential = _credential(card.use.credential)
     attempt = plan.attempt
     if customer.scenario is not None:
         ordered = msgspec.structs.replace(machine.orders_of(attempt), scenario=customer.scenario)
         attempt = msgspec.structs.replace(attempt, orders=ordered.encoded())
-    return _Ready(attempt, _showing(plan.payment, card), card, credential.network_id)
+    return _Ready(attempt, _showing(plan.payment, card), card, credential)
 
 
 def _showing(payment: Payment, card: Card) -> Payment:
@@ -171,15 +176,15 @@ def _showing(payment: Payment, card: Card) -> Payment:
     return msgspec.structs.replace(payment, details=shown)
 
 
-async def _send(call: Call, ready: _Ready) -> tuple[Outcome, InvalidToken | None]:
+async def _send(call: Call, ready: _Ready) -> tuple[Outcome, ApiError | None]:
     processor = call.parts.processors.pick(call.owner)
     if ready.attempt.customer_id is None:
         try:
             return await tokens.send(call.parts, processor, ready.attempt, ready.card), None
-        except tokens.ValueGone:
-            return NotDone(), InvalidToken()
+        except tokens.NotBegun as ended:
+            return NotDone(), ended.refusal
     outcome = await machine.carry_out(
-        processor, ready.attempt, use=ready.card.use, stored=True, network_id=ready.network_id
+        processor, ready.attempt, call.parts.clock, use=ready.card.use, credential=ready.credential
     )  # fmt: skip
     return outcome, None
 
@@ -208,12 +213,13 @@ async def _rewrite(
     tx: Tx, owner: Owner, vault: Vault, payment_id: str, order: PaymentUpdate, event_id: str, now: int,
     api_version: str, who: str,
 ) -> Shown:  # fmt: skip
-    read, refunds = await outcomes.show(tx, owner, payment_id)
+    read = await store.get(tx, owner, payment_id)
     description = read.description if order.description is msgspec.UNSET else order.description
     payment = await store.rewrite(tx, read, description, metadata.merged(read.metadata, order.metadata))
     if payment is None:
         raise Locked
-    shown = Shown(payment, refunds)
+    # Its refunds are read now that the row is ours: one that ended a moment ago shows in both or in neither.
+    shown = await outcomes.with_refunds(tx, payment)
     await events.record(tx, owner, id=event_id, type="payment.updated", data=shown.encoded(api_version), now=now)
     if screening.suspicious(order.description, metadata=order.metadata):
         await screening.note(tx, vault, owner, id=event_id, at=now, who=who, object_id=payment_id)

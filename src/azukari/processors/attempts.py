@@ -1,6 +1,7 @@
 """Table ``attempts``: every call to a processor, written down before it is made.
 
-``prepared -> sent -> succeeded | declined | unknown`` and ``unknown -> succeeded | declined | not_done | manual``.
+``prepared -> sent -> succeeded | declined | unknown`` and ``unknown -> succeeded | declined | not_done | manual``. One
+that was done after all when we had written ``not_done`` goes on: ``not_done -> undo -> undone``.
 Whoever moves an attempt on holds its fence number; the resolver takes it over by raising the number.
 """
 
@@ -28,7 +29,7 @@ from azukari.db import (
 )
 from azukari.processors.base import Approved, DeclinedBy, Kind, NotDone, Outcome, Processor, Unsettled
 
-State = Literal["prepared", "sent", "succeeded", "declined", "unknown", "not_done", "manual"]
+State = Literal["prepared", "sent", "succeeded", "declined", "unknown", "not_done", "manual", "undo", "undone"]
 OPEN: tuple[State, ...] = ("prepared", "sent", "unknown")
 
 #: How long after its timeout a call is taken for dead.
@@ -55,6 +56,7 @@ attempts = owned_table(
     sa.Column("processor_ref", Text),
     sa.Column("network_id", Text),
     sa.Column("created_at", Time, nullable=False),
+    sa.Column("sent_at", Time),
     sa.Column("updated_at", Time, nullable=False),
     owned_reference("payment_id", "payments"),
 )
@@ -64,7 +66,8 @@ class Attempt(msgspec.Struct, frozen=True):
     """A row of ``attempts``.
 
     orders: what a test request ordered. more: what recording the outcome needs beside the attempt itself, JSON.
-    due_at: when the resolver looks at it; None once it is over. fence: raised with every change of hands.
+    sent_at: when the call was about to be made. due_at: when the resolver looks at it; None once it is over.
+    fence: raised with every change of hands.
     """
 
     merchant_id: str
@@ -89,6 +92,7 @@ class Attempt(msgspec.Struct, frozen=True):
     processor_ref: str | None
     network_id: str | None
     created_at: int
+    sent_at: int | None
     updated_at: int
 
     @property
@@ -98,6 +102,7 @@ class Attempt(msgspec.Struct, frozen=True):
 
 _open = sa.or_(*(attempts.c.state == state for state in OPEN))
 _this = (*owned(attempts), attempts.c.id == sa.bindparam("attempt", type_=Text))
+_due = sa.or_(_open, attempts.c.state == "undo")
 _fence = attempts.c.fence == sa.bindparam("held", type_=Integer)
 
 _ADD = Statement(None, add(attempts))
@@ -105,7 +110,12 @@ _SENT = Statement(
     None,
     sa.update(attempts)
     .where(*_this, _fence, attempts.c.state == "prepared")
-    .values(state="sent", due_at=sa.bindparam("due", type_=Time), updated_at=sa.bindparam("at", type_=Time)),
+    .values(
+        state="sent",
+        due_at=sa.bindparam("due", type_=Time),
+        sent_at=sa.bindparam("at", type_=Time),
+        updated_at=sa.bindparam("at", type_=Time),
+    ),
 )
 _FINISH = Statement(
     None,
@@ -120,11 +130,23 @@ _FINISH = Statement(
         updated_at=sa.bindparam("at", type_=Time),
     ),
 )
+_UNDO = Statement(
+    None,
+    sa.update(attempts)
+    .where(*_this, attempts.c.state == "not_done")
+    .values(state="undo", due_at=sa.bindparam("at", type_=Time), processor_ref=sa.bindparam("theirs", type_=Text)),
+)
+_UNDONE = Statement(
+    None,
+    sa.update(attempts)
+    .where(*_this, _fence, attempts.c.state == "undo")
+    .values(state="undone", due_at=None, updated_at=sa.bindparam("at", type_=Time)),
+)
 _BY_ID = Statement(Attempt, sa.select(attempts).where(*owned(attempts), attempts.c.id == bind(attempts.c.id)))
 _DUE = Statement(
     Attempt,
     sa.select(attempts)
-    .where(attempts.c.due_at <= sa.bindparam("now", type_=Time), _open)
+    .where(attempts.c.due_at <= sa.bindparam("now", type_=Time), _due)
     .order_by(attempts.c.due_at)
     .limit(sa.bindparam("limit", type_=Integer)),
     ownerless="the resolver settles whatever is due, whoever's it is",
@@ -132,29 +154,37 @@ _DUE = Statement(
 _TAKE_OVER = Statement(
     Attempt,
     sa.update(attempts)
-    .where(*_this, _fence, _open)
+    .where(*_this, _fence, _due)
     .values(fence=attempts.c.fence + 1, due_at=sa.bindparam("due", type_=Time))
     .returning(*attempts.c),
 )
 
 
 def plan(
-    ids: Ids, owner: Owner, processor: Processor, kind: Kind, amount: int, currency: str, *, now: int, api_version: str,
+    ids: Ids, owner: Owner, processor: Processor | None, kind: Kind, amount: int, currency: str, *, now: int,
+    api_version: str,
     state: State = "sent", payment_id: str | None = None, customer_id: str | None = None,
     parent: str | None = None, orders: str | None = None, more: str | None = None, idempotency_key: str | None = None,
 ) -> Attempt:  # fmt: skip
     """A new attempt, to be written by :func:`begin`.
 
     It is born ``sent`` where nothing has to happen between writing it down and the call: then both are one commit.
+    processor: None where the payment is to be read first; :func:`assign` it then.
     """
-    lease = processor.declares.timeout + GRACE
-    return Attempt(
+    planned = Attempt(
         merchant_id=owner.merchant_id, mode=owner.mode, id=ids.new(), kind=kind, state=state, ref=ids.ref(),
-        processor=processor.name, payment_id=payment_id, customer_id=customer_id, amount=amount,
-        currency=currency, parent=parent, orders=orders, more=more, api_version=api_version,
-        idempotency_key=idempotency_key, fence=1, due_at=now + lease, code=None, processor_ref=None, network_id=None,
-        created_at=now, updated_at=now,
+        processor="", payment_id=payment_id, customer_id=customer_id, amount=amount, currency=currency, parent=parent,
+        orders=orders, more=more, api_version=api_version, idempotency_key=idempotency_key, fence=1, due_at=None,
+        code=None, processor_ref=None, network_id=None, created_at=now, sent_at=now if state == "sent" else None,
+        updated_at=now,
     )  # fmt: skip
+    return planned if processor is None else assign(planned, processor)
+
+
+def assign(attempt: Attempt, processor: Processor) -> Attempt:
+    """Whose it is, and thereby how long its lease runs."""
+    due = attempt.created_at + processor.declares.timeout + GRACE
+    return msgspec.structs.replace(attempt, processor=processor.name, due_at=due)
 
 
 async def begin(tx: Tx, attempt: Attempt) -> None:
@@ -162,9 +192,11 @@ async def begin(tx: Tx, attempt: Attempt) -> None:
     await tx.run(_ADD, attempt.owner, **msgspec.structs.asdict(attempt))
 
 
-async def mark_sent(tx: Tx, attempt: Attempt, due: int, now: int) -> bool:
-    """The call follows at once; False: somebody else has taken the attempt over, so it must not."""
-    return await tx.run(_SENT, attempt.owner, attempt=attempt.id, held=attempt.fence, due=due, at=now) == 1
+async def mark_sent(tx: Tx, attempt: Attempt, due: int, now: int) -> Attempt | None:
+    """The call follows at once; None: somebody else has taken the attempt over, so it must not."""
+    if not await tx.run(_SENT, attempt.owner, attempt=attempt.id, held=attempt.fence, due=due, at=now):
+        return None
+    return msgspec.structs.replace(attempt, state="sent", due_at=due, sent_at=now, updated_at=now)
 
 
 async def finish(tx: Tx, attempt: Attempt, outcome: Outcome, now: int, again_at: int | None = None) -> bool:
@@ -190,6 +222,16 @@ def _as_columns(outcome: Outcome, again_at: int | None) -> tuple[State, str | No
             return "not_done", None, None, None
         case Unsettled():
             return ("manual" if again_at is None else "unknown"), None, None, None
+
+
+async def undo(tx: Tx, attempt: Attempt, theirs: str, now: int) -> bool:
+    """It was done after all: the resolver undoes it, however long that takes."""
+    return await tx.run(_UNDO, attempt.owner, attempt=attempt.id, theirs=theirs, at=now) == 1
+
+
+async def undone(tx: Tx, attempt: Attempt, now: int) -> bool:
+    """Nothing of it is left."""
+    return await tx.run(_UNDONE, attempt.owner, attempt=attempt.id, held=attempt.fence, at=now) == 1
 
 
 async def find(tx: Tx, owner: Owner, attempt_id: str) -> Attempt | None:

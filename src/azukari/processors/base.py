@@ -39,6 +39,28 @@ class TestOrders(msgspec.Struct, frozen=True, omit_defaults=True):
 NO_ORDERS = TestOrders()
 
 
+class Credential(msgspec.Struct, frozen=True, omit_defaults=True):
+    """The first transaction with a stored card, which the shopper took part in: later orders name it (SEC-22).
+
+    It stays with the vault's entry, so it outlives an export and a change of processor. network_id: the network's id
+    of it. scheme: whose. at: milliseconds. amount: in the currency's smallest unit. indicator: what later charges are.
+    cvc_result: what the check of the code said, never the code.
+    """
+
+    processor: str
+    scheme: str
+    at: int
+    amount: int
+    currency: str
+    network_id: str | None = None
+    indicator: str = "unscheduled"
+    cvc_result: str | None = None
+
+    def encoded(self) -> str:
+        """JSON, as the vault keeps it."""
+        return msgspec.json.encode(self).decode()
+
+
 @dataclass(frozen=True, slots=True)
 class Order:
     """What a processor is asked to do, once, under one ``ref``.
@@ -47,8 +69,7 @@ class Order:
     amount: in the currency's smallest unit; 0 for ``verify``.
     parent: the processor's own id of the sale or authorisation that is captured, refunded or cancelled.
     use: the card, for kinds that need one. verification_value: never with a stored card.
-    stored: whether the shopper is absent and the card was stored before (a merchant-initiated payment).
-    network_id: the network's id of the transaction that first stored the card.
+    credential: of a card that was stored before, the shopper being absent now (a merchant-initiated payment).
     """
 
     owner: Owner
@@ -59,8 +80,7 @@ class Order:
     parent: str | None = None
     use: Use | None = None
     verification_value: Secret | None = None
-    stored: bool = False
-    network_id: str | None = None
+    credential: Credential | None = None
     test: TestOrders = NO_ORDERS
 
 
@@ -98,7 +118,8 @@ class Declares:
     """What a processor promises.
 
     dedupes_by_ref: a second order with the same ref is the first one's answer.
-    can_look_up: ``lookup`` works; lookup_delay: milliseconds after which its "not found" can be believed.
+    can_look_up: ``lookup`` works; lookup_delay: milliseconds after the sending from which its "not found" can be
+    believed: longer than an order may be under way.
     can_void_by_ref: ``void`` undoes an order we know nothing of but its ref.
     timeout: milliseconds within which ``perform`` has returned, whatever happens.
     """

@@ -8,10 +8,11 @@ import asyncio
 import msgspec
 
 from azukari.core import log
+from azukari.core.clock import Clock
 from azukari.core.secret import Secret
 from azukari.db import Owner
-from azukari.processors.attempts import Attempt
-from azukari.processors.base import NO_ORDERS, NotDone, Order, Outcome, Processor, TestOrders, Unsettled
+from azukari.processors.attempts import GRACE, Attempt
+from azukari.processors.base import NO_ORDERS, Credential, NotDone, Order, Outcome, Processor, TestOrders, Unsettled
 from azukari.vault import NotSent, Unknown, Use
 
 
@@ -21,17 +22,24 @@ def orders_of(attempt: Attempt) -> TestOrders:
 
 
 async def carry_out(
-    processor: Processor, attempt: Attempt, *, use: Use | None = None, verification_value: Secret | None = None,
-    stored: bool = False, network_id: str | None = None,
+    processor: Processor, attempt: Attempt, clock: Clock, *, use: Use | None = None,
+    verification_value: Secret | None = None, credential: Credential | None = None,
 ) -> Outcome:  # fmt: skip
-    """Call the processor for an attempt whose row says ``sent``. Never raises but when the whole process is ending."""
+    """Call the processor for an attempt whose row says ``sent``. Never raises but when the whole process is ending.
+
+    The call ends well before the attempt's lease does: after that the resolver may have told the caller that nothing
+    was done, and it must not become untrue.
+    """
     order = Order(
         owner=Owner(attempt.merchant_id, attempt.mode), ref=attempt.ref, kind=attempt.kind, amount=attempt.amount,
         currency=attempt.currency, parent=attempt.parent, use=use, verification_value=verification_value,
-        stored=stored, network_id=network_id, test=orders_of(attempt),
+        credential=credential, test=orders_of(attempt),
     )  # fmt: skip
+    left = min(processor.declares.timeout, (attempt.due_at or 0) - GRACE - clock.now())
+    if left <= 0:
+        return NotDone()
     try:
-        async with asyncio.timeout(processor.declares.timeout / 1_000):
+        async with asyncio.timeout(left / 1_000):
             return await processor.perform(order)
     except NotSent:
         return NotDone()
@@ -46,7 +54,7 @@ async def carry_out(
 def ask_again_at(processor: Processor, attempt: Attempt, now: int) -> int | None:
     """When the resolver asks what became of an unsettled attempt; None: there is nobody to ask."""
     if processor.declares.can_look_up or processor.declares.can_void_by_ref:
-        return max(now, attempt.created_at + processor.declares.lookup_delay)
+        return max(now, (attempt.sent_at or now) + processor.declares.lookup_delay)
     return None
 
 
@@ -54,17 +62,27 @@ async def settle(processor: Processor, attempt: Attempt, now: int) -> Outcome:
     """What became of an overdue attempt. It never sends the order again under a new ref."""
     if attempt.state == "prepared":
         return NotDone()  # its owner died before the call
+    try:
+        async with asyncio.timeout(processor.declares.timeout / 1_000):
+            return await _ask(processor, attempt, now)
+    except (NotSent, Unknown, TimeoutError):
+        return Unsettled()
+
+
+async def _ask(processor: Processor, attempt: Attempt, now: int) -> Outcome:
     if processor.declares.can_look_up:
-        found = await _ask(processor, attempt)
-        believed = now >= attempt.updated_at + processor.declares.lookup_delay
+        found = await processor.lookup(attempt.owner, attempt.ref)
+        believed = now >= (attempt.sent_at or attempt.created_at) + processor.declares.lookup_delay
         return found if believed or not isinstance(found, NotDone) else Unsettled()
     if processor.declares.can_void_by_ref and await processor.void(attempt.owner, attempt.ref):
         return NotDone()
     return Unsettled()
 
 
-async def _ask(processor: Processor, attempt: Attempt) -> Outcome:
+async def undo(processor: Processor, attempt: Attempt) -> bool:
+    """Give back what was done after all; whether it is certain that nothing of it is left."""
     try:
-        return await processor.lookup(attempt.owner, attempt.ref)
-    except (NotSent, Unknown):
-        return Unsettled()
+        async with asyncio.timeout(processor.declares.timeout / 1_000):
+            return await processor.void(attempt.owner, attempt.ref)
+    except (NotSent, Unknown, TimeoutError):
+        return False

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from azukari.core.errors import InvalidToken, Unprocessable
+from azukari.core.errors import ApiError, InvalidToken, Unavailable, Unprocessable
 from azukari.core.secret import Secret
 from azukari.db import Owner, Tx
 from azukari.processors import attempts, machine
@@ -81,26 +81,35 @@ async def spend(
     await vault.note(tx, card.use, why=why, object_id=by, who=who, now=now, audit_id=audit_id)
 
 
-class ValueGone(Exception):
-    """A token's verification value did not survive until its use: never charge silently without it."""
+class NotBegun(Exception):
+    """An attempt that ended before its call: nothing was sent. refusal: what the caller is told."""
+
+    def __init__(self, refusal: ApiError) -> None:
+        super().__init__(refusal.code)
+        self.refusal = refusal
 
 
 async def send(parts: Parts, processor: Processor, attempt: Attempt, card: Card) -> Outcome:
     """The call of a fresh attempt: first the verification value leaves its store, then the row says ``sent`` (T2).
 
-    Raises ValueGone.
+    Raises NotBegun: the value is gone (never charge silently without it), or a store is away.
     """
     value = card.value
-    if card.waits_for_value:
-        value = await parts.vault.take_verification_value(attempt.owner, card.use.entry_id)
-        if value is None:
-            raise ValueGone
-    if attempt.state == "prepared":
-        now = parts.clock.now()
-        due = now + processor.declares.timeout + attempts.GRACE
-        if not await parts.db.write(attempts.mark_sent, attempt, due, now):
-            return NotDone()
-    return await machine.carry_out(processor, attempt, use=card.use, verification_value=value)
+    try:
+        if card.waits_for_value:
+            value = await parts.vault.take_verification_value(attempt.owner, card.use.entry_id)
+            if value is None:
+                raise NotBegun(InvalidToken())
+        if attempt.state == "prepared":
+            now = parts.clock.now()
+            due = now + processor.declares.timeout + attempts.GRACE
+            sent = await parts.db.write(attempts.mark_sent, attempt, due, now)
+            if sent is None:
+                return NotDone()
+            attempt = sent
+    except Unavailable as away:
+        raise NotBegun(away) from away
+    return await machine.carry_out(processor, attempt, parts.clock, use=card.use, verification_value=value)
 
 
 async def drop_value(parts: Parts, attempt: Attempt) -> None:

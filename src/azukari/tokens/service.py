@@ -29,7 +29,7 @@ async def create(call: Call, order: TokenCreate) -> Answer:
         merchant_id=call.owner.merchant_id, mode=call.owner.mode, id=call.parts.ids.token(), entry_id=sealed.id,
         currency=order.currency, details=msgspec.json.encode(TokenDetails.of(details)).decode(), email=details.email,
         has_verification_value=int(details.verification_value is not None), created_at=call.now,
-        expires_at=call.now + store.LIFE, used_at=None, used_by=None, adopted=0,
+        expires_at=call.now + store.LIFE, used_at=None, used_by=None, adopted=0, swept_at=None,
     )  # fmt: skip
     try:
         return await call.db.write(_save, call.claim, call.owner, call.vault, sealed, token)
@@ -54,13 +54,14 @@ async def sweep(parts: Parts, now: int, limit: int = 200) -> int:
     over = await parts.db.read(store.over, now, limit)
     for token in over:
         owner = Owner(token.merchant_id, token.mode)
-        if not token.adopted:
+        if await parts.db.write(store.give_up, owner, token.id, now):
             await parts.vault.shred(owner, token.entry_id)
-        await parts.db.write(_forget, parts.vault, owner, token)
+            await parts.db.write(_forget, parts.vault, owner, token)
+        else:
+            await parts.db.write(store.forget, owner, token.id)
     return len(over)
 
 
 async def _forget(tx: Tx, vault: Vault, owner: Owner, token: Token) -> None:
     await store.forget(tx, owner, token.id)
-    if not token.adopted:
-        await vault.remove(tx, owner, token.entry_id)
+    await vault.remove(tx, owner, token.entry_id)

@@ -3,7 +3,7 @@
 import msgspec
 import sqlalchemy as sa
 
-from azukari.core.clock import DAY
+from azukari.core.clock import DAY, HOUR
 from azukari.core.errors import InvalidToken
 from azukari.db import (
     Integer,
@@ -34,8 +34,10 @@ tokens = owned_table(
     sa.Column("used_at", Time),
     sa.Column("used_by", Text),
     sa.Column("adopted", Integer, nullable=False),
+    sa.Column("swept_at", Time),
     owned_reference("entry_id", "vault_entries"),
     sa.Index(None, "expires_at"),
+    sa.Index(None, "merchant_id", "mode", "used_by"),
 )
 
 
@@ -44,6 +46,7 @@ class Token(msgspec.Struct, frozen=True):
 
     currency: the only one it may be spent in, or None. details: what the wire shows of it, JSON.
     used_by: the id of the payment or customer it was spent on. adopted: 1 once a customer keeps its details.
+    swept_at: when they were given up to the sweep.
     """
 
     merchant_id: str
@@ -59,6 +62,7 @@ class Token(msgspec.Struct, frozen=True):
     used_at: int | None
     used_by: str | None
     adopted: int
+    swept_at: int | None
 
 
 _ADD = Statement(None, add(tokens))
@@ -81,15 +85,27 @@ _SPENT = Statement(
     ),
 )
 _ADOPT = Statement(
-    None, sa.update(tokens).where(*owned(tokens), tokens.c.id == sa.bindparam("token", type_=Text)).values(adopted=1)
+    None,
+    sa.update(tokens)
+    .where(*owned(tokens), tokens.c.id == sa.bindparam("token", type_=Text), tokens.c.swept_at.is_(None))
+    .values(adopted=1),
 )
 _OVER = Statement(
     Token,
     sa.select(tokens)
-    .where(tokens.c.expires_at <= sa.bindparam("now", type_=Time))
+    .where(
+        tokens.c.expires_at <= sa.bindparam("now", type_=Time),
+        sa.or_(tokens.c.used_at.is_(None), tokens.c.used_at <= sa.bindparam("ended_by", type_=Time)),
+    )
     .order_by(tokens.c.expires_at)
     .limit(sa.bindparam("limit", type_=Integer)),
     ownerless="the sweep forgets what is over, whoever's it is",
+)
+_SWEEP = Statement(
+    None,
+    sa.update(tokens)
+    .where(*owned(tokens), tokens.c.id == sa.bindparam("token", type_=Text), tokens.c.adopted == 0)
+    .values(swept_at=sa.bindparam("now", type_=Time)),
 )
 _FORGET = Statement(None, sa.delete(tokens).where(*owned(tokens), tokens.c.id == bind(tokens.c.id)))
 
@@ -114,18 +130,24 @@ async def spend(tx: Tx, owner: Owner, token_id: str, now: int, by: str) -> None:
 
 
 async def spent(tx: Tx, owner: Owner, by: str, at: int) -> list[Token]:
-    """What was used up at that moment by that payment or customer. It looks through all tokens: for rare use."""
+    """What was used up at that moment by that payment or customer."""
     return await tx.all(_SPENT, owner, used_by=by, used_at=at)
 
 
 async def adopt(tx: Tx, owner: Owner, token_id: str) -> None:
-    """A customer keeps its details from now on."""
-    await tx.run(_ADOPT, owner, token=token_id)
+    """A customer keeps its details from now on. Raises InvalidToken: the sweep has them."""
+    if await tx.run(_ADOPT, owner, token=token_id) != 1:
+        raise InvalidToken
+
+
+async def give_up(tx: Tx, owner: Owner, token_id: str, now: int) -> bool:
+    """From now on nobody can adopt its details; False: somebody has."""
+    return await tx.run(_SWEEP, owner, token=token_id, now=now) == 1
 
 
 async def over(tx: Tx, now: int, limit: int) -> list[Token]:
-    """Tokens past their day, spent or not."""
-    return await tx.all(_OVER, None, now=now, limit=limit)
+    """Tokens past their day, spent or not; one spent a moment ago may still be on its way to a customer."""
+    return await tx.all(_OVER, None, now=now, ended_by=now - HOUR, limit=limit)
 
 
 async def forget(tx: Tx, owner: Owner, token_id: str) -> None:

@@ -23,9 +23,12 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 LIFE = DAY
+#: The status of an answer that is not there.
+NONE_YET = 0
 #: How long a repeat is told to wait; after that it gets the answer that holds for the time being.
 PATIENCE = 30 * SECOND
-RUNNING, DONE = "running", "done"
+#: OPEN: answered, and what the answer is about has not ended: the key is not freed meanwhile.
+RUNNING, OPEN, DONE = "running", "open", "done"
 
 keys = owned_table(
     "idempotency_keys",
@@ -90,11 +93,26 @@ _SETTLE = Statement(
     None,
     sa.update(keys)
     .where(*owned(keys), keys.c.id == sa.bindparam("key", type_=Text), keys.c.state == RUNNING)
-    .values(state=DONE, status=sa.bindparam("answer_status", type_=Integer), body=sa.bindparam("answer", type_=Bytes)),
+    .values(
+        state=sa.bindparam("to_state", type_=Text),
+        status=sa.bindparam("answer_status", type_=Integer),
+        body=sa.bindparam("answer", type_=Bytes),
+    ),
+)
+_CLOSE = Statement(
+    None,
+    sa.update(keys)
+    .where(*owned(keys), keys.c.id == sa.bindparam("key", type_=Text), keys.c.state == OPEN)
+    .values(state=DONE),
+)
+_over = (
+    sa.select(keys.c.merchant_id, keys.c.mode, keys.c.id)
+    .where(keys.c.created_at <= sa.bindparam("too_old", type_=Time), keys.c.state == DONE)
+    .limit(sa.bindparam("limit", type_=Integer))
 )
 _PURGE = Statement(
     None,
-    sa.delete(keys).where(keys.c.created_at <= sa.bindparam("too_old", type_=Time), keys.c.state == DONE),
+    sa.delete(keys).where(sa.tuple_(keys.c.merchant_id, keys.c.mode, keys.c.id).in_(_over)),
     ownerless="the sweep removes what has ended, whoever's it was",
 )
 
@@ -137,14 +155,15 @@ def idempotent(
     return guarded
 
 
-async def take(tx: Tx, owner: Owner, claim: Claim | None, meanwhile: Callable[[], Answer]) -> None:
+async def take(tx: Tx, owner: Owner, claim: Claim | None, meanwhile: Callable[[], Answer] | None) -> None:
     """Claim the key for this request, or raise what is known of it: Replay, Conflict or KeyReused.
 
-    meanwhile: the answer that holds until :func:`settle`, should we never come back.
+    meanwhile: the answer that holds until :func:`settle`, should we never come back; None: there is none, and repeats
+    are told to wait for as long as it takes.
     """
     if claim is None:
         return
-    answer = meanwhile()
+    answer = Answer(NONE_YET, b"") if meanwhile is None else meanwhile()
     taken = await tx.run(
         _TAKE, owner, id=claim.key, request_hash=claim.hash, status=answer.status, body=answer.body,
         created_at=claim.now, too_old=claim.now - LIFE,
@@ -155,15 +174,24 @@ async def take(tx: Tx, owner: Owner, claim: Claim | None, meanwhile: Callable[[]
     claim.taken = True
 
 
-async def settle(tx: Tx, owner: Owner, key: str | None, answer: Answer) -> None:
-    """Store a request's answer, in the unit that makes it true."""
-    if key is not None:
-        await tx.run(_SETTLE, owner, key=key, answer_status=answer.status, answer=answer.body)
+async def settle(tx: Tx, owner: Owner, key: str | None, answer: Answer, *, final: bool = True) -> None:
+    """Store a request's answer, in the unit that makes it true.
+
+    final: what it is about has ended; else the key stays ours until it has. An answer that was given is not changed.
+    """
+    if key is None:
+        return
+    to_state = DONE if final else OPEN
+    stored = await tx.run(
+        _SETTLE, owner, key=key, to_state=to_state, answer_status=answer.status, answer=answer.body
+    )  # fmt: skip
+    if final and not stored:
+        await tx.run(_CLOSE, owner, key=key)
 
 
-async def purge(tx: Tx, now: int) -> int:
-    """Forget keys that have ended and lived their day."""
-    return await tx.run(_PURGE, None, too_old=now - LIFE)
+async def purge(tx: Tx, now: int, limit: int) -> int:
+    """Forget keys that have ended and lived their day, so many at a time; how many."""
+    return await tx.run(_PURGE, None, too_old=now - LIFE, limit=limit)
 
 
 async def _raise_if_known(tx: Tx, owner: Owner, claim: Claim) -> None:
@@ -172,6 +200,6 @@ async def _raise_if_known(tx: Tx, owner: Owner, claim: Claim) -> None:
         return
     if not hmac.compare_digest(row.request_hash, claim.hash):
         raise KeyReused
-    if row.state == RUNNING and claim.now - row.created_at < PATIENCE:
+    if row.state == RUNNING and (row.status == NONE_YET or claim.now - row.created_at < PATIENCE):
         raise Conflict
     raise Replay(Answer(row.status, row.body))

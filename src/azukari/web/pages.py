@@ -8,7 +8,7 @@ from starlette.types import Receive, Scope, Send
 
 import azukari
 from azukari.core.errors import MethodNotAllowed, NotFound, Unavailable
-from azukari.db import Tx
+from azukari.merchants import store as merchants
 from azukari.web import site
 from azukari.web.answers import Answer
 from azukari.wiring import Parts
@@ -57,8 +57,7 @@ def routes(parts: Parts) -> list[BaseRoute]:
         return Answer.of(Health("alive", azukari.__version__))
 
     async def ready(_: Scope) -> Answer:
-        for store in (parts.stores.main, parts.stores.keys, parts.stores.sad):
-            await store.read(_nothing)
+        await parts.db.read(merchants.any_merchant)
         if not await parts.vault.healthy():
             raise Unavailable
         return Answer.of(Health("ready", azukari.__version__))
@@ -75,7 +74,3 @@ def _file(name: str) -> Answer:
     if found is None:
         raise NotFound
     return Answer(200, *found, headers=_CACHED)
-
-
-async def _nothing(tx: Tx) -> None:
-    """A transaction is all it takes to see that a store answers."""

@@ -154,11 +154,13 @@ class Resource:
         if endpoint.method == "POST":
             name = idempotency.read_key(_text(headers.get(b"x-komoju-idempotency")))
             if name is not None:
+                # Anybody holds a shop's publishable key: its names are no header's, so they take none of the shop's.
+                name = name if key.is_secret else f"\N{SECTION SIGN}{key.id} {name}"
                 what = f"POST {scope['path']} {version} ".encode() + _canonical(tree)
                 mac = functools.partial(parts.vault.mac, "idempotency")
                 claim = idempotency.Claim(idempotency.stored_name(name, mac), mac(what), now)
         orders = NO_ORDERS
-        if key.is_test and endpoint.method == "POST":
+        if key.is_test and endpoint.method in ("POST", "PATCH"):
             orders = read_orders(
                 _text(headers.get(b"komoju-scenario")),
                 _text(headers.get(b"azukari-fault")),

@@ -181,6 +181,7 @@ def upgrade() -> None:
         sa.Column("used_at", sa.BigInteger()),
         sa.Column("used_by", TEXT),
         sa.Column("adopted", sa.BigInteger(), nullable=False),
+        sa.Column("swept_at", sa.BigInteger()),
         sa.PrimaryKeyConstraint("merchant_id", "mode", "id", name="pk_tokens"),
         sa.ForeignKeyConstraint(
             ["merchant_id", "mode", "entry_id"],
@@ -189,6 +190,7 @@ def upgrade() -> None:
         ),
     )
     op.create_index("ix_tokens_expires_at", "tokens", ["expires_at"])
+    op.create_index("ix_tokens_merchant_id_mode_used_by", "tokens", ["merchant_id", "mode", "used_by"])
     op.create_table(
         "payments",
         sa.Column("merchant_id", TEXT, nullable=False),
@@ -264,6 +266,7 @@ def upgrade() -> None:
         sa.Column("processor_ref", TEXT),
         sa.Column("network_id", TEXT),
         sa.Column("created_at", sa.BigInteger(), nullable=False),
+        sa.Column("sent_at", sa.BigInteger()),
         sa.Column("updated_at", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("merchant_id", "mode", "id", name="pk_attempts"),
         sa.ForeignKeyConstraint(
@@ -284,6 +287,7 @@ def upgrade() -> None:
         sa.Column("description", TEXT),
         sa.Column("chargeback", sa.BigInteger(), nullable=False),
         sa.Column("type", TEXT, nullable=False),
+        sa.Column("total_refunded", sa.BigInteger(), nullable=False),
         sa.Column("created_at", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("merchant_id", "mode", "id", name="pk_refunds"),
         sa.ForeignKeyConstraint(

@@ -6,7 +6,7 @@ from pathlib import Path
 import msgspec
 
 from azukari.core.ids import Ids
-from azukari.processors.base import NO_ORDERS, TestOrders
+from azukari.processors.base import NO_ORDERS, Credential, TestOrders
 from azukari.processors.simulator.book import Book, Line
 from azukari.processors.simulator.cards import DECLINED
 from azukari.vault import Filled, NotSent, Reply, Unknown
@@ -31,8 +31,7 @@ class BankOrder(msgspec.Struct):
     currency: str
     parent: str | None = None
     card: Card | None = None
-    stored: bool = False
-    network_id: str | None = None
+    credential: Credential | None = None
     orders: TestOrders = NO_ORDERS
 
 
@@ -50,7 +49,6 @@ class Bank:
         self._ids = ids
         self._delay = delay
         self._fault = fault
-        self._working: set[asyncio.Future[Line]] = set()
 
     async def send(self, request: Filled) -> Reply:
         """The transport's one method. Raises NotSent, Unknown, as a network would."""
@@ -60,7 +58,7 @@ class Bank:
         line = await asyncio.to_thread(self._book.search, path[1])
         if len(path) == 3:
             return self._void(path[1], line)
-        return _reply({"result": "unknown_ref"} if line is None else line.reply)
+        return _reply({"result": "unknown_ref"} if line is None or line.voided else line.reply)
 
     async def _order(self, ref: str, order: BankOrder) -> Reply:
         fault = order.orders.fault or self._fault
@@ -68,31 +66,22 @@ class Bank:
             raise NotSent("ProcessorDown")
         if fault == "lost_request":
             raise Unknown("LostRequest")
+        # The bank books an order when it comes, not when it answers: whoever asks meanwhile is told the truth.
+        line = self._carry_out(ref, order)
         delay = order.orders.delay if order.orders.delay is not None else self._delay
-        if delay == 0 and fault == "slow":
-            delay = SLOW
-        if delay:
-            # Whoever hangs up on a slow bank does not stop it.
-            late = asyncio.ensure_future(self._later(delay, ref, order))
-            self._working.add(late)
-            late.add_done_callback(self._working.discard)
-            line = await asyncio.shield(late)
-        else:
-            line = self._carry_out(ref, order)
+        if delay or fault == "slow":
+            await asyncio.sleep((delay or SLOW) / 1_000)
         if fault == "lost_reply":
             raise Unknown("LostReply")
         return _reply(line.reply)
-
-    async def _later(self, delay: int, ref: str, order: BankOrder) -> Line:
-        await asyncio.sleep(delay / 1_000)
-        return self._carry_out(ref, order)
 
     def _carry_out(self, ref: str, order: BankOrder) -> Line:
         line = self._book.recall(ref)
         if line is None:
             line = Line(
                 ref, order.kind, order.amount, order.currency, order.parent, self._decide(order),
-                stored=order.stored, network_id=order.network_id,
+                stored=order.credential is not None,
+                network_id=order.credential.network_id if order.credential is not None else None,
                 code=order.card is not None and order.card.verification_value is not None,
             )  # fmt: skip
             self._book.write(line)
@@ -107,7 +96,7 @@ class Bank:
         reply: dict[str, str | None] = {"result": "approved", "id": self._ids.new()}
         if order.card is not None:
             reply["cvc_result"] = "Not Supplied" if order.card.verification_value is None else "Approved"
-            if not order.stored:
+            if order.credential is None:
                 reply["network_id"] = self._ids.new()[:15]
         return reply
 

@@ -52,8 +52,7 @@ class Simulator:
             "amount": order.amount,
             "currency": order.currency,
             "parent": order.parent,
-            "stored": order.stored,
-            "network_id": order.network_id,
+            "credential": None if order.credential is None else msgspec.to_builtins(order.credential),
             "orders": msgspec.to_builtins(order.test),
         }
         if order.use is not None:

@@ -73,7 +73,7 @@ async def load_roots(store: Database, provider: KeyProvider, clock: Clock) -> di
 
     Servers that start together all try to make them; the first row of each name is everybody's.
     """
-    rows = await store.read(_all_roots)
+    rows = await store.read(all_roots)
     missing = set(_ROOTS) - {row.name for row in rows}
     if missing:
         made = [(name, await ask(provider, provider.wrap, envelope.new_key(), _root(name))) for name in sorted(missing)]
@@ -91,7 +91,8 @@ def _root(name: str) -> Context:
     return Context(f"root/{name}")
 
 
-async def _all_roots(tx: Tx) -> list[RootKey]:
+async def all_roots(tx: Tx) -> list[RootKey]:
+    """The root keys, wrapped."""
     return await tx.all(ROOTS, None)
 
 

@@ -10,7 +10,7 @@ from azukari.vault.inside import audit, entries, envelope, sweep
 from azukari.vault.inside.details import PaymentDetails
 from azukari.vault.inside.entries import Plain, SealedEntry, Use
 from azukari.vault.inside.errors import ProviderDown, VaultError
-from azukari.vault.inside.keys import FINGERPRINT, MerchantKeys, Purpose, add_dek, drop_deks, load_roots
+from azukari.vault.inside.keys import FINGERPRINT, MerchantKeys, Purpose, add_dek, all_roots, drop_deks, load_roots
 from azukari.vault.inside.provider import KeyProvider, ask
 from azukari.vault.inside.relay import Relay
 from azukari.vault.inside.sad import VerificationValues
@@ -142,11 +142,11 @@ class Vault:
 
         How many there were.
         """
+        count = await self._codes.sweep(now)
         retired = await self._main.read(sweep.retired)
         for owner, entry_id in retired:
             await self.shred(owner, entry_id)
-        strays = await sweep.drop_strays(self._main, self._keys, now)
-        return len(retired) + strays + await self._codes.sweep(now)
+        return count + len(retired) + await sweep.drop_strays(self._main, self._keys, now)
 
     # Using
 
@@ -171,11 +171,13 @@ class Vault:
         )  # fmt: skip
 
     async def healthy(self) -> bool:
-        """Whether the key provider answers."""
+        """Whether the key provider and the two other stores answer. Raises DatabaseDown."""
         try:
             await ask(self._provider, self._provider.health)
         except ProviderDown:
             return False
+        await self._keys.read(all_roots)
+        await self._codes.reachable()
         return True
 
     async def audit(

@@ -97,6 +97,10 @@ class VerificationValues:
         """Destroy the value, if there is one."""
         await self._store.write(_take, owner, entry_id, self._clock.now() // EPOCH)
 
+    async def reachable(self) -> None:
+        """Raises DatabaseDown where the store does not answer."""
+        await self._store.read(_find_epoch, self._clock.now() // EPOCH)
+
     async def sweep(self, now: int) -> int:
         """Destroy values older than a day, and keys without values; how many values there were."""
         current = now // EPOCH
