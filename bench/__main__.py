@@ -10,6 +10,7 @@ from tests import postgres
 
 from bench import calls, charges, measuring, open_loop, processes, report, scale, start
 from bench.measuring import DURABLE, Bench
+from bench.report import Line
 
 BENCHMARKS = {"charges": charges, "open_loop": open_loop, "calls": calls, "scale": scale, "start": start}
 
@@ -19,7 +20,7 @@ def main() -> None:
     began, busy = time.monotonic(), processes.Busy()
     with measuring.home() as home, postgres.server(*DURABLE) as url:
         bench = Bench(options.quick, home, url, Console(stderr=True))
-        lines = [line for name in options.names or BENCHMARKS for line in BENCHMARKS[name].run(bench)]
+        lines = [line for name in options.names or BENCHMARKS for line in _lines(bench, name)]
         others = busy.others()
     took, window = time.monotonic() - began, bench.window
     kind = "quick run" if options.quick else "full run"
@@ -34,6 +35,15 @@ def main() -> None:
     console.print("The hosted page does not exist yet, so its rendering is not measured.")
     if options.json is not None:
         options.json.write_text(report.as_json(lines, kind=kind, seconds=round(took), others=round(others, 2)) + "\n")
+
+
+def _lines(bench: Bench, name: str) -> list[Line]:
+    """A benchmark's lines; one that fails says so in the table, and the others go on."""
+    try:
+        return list(BENCHMARKS[name].run(bench))
+    except Exception as error:
+        bench.console.print_exception()
+        return [Line(name, "failed", note=f"{type(error).__name__}: {error}")]
 
 
 def _options() -> argparse.Namespace:

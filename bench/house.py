@@ -116,29 +116,37 @@ def serve(data: Path, database: str | None, key: str, *, workers: int = 1) -> It
     """A server of an installation."""
     port = free_port()
     command = [BIN / "azukari", "serve", "--port", str(port), "--workers", str(workers), *_options(data, database)]
-    with (data.parent / "serve.log").open("ab") as log:
+    log = data.parent / "serve.log"
+    with log.open("ab") as lines:
         began = time.perf_counter()
-        process = subprocess.Popen(command, env=_environment(), stdout=log, stderr=log, start_new_session=True)
+        process = subprocess.Popen(command, env=_environment(), stdout=lines, stderr=lines, start_new_session=True)
     try:
         wait_for(f"http://127.0.0.1:{port}/api/v1/payments?per_page=1", key, process)
         yield Server(port, process.pid, time.perf_counter() - began, data, key)
+        if process.poll() is not None:
+            raise RuntimeError("the server ended before it was told to")
+    except RuntimeError as error:
+        raise RuntimeError(f"{error}; the last of its log: {log.read_bytes()[-1_000:]!r}") from None
     finally:
         stop(process)
 
 
-def wait_for(url: str, key: str, process: "subprocess.Popen[bytes]", seconds: float = 20) -> None:
+def wait_for(url: str, key: str, process: "subprocess.Popen[bytes]", seconds: float = 60) -> None:
     """Until a server answers at all. Raises RuntimeError."""
-    request = Request(url, headers={"Authorization": f"Bearer {key}"})
+    request = Request(url, headers={"Authorization": load.basic(key)})
     deadline = time.perf_counter() + seconds
     while time.perf_counter() < deadline and process.poll() is None:
         try:
-            with urlopen(request, timeout=5):
-                return
+            with urlopen(request, timeout=seconds):
+                break
         except OSError as error:
             if getattr(error, "code", None):  # it refused us, so it is there
-                return
+                break
             time.sleep(0.005)
-    raise RuntimeError(f"no server came up at {url}")
+    else:
+        raise RuntimeError(f"no server came up at {url}")
+    if process.poll() is not None:
+        raise RuntimeError(f"somebody else answers at {url}")
 
 
 def stop(process: "subprocess.Popen[bytes]") -> None:

@@ -11,7 +11,7 @@ from bench.report import Bound, Line
 
 STARTS, QUICK_STARTS = 5, 3
 CONNECTIONS = 64
-_SECONDS = Bound(1, 0.5, most=True)
+SECONDS = Bound(1, 0.5, most=True)
 _MEMORY = Bound(150, 100, most=True)
 _MB = 1e6
 
@@ -22,7 +22,7 @@ def run(bench: Bench) -> Iterator[Line]:
     for store, template in ((SQLITE, bench.sqlite), (POSTGRES, bench.postgres)):
         bench.say(f"starts, {store}")
         starts, idle, loaded = _look(bench, template)
-        yield Line(section, f"to the first answer, {store}", figure=statistics.median(starts), unit="s", bound=_SECONDS)
+        yield Line(section, f"to the first answer, {store}", figure=statistics.median(starts), unit="s", bound=SECONDS)
         yield Line(section, f"memory after the start, {store}", figure=idle / _MB, unit="MB")
         yield Line(section, f"memory under load, {store}", figure=loaded / _MB, unit="MB", bound=_MEMORY)
 

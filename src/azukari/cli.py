@@ -79,6 +79,8 @@ def _fail(sentence: str) -> NoReturn:
 
 @app.callback(invoke_without_command=True)
 def _main(version: Annotated[bool, typer.Option("--version", help="Show the version.")] = False) -> None:
+    # A core dump would hold the keys of the vault and whatever card is in flight.
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     if version:
         typer.echo(__version__)
         raise typer.Exit
@@ -125,8 +127,6 @@ def serve(
         in_the_clear = _refuse_plaintext(settings)
     except SettingError as error:
         _fail(str(error))
-    # A core dump would hold the keys of the vault and whatever card is in flight.
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     made = _run(lambda: setup.ensure(settings))
     if in_the_clear and _run(lambda: setup.has_live_keys(settings)):
         _fail(

@@ -1,5 +1,6 @@
 """A payment from its making to its end. Source: contract sections 3, 5, 16.1."""
 
+import asyncio
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -249,6 +250,19 @@ async def test_refunds_never_add_up_to_more_than_was_paid(api: Api) -> None:
     for amount in (999, 1):
         assert (await api.post(f"/payments/{payment}/refund", json={"amount": amount})).status_code == 200
     await refused(api, f"/payments/{payment}/refund", "not_refundable", amount=1)
+
+
+async def test_refunds_side_by_side_never_give_back_more_than_was_paid(api: Api) -> None:
+    payment = (await pay(api))["id"]
+    replies = await asyncio.gather(
+        *(
+            api.post(f"/payments/{payment}/refund", json={"amount": 400}, headers={"Azukari-Delay": "50"})
+            for _ in range(6)
+        )
+    )
+    assert sorted(reply.status_code for reply in replies) == [200, 200, 422, 422, 422, 422]
+    shown = (await api.get(f"/payments/{payment}")).json()
+    assert (shown["amount_refunded"], len(shown["refunds"])) == (800, 2)
 
 
 async def test_a_refund_that_fails_can_be_tried_again(api: Api) -> None:

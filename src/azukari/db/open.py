@@ -3,6 +3,7 @@
 import hashlib
 import os
 import sqlite3
+import stat
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -92,7 +93,8 @@ class SqliteFiles:
     def create_sad_tables(self) -> None:
         """They are gone with the machine's memory, so every start makes sure of them."""
         if self.sad.path is not None:
-            self.sad.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            _make_private(self.sad.path.parent.parent)
+            _make_private(self.sad.path.parent)
         tables = [table for table in metadata.sorted_tables if table.schema == SAD_SCHEMA]
         connection = self.sad.open()
         try:
@@ -111,6 +113,14 @@ def _memory_file(data: Path) -> Path | None:
         return None
     name = hashlib.sha256(str(data.absolute()).encode()).hexdigest()[:16]  # a file name, nothing secret
     return shm / f"azukari-{os.getuid()}" / name / "sad.db"
+
+
+def _make_private(folder: Path) -> None:
+    """A folder of ours alone. Its name is known to everybody: one that somebody else made first is not ours."""
+    folder.mkdir(mode=0o700, exist_ok=True)
+    made = folder.lstat()
+    if not stat.S_ISDIR(made.st_mode) or made.st_uid != os.getuid() or made.st_mode & 0o022:
+        raise Damaged(f"{folder} belongs to somebody else, or others may write to it. Remove it.")
 
 
 def _is_memory(path: Path) -> bool:

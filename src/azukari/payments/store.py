@@ -347,5 +347,6 @@ async def page(
     filters = set(values)
     if status:
         filters.add("status")
-        values |= {f"status_{number}": status[number % len(status)] for number in range(7)}
+        wanted = sorted(set(status))
+        values |= {f"status_{number}": wanted[number % len(wanted)] for number in range(7)}
     return await _LIST.page(tx, owner, page=page, per_page=per_page, start=start, end=end, filters=filters, **values)

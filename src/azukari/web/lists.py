@@ -4,7 +4,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from azukari.core.clock import SECOND, iso
+from azukari.core.clock import MINUTE, SECOND, iso
 from azukari.core.errors import InvalidParameter
 from azukari.db import Page
 from azukari.web.bodies import PageNumber, PerPage, Timestamp
@@ -23,7 +23,7 @@ class ListQuery(msgspec.Struct, kw_only=True):
         start, end = self.start_time, self.end_time
         if start is not None and end is not None and start > end:
             raise InvalidParameter("end_time", "end_time must not be before start_time.")
-        return Bounds(self.page, self.per_page, 0 if start is None else start, now if end is None else end)
+        return Bounds(self.page, self.per_page, start or 0, now + MINUTE if end is None else end)
 
 
 class Bounds(msgspec.Struct, frozen=True):

@@ -133,6 +133,8 @@ def _currency(value: object) -> str:
 
 
 def _metadata(value: object) -> dict[str, str]:
+    if value == []:
+        return {}  # PHP's empty object
     if not isinstance(value, dict) or len(value) > MAX_METADATA:
         raise Refused
     return {_metadata_key(key): _metadata_value(held) for key, held in value.items()}
