@@ -566,3 +566,13 @@ async def test_an_unknown_version_of_the_api_is_refused(api: Api) -> None:
         for reply in (await api.get("/payments", headers=headers), await api.charge(customer, headers=headers)):
             assert refusal(reply) == (400, "bad_request", "X-KOMOJU-API-VERSION")
     assert (await api.get("/payments")).json()["total"] == 0
+
+
+async def test_a_capture_that_names_only_the_tax_takes_the_amount_with_that_tax(api: Api) -> None:
+    old = {"X-KOMOJU-API-VERSION": "2024-07-15"}
+    order = {"amount": 1000, "tax": 100, "currency": "JPY", "payment_details": card(), "capture": False}
+    held = (await api.post("/payments", json=order)).json()
+
+    captured = await api.post(f"/payments/{held['id']}/capture", json={"tax": 0}, headers=old)
+
+    assert captured.json()["amount_refunded"] == 100

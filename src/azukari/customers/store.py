@@ -93,7 +93,7 @@ _ERASE: Statement[None] = Statement(
     .where(*_this, _at_version)
     .values(
         version=customers.c.version + 1, deleted_at=sa.bindparam("at", type_=Time), email=None, metadata="{}",
-        entry_id=None, source=None, external_id=None,
+        entry_id=None, source=None, exp_month=None, exp_year=None, scenario=None, external_id=None,
     ),
 )  # fmt: skip
 _LIST = Listing(

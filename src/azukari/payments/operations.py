@@ -110,11 +110,9 @@ async def _begin_capture(
 
 def _amount_to_capture(payment: Payment, order: Capture) -> int:
     """Tax and fee included. A whole amount without a word about tax means the whole payment."""
-    if order.amount is None:
+    if order.tax is None and order.amount in (None, payment.amount):
         return payment.total
-    if order.tax is None and order.amount == payment.amount:
-        return payment.total
-    return order.amount + (order.tax or 0)
+    return (payment.amount if order.amount is None else order.amount) + (order.tax or 0)
 
 
 @idempotent
