@@ -432,7 +432,6 @@ SHOWN_AGAIN = [
 ]  # fmt: skip
 
 
-@pytest.mark.xfail(reason="payments/schemas.py reads these as ShortText; they need Name (SEC-1, SEC-18)")
 async def test_cards_in_what_a_payment_shows_again_leave_no_trace(
     house: House, logged: io.StringIO, temporary: Path
 ) -> None:

@@ -149,8 +149,8 @@ async def test_nul_in_a_path_is_400(api: Api) -> None:
 
 NO_AMOUNTS: list[Any] = [
     98765.4321, "98765.4321", "98765.01", True, False, "98 765", "98,765", "９８７６５", "٩٨٧٦٥", -98765, "-98765",
-    "+98765", " 98765", "98765 ", "98765.", ".0", "0x98765", "98_765", "98765e0", MARK, [98765], {"98765": 1}, MAX_AMOUNT + 1,
-    "9" * 40, 10**60, "1000000000001", "NaN", "Infinity", "98765.0000000000000000001",
+    "+98765", " 98765", "98765 ", "98765.", ".0", "0x98765", "98_765", "98765e0", MARK, [98765],
+    {"98765": 1}, MAX_AMOUNT + 1, "9" * 40, 10**60, "1000000000001", "NaN", "Infinity", "98765.0000000000000000001",
 ]  # fmt: skip
 EXPONENTS = [b"1e3", b"1E3", b"98765e0", b"1.5e1", b"-0.5"]
 
@@ -641,8 +641,9 @@ async def test_any_other_way_is_401_and_not_repeated(house: House) -> None:
 
 JUNK: list[Any] = [
     None, "", " ", "null", "0", 0, -1, 1, 1.5, 10**30, True, False, [], {}, [[]], [{}], {"a": {"b": []}}, "\u202e",
-    "𐍈" * 300, "tok_", "tok_" + "0" * 25, "a" * 3_000, "auto", "JPY", "credit_card", "%00", "'; DROP TABLE payments; --",
-    "${7*7}", "../../etc/passwd", "<script>", "\r\nSet-Cookie: a=b", "4111111111111111", "2030", "12", {"type": "credit_card"},
+    "𐍈" * 300, "tok_", "tok_" + "0" * 25, "a" * 3_000, "auto", "JPY", "credit_card", "%00",
+    "'; DROP TABLE payments; --", "${7*7}", "../../etc/passwd", "<script>", "\r\nSet-Cookie: a=b", "4111111111111111",
+    "2030", "12", {"type": "credit_card"},
 ]  # fmt: skip
 MEMBERS = ["amount", "currency", "customer", "payment_details", "capture", "tax", "description",
            "external_order_num", "locale", "metadata", "mcc", "statement_descriptor", "platform_details", "email",

@@ -16,7 +16,8 @@ from azukari.processors import attempts, machine
 from azukari.processors.attempts import Attempt
 from azukari.processors.base import Kind
 from azukari.processors.registry import NoProcessor, Processors
-from azukari.web import idempotency
+from azukari.vault import Vault
+from azukari.web import idempotency, screening
 from azukari.web.answers import Answer
 from azukari.web.call import Call
 from azukari.web.idempotency import Claim, idempotent
@@ -43,7 +44,9 @@ async def capture(call: Call, payment_id: str, order: Capture) -> Answer:
 async def refund(call: Call, payment_id: str, order: RefundCreate) -> Answer:
     """Give back what was captured, or a part of it. Raises NotFound, NotRefundable. Source: contract section 5."""
     draft = _draft(call, "refund", payment_id, order.description)
-    begun = await call.db.write(_begin_refund, call.claim, call.owner, payment_id, draft, order)
+    begun = await call.db.write(
+        _begin_refund, call.claim, call.owner, call.vault, payment_id, draft, order, call.key.id
+    )  # fmt: skip
     return await _carry_out(call, begun)
 
 
@@ -144,8 +147,9 @@ async def _begin_alone(tx: Tx, shown: Shown, attempt: Attempt) -> _Begun:
 
 @idempotent
 async def _begin_refund(
-    tx: Tx, claim: Claim | None, owner: Owner, payment_id: str, draft: _Draft, order: RefundCreate
-) -> _Begun:
+    tx: Tx, claim: Claim | None, owner: Owner, vault: Vault, payment_id: str, draft: _Draft, order: RefundCreate,
+    who: str,
+) -> _Begun:  # fmt: skip
     shown = await outcomes.show(tx, owner, payment_id)
     payment = shown.payment
     left = payment.amount_captured - payment.amount_refunded - payment.amount_reserved
@@ -160,4 +164,8 @@ async def _begin_refund(
     if await store.reserve(tx, payment, amount) is None:
         raise NotRefundable(param="amount")
     await attempts.begin(tx, attempt)
+    if screening.suspicious(order.description):
+        await screening.note(
+            tx, vault, owner, id=attempt.id, at=attempt.created_at, who=who, object_id=payment.id
+        )  # fmt: skip
     return _Begun(attempt, shown)

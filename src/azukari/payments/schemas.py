@@ -9,7 +9,7 @@ from azukari.core.clock import iso, iso_or_none
 from azukari.payments.refunds import NOT_CAPTURED, Refund
 from azukari.payments.store import Payment, Status
 from azukari.vault import Masked
-from azukari.web.bodies import COMMAS, Amount, Currency, Flag, LongText, Metadata, PositiveAmount, ShortText, Tax
+from azukari.web.bodies import COMMAS, Amount, Currency, Flag, LongText, Metadata, Name, PositiveAmount, ShortText, Tax
 from azukari.web.lists import ListQuery
 
 #: The first version in which the part of a hold that was not captured no longer shows as a refund.
@@ -20,17 +20,17 @@ CONSUMPTION_TAX_PERCENT = 10
 class StatementDescriptor(msgspec.Struct, omit_defaults=True, kw_only=True):
     """What the cardholder's statement says."""
 
-    statement_descriptor: ShortText | None = None
-    statement_descriptor_alpha: ShortText | None = None
-    statement_descriptor_kana: ShortText | None = None
-    statement_city: ShortText | None = None
-    contact_phone: ShortText | None = None
+    statement_descriptor: Name | None = None
+    statement_descriptor_alpha: Name | None = None
+    statement_descriptor_kana: Name | None = None
+    statement_city: Name | None = None
+    contact_phone: Name | None = None
 
 
 class Submerchant(msgspec.Struct, omit_defaults=True, kw_only=True):
     """A part of a platform's payment."""
 
-    submerchant_id: ShortText | None = None
+    submerchant_id: Name | None = None
     amount: Amount | None = None
     platform_fee: Amount | None = None
 
@@ -39,7 +39,7 @@ class PlatformDetails(msgspec.Struct, omit_defaults=True, kw_only=True):
     """Platform accounts only."""
 
     submerchants: list[Submerchant] | None = None
-    processing_merchant_id: ShortText | None = None
+    processing_merchant_id: Name | None = None
 
 
 class PaymentCreate(msgspec.Struct, kw_only=True):
