@@ -52,6 +52,7 @@ def _lines(turns: Turns, connections: int) -> Iterator[Line]:
     for mine in (ON_SQLITE, ON_POSTGRES, TWO_WORKERS):
         yield Line(section, mine, turns.median(mine), note=durability(mine))
         yield Line(section, "of pgbench", figure=turns.ratio(mine, BAR), bound=_OF_BAR.get((mine, connections)))
+        yield Line(section, "of pgbench, for the same CPU time", figure=turns.thrift(mine, BAR))
         if mine == ON_SQLITE:
             yield Line(section, "of the loop in groups", figure=turns.ratio(mine, GROUPS))
             for name, bound in _rivals(turns):

@@ -134,6 +134,8 @@ async def _write(settings: Settings, collected: _Collected) -> None:
                 table.name, schema_name=table.schema, columns=columns,
                 records=[[row[name] for name in columns] for row in each],
             )  # fmt: skip
+        # The check of the next rows' foreign keys is planned by what is known of the tables by then.
+        await connection.execute("ANALYZE")
     finally:
         await connection.close()
 

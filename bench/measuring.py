@@ -127,6 +127,18 @@ class Turns:
             statistics.median(mine / theirs for mine, theirs in known) if all(theirs for _, theirs in known) else None
         )
 
+    def thrift(self, name: str, other: str) -> float | None:
+        """How many times as many answers as the other for the same CPU time, database and all.
+
+        Steadier than the rates' ratio where other programs take a share of the machine.
+        """
+        pairs = zip(self.found[name], self.found[other], strict=True)
+        return statistics.median(_cpu(theirs) / _cpu(mine) for mine, theirs in pairs)
+
+
+def _cpu(found: Measured) -> float:
+    return (found.cpu_us or 0.0) + (found.database_cpu_us or 0.0)
+
 
 @dataclass(frozen=True, slots=True)
 class Serving:

@@ -4,6 +4,7 @@ import dataclasses
 import json
 import os
 import platform
+import re
 import sqlite3
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -99,6 +100,22 @@ def _number(value: float | None) -> str:
     if value is None:
         return ""
     return f"{value:,.0f}" if value >= 100 else f"{value:.1f}" if value >= 10 else f"{value:.2f}"
+
+
+def markdown(lines: Iterable[Line]) -> str:
+    """The same for ``docs/performance.md``."""
+    shown, section = (
+        ["| | per s | p50 ms | p99 ms | CPU µs | errors | figure | must | aim | |", "|---" * 10 + "|"],
+        None,
+    )
+    for line in lines:
+        if line.section != section:
+            shown.append(f"| **{line.section}** |" + " |" * 9)
+            section = line.section
+        what, *cells = (re.sub(r"\[/?\w+\]", "", cell) for cell in _cells(line))
+        indent = "" if line.measured else "&nbsp;&nbsp;"
+        shown.append("| " + " | ".join([indent + what.strip().replace("\n  ", "; "), *cells]) + " |")
+    return "\n".join(shown) + "\n"
 
 
 def as_json(lines: Iterable[Line], **about: Any) -> str:

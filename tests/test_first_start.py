@@ -1,5 +1,6 @@
 """The first start dies half way, or is not alone, or finds no database: the next one finishes it."""
 
+import asyncio
 import json
 import signal
 import subprocess
@@ -199,6 +200,16 @@ async def test_two_that_initialise_one_empty_directory_at_once_show_the_same_key
     assert [one.returncode, other.returncode] == [0, 0]
     assert said[0] == said[1] != ""
     assert json.loads(said[0] or "") == list(shown(await setup.init(empty)))
+    await works(empty)
+
+
+async def test_two_that_find_the_schema_and_no_keys_make_one_pair(empty: Settings) -> None:
+    empty.data.mkdir()
+    await migrate.migrate(empty)
+
+    one, other = await asyncio.gather(setup.init(empty), setup.init(empty))
+
+    assert shown(one) == shown(other)
     await works(empty)
 
 

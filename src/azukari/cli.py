@@ -170,13 +170,14 @@ def worker(data: Data = None, database: DatabaseUrl = None) -> None:
 @app.command()
 def migrate(data: Data = None, database: DatabaseUrl = None) -> None:
     """Bring the database to this version's schema."""
+    from azukari import setup
     from azukari.db import migrate as migrations
 
     try:
         settings = _settings(data, database)
     except SettingError as error:
         _fail(str(error))
-    _run(lambda: migrations.migrate(settings))
+    _run(lambda: setup.migrate(settings))
     typer.echo(f"The schema is at {migrations.HEAD}.")
 
 

@@ -4,7 +4,11 @@ The database holds only hashes of keys, so the first test pair also stays in a f
 ever does.
 """
 
+import asyncio
+import fcntl
 import os
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import NamedTuple
 
@@ -12,7 +16,7 @@ import msgspec
 
 from azukari.core.config import SettingError, Settings
 from azukari.core.secret import Secret
-from azukari.db import migrate
+from azukari.db import migrate as migrations
 from azukari.db.open import check_files, open_stores
 from azukari.merchants import store
 from azukari.merchants.keys import TEST
@@ -40,14 +44,32 @@ class _Kept(msgspec.Struct):
     enrolled: bool = False
 
 
+@asynccontextmanager
+async def _alone(data: Path) -> AsyncIterator[None]:
+    """Those who set one data directory up at the same time do so one after another."""
+    data.mkdir(mode=0o700, parents=True, exist_ok=True)  # noqa: ASYNC240 - nobody is waiting yet
+    handle = os.open(data / "setup.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        await asyncio.to_thread(fcntl.flock, handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)
+
+
+async def migrate(settings: Settings) -> None:
+    """Bring the schema up to this version. Raises DatabaseDown."""
+    async with _alone(settings.data):
+        if not await migrations.is_current(settings):
+            await migrations.migrate(settings)
+
+
 async def init(settings: Settings) -> Installation:
     """Set up whatever is missing. Raises SettingError, DatabaseDown."""
-    settings.data.mkdir(mode=0o700, parents=True, exist_ok=True)
-    if not await migrate.is_current(settings):
-        await migrate.migrate(settings)
+    await migrate(settings)
     file = settings.data / FIRST_PAIR
-    if not (file.exists() and _load(file).enrolled):
-        await _enrol_first_pair(settings, file)
+    async with _alone(settings.data):
+        if not (file.exists() and _load(file).enrolled):
+            await _enrol_first_pair(settings, file)
     return _read(file, settings)
 
 
@@ -74,10 +96,10 @@ async def ensure(settings: Settings) -> Installation | None:
     None: it keeps no test pair. Raises SettingError, Damaged.
     """
     check_files(settings)
-    schema = await migrate.current(settings)
+    schema = await migrations.current(settings)
     if schema is None:
         return await init(settings)
-    if schema != migrate.HEAD:
+    if schema != migrations.HEAD:
         raise SettingError("The database has another version's schema. Run `azukari migrate` first.")
     file = settings.data / FIRST_PAIR
     if not file.exists():

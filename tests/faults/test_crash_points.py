@@ -28,7 +28,7 @@ async def test_a_flow_survives_a_kill_at_each_of_its_points(flow: Flow, site: Si
     recorded = await _record(flow, site, scene, tmp_path / "trace")
     assert recorded
 
-    scene = await _check(flow, site, scene, None)
+    scene = await _check(flow, site, scene)
     for death in recorded:
         reply = await _die_in(flow, site, scene, death)
         scene = await _check(flow, site, scene, reply)
@@ -39,13 +39,9 @@ async def _prepare_first(flow: Flow, site: Site) -> Scene:
     async with site.serving() as api:
         await api.token()
         await site.until_none("SELECT id FROM api_keys WHERE kind = 'sk' AND last_used_at IS NULL")
-        scene = await _prepare(flow, api, Scene(0))
+        scene = Scene(0)
+        await flow.prepare(api, scene)
     await _renew(flow, site)
-    return scene
-
-
-async def _prepare(flow: Flow, api: Api, scene: Scene) -> Scene:
-    await flow.prepare(api, scene)
     return scene
 
 
@@ -64,7 +60,7 @@ async def _record(flow: Flow, site: Site, scene: Scene, trace: Path) -> list[Dea
     return [Death(point, points[: place + 1].count(point)) for place, point in enumerate(points)]
 
 
-async def _check(flow: Flow, site: Site, scene: Scene, reply: httpx.Response | None) -> Scene:
+async def _check(flow: Flow, site: Site, scene: Scene, reply: httpx.Response | None = None) -> Scene:
     """Start again, let the worker settle what was left open, and look whether all is well. What comes next to try."""
     site.ahead += MINUTE
     async with site.serving(worker=True) as api:
@@ -74,9 +70,10 @@ async def _check(flow: Flow, site: Site, scene: Scene, reply: httpx.Response | N
         await _the_same_again_is_answered(flow, site, api, scene, reply)
         await flow.check(api, scene)
         await hold_against_book(site.rows, site.settings.data)
-        scene = await _prepare(flow, api, Scene(scene.number + 1))
+        following = Scene(scene.number + 1)
+        await flow.prepare(api, following)
     await _renew(flow, site)
-    return scene
+    return following
 
 
 async def _die_in(flow: Flow, site: Site, scene: Scene, death: Death) -> httpx.Response | None:
@@ -168,7 +165,7 @@ async def test_every_unit_that_writes_is_part_of_a_flow(site: Site, tmp_path: Pa
         for flow, scene in scenes:
             await flow.prepare(api, scene)
             await flow.act(api, scene)
-    await leave_work(site, 0)
+    await leave_work(site, len(FLOWS))
     site.ahead += 32 * DAY
     async with site.serving(worker=True, trace=trace):
         await _until_worked_off(site)
@@ -182,6 +179,7 @@ async def test_every_unit_that_writes_is_part_of_a_flow(site: Site, tmp_path: Pa
 #: Units that no server runs: setting up and administration, offline.
 SET_UP_ONLY = {
     "merchants.service._add_keys",
+    "merchants.service._enrol",
     "merchants.store.add_merchant",
     "merchants.store.revoke",
     "vault.inside.keys._add_roots",

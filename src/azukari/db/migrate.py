@@ -1,8 +1,8 @@
 """Bringing the stores to the schema of this version."""
 
 import asyncio
-import fcntl
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import sqlalchemy as sa
@@ -25,19 +25,19 @@ async def is_current(settings: Settings) -> bool:
 
 
 async def current(settings: Settings) -> str | None:
-    """The schema's version; None for empty stores. Raises DatabaseDown where PostgreSQL cannot be used."""
+    """The schema's version; None for empty stores. Raises DatabaseDown."""
     if settings.database_url is not None:
         return await _postgres_version(settings.database_url)
     path = settings.data / "azukari.db"
     if not path.exists():
         return None
-    connection = sqlite3.connect(path)
     try:
-        row = connection.execute("SELECT version_num FROM alembic_version").fetchone()
-    except sqlite3.OperationalError:
-        return None
-    finally:
-        connection.close()
+        with closing(sqlite3.connect(path, timeout=_PATIENCE_SECONDS)) as connection:
+            if not connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'alembic_version'").fetchone():
+                return None
+            row = connection.execute("SELECT version_num FROM alembic_version").fetchone()
+    except sqlite3.Error as error:
+        raise DatabaseDown from error
     return None if row is None else str(row[0])
 
 
@@ -61,8 +61,10 @@ async def migrate(settings: Settings) -> None:
     Raises DatabaseDown.
     """
     if settings.database_url is None:
-        settings.data.mkdir(mode=0o700, parents=True, exist_ok=True)
-        await asyncio.to_thread(_migrate_sqlite, SqliteFiles.of(settings.data))
+        try:
+            await asyncio.to_thread(_migrate_sqlite, SqliteFiles.of(settings.data))
+        except sqlite3.Error as error:
+            raise DatabaseDown from error
     else:
         try:
             await _migrate_postgres(settings.database_url, settings.database_owner_url)
@@ -76,18 +78,17 @@ def _migrate_sqlite(files: SqliteFiles) -> None:
     assert files.keys.path is not None
     for path in (files.main.path, files.keys.path):
         path.touch(mode=0o600)
-    with (files.main.path.parent / "migrate.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)  # servers that start together migrate one after another
-        connection = sqlite3.connect(files.main.uri, uri=True, isolation_level=None, timeout=_PATIENCE_SECONDS)
-        connection.execute(f"ATTACH '{files.keys.uri}' AS {KEYS_SCHEMA}")
-        for schema in ("main", KEYS_SCHEMA):
-            connection.execute(f"PRAGMA {schema}.journal_mode=DELETE")
-            connection.execute(f"PRAGMA {schema}.synchronous=FULL")
+    connection = sqlite3.connect(files.main.uri, uri=True, isolation_level=None, timeout=_PATIENCE_SECONDS)
+    connection.execute(f"ATTACH '{files.keys.uri}' AS {KEYS_SCHEMA}")
+    for schema in ("main", KEYS_SCHEMA):
+        connection.execute(f"PRAGMA {schema}.journal_mode=DELETE")
+        connection.execute(f"PRAGMA {schema}.synchronous=FULL")
+    engine = sa.create_engine("sqlite://", creator=lambda: connection, poolclass=sa.pool.StaticPool)
+    with engine.connect() as upgrading:
+        # Not before: SQLAlchemy begins with a look at the database, and a rollback.
         connection.execute("BEGIN IMMEDIATE")
-        engine = sa.create_engine("sqlite://", creator=lambda: connection, poolclass=sa.pool.StaticPool)
-        with engine.connect() as upgrading:
-            _upgrade(upgrading)
-        engine.dispose()
+        _upgrade(upgrading)
+    engine.dispose()
 
 
 async def _migrate_postgres(server: Secret, owner: Secret | None) -> None:

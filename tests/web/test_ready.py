@@ -1,0 +1,145 @@
+"""``/ready`` says whether requests can be served; and publishable keys' idempotency names, which are nobody else's."""
+
+import dataclasses
+from collections.abc import AsyncIterator
+from typing import Any
+from urllib.parse import urlsplit
+
+import asyncpg
+import pytest
+
+from azukari import wiring
+from azukari.core.config import Settings
+from azukari.db import DatabaseDown
+from azukari.vault import FileKeyProvider, ProviderDown
+from tests.house import House, card, running
+
+ROOT = "http://azukari.test"
+KEY = "X-KOMOJU-IDEMPOTENCY"
+
+
+class NoTables:
+    """A transaction in which no statement works."""
+
+    async def one(self, *_: object, **__: object) -> None:
+        raise DatabaseDown
+
+    all = run = one
+
+
+class Store:
+    """A store that can be away: a transaction may still begin, but nothing can be read or written in it."""
+
+    def __init__(self, database: Any) -> None:
+        self._database = database
+        self.away = False
+
+    async def read(self, unit: Any, /, *args: Any, **kwargs: Any) -> Any:
+        if self.away:
+            return await unit(NoTables(), *args, **kwargs)
+        return await self._database.read(unit, *args, **kwargs)
+
+    async def write(self, unit: Any, /, *args: Any, **kwargs: Any) -> Any:
+        if self.away:
+            return await unit(NoTables(), *args, **kwargs)
+        return await self._database.write(unit, *args, **kwargs)
+
+    async def close(self) -> None:
+        await self._database.close()
+
+
+@pytest.fixture
+async def house(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[House]:
+    """An installation each of whose stores can be away."""
+    open_stores = wiring.open_stores
+
+    async def opened(*args: Any) -> Any:
+        stores = await open_stores(*args)
+        return dataclasses.replace(stores, main=Store(stores.main), keys=Store(stores.keys), sad=Store(stores.sad))
+
+    monkeypatch.setattr(wiring, "open_stores", opened)
+    async with running(settings) as house:
+        yield house
+
+
+async def readiness(house: House) -> tuple[int, str]:
+    """The status, and what is said with it."""
+    reply = await house.api.get(f"{ROOT}/ready")
+    body = reply.json()
+    return reply.status_code, body["error"]["code"] if reply.is_error else body["status"]
+
+
+READY = (200, "ready")
+NOT_READY = (503, "service_unavailable")
+
+
+@pytest.mark.parametrize("name", ["main", "keys", "sad"])
+async def test_a_server_is_ready_while_each_store_answers(house: House, name: str) -> None:
+    store: Any = getattr(house.parts.stores, name)
+    assert await readiness(house) == READY
+
+    store.away = True
+    assert await readiness(house) == NOT_READY
+    assert (await house.api.get(f"{ROOT}/health")).status_code == 200
+
+    store.away = False
+    assert await readiness(house) == READY
+
+
+async def test_a_server_is_ready_while_the_key_provider_answers(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    def down(*_: object) -> None:
+        raise ProviderDown
+
+    with monkeypatch.context() as patched:
+        patched.setattr(FileKeyProvider, "health", down)
+        assert await readiness(house) == NOT_READY
+    assert await readiness(house) == READY
+
+
+@pytest.mark.parametrize("engine", ["postgres"])
+async def test_a_server_whose_postgresql_lets_nobody_in_is_not_ready(house: House, settings: Settings) -> None:
+    assert settings.database_url is not None
+    url = settings.database_url.reveal()
+    database = urlsplit(url).path.lstrip("/")
+    assert await readiness(house) == READY
+    others = await asyncpg.connect(url.replace(f"/{database}", "/postgres"))
+
+    async def let_in(allowed: bool) -> None:
+        await others.execute(f'ALTER DATABASE "{database}" ALLOW_CONNECTIONS {allowed}')
+        await others.execute(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{database}'")
+
+    try:
+        await let_in(False)
+        assert await readiness(house) == NOT_READY
+        await let_in(True)
+    finally:
+        await others.close()
+
+
+# Names of a publishable key
+
+
+async def test_a_name_that_a_publishable_key_took_first_is_still_the_shops(house: House) -> None:
+    order = {"amount": 1000, "currency": "JPY", "payment_details": card()}
+    mine, theirs = {"payment_details": card()}, {"payment_details": card("5555555555554444")}
+    taken = await house.publishable.post("/tokens", json=theirs, headers={KEY: "order-1"})
+
+    paid = await house.api.post("/payments", json=order, headers={KEY: "order-1"})
+    kept = await house.publishable.post("/tokens", json=mine, headers={KEY: "order-2"})
+    token = await house.api.post("/tokens", json=mine, headers={KEY: "order-2"})
+
+    assert [reply.status_code for reply in (taken, paid, kept, token)] == [200] * 4
+    assert [reply.headers.get("X-Idempotent-Replayed") for reply in (paid, kept, token)] == [None] * 3
+    assert kept.json()["id"] != token.json()["id"]
+
+
+async def test_a_publishable_key_is_never_shown_the_shops_answers_and_repeats_its_own(house: House) -> None:
+    order = {"payment_details": card()}
+    shops = await house.api.post("/tokens", json=order, headers={KEY: "name"})
+
+    first, again = [await house.publishable.post("/tokens", json=order, headers={KEY: "name"}) for _ in range(2)]
+
+    assert first.status_code == 200
+    assert first.json()["id"] != shops.json()["id"]
+    assert (again.content, again.headers["X-Idempotent-Replayed"]) == (first.content, "true")
+    assert (await house.api.post("/tokens", json=order, headers={KEY: "name"})).content == shops.content
