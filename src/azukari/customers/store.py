@@ -19,6 +19,7 @@ from azukari.db import (
     owned,
     owned_reference,
     owned_table,
+    partial_index,
 )
 
 customers = owned_table(
@@ -35,7 +36,7 @@ customers = owned_table(
     sa.Column("created_at", Time, nullable=False),
     sa.Column("deleted_at", Time),
     owned_reference("entry_id", "vault_entries"),
-    sa.Index(None, "merchant_id", "mode", "external_id"),
+    partial_index("ix_customers_external_id", "external_id", where="external_id IS NOT NULL"),
 )
 
 

@@ -21,11 +21,12 @@ from azukari.db.tables import (
     owned,
     owned_reference,
     owned_table,
+    partial_index,
 )  # fmt: skip
 from azukari.db.units import Announce, Database, DatabaseDown, Owner, Tx, UnitMisuse, hot, persevere, quiet
 
 __all__ = [
     "Announce", "Bytes", "Database", "DatabaseDown", "Integer", "Json", "Listing", "Money", "Owner", "Page",
     "Statement", "Text", "Time", "Tx", "UnitMisuse", "add", "add_unless_there", "bind", "hot", "metadata", "owned",
-    "owned_reference", "owned_table", "persevere", "quiet",
+    "owned_reference", "owned_table", "partial_index", "persevere", "quiet",
 ]  # fmt: skip

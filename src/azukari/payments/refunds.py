@@ -20,7 +20,7 @@ refunds = owned_table(
     sa.Column("total_refunded", Money, nullable=False),
     sa.Column("created_at", Time, nullable=False),
     owned_reference("payment_id", "payments"),
-    sa.Index(None, "merchant_id", "mode", "payment_id"),
+    sa.Index(None, "payment_id"),
 )
 
 

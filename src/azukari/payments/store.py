@@ -22,6 +22,7 @@ from azukari.db import (
     owned,
     owned_reference,
     owned_table,
+    partial_index,
 )
 
 Status = Literal["pending", "authorized", "captured", "refunded", "cancelled", "expired", "failed"]
@@ -54,15 +55,11 @@ payments = owned_table(
     sa.Column("created_at", Time, nullable=False),
     owned_reference("customer_id", "customers"),
     # A number is used up by a payment that came to something; after a failed one the shop tries it again.
-    sa.Index(
-        "uq_payments_external_order_num", "merchant_id", "mode", "external_order_num", unique=True,
-        sqlite_where=sa.text("external_order_num IS NOT NULL AND status <> 'failed'"),
-        postgresql_where=sa.text("external_order_num IS NOT NULL AND status <> 'failed'"),
+    partial_index(
+        "uq_payments_external_order_num", "external_order_num", "merchant_id", "mode", unique=True,
+        where="external_order_num IS NOT NULL AND status <> 'failed'",
     ),
-    sa.Index(
-        "ix_payments_deadline", "deadline",
-        sqlite_where=sa.text("deadline IS NOT NULL"), postgresql_where=sa.text("deadline IS NOT NULL"),
-    ),
+    partial_index("ix_payments_deadline", "deadline", where="deadline IS NOT NULL"),
 )  # fmt: skip
 
 

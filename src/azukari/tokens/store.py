@@ -18,6 +18,7 @@ from azukari.db import (
     owned,
     owned_reference,
     owned_table,
+    partial_index,
 )
 
 LIFE = DAY
@@ -37,7 +38,7 @@ tokens = owned_table(
     sa.Column("swept_at", Time),
     owned_reference("entry_id", "vault_entries"),
     sa.Index(None, "expires_at"),
-    sa.Index(None, "merchant_id", "mode", "used_by"),
+    partial_index("ix_tokens_used_by", "used_by", where="used_by IS NOT NULL"),
 )
 
 

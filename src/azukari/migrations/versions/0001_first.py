@@ -120,9 +120,7 @@ def upgrade() -> None:
         sa.Column("shredded_at", sa.BigInteger()),
         sa.PrimaryKeyConstraint("merchant_id", "mode", "id", name="pk_vault_entries"),
     )
-    op.create_index(
-        "ix_vault_entries_merchant_id_mode_fingerprint", "vault_entries", ["merchant_id", "mode", "fingerprint"]
-    )
+    op.create_index("ix_vault_entries_fingerprint", "vault_entries", ["fingerprint"])
     op.create_index("ix_vault_entries_retired_at", "vault_entries", ["retired_at"])
     op.create_table(
         "api_keys",
@@ -165,7 +163,13 @@ def upgrade() -> None:
             name="fk_customers_merchant_id_mode_entry_id",
         ),
     )
-    op.create_index("ix_customers_merchant_id_mode_external_id", "customers", ["merchant_id", "mode", "external_id"])
+    op.create_index(
+        "ix_customers_external_id",
+        "customers",
+        ["external_id"],
+        sqlite_where=sa.text("external_id IS NOT NULL"),
+        postgresql_where=sa.text("external_id IS NOT NULL"),
+    )
     op.create_table(
         "tokens",
         sa.Column("merchant_id", TEXT, nullable=False),
@@ -190,7 +194,13 @@ def upgrade() -> None:
         ),
     )
     op.create_index("ix_tokens_expires_at", "tokens", ["expires_at"])
-    op.create_index("ix_tokens_merchant_id_mode_used_by", "tokens", ["merchant_id", "mode", "used_by"])
+    op.create_index(
+        "ix_tokens_used_by",
+        "tokens",
+        ["used_by"],
+        sqlite_where=sa.text("used_by IS NOT NULL"),
+        postgresql_where=sa.text("used_by IS NOT NULL"),
+    )
     op.create_table(
         "payments",
         sa.Column("merchant_id", TEXT, nullable=False),
@@ -237,7 +247,7 @@ def upgrade() -> None:
     op.create_index(
         "uq_payments_external_order_num",
         "payments",
-        ["merchant_id", "mode", "external_order_num"],
+        ["external_order_num", "merchant_id", "mode"],
         unique=True,
         sqlite_where=sa.text("external_order_num IS NOT NULL AND status <> 'failed'"),
         postgresql_where=sa.text("external_order_num IS NOT NULL AND status <> 'failed'"),
@@ -296,7 +306,7 @@ def upgrade() -> None:
             name="fk_refunds_merchant_id_mode_payment_id",
         ),
     )
-    op.create_index("ix_refunds_merchant_id_mode_payment_id", "refunds", ["merchant_id", "mode", "payment_id"])
+    op.create_index("ix_refunds_payment_id", "refunds", ["payment_id"])
     # On SQLite these are made at every start, on a memory file system.
     if on_postgres:
         op.create_table(

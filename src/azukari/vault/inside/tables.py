@@ -37,7 +37,7 @@ entries = owned_table(
     sa.Column("shredded_at", Time),
 )
 # Not unique: two customers may keep one card.
-sa.Index(None, entries.c.merchant_id, entries.c.mode, entries.c.fingerprint)
+sa.Index(None, entries.c.fingerprint)
 
 #: Who did what, when, with which object. Appended to and never changed; the chain over it is made after the commit.
 audit_lines = owned_table(
