@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from azukari import setup
-from azukari.db.open import Damaged
-from tests.house import copy_template, settings_for
+from azukari.db.open import Damaged, SqliteFiles
+from tests.house import copy_template, running, settings_for
 
 
 @pytest.mark.parametrize("name", ["azukari.db", "keys.db"])
@@ -29,3 +29,21 @@ async def test_a_whole_one_is_not(sqlite_template: Path, tmp_path: Path) -> None
     copy_template(sqlite_template, data)
 
     assert await setup.ensure(settings_for(data, None)) is not None
+
+
+async def test_a_damaged_store_of_verification_values_is_made_anew(sqlite_template: Path, tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    copy_template(sqlite_template, data)
+    path = SqliteFiles.of(data).sad.path
+    assert path is not None
+    async with running(settings_for(data, None)) as house:
+        token = await house.api.token(verification_value="123")
+        spoilt = path.parent.with_name("spoilt.db")
+        spoilt.write_bytes(path.read_bytes()[:200] + b"\xa5" * 8_000)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    spoilt.replace(path)
+
+    async with running(settings_for(data, None)) as house:
+        reply = await house.api.post("/payments", json={"amount": 1000, "currency": "JPY", "payment_details": token})
+
+    assert (reply.status_code, reply.json()["error"]["code"]) == (422, "invalid_token")

@@ -91,19 +91,28 @@ class SqliteFiles:
         )
 
     def create_sad_tables(self) -> None:
-        """They are gone with the machine's memory, so every start makes sure of them."""
+        """They are gone with the machine's memory, so every start makes sure of them.
+
+        A damaged file (without a journal, a kill in the middle of a write can do it) is as good as none: its values are
+        lost, and their tokens with them.
+        """
         if self.sad.path is not None:
             _make_private(self.sad.path.parent.parent)
             _make_private(self.sad.path.parent)
-        tables = [table for table in metadata.sorted_tables if table.schema == SAD_SCHEMA]
-        connection = self.sad.open()
         try:
+            self._create_sad_tables()
+        except sqlite3.DatabaseError as error:
+            if self.sad.path is None or error.sqlite_errorcode not in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
+                raise DatabaseDown from error
+            self.sad.path.unlink()
+            self._create_sad_tables()
+
+    def _create_sad_tables(self) -> None:
+        tables = [table for table in metadata.sorted_tables if table.schema == SAD_SCHEMA]
+        with closing(self.sad.connect()) as connection:
             for table in tables:
                 connection.execute(str(CreateTable(table, if_not_exists=True).compile(dialect=sqlite.dialect())))
-        except sqlite3.Error as error:
-            raise DatabaseDown from error
-        finally:
-            connection.close()
+            connection.execute(f"PRAGMA {SAD_SCHEMA}.quick_check(1)").fetchall()
 
 
 def _memory_file(data: Path) -> Path | None:

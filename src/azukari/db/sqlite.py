@@ -60,24 +60,28 @@ class Store:
         return self.path.absolute().as_uri().replace("'", "%27")
 
     def open(self, *, read_only: bool = False) -> sqlite3.Connection:
-        """A connection with the settings every one of ours has."""
+        """A connection with the settings every one of ours has. Raises DatabaseDown."""
         try:
-            connection = sqlite3.connect(
-                ":memory:" if self.schema else self.uri,
-                timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False, uri=True, cached_statements=512,
-            )  # fmt: skip
-            if self.schema:
-                connection.execute(f"ATTACH '{self.uri}' AS {self.schema}")
-            where = f"{self.schema}." if self.schema else ""
-            for setting in _IN_MEMORY if self.volatile else _DURABLE:
-                connection.execute(f"PRAGMA {where}{setting}").fetchall()
-            connection.execute("PRAGMA foreign_keys=ON")
-            for other in self.attach:
-                connection.execute(f"ATTACH '{other.uri}?mode=ro' AS {other.schema}")
-            if read_only:
-                connection.execute("PRAGMA query_only=ON")
+            return self.connect(read_only=read_only)
         except sqlite3.Error as error:
             raise DatabaseDown from error
+
+    def connect(self, *, read_only: bool = False) -> sqlite3.Connection:
+        """:meth:`open`, with the driver's own errors."""
+        connection = sqlite3.connect(
+            ":memory:" if self.schema else self.uri,
+            timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False, uri=True, cached_statements=512,
+        )  # fmt: skip
+        if self.schema:
+            connection.execute(f"ATTACH '{self.uri}' AS {self.schema}")
+        where = f"{self.schema}." if self.schema else ""
+        for setting in _IN_MEMORY if self.volatile else _DURABLE:
+            connection.execute(f"PRAGMA {where}{setting}").fetchall()
+        connection.execute("PRAGMA foreign_keys=ON")
+        for other in self.attach:
+            connection.execute(f"ATTACH '{other.uri}?mode=ro' AS {other.schema}")
+        if read_only:
+            connection.execute("PRAGMA query_only=ON")
         return connection
 
 
