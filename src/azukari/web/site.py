@@ -4,12 +4,15 @@ import functools
 import importlib.resources
 from collections.abc import Mapping
 from pathlib import PurePath
+from typing import TYPE_CHECKING
 
-import jinja2
 import msgspec
 
 import azukari
 from azukari.web.reference import Reference
+
+if TYPE_CHECKING:
+    import jinja2
 
 #: On every page we serve; behind TLS the front adds HSTS, as to every answer. Source: docs/security.md, "Pages".
 PAGE_HEADERS: Mapping[str, str] = {
@@ -75,7 +78,9 @@ def _render(template: str, **context: object) -> bytes:
 
 
 @functools.cache
-def _templates() -> jinja2.Environment:
+def _templates() -> "jinja2.Environment":
+    import jinja2  # for pages only: a start does not wait for it
+
     return jinja2.Environment(
         loader=jinja2.PackageLoader("azukari.web"),
         autoescape=True,
