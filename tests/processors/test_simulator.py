@@ -9,7 +9,8 @@ import msgspec
 import pytest
 
 from azukari import worker
-from azukari.processors.base import FAULTS, Order, Processor, TestOrders
+from azukari.core.config import FAULTS
+from azukari.processors.base import Order, Processor, TestOrders
 from azukari.processors.simulator import build
 from azukari.processors.simulator.book import Book, Line
 from azukari.processors.simulator.processor import Simulator

@@ -11,7 +11,7 @@ from azukari.core.log import LEVELS, Level
 from azukari.core.secret import Secret
 
 PREFIX = "AZUKARI_"
-#: What the simulator can be told to do wrong; a test holds them against its own list.
+#: What the simulator can be told to do wrong, by a setting or by ``Azukari-Fault``.
 FAULTS = ("lost_request", "lost_reply", "duplicate_reply", "slow", "processor_down")
 
 

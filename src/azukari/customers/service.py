@@ -34,7 +34,6 @@ async def create(call: Call, order: CustomerWrite) -> Answer:
     A card is checked first; a bad one stores nothing. Raises MissingParameter, InvalidParameter, InvalidToken.
     Source: contract section 10.
     """
-    screening.refuse_card_number("email", order.email)
     customer = Customer(
         merchant_id=call.owner.merchant_id, mode=call.owner.mode, id=call.new_id(), email=order.email or None,
         metadata=metadata.merged("{}", order.metadata), entry_id=None, source=None, exp_month=None, exp_year=None,
@@ -52,7 +51,6 @@ async def update(call: Call, customer_id: str, order: CustomerWrite) -> Answer:
 
     Raises NotFound, Locked (somebody else keeps changing it), and what :func:`create` does.
     """
-    screening.refuse_card_number("email", order.email)
     customer = await call.db.read(store.get, call.owner, customer_id)
     if order.payment_details is None:
         return await persevere(call.db, _update_words, call.owner, customer_id, order, _Words.of(call, order))

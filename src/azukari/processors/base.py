@@ -15,10 +15,6 @@ from azukari.vault import Use
 Kind = Literal["sale", "authorize", "verify", "capture", "refund", "cancel"]
 
 
-#: What ``Azukari-Fault`` may order.
-FAULTS = ("lost_request", "lost_reply", "duplicate_reply", "slow", "processor_down")
-
-
 class TestOrders(msgspec.Struct, frozen=True, omit_defaults=True):
     """What a test request orders of the simulator, kept with its attempt; a live processor ignores it.
 

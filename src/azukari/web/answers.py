@@ -1,18 +1,12 @@
 """What goes back over the wire."""
 
 from collections.abc import Mapping
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, NamedTuple
 
 import msgspec
 
 _encode = msgspec.json.Encoder().encode
 JSON = "application/json; charset=utf-8"
-
-
-class Out(msgspec.Struct):
-    """A JSON answer. ``status`` belongs to the class: 200 on every create call, as the wire has it."""
-
-    status_code: ClassVar[int] = 200
 
 
 class Answer(NamedTuple):

@@ -18,7 +18,6 @@ class Access(enum.Enum):
 
     SECRET = "secret"  # noqa: S105 - a kind of key, not one
     PUBLISHABLE = "publishable"  # or a secret one
-    ANYONE = "anyone"
 
 
 async def authenticate(header: bytes | None, access: Access, client: str | None, keyring: Keyring) -> ApiKey:

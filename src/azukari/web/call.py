@@ -2,10 +2,11 @@
 
 from dataclasses import dataclass
 
+from azukari.core.config import FAULTS
 from azukari.core.errors import InvalidParameter
 from azukari.db import Database, Owner
 from azukari.merchants.keys import ApiKey
-from azukari.processors.base import FAULTS, TestOrders
+from azukari.processors.base import TestOrders
 from azukari.vault import Vault
 from azukari.web.idempotency import Claim
 from azukari.wiring import Parts

@@ -1,22 +1,16 @@
 """Card numbers where none belong (SEC-18).
 
-In a mail address one is refused. In texts that are the merchant's own it may be an order number, one in ten of which
-looks like a card's: such a text is kept, and the audit log says where.
+In texts about people one is refused (``members.Name``, and the vault for its own). In texts that are the merchant's own
+it may be an order number, one in ten of which looks like a card's: such a text is kept, and the audit log says where.
 """
 
 from collections.abc import Mapping
 
-from azukari.core.errors import ApiError, InvalidParameter
+from azukari.core.errors import ApiError
 from azukari.db import Owner, Tx
 from azukari.vault import Vault, looks_like_card_number
 from azukari.web.auth import key_text
 from azukari.wiring import Parts
-
-
-def refuse_card_number(param: str, text: object) -> None:
-    """Raises InvalidParameter when a text about a person holds what looks like a card number."""
-    if isinstance(text, str) and looks_like_card_number(text):
-        raise InvalidParameter(param)
 
 
 async def note(tx: Tx, vault: Vault, owner: Owner, *, id: str, at: int, who: str, object_id: str) -> None:
