@@ -92,10 +92,16 @@ def _drawing(group: str) -> str:
 
 
 def _word(name: str) -> str:
-    narrow = f' textLength="{_LETTERS}" lengthAdjust="spacingAndGlyphs"' if len(name) > _LONGEST else ""
+    """A name, two words below each other."""
+    first, _, second = name.partition(" ")
+    return _line(first, "11.8") + _line(second, "21.2") if second else _line(first, "16.5")
+
+
+def _line(letters: str, y: str) -> str:
+    narrow = f' textLength="{_LETTERS}" lengthAdjust="spacingAndGlyphs"' if len(letters) > _LONGEST else ""
     return (
-        f'<text x="{_WIDE // 2}" y="16.5" text-anchor="middle" font-family="sans-serif" font-size="9" '
-        f'font-weight="bold" fill="#1d2126"{narrow}>{escape(name)}</text>'
+        f'<text x="{_WIDE // 2}" y="{y}" text-anchor="middle" font-family="sans-serif" font-size="9" '
+        f'font-weight="bold" fill="#1d2126"{narrow}>{escape(letters)}</text>'
     )
 
 
