@@ -27,7 +27,7 @@ with sync_playwright() as playwright:
     print(playwright.chromium.executable_path)
 """
 _PLAYWRIGHT = [sys.executable, "-m", "playwright", "install"]
-_APT = ["apt-get", "-qq"]
+_APT = ["apt-get", "-qq", "-o", "Dpkg::Use-Pty=0"]
 _APT_INSTALL = [*_APT, "install", "--yes", "--no-install-recommends"]
 #: Chinese, Japanese and Korean are boxes without it.
 _FONTS = "fonts-noto-cjk"

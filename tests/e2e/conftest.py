@@ -114,7 +114,7 @@ async def browser() -> AsyncIterator[Browser]:
 @pytest.fixture
 def watch(server: Site, shop: Shop) -> Watch:
     """What went wrong in this test's pages; ``open_page`` ends the watch."""
-    watch = Watch({server.url, shop.url})
+    watch = Watch(server.url, shop.url)
     watch.follow_log(server)
     return watch
 

@@ -22,7 +22,10 @@ from tests.test_cli import answers, azukari, free_port, wait_for
 
 
 class Site:
-    """An installation, served by a process of its own. Its address stays the same when it is started again."""
+    """An installation, served by a process of its own. Its address stays the same when it is started again.
+
+    settings: ``AZUKARI_...``, read at the next start.
+    """
 
     def __init__(self, data: Path, database: str | None = None, *, port: int | None = None, **settings: str) -> None:
         keys = json.loads((data / FIRST_PAIR).read_text())
@@ -33,7 +36,7 @@ class Site:
         self.data = data
         self.log = data.with_name(f"{data.name}.log")
         self._options = ["--data", str(data), *(["--database", database] if database else [])]
-        self._settings = settings
+        self.settings = settings
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
@@ -42,7 +45,7 @@ class Site:
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "azukari.cli", "serve", "--port", str(self.port), *self._options],
-                env=ours | self._settings, stdout=log, stderr=log,
+                env=ours | self.settings, stdout=log, stderr=log,
             )  # fmt: skip
         wait_for(lambda: answers(f"{self.url}/ready"), self._process)
 
@@ -56,7 +59,7 @@ class Site:
 
     def command(self, *words: str) -> str:
         """Run ``azukari ...`` on this installation; what it says."""
-        ended = azukari(*words, *self._options, **self._settings)
+        ended = azukari(*words, *self._options, **self.settings)
         assert ended.returncode == 0, ended.stderr
         return ended.stdout
 

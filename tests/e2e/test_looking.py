@@ -68,6 +68,10 @@ FAULTS = {
         "<script>fetch('/pay?number=4111+1111+1111+1111')</script>",
         "",
     ),
+    "a card number sent to http://localhost": (
+        f"<script>fetch('/spy', {{method: 'POST', body: '{{\"n\":\"{CARD}\"}}'}})</script>",
+        "",
+    ),
     "a request elsewhere: http://127.0.0.1:9$": ("<script>fetch('http://127.0.0.1:9/').catch(() => 0)</script>", ""),
     "a card number in the storage of": (f"<script>sessionStorage.typed = '{CARD}'</script>", ""),
     "a card number in a cookie": (f"<script>document.cookie = 'typed={CARD}'</script>", ""),
@@ -77,7 +81,7 @@ FAULTS = {
 
 @pytest.mark.parametrize("pattern", FAULTS)
 async def test_the_watch_finds_it(browser: Browser, server: Site, shop: Shop, pattern: str) -> None:
-    watch = Watch({server.url, shop.url})
+    watch = Watch(server.url, shop.url)
     context = await new_context(browser, server.url, "phone")
     await watch.follow(context)
     page = await context.new_page()
@@ -91,7 +95,7 @@ async def test_the_watch_finds_it(browser: Browser, server: Site, shop: Shop, pa
 
 
 async def test_the_watch_reads_the_servers_log(server: Site) -> None:
-    watch = Watch({server.url})
+    watch = Watch(server.url)
     watch.follow_log(server)
     await watch.finish()
     with server.log.open("a") as log:
@@ -102,7 +106,7 @@ async def test_the_watch_reads_the_servers_log(server: Site) -> None:
 
 
 async def test_what_a_test_expects_must_come(server: Site) -> None:
-    watch = Watch({server.url})
+    watch = Watch(server.url)
     watch.expect("never")
 
     with pytest.raises(AssertionError, match="did not come"):

@@ -31,11 +31,15 @@ _KEPT = """async () => {
 
 
 class Watch:
-    """Collects what went wrong. A test may :meth:`expect` some of it; the rest fails it at its end."""
+    """Collects what went wrong. A test may :meth:`expect` some of it; the rest fails it at its end.
 
-    def __init__(self, allowed: set[str]) -> None:
+    ours: the server's origin, which may be sent cards. others: origins that pages may go to without any.
+    """
+
+    def __init__(self, ours: str, *others: str) -> None:
         self.found: list[str] = []
-        self._allowed = set(allowed)
+        self._ours = {ours}
+        self._others = {*others}
         self._expected: list[re.Pattern[str]] = []
         self._contexts: list[tuple[BrowserContext, bool]] = []
         self._logs: list[tuple[Site, int]] = []
@@ -44,9 +48,9 @@ class Watch:
         """A finding that belongs to this test, as a regular expression; it must come."""
         self._expected.append(re.compile(pattern))
 
-    def allow(self, origin: str) -> None:
-        """Pages may ask this origin too."""
-        self._allowed.add(origin)
+    def allow(self, ours: str) -> None:
+        """Another server of ours."""
+        self._ours.add(ours)
 
     async def follow(self, context: BrowserContext, *, script: bool = True) -> None:
         """Watch all pages of a browser context. script: whether they run any."""
@@ -93,8 +97,11 @@ class Watch:
         if split.scheme in ("http", "https", "ws", "wss"):
             if looks_like_card_number(unquote_plus(request.url)):
                 self.found.append(f"a card number in the address of a {request.method} to {origin}{split.path}")
-            if origin not in self._allowed:
+            if origin not in self._ours | self._others:
                 self.found.append(f"a request elsewhere: {origin}")
+            body = (request.post_data_buffer or b"").decode(errors="replace")
+            if origin not in self._ours and looks_like_card_number(unquote_plus(body)):
+                self.found.append(f"a card number sent to {origin}")
 
     def _request_failed(self, request: Request) -> None:
         # A page left before all of it had come aborts the rest.
