@@ -47,7 +47,10 @@ class Site:
                 [sys.executable, "-m", "azukari.cli", "serve", "--port", str(self.port), *self._options],
                 env=ours | self.settings, stdout=log, stderr=log,
             )  # fmt: skip
-        wait_for(lambda: answers(f"{self.url}/ready"), self._process)
+        try:
+            wait_for(lambda: answers(f"{self.url}/ready"), self._process)
+        except AssertionError as error:
+            raise AssertionError(f"no server; its log ends:\n{self.log.read_text()[-2_000:]}") from error
 
     def kill(self) -> None:
         """End it at once, without a chance to tidy up."""
