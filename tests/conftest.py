@@ -5,10 +5,16 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck
+from hypothesis import settings as hypothesis_settings
 
 from azukari.core.config import Settings
 from tests import postgres
 from tests.house import ON_BOTH, Api, House, copy_template, make_template, running, settings_for
+
+# How long an example takes says how busy the machine is, nothing else.
+hypothesis_settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+hypothesis_settings.load_profile("untimed")
 
 
 @pytest.fixture(scope="session")

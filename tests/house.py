@@ -47,14 +47,14 @@ def card(number: str = "4111111111111111", **more: Any) -> dict[str, Any]:
 class Api(httpx.AsyncClient):
     """``await api.post("/payments", json=...)`` with a key; every answer is held against the description."""
 
-    def __init__(self, transport: httpx.AsyncBaseTransport, key: str) -> None:
-        super().__init__(transport=transport, base_url=BASE, auth=(key, ""), timeout=60)
+    def __init__(self, transport: httpx.AsyncBaseTransport, key: str, base: str = BASE) -> None:
+        super().__init__(transport=transport, base_url=base, auth=(key, ""), timeout=60)
         self.event_hooks = {"response": [_hold_against_description]}
         self.key = key
 
     def as_key(self, key: str) -> "Api":
         """The same server, called with another key."""
-        return Api(self._transport, key)
+        return Api(self._transport, key, str(self.base_url))
 
     async def customer(self, number: str = "4111111111111111", **more: Any) -> str:
         """The id of a new customer with a saved card."""

@@ -1,0 +1,1 @@
+"""What a shopper sees: a real server, a real Chromium."""
