@@ -1,0 +1,1 @@
+"""What can be paid with besides a card: the details each method asks for."""
