@@ -1,1 +1,1 @@
-"""What can be paid with besides a card: the details each method asks for."""
+"""The ways to pay: which there are, which a merchant offers, and their pictures."""

@@ -1,8 +1,8 @@
 """Table ``attempts``: every call to a processor, written down before it is made.
 
 ``prepared -> sent -> succeeded | declined | waiting | unknown`` and
-``unknown -> succeeded | declined | waiting | not_done | manual``. One that waits for its shopper is asked after until it
-is paid: ``waiting -> succeeded | declined | not_done | undo``. One that was done after all when we had written
+``unknown -> succeeded | declined | waiting | not_done | manual``. One that waits for its shopper is asked after until
+it is over: ``waiting -> succeeded | declined | not_done | undo``. One that was done after all when we had written
 ``not_done``, or that may still be done when we have ended it, goes on: ``undo -> undone``.
 Whoever moves an attempt on holds its fence number; the resolver takes it over by raising the number.
 """

@@ -1,0 +1,214 @@
+"""Every payment type of the wire. Source: contract section 4, and 15.7 for what off-site types ask.
+
+Adding one is a line here: sessions, the page and ``GET /payment_methods`` read this list.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal, NamedTuple
+
+from azukari.core.money import CURRENCIES
+
+Group = Literal["card", "konbini", "bank", "payeasy", "prepaid", "offsite", "other"]
+
+
+class Names(NamedTuple):
+    """One name in each language of the page."""
+
+    ja: str
+    en: str
+    ko: str
+    zh: str
+
+    @classmethod
+    def same(cls, name: str) -> "Names":
+        """A name that is written alike everywhere."""
+        return cls(name, name, name, name)
+
+    def in_(self, language: str) -> str:
+        """language: ``ja``, ``en``, ``ko`` or ``zh``; anything else is English."""
+        names: dict[str, str] = self._asdict()
+        return names.get(language, self.en)
+
+
+@dataclass(frozen=True, slots=True)
+class Method:
+    """One payment type.
+
+    names: as ``GET /payment_methods`` says them; clients look for "Credit Card" and "Konbini" in the English ones.
+    currencies: what it is paid in; None: whatever the order is in.
+    required: fields a request with this type must have.
+    additional_fields: inputs a form for an off-site type must show.
+    storable: it can be kept and charged again. offsite: paid on somebody else's page.
+    offered: a merchant may switch it on; the others are known by name only.
+    """
+
+    slug: str
+    group: Group
+    names: Names
+    currencies: tuple[str, ...] | None
+    required: tuple[str, ...] = ()
+    additional_fields: tuple[str, ...] = ()
+    storable: bool = False
+    offsite: bool = False
+    offered: bool = True
+
+    def takes(self, currency: str) -> bool:
+        """Whether it can be paid in this currency."""
+        return currency in (CURRENCIES if self.currencies is None else self.currencies)
+
+
+class Store(NamedTuple):
+    """A convenience-store chain. scans: its till reads the barcode off the shopper's screen."""
+
+    slug: str
+    names: Names
+    scans: bool
+
+
+#: Every brand a card may have, and those that clients of ``GET /payment_methods`` know. Source: contract 4.1, 12.
+BRANDS: Mapping[str, str] = {
+    "visa": "Visa", "master": "Mastercard", "jcb": "JCB", "american_express": "American Express",
+    "diners_club": "Diners Club", "discover": "Discover", "unionpay": "UnionPay",
+}  # fmt: skip
+SUBTYPES = ("visa", "master", "jcb", "american_express", "diners_club", "discover")
+
+_STORES = (
+    Store("seven-eleven", Names("セブン-イレブン", "7-Eleven", "세븐일레븐", "7-Eleven"), True),
+    Store("family-mart", Names("ファミリーマート", "Family Mart", "패밀리마트", "全家 FamilyMart"), True),
+    Store("lawson", Names("ローソン", "Lawson", "로손", "罗森 Lawson"), True),
+    Store("ministop", Names("ミニストップ", "Ministop", "미니스톱", "Ministop"), True),
+    Store("seicomart", Names("セイコーマート", "Seicomart", "세이코마트", "Seicomart"), True),
+    Store("daily-yamazaki", Names("デイリーヤマザキ", "Daily Yamazaki", "데일리 야마자키", "Daily Yamazaki"), False),
+)
+#: By slug, in the order they are shown.
+STORES: Mapping[str, Store] = {store.slug: store for store in _STORES}
+
+_YEN, _WON, _EURO = ("JPY",), ("KRW",), ("EUR",)
+_KANA = ("email", "phone", "family_name_kana", "given_name_kana")
+
+
+def _away(
+    slug: str, names: str | Names, *currencies: str, required: tuple[str, ...] = (), fields: tuple[str, ...] = (),
+    storable: bool = False, offered: bool = True,
+) -> Method:  # fmt: skip
+    names = names if isinstance(names, Names) else Names.same(names)
+    return Method(slug, "offsite", names, currencies, required, fields, storable, offsite=True, offered=offered)
+
+
+_CARD = Names("クレジットカード", "Credit Card", "신용카드", "银行卡")
+_NUMBER = ("prepaid_number",)
+
+_METHODS = (
+    # 4.1 Cards. The variants ask for papers of two countries; terminals do not shop.
+    Method("credit_card", "card", _CARD, None, ("number", "month", "year"), storable=True),
+    Method("credit_card_brazil", "other",
+           Names("クレジットカード（ブラジル）", "Credit Card (Brazil)", "신용카드 (브라질)", "银行卡（巴西）"),
+           ("BRL",), ("number", "month", "year", "cpf_or_cnpj"), offered=False),
+    Method("credit_card_korea", "other",
+           Names("クレジットカード（韓国）", "Credit Card (Korea)", "신용카드 (한국)", "银行卡（韩国）"), _WON,
+           ("number", "month", "year"), offered=False),
+    Method("credit_card_terminal", "other",
+           Names("クレジットカード端末", "Credit Card Terminal", "신용카드 단말기", "银行卡终端"), _YEN, offered=False),
+    # 4.2 Cash methods.
+    Method("konbini", "konbini", Names("コンビニ", "Konbini", "편의점", "便利店"), _YEN, ("store", "email")),
+    Method("bank_transfer", "bank", Names("銀行振込", "Bank Transfer", "계좌이체", "银行转账"), _YEN, _KANA),
+    Method("pay_easy", "payeasy", Names("ペイジー", "Pay-easy", "Pay-easy", "Pay-easy"), _YEN, _KANA),
+    # 4.3 Prepaid.
+    Method("web_money", "prepaid", Names("WebMoney", "WebMoney", "WebMoney", "WebMoney"), _YEN, _NUMBER),
+    Method("bit_cash", "prepaid", Names("BitCash", "BitCash", "BitCash", "BitCash"), _YEN, _NUMBER),
+    Method("net_cash", "prepaid", Names("NET CASH", "NET CASH", "NET CASH", "NET CASH"), _YEN, _NUMBER),
+    Method("nanaco", "prepaid", Names("nanacoギフト", "nanaco Gift", "nanaco 기프트", "nanaco 礼品卡"), _YEN, _NUMBER),
+    Method("steam_prepaid_card", "other", Names.same("Steam Prepaid Card"), _YEN, offered=False),
+    Method("zgold", "other", Names.same("Z-Gold"), _YEN, offered=False),
+    # 4.4 Wallets and carriers of Japan.
+    _away("paypay", "PayPay", "JPY", storable=True),
+    _away("linepay", "LINE Pay", "JPY", storable=True),
+    _away("aupay", "au PAY", "JPY", storable=True),
+    _away("merpay", Names("メルペイ", "Merpay", "메르페이", "Merpay"), "JPY"),
+    _away("rakutenpay", Names("楽天ペイ", "Rakuten Pay", "라쿠텐페이", "乐天支付"), "JPY"),
+    _away("paidy", Names("ペイディ", "Paidy", "페이디", "Paidy"), "JPY", required=("customer_name",),
+          fields=("customer_name",)),
+    _away("amazon_pay", "Amazon Pay", "JPY"),
+    _away("epospay", Names("エポスかんたん決済", "EPOS Pay", "EPOS Pay", "EPOS Pay"), "JPY"),
+    _away("japan_mobile", Names("キャリア決済", "Mobile Carrier", "통신사 결제", "运营商支付"), "JPY",
+          required=("brand",), fields=("brand",)),
+    _away("docomo", Names("d払い", "d Barai", "d Barai", "d Barai"), "JPY"),
+    _away("softbank", Names("ソフトバンクまとめて支払い", "SoftBank Carrier Payment", "SoftBank 통신사 결제",
+                            "SoftBank 运营商支付"), "JPY"),
+    _away("au", Names("auかんたん決済", "au Carrier Payment", "au 통신사 결제", "au 运营商支付"), "JPY"),
+    # 4.5 Korea and China.
+    _away("alipay", Names("アリペイ", "Alipay", "알리페이", "支付宝"), "CNY", "JPY", fields=("name",)),
+    _away("alipay_hk", Names("アリペイ香港", "AlipayHK", "알리페이 홍콩", "支付宝香港"), "HKD", "JPY"),
+    _away("wechatpay", Names("WeChat Pay", "WeChat Pay", "위챗페이", "微信支付"), "CNY", "JPY"),
+    _away("unionpay", Names("銀聯", "UnionPay", "유니온페이", "银联"), "CNY", "JPY"),
+    _away("kakaopay", Names("カカオペイ", "KakaoPay", "카카오페이", "KakaoPay"), "KRW"),
+    _away("naverpay", Names("ネイバーペイ", "Naver Pay", "네이버페이", "Naver Pay"), "KRW"),
+    _away("toss", Names("トス", "Toss", "토스", "Toss"), "KRW"),
+    _away("payco", Names("PAYCO", "PAYCO", "페이코", "PAYCO"), "KRW"),
+    _away("mobile", Names("携帯電話決済（韓国）", "Mobile (Korea)", "휴대폰 결제", "手机支付（韩国）"), "KRW"),
+    _away("cvs", Names("コンビニ（韓国）", "Convenience Store (Korea)", "편의점 결제", "便利店（韩国）"), "KRW"),
+    Method("culture_voucher", "other", Names("文化商品券", "Culture Voucher", "컬쳐랜드 문화상품권", "文化商品券"),
+           _WON, ("culture_id", "culture_password")),
+    Method("happy_money", "other", Names("ハッピーマネー", "Happy Money", "해피머니", "Happy Money"), _WON,
+           ("happy_money_id", "happy_money_password")),
+    Method("dospara", "other", Names("ドスパラ", "Dospara", "도스파라", "Dospara"), _YEN, ("user_no", "user_password")),
+    # 4.6 Elsewhere.
+    _away("bancontact", "Bancontact", *_EURO),
+    _away("banrisul", "Banrisul", "BRL"),
+    _away("blik", "BLIK", "PLN"),
+    _away("dana", "DANA", "IDR"),
+    _away("doku_wallet", "DOKU Wallet", "IDR"),
+    _away("dragonpay", "Dragonpay", "PHP"),
+    _away("enets", "eNETS", "SGD"),
+    _away("eps", "eps", *_EURO),
+    _away("fpx", "FPX", "MYR"),
+    _away("gcash", "GCash", "PHP"),
+    _away("giropay", "giropay", *_EURO, fields=("name",)),
+    _away("grabpayotp", "GrabPay", "SGD", "MYR", "PHP", offered=False),
+    _away("ideal", "iDEAL", *_EURO),
+    _away("multibanco", "Multibanco", *_EURO),
+    _away("mybank", "MyBank", *_EURO),
+    _away("narvesen", "Narvesen", *_EURO),
+    _away("ovo", "OVO", "IDR"),
+    _away("paypost", "PayPost", *_EURO),
+    _away("paysafe_card", "paysafecard", "EUR", "GBP", "CHF", "PLN", "USD", "AUD", "NZD", "CAD"),
+    _away("paysafe_cash", "paysafecash", "EUR", "GBP", "CHF", "PLN", "USD", "CAD", offered=False),
+    _away("paysera", "Paysera", *_EURO),
+    _away("payu", "PayU", "PLN"),
+    _away("perlas", "Perlas", *_EURO),
+    _away("pix", "Pix", "BRL", required=("cpf",), fields=("cpf",)),
+    _away("poli", "POLi", "AUD", "NZD"),
+    _away("przelewy24", "Przelewy24", "PLN", "EUR"),
+    _away("sepa_transfer", Names("SEPA送金", "SEPA Transfer", "SEPA 이체", "SEPA 转账"), *_EURO, offered=False),
+    _away("sofortbanking", "Sofort", *_EURO),
+    _away("tng", "Touch 'n Go eWallet", "MYR"),
+    _away("truemoney", "TrueMoney", "THB"),
+)  # fmt: skip
+METHODS: Mapping[str, Method] = {method.slug: method for method in _METHODS}
+
+#: What a merchant offers that has chosen nothing, in the order shown; any other currency: cards.
+DEFAULTS: Mapping[str, tuple[str, ...]] = {
+    "JPY": (
+        "credit_card", "paypay", "konbini", "linepay", "aupay", "merpay", "rakutenpay", "paidy", "bank_transfer",
+        "pay_easy", "web_money", "bit_cash", "net_cash", "nanaco",
+    ),
+    "KRW": ("credit_card", "kakaopay", "naverpay", "toss", "payco", "mobile"),
+    "CNY": ("credit_card", "alipay", "wechatpay", "unionpay"),
+    "HKD": ("credit_card", "alipay_hk"),
+    "EUR": ("credit_card", "ideal", "bancontact", "giropay", "eps", "sofortbanking", "multibanco"),
+    "PLN": ("credit_card", "blik", "przelewy24"),
+    "SGD": ("credit_card", "enets"),
+    "MYR": ("credit_card", "fpx", "tng"),
+    "PHP": ("credit_card", "gcash", "dragonpay"),
+    "IDR": ("credit_card", "dana", "ovo", "doku_wallet"),
+    "THB": ("credit_card", "truemoney"),
+    "BRL": ("credit_card", "pix"),
+    "AUD": ("credit_card", "poli"),
+    "NZD": ("credit_card", "poli"),
+}  # fmt: skip
+
+
+def default_types(currency: str) -> tuple[str, ...]:
+    """The types of a merchant that has chosen none for this currency."""
+    return DEFAULTS.get(currency, ("credit_card",))
