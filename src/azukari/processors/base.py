@@ -3,6 +3,7 @@
 A processor never sees a card. It writes an order with blanks, and the vault fills the blanks and sends it.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
@@ -10,9 +11,11 @@ import msgspec
 
 from azukari.core.secret import Secret
 from azukari.db import Owner
+from azukari.processors.methods import CREDIT_CARD, MethodDetails
 from azukari.vault import Use
 
-Kind = Literal["sale", "authorize", "verify", "capture", "refund", "cancel"]
+#: ``agree``: the shopper allows later charges by a wallet. ``top_up``: one more prepaid card for a short order.
+Kind = Literal["sale", "authorize", "verify", "capture", "refund", "cancel", "agree", "top_up"]
 
 
 class TestOrders(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -58,14 +61,30 @@ class Credential(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 @dataclass(frozen=True, slots=True)
+class Visit:
+    """What a method's own page has to know of a shopper who is sent there.
+
+    return_url: ours, where the far side sends the browser when all is done. label: the merchant's name.
+    store: whether the shopper is asked to allow later charges too.
+    """
+
+    return_url: str
+    locale: str = "ja"
+    label: str = ""
+    store: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Order:
     """What a processor is asked to do, once, under one ``ref``.
 
     ref: 128 random bits in hex, this attempt's idempotency key for ever.
-    amount: in the currency's smallest unit; 0 for ``verify``.
-    parent: the processor's own id of the sale or authorisation that is captured, refunded or cancelled.
-    use: the card, for kinds that need one. verification_value: never with a stored card.
-    credential: of a card that was stored before, the shopper being absent now (a merchant-initiated payment).
+    amount: in the currency's smallest unit; 0 for ``verify`` and ``agree``.
+    parent: the processor's own id of the order that is captured, refunded, topped up or cancelled; one that waits for
+    its shopper is cancelled too.
+    use: the card or wallet agreement, for kinds that need one. verification_value: never with a stored card.
+    credential: of details that were stored before, the shopper being absent now (a merchant-initiated payment).
+    method: details of any type but a card's. visit: for methods with a page of their own.
     """
 
     owner: Owner
@@ -78,15 +97,63 @@ class Order:
     verification_value: Secret | None = None
     credential: Credential | None = None
     test: TestOrders = NO_ORDERS
+    method: MethodDetails | None = None
+    visit: Visit | None = None
+
+    @property
+    def type(self) -> str:
+        """Of the payment details."""
+        if self.method is not None:
+            return self.method.type
+        return CREDIT_CARD if self.use is None else self.use.masked.type
+
+
+#: What the wire shows beside the details that were given: numbers to pay with, names of banks.
+Details = Mapping[str, object]
 
 
 @dataclass(frozen=True, slots=True)
 class Approved:
-    """Done. processor_ref: the processor's own id of it. cvc_result: ``Approved``, ``Invalid``, ``Not Checked``…"""
+    """Done. processor_ref: the processor's own id of it. cvc_result: ``Approved``, ``Invalid``, ``Not Checked``…
+
+    agreement: what later charges of a wallet are made by, where one was asked for and given.
+    """
 
     processor_ref: str
     network_id: str | None = None
     cvc_result: str | None = None
+    agreement: Secret | None = None
+    details: Details | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """The far side has it, and the shopper must act: pay with the numbers in ``details``, or go to ``redirect_url``.
+
+    deadline: milliseconds, after which nobody may pay it any more.
+    """
+
+    processor_ref: str
+    details: Details
+    deadline: int | None = None
+    redirect_url: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Short:
+    """The far side has taken what was on a prepaid card, and it is not enough: another card, or a cancellation."""
+
+    processor_ref: str
+    details: Details
+    short_amount: int
+    deadline: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Lapsed:
+    """Nobody paid in time. undo: so we say, and the far side must hear of it yet."""
+
+    undo: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +173,7 @@ class Unsettled:
     """Nobody knows yet: a timeout, a reset, an unreadable reply, a bug."""
 
 
-Outcome = Approved | DeclinedBy | NotDone | Unsettled
+Outcome = Approved | DeclinedBy | NotDone | Unsettled | Waiting | Short | Lapsed
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +185,7 @@ class Declares:
     believed: longer than an order may be under way.
     can_void_by_ref: ``void`` undoes an order we know nothing of but its ref.
     timeout: milliseconds within which ``perform`` has returned, whatever happens.
+    methods: the types of payment details it takes; None: cards alone.
     """
 
     dedupes_by_ref: bool
@@ -125,6 +193,11 @@ class Declares:
     lookup_delay: int
     can_void_by_ref: bool
     timeout: int
+    methods: frozenset[str] | None = None
+
+    def takes(self, type: str) -> bool:
+        """Whether orders with such details may be sent to it."""
+        return type == CREDIT_CARD if self.methods is None else type in self.methods
 
 
 class Processor(Protocol):
@@ -136,12 +209,16 @@ class Processor(Protocol):
     async def perform(self, order: Order) -> Outcome:
         """Do it, once. Raises the vault's NotSent and Unknown; any other exception counts as Unsettled.
 
-        A ``verify`` that a processor has no such thing for is Approved without a call.
+        A ``verify`` that a processor has no such thing for is Approved without a call. A ``cancel`` of an order that
+        waited, and that was paid a moment ago, is DeclinedBy ``not_cancellable``.
         """
         ...
 
     async def lookup(self, owner: Owner, ref: str) -> Outcome:
-        """What became of an order: NotDone when the processor has none by this ref, Unsettled when it cannot say."""
+        """What became of an order: NotDone when the processor has none by this ref, Unsettled when it cannot say.
+
+        Of one that waits, again and again: Waiting until it is paid, declined or Lapsed.
+        """
         ...
 
     async def void(self, owner: Owner, ref: str) -> bool:

@@ -9,6 +9,7 @@ from azukari.core.errors import Unprocessable
 from azukari.core.ids import Ids
 from azukari.db import Owner
 from azukari.processors.base import Processor
+from azukari.processors.methods import CREDIT_CARD
 from azukari.vault import Vault
 
 GROUP = "azukari.processors"
@@ -30,12 +31,15 @@ class Processors:
     def __init__(self, processors: dict[str, Processor]) -> None:
         self._by_name = processors
 
-    def pick(self, owner: Owner) -> Processor:
-        """Who takes a new payment: test keys the simulator, live keys a real one. Raises NoProcessor."""
+    def pick(self, owner: Owner, type: str = CREDIT_CARD) -> Processor:
+        """Who takes a new payment with details of this type: test keys the simulator, live keys a real one.
+
+        Raises NoProcessor.
+        """
         if owner.mode == "test":
             return self._by_name[SIMULATOR]
         for name, processor in self._by_name.items():
-            if name != SIMULATOR:
+            if name != SIMULATOR and processor.declares.takes(type):
                 return processor
         raise NoProcessor
 

@@ -127,6 +127,10 @@ def _name(value: object) -> str:
     return text
 
 
+#: The rule of :data:`Name`, for whoever reads members by hand. Raises Refused.
+NAME = _name
+
+
 def _currency(value: object) -> str:
     if not isinstance(value, str) or value not in CURRENCIES:
         raise Refused(code="invalid_currency")
