@@ -66,6 +66,13 @@ async def with_refunds(tx: Tx, payment: Payment) -> Shown:
     return Shown(payment, [refund for refund in found if refund.total_refunded <= payment.amount_refunded])
 
 
+class Recorded(NamedTuple):
+    """held: False: somebody else has written the outcome, or will. shown: how the payment stands now."""
+
+    held: bool
+    shown: Shown
+
+
 @hot
 async def record_outcome(
     tx: Tx, attempt: Attempt, outcome: Outcome, event_ids: tuple[str, ...], now: int, again_at: int | None,
@@ -75,21 +82,32 @@ async def record_outcome(
 
     again_at: when an unsettled outcome is asked after. refusal: what to answer instead of "not sent".
     """
-    owner, payment_id = Owner(attempt.merchant_id, attempt.mode), attempt.payment_id or ""
+    recorded = await record(tx, attempt, outcome, event_ids, now, again_at)
+    body = recorded.shown.encoded(attempt.api_version)
+    if not recorded.held:
+        return _answer(await known_outcome(tx, attempt), body, None)
+    answer = _answer(outcome, body, refusal)
+    await idempotency.settle(
+        tx, attempt.owner, attempt.idempotency_key, answer, final=not isinstance(outcome, Unsettled)
+    )  # fmt: skip
+    return answer
+
+
+async def record(
+    tx: Tx, attempt: Attempt, outcome: Outcome, event_ids: tuple[str, ...], now: int, again_at: int | None
+) -> Recorded:
+    """The payment's part of it, for whoever has more to write in the same unit: without the answer and its key."""
+    owner, payment_id = attempt.owner, attempt.payment_id or ""
     if not await attempts.finish(tx, attempt, outcome, now, again_at):
         if isinstance(outcome, Approved):
             await attempts.undo(tx, attempt, outcome.processor_ref, now)
-        return await _already_recorded(tx, owner, payment_id, attempt)
+        return Recorded(False, await show(tx, owner, payment_id))
     changed = await _apply(tx, owner, payment_id, attempt, outcome, now)
-    payment = changed.payment or await store.get(tx, owner, payment_id)
-    body = (await with_refunds(tx, payment)).encoded(attempt.api_version)
+    shown = await with_refunds(tx, changed.payment or await store.get(tx, owner, payment_id))
+    body = shown.encoded(attempt.api_version) if changed.events else b""
     for event_id, type in zip(event_ids, changed.events, strict=False):
         await events.record(tx, owner, id=event_id, type=type, data=body, now=now)
-    answer = _answer(outcome, body, refusal)
-    await idempotency.settle(
-        tx, owner, attempt.idempotency_key, answer, final=not isinstance(outcome, Unsettled)
-    )  # fmt: skip
-    return answer
+    return Recorded(True, shown)
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,19 +191,18 @@ def _answer(outcome: Outcome, body: bytes, refusal: ApiError | None) -> Answer:
             return Answer(202, body)
 
 
-async def _already_recorded(tx: Tx, owner: Owner, payment_id: str, attempt: Attempt) -> Answer:
-    """Somebody else has written the outcome, or will: tell how things stand."""
-    body = (await show(tx, owner, payment_id)).encoded(attempt.api_version)
-    known = await attempts.find(tx, owner, attempt.id)
+async def known_outcome(tx: Tx, attempt: Attempt) -> Outcome:
+    """What somebody else has written down of an attempt; Unsettled where nobody has."""
+    known = await attempts.find(tx, attempt.owner, attempt.id)
     match known and known.state:
         case "succeeded":
-            return Answer(200, body)
+            return Approved((known and known.processor_ref) or "")
         case "declined":
-            return errors.answer(Declined((known and known.code) or ""))
+            return DeclinedBy((known and known.code) or "")
         case "not_done" | "undo" | "undone":
-            return errors.answer(NotSentAnswer())
+            return NotDone()
         case _:
-            return Answer(202, body)
+            return Unsettled()
 
 
 async def conclude(
@@ -224,15 +241,31 @@ def _event_ids(parts: Parts, attempt: Attempt) -> tuple[str, ...]:
     return (parts.ids.new(), parts.ids.new()) if attempt.kind == "refund" else (parts.ids.new(),)
 
 
+class Asked(NamedTuple):
+    """What recording an overdue attempt's outcome takes."""
+
+    outcome: Outcome
+    event_ids: tuple[str, ...]
+    now: int
+    again_at: int | None
+
+
 async def settle(parts: Parts, attempt: Attempt) -> None:
     """Find out what became of a charge, capture, refund or cancellation that nobody has ended."""
+    asked = await ask(parts, attempt)
+    if asked is not None:
+        await parts.db.write(record_outcome, attempt, *asked)
+
+
+async def ask(parts: Parts, attempt: Attempt) -> Asked | None:
+    """What became of an overdue attempt; None: nothing can be written down now."""
     processor = parts.processors.named(attempt.processor)
     if processor is None:
         log.warning("attempt.processor_missing", attempt=attempt.id, processor=attempt.processor)
-        return
+        return None
     if attempt.state == "undo":
         await _undo(parts, processor, attempt)
-        return
+        return None
     if attempt.state == "prepared":
         await tokens.drop_value(parts, attempt)
     now = parts.clock.now()
@@ -240,7 +273,7 @@ async def settle(parts: Parts, attempt: Attempt) -> None:
     again_at = now + ASK_AGAIN if now - attempt.created_at < GIVE_UP else None
     if isinstance(outcome, Unsettled) and again_at is None:
         log.warning("attempt.needs_a_person", attempt=attempt.id, payment=attempt.payment_id)
-    await parts.db.write(record_outcome, attempt, outcome, _event_ids(parts, attempt), now, again_at)
+    return Asked(outcome, _event_ids(parts, attempt), now, again_at)
 
 
 async def _undo(parts: Parts, processor: Processor, attempt: Attempt) -> None:
