@@ -14,6 +14,8 @@ from azukari.customers import service as customers
 from azukari.payments import deadlines, outcomes
 from azukari.processors import attempts
 from azukari.processors.attempts import Attempt
+from azukari.sessions import closing
+from azukari.sessions import paying as sessions
 from azukari.tokens import service as tokens
 from azukari.web import idempotency
 from azukari.wiring import Parts
@@ -69,7 +71,9 @@ async def _settle(parts: Parts, overdue: Attempt) -> None:
         attempt = await parts.db.write(attempts.take_over, overdue, parts.clock.now() + LEASE)
         if attempt is None:
             return
-        if attempt.kind == "verify":
+        if attempt.session_id is not None:
+            await sessions.settle(parts, attempt)
+        elif attempt.kind == "verify":
             await customers.settle(parts, attempt)
         else:
             await outcomes.settle(parts, attempt)
@@ -82,6 +86,12 @@ async def _settle(parts: Parts, overdue: Attempt) -> None:
 async def end_holds(parts: Parts) -> None:
     """Authorisations past their deadline."""
     while await deadlines.expire(parts, BATCH) == BATCH:
+        continue
+
+
+async def end_sessions(parts: Parts) -> None:
+    """Sessions whose time has run out."""
+    while await closing.end(parts, BATCH) == BATCH:
         continue
 
 
@@ -106,6 +116,7 @@ async def sweep_vault(parts: Parts) -> None:
 ROUNDS: tuple[tuple[Round, float], ...] = (
     (settle_attempts, 2),
     (end_holds, 60),
+    (end_sessions, 60),
     (forget_tokens, 60),
     (forget_keys, 60),
     (sweep_vault, 900),

@@ -12,7 +12,7 @@ from azukari.db import Owner, Tx, persevere
 from azukari.events import store as events
 from azukari.processors import attempts
 from azukari.processors.attempts import Attempt
-from azukari.processors.base import Approved, Credential, DeclinedBy, NotDone, Outcome
+from azukari.processors.base import Approved, Consent, DeclinedBy, KeptCredential, NotDone, Outcome
 from azukari.processors.declines import Declined, NoAnswer, NotSentAnswer
 from azukari.tokens import given as tokens
 from azukari.tokens import store as token_store
@@ -41,7 +41,7 @@ async def create(call: Call, order: CustomerWrite) -> Answer:
         deleted_at=None,
     )  # fmt: skip
     if order.payment_details is None:
-        return await call.db.write(_save_bare, call.claim, call.owner, customer, _Words.of(call, order))
+        return await call.db.write(_save_bare, call.claim, call.owner, customer, Words.of(call, order))
     stored = await _check_and_store(call, order, customer, new=True)
     return stored.answer
 
@@ -53,7 +53,7 @@ async def update(call: Call, customer_id: str, order: CustomerWrite) -> Answer:
     """
     customer = await call.db.read(store.get, call.owner, customer_id)
     if order.payment_details is None:
-        return await persevere(call.db, _update_words, call.owner, customer_id, order, _Words.of(call, order))
+        return await persevere(call.db, _update_words, call.owner, customer_id, order, Words.of(call, order))
     stored = await _check_and_store(call, order, customer, new=False)
     if stored.replaced is not None:
         await call.vault.shred(call.owner, stored.replaced)
@@ -67,7 +67,7 @@ async def delete(call: Call, customer_id: str) -> CustomerOut:
         if customer.entry_id is not None:
             # First the key, then the record: a crash between the two leaves a record that nobody can open.
             await call.vault.shred(call.owner, customer.entry_id)
-        if await call.db.write(_erase, customer, _Words.of(call, NO_CHANGE)):
+        if await call.db.write(_erase, customer, Words.of(call, NO_CHANGE)):
             return CustomerOut.of(customer)
         # It has changed since it was read: look again, there is a new state to delete.
 
@@ -82,7 +82,7 @@ async def delete_external(call: Call, external_id: str) -> None:
 
 
 @dataclass(frozen=True, slots=True)
-class _Words:
+class Words:
     """What a change leaves beside it. event_id: of its event. suspicious: its metadata may hold a card number."""
 
     vault: Vault
@@ -92,7 +92,7 @@ class _Words:
     suspicious: bool
 
     @classmethod
-    def of(cls, call: Call, order: CustomerWrite) -> "_Words":
+    def of(cls, call: Call, order: CustomerWrite) -> "Words":
         return cls(call.vault, call.key.id, call.new_id(), call.now, screening.suspicious(metadata=order.metadata))
 
 
@@ -128,16 +128,19 @@ async def _check_and_store(call: Call, order: CustomerWrite, customer: Customer,
     if isinstance(outcome, Approved) and not isinstance(details, str):
         sealed = await call.vault.seal(call.owner, details)
     # T3: what came of it.
-    change = _Change(attempt, customer, new, order, card, sealed)
-    stored = await persevere(call.db, _record_outcome, outcome, change, _Words.of(call, order), refusal)
+    change = Change(attempt, customer, new, order, card, sealed)
+    stored = await persevere(call.db, _record_outcome, outcome, change, Words.of(call, order), refusal)
     if card.token is not None and stored.answer.status != 200:
         await call.vault.shred(call.owner, card.token.entry_id)
     return stored
 
 
 @dataclass(frozen=True, slots=True)
-class _Change:
-    """A customer as it will be, or as it was read, what is to be written, and the card it gets."""
+class Change:
+    """A customer as it will be, or as it was read, what is to be written, and the card it gets.
+
+    sealed: a card that is not in the vault yet. consent: what the shopper agreed to, where we asked.
+    """
 
     attempt: Attempt
     customer: Customer
@@ -145,14 +148,15 @@ class _Change:
     write: CustomerWrite
     card: Card
     sealed: SealedEntry | None
+    consent: Consent | None = None
 
 
 @idempotent
-async def _save_bare(tx: Tx, claim: Claim | None, owner: Owner, customer: Customer, words: _Words) -> Answer:
+async def _save_bare(tx: Tx, claim: Claim | None, owner: Owner, customer: Customer, words: Words) -> Answer:
     answer = Answer.of(CustomerOut.of(customer))
     await idempotency.take(tx, owner, claim, lambda: answer)
     await store.save(tx, customer)
-    await _report(tx, "customer.created", customer, words)
+    await report(tx, "customer.created", customer, words)
     await idempotency.settle(tx, owner, claim.key if claim else None, answer)
     return answer
 
@@ -172,7 +176,7 @@ async def _record_check(
 
 
 async def _record_outcome(
-    tx: Tx, outcome: Outcome, change: _Change, words: _Words, refusal: ApiError | None
+    tx: Tx, outcome: Outcome, change: Change, words: Words, refusal: ApiError | None
 ) -> _Stored:  # fmt: skip
     """T3: write down what the check came to. Raises Locked, NotFound (deleted meanwhile)."""
     attempt = change.attempt
@@ -180,32 +184,33 @@ async def _record_outcome(
     done = outcome if isinstance(outcome, Approved | DeclinedBy) else NotDone()
     held = await attempts.finish(tx, attempt, done, words.now)
     if held and isinstance(outcome, Approved):
-        customer, replaced = await _with_card(tx, outcome, change, words)
+        customer, replaced = await with_card(tx, outcome, change, words)
         stored = _Stored(Answer.of(CustomerOut.of(customer)), replaced)
-        await _report(tx, "customer.created" if change.new else "customer.updated", customer, words)
+        await report(tx, "customer.created" if change.new else "customer.updated", customer, words)
     else:
-        stored = _Stored(errors.answer(refusal or _refusal(outcome if held else NotDone())))
+        stored = _Stored(errors.answer(refusal or refusal_of(outcome if held else NotDone())))
     await idempotency.settle(tx, attempt.owner, attempt.idempotency_key, stored.answer)
     return stored
 
 
-async def _with_card(tx: Tx, outcome: Approved, change: _Change, words: _Words) -> tuple[Customer, str | None]:
+async def with_card(tx: Tx, outcome: Approved, change: Change, words: Words) -> tuple[Customer, str | None]:
     """The customer with its new card, and the entry of the old one."""
     owner, card, sealed = Owner(change.customer.merchant_id, change.customer.mode), change.card, change.sealed
+    read = change.customer if change.new else await store.get(tx, owner, change.customer.id)
     if sealed is not None:
         await words.vault.add(tx, owner, sealed, words.now)
     elif card.token is not None:
         await token_store.adopt(tx, owner, card.token.id)
-    read = change.customer if change.new else await store.get(tx, owner, change.customer.id)
     shown = card.use.masked
     customer = _rewritten(
         read, change.write, entry_id=card.use.entry_id if sealed is None else sealed.id,
         source=msgspec.json.encode(Source.of(shown)).decode(), exp_month=shown.month, exp_year=shown.year,
     )  # fmt: skip
     # Later charges name this transaction: it is kept with the details it is about.
-    credential = Credential(
+    credential = KeptCredential(
         processor=change.attempt.processor, scheme=shown.brand, at=words.now, amount=change.attempt.amount,
         currency=change.attempt.currency, network_id=outcome.network_id, cvc_result=outcome.cvc_result,
+        consent=change.consent,
     )  # fmt: skip
     await words.vault.set_credential(tx, owner, customer.entry_id or "", credential.encoded())
     if change.new:
@@ -218,21 +223,21 @@ async def _with_card(tx: Tx, outcome: Approved, change: _Change, words: _Words) 
     return customer, read.entry_id
 
 
-async def _update_words(tx: Tx, owner: Owner, customer_id: str, order: CustomerWrite, words: _Words) -> Answer:
+async def _update_words(tx: Tx, owner: Owner, customer_id: str, order: CustomerWrite, words: Words) -> Answer:
     read = await store.get(tx, owner, customer_id)
     customer = _rewritten(read, order)
     if not await store.update(tx, read, customer):
         raise Locked
-    await _report(tx, "customer.updated", customer, words)
+    await report(tx, "customer.updated", customer, words)
     return Answer.of(CustomerOut.of(customer))
 
 
-async def _erase(tx: Tx, customer: Customer, words: _Words) -> bool:
+async def _erase(tx: Tx, customer: Customer, words: Words) -> bool:
     if not await store.erase(tx, customer, words.now):
         return False
     # The event keeps no words either: it says who is gone, not who that was.
     erased = msgspec.structs.replace(customer, email=None, metadata="{}", source=None)
-    await _report(tx, "customer.deleted", erased, words)
+    await report(tx, "customer.deleted", erased, words)
     return True
 
 
@@ -241,7 +246,7 @@ def _rewritten(read: Customer, order: CustomerWrite, **card: object) -> Customer
     return msgspec.structs.replace(read, email=email, metadata=metadata.merged(read.metadata, order.metadata), **card)
 
 
-def _refusal(outcome: Outcome) -> ApiError:
+def refusal_of(outcome: Outcome) -> ApiError:
     match outcome:
         case DeclinedBy(code):
             return Declined(code)
@@ -251,7 +256,7 @@ def _refusal(outcome: Outcome) -> ApiError:
             return NoAnswer()
 
 
-async def _report(tx: Tx, type: str, customer: Customer, words: _Words) -> None:
+async def report(tx: Tx, type: str, customer: Customer, words: Words) -> None:
     owner, data = Owner(customer.merchant_id, customer.mode), msgspec.json.encode(CustomerOut.of(customer))
     await events.record(tx, owner, id=words.event_id, type=type, data=data, now=words.now)
     if words.suspicious:

@@ -54,10 +54,12 @@ payments = owned_table(
     sa.Column("captured_at", Time),
     sa.Column("created_at", Time, nullable=False),
     owned_reference("customer_id", "customers"),
-    # A number is used up by a payment that came to something; after a failed one the shop tries it again.
+    # A number is used up by a payment that came to something; after a failed one the shop tries it again. A session
+    # keeps its number itself, from one try to the next.
     partial_index(
         "uq_payments_external_order_num", "external_order_num", "merchant_id", "mode", unique=True,
-        where="external_order_num IS NOT NULL AND status <> 'failed'",
+        where="external_order_num IS NOT NULL AND status <> 'failed' "
+        "AND NOT (session_id IS NOT NULL AND status IN ('cancelled', 'expired'))",
     ),
     partial_index("ix_payments_deadline", "deadline", where="deadline IS NOT NULL"),
 )  # fmt: skip
@@ -123,6 +125,7 @@ _BY_ORDER = Statement(
         *owned(payments),
         _columns.external_order_num == bind(_columns.external_order_num),
         _columns.status != "failed",
+        sa.not_(sa.and_(_columns.session_id.is_not(None), _columns.status.in_(["cancelled", "expired"]))),
     ),
 )
 _HOLD = Statement(

@@ -38,6 +38,20 @@ class TestOrders(msgspec.Struct, frozen=True, omit_defaults=True):
 NO_ORDERS = TestOrders()
 
 
+class Consent(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What a shopper agreed to on our page when details were kept.
+
+    text: the words, in ``language``; version: of the words. at: milliseconds. client: the address it came from.
+    """
+
+    text: str
+    version: str
+    language: str
+    at: int
+    client: str | None = None
+    purpose: str = "unscheduled"
+
+
 class Credential(msgspec.Struct, frozen=True, omit_defaults=True):
     """The first transaction with a stored card, which the shopper took part in: later orders name it (SEC-22).
 
@@ -58,6 +72,12 @@ class Credential(msgspec.Struct, frozen=True, omit_defaults=True):
     def encoded(self) -> str:
         """JSON, as the vault keeps it."""
         return msgspec.json.encode(self).decode()
+
+
+class KeptCredential(Credential, frozen=True, omit_defaults=True):
+    """What the vault keeps beside it, and no processor gets. consent: what the shopper agreed to, where we asked."""
+
+    consent: Consent | None = None
 
 
 @dataclass(frozen=True, slots=True)

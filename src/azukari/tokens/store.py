@@ -124,6 +124,11 @@ async def get_unspent(tx: Tx, owner: Owner, token_id: str, now: int) -> Token:
     return token
 
 
+async def find(tx: Tx, owner: Owner, token_id: str) -> Token | None:
+    """The owner's token, spent or not."""
+    return await tx.one(_BY_ID, owner, id=token_id)
+
+
 async def spend(tx: Tx, owner: Owner, token_id: str, now: int, by: str) -> None:
     """Use it up, once and for all. Raises InvalidToken."""
     if await tx.run(_SPEND, owner, token=token_id, now=now, by=by) != 1:
