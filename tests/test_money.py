@@ -17,7 +17,7 @@ HANDLING = sorted(
         ROOT / "web" / "members.py",
         *(
             file
-            for folder in ("payments", "customers", "tokens", "processors")
+            for folder in ("payments", "payment_methods", "customers", "tokens", "processors")
             for file in (ROOT / folder).rglob("*.py")
         ),
     ]

@@ -16,6 +16,7 @@ from azukari.core.config import Settings
 from azukari.customers import routes as customers
 from azukari.db import Announce, quiet
 from azukari.events import routes as events
+from azukari.payment_methods import routes as payment_methods
 from azukari.payments import routes as payments
 from azukari.sessions import routes as sessions
 from azukari.tokens import routes as tokens
@@ -27,7 +28,7 @@ from azukari.wiring import Parts
 
 API = "/api/v1"
 #: The busiest first.
-ROUTERS = (payments.router, customers.router, sessions.router, tokens.router, events.router)
+ROUTERS = (payments.router, customers.router, tokens.router, events.router, payment_methods.router, sessions.router)
 
 
 def routes(parts: Parts) -> list[BaseRoute]:

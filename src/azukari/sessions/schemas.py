@@ -108,9 +108,11 @@ class SessionPay(msgspec.Struct, kw_only=True):
 
     def capture_word(self) -> str | None:
         """Raises InvalidParameter."""
-        if self.capture not in (None, "", "auto", "manual"):
+        if self.capture is None or self.capture == "":
+            return None
+        if not isinstance(self.capture, str) or self.capture not in ("auto", "manual"):
             raise InvalidParameter("capture")
-        return self.capture or None  # type: ignore[return-value]
+        return self.capture
 
     def locale(self) -> str | None:
         """Raises InvalidParameter."""

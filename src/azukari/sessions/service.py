@@ -15,6 +15,7 @@ from azukari.payment_methods.offer import Offer, offers
 from azukari.payments import outcomes
 from azukari.payments import store as payments
 from azukari.payments.outcomes import Shown
+from azukari.processors.registry import NoProcessor
 from azukari.sessions import paying, store
 from azukari.sessions.errors import CustomerGone, NoMethod, NotCancellable, OrderNumTaken, UnknownType
 from azukari.sessions.schemas import PaymentData, SessionCreate, SessionMethod, SessionOut, View
@@ -44,9 +45,11 @@ async def create(call: Call, order: SessionCreate) -> Answer:
     found = offers(
         settings, call.owner.mode, currency, wanted=_wanted(order), storable_only=order.mode != "payment"
     )  # fmt: skip
-    found = [offer for offer in found if call.parts.processors.pick(call.owner, offer.type)]
     if not found:
         raise NoMethod
+    found = [offer for offer in found if _is_taken(call, offer.type)]
+    if not found:
+        raise NoProcessor
     methods = [_method(offer, None if order.mode == "customer" else amount) for offer in found]
     session = Session(
         merchant_id=call.owner.merchant_id, mode=call.owner.mode, id=call.new_id(), kind=order.mode, status="pending",
@@ -90,10 +93,10 @@ def _payment_data(order: SessionCreate) -> PaymentData | None:
 
 def _money(order: SessionCreate, data: PaymentData | None, default: str) -> tuple[int, str]:
     """Amount and currency, which may stand in ``payment_data`` as well."""
-    currency = order.currency or (data and data.currency)
+    currency = order.currency or (data.currency if data else None)
     if order.mode == "customer":
         return 0, currency or default
-    amount = (data and data.amount) if order.amount is None else order.amount
+    amount = order.amount if order.amount is not None or data is None else data.amount
     if amount is None:
         raise MissingParameter("amount")
     if amount == 0:
@@ -109,6 +112,15 @@ def _wanted(order: SessionCreate) -> list[str] | None:
     if not METHODS.keys() >= set(order.payment_types):
         raise UnknownType
     return order.payment_types
+
+
+def _is_taken(call: Call, type: str) -> bool:
+    """Whether there is a processor for it."""
+    try:
+        call.parts.processors.pick(call.owner, type)
+    except NoProcessor:
+        return False
+    return True
 
 
 def _method(offer: Offer, amount: int | None) -> SessionMethod:

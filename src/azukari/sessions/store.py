@@ -183,9 +183,7 @@ _OVER = Statement(
 )
 _CLOSE = Statement(
     None,
-    sa.update(sessions)
-    .where(*_this, _open, _free, _columns.expires_at <= _at)
-    .values(open_until=None, order_num=None),
+    sa.update(sessions).where(*_this, _open, _free, _columns.expires_at <= _at).values(open_until=None, order_num=None),
 )
 
 
