@@ -13,6 +13,7 @@ from azukari.core.secret import Secret
 from azukari.db import Owner
 from azukari.processors.attempts import GRACE, Attempt
 from azukari.processors.base import NO_ORDERS, Credential, NotDone, Order, Outcome, Processor, TestOrders, Unsettled
+from azukari.processors.three_ds import ThreeDs
 from azukari.vault import NotSent, Unknown, Use
 
 
@@ -24,6 +25,7 @@ def orders_of(attempt: Attempt) -> TestOrders:
 async def carry_out(
     processor: Processor, attempt: Attempt, clock: Clock, *, use: Use | None = None,
     verification_value: Secret | None = None, credential: Credential | None = None,
+    three_ds: ThreeDs | None = None, authentication_value: Secret | None = None,
 ) -> Outcome:  # fmt: skip
     """Call the processor for an attempt whose row says ``sent``. Never raises but when the whole process is ending.
 
@@ -33,7 +35,7 @@ async def carry_out(
     order = Order(
         owner=Owner(attempt.merchant_id, attempt.mode), ref=attempt.ref, kind=attempt.kind, amount=attempt.amount,
         currency=attempt.currency, parent=attempt.parent, use=use, verification_value=verification_value,
-        credential=credential, test=orders_of(attempt),
+        credential=credential, test=orders_of(attempt), three_ds=three_ds, authentication_value=authentication_value,
     )  # fmt: skip
     left = min(processor.declares.timeout, (attempt.due_at or 0) - GRACE - clock.now())
     if left <= 0:
