@@ -31,6 +31,7 @@ ROOT = Path(__file__).resolve().parents[1]
 
 #: Those that may run without an owner. A new one belongs here only where nobody's key can be the reason for it.
 OWNERLESS = {
+    "azukari.db.directory:_FIND",
     "azukari.merchants.store:_ADD_KEY",
     "azukari.merchants.store:_ADD_MERCHANT",
     "azukari.merchants.store:_ANY",
@@ -41,6 +42,7 @@ OWNERLESS = {
     "azukari.merchants.store:_MERCHANT",
     "azukari.merchants.store:_MERCHANTS",
     "azukari.merchants.store:_REVOKE",
+    "azukari.merchants.store:_SET",
     "azukari.merchants.store:_USED",
     "azukari.payments.store:_OVERDUE",
     "azukari.processors.attempts:_DUE",

@@ -6,9 +6,10 @@ from typing import Self
 from azukari.core.clock import Clock, SystemClock
 from azukari.core.config import Settings
 from azukari.core.ids import Ids, RandomIds
-from azukari.db import Announce, Database, quiet
+from azukari.db import Announce, Database, Owner, quiet
 from azukari.db.open import Stores, open_stores
-from azukari.merchants.service import Keyring
+from azukari.merchants.service import Keyring, Shops
+from azukari.merchants.settings import MerchantSettings
 from azukari.processors.registry import Processors, load
 from azukari.vault import FileKeyProvider, Vault
 
@@ -27,11 +28,16 @@ class Parts:
     vault: Vault
     keyring: Keyring
     processors: Processors
+    shops: Shops
 
     @property
     def db(self) -> Database:
         """The main store."""
         return self.stores.main
+
+    async def settings_of(self, owner: Owner) -> MerchantSettings:
+        """The owner's settings, half a second old at most."""
+        return await self.shops.settings_of(owner.merchant_id)
 
     @classmethod
     async def assemble(cls, settings: Settings, announce: Announce = quiet, clock: Clock | None = None) -> Self:
@@ -50,7 +56,9 @@ class Parts:
         keyring = Keyring(
             stores.main, clock, ids, lambda message: vault.mac("pepper", message), live_allowed=provider.fit_for_live
         )
-        return cls(settings, clock, ids, stores, vault, keyring, load(settings, vault, clock, ids))
+        return cls(
+            settings, clock, ids, stores, vault, keyring, load(settings, vault, clock, ids), Shops(stores.main, clock)
+        )
 
     async def close(self) -> None:
         """Let everything go, the vault before the database."""

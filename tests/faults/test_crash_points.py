@@ -180,6 +180,7 @@ async def test_every_unit_that_writes_is_part_of_a_flow(site: Site, tmp_path: Pa
 SET_UP_ONLY = {
     "merchants.service._add_keys",
     "merchants.service._enrol",
+    "merchants.settings._change",
     "merchants.store.add_merchant",
     "merchants.store.revoke",
     "vault.inside.keys._add_roots",

@@ -5,6 +5,7 @@ were alone; ``Database.write`` and ``Database.read`` run it, and answer after it
 commit is the engine's business (``docs/architecture.md``).
 """
 
+from azukari.db import directory
 from azukari.db.lists import Listing, Page
 from azukari.db.statements import Statement
 from azukari.db.tables import (
@@ -27,6 +28,6 @@ from azukari.db.units import Announce, Database, DatabaseDown, Owner, Tx, UnitMi
 
 __all__ = [
     "Announce", "Bytes", "Database", "DatabaseDown", "Integer", "Json", "Listing", "Money", "Owner", "Page",
-    "Statement", "Text", "Time", "Tx", "UnitMisuse", "add", "add_unless_there", "bind", "hot", "metadata", "owned",
-    "owned_reference", "owned_table", "partial_index", "persevere", "quiet",
+    "Statement", "Text", "Time", "Tx", "UnitMisuse", "add", "add_unless_there", "bind", "directory", "hot", "metadata",
+    "owned", "owned_reference", "owned_table", "partial_index", "persevere", "quiet",
 ]  # fmt: skip

@@ -13,12 +13,15 @@ from azukari.core.secret import Secret
 from azukari.db import Database, Owner, Tx
 from azukari.merchants import keys, store
 from azukari.merchants.keys import ApiKey
+from azukari.merchants.settings import MerchantSettings, settings_of
 from azukari.merchants.store import KeyRow, Merchant
 
 API_VERSIONS = ("2024-07-15", "2025-01-28")
-#: How long a node may go on using a key it has seen: below the second within which a revoked one must be refused.
+#: How long a node may go on using a key, or settings, it has seen: below the second within which a revoked key must be
+#: refused.
 REMEMBERED_MS = 500
 _REMEMBERED_KEYS = 10_000
+_REMEMBERED_SHOPS = 1_000
 
 
 class Pair(NamedTuple):
@@ -135,6 +138,25 @@ class Keyring:
             last_used_at=None,
             revoked_at=None,
         )
+
+
+class Shops:
+    """Merchants' settings, remembered as keys are: whoever asks for them often does not ask the database as often."""
+
+    def __init__(self, db: Database, clock: Clock) -> None:
+        self._db = db
+        self._clock = clock
+        self._seen: dict[str, tuple[int, MerchantSettings]] = {}
+
+    async def settings_of(self, merchant_id: str) -> MerchantSettings:
+        """The merchant's settings, half a second old at most. Raises NotFound."""
+        now = self._clock.now()
+        seen = self._seen.get(merchant_id)
+        if seen is None or not 0 <= now - seen[0] < REMEMBERED_MS:
+            if len(self._seen) >= _REMEMBERED_SHOPS:
+                self._seen.clear()
+            self._seen[merchant_id] = seen = (now, await self._db.read(settings_of, merchant_id))
+        return seen[1]
 
 
 async def _add_keys(tx: Tx, rows: list[KeyRow]) -> None:

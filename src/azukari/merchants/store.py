@@ -3,7 +3,8 @@
 import msgspec
 import sqlalchemy as sa
 
-from azukari.db import Bytes, Statement, Text, Time, Tx, add, bind, metadata
+from azukari.core.errors import Locked, NotFound
+from azukari.db import Bytes, Json, Statement, Text, Time, Tx, add, bind, metadata
 
 #: Both are found before an owner is known (a key tells whose it is), or by the command line, which owns everything.
 _KEYS = "a key tells whose it is"
@@ -15,6 +16,7 @@ merchants = sa.Table(
     sa.Column("id", Text, primary_key=True),
     sa.Column("name", Text, nullable=False),
     sa.Column("created_at", Time, nullable=False),
+    sa.Column("settings", Json, nullable=False, server_default="{}"),
 )
 
 api_keys = sa.Table(
@@ -36,11 +38,12 @@ api_keys = sa.Table(
 
 
 class Merchant(msgspec.Struct, frozen=True):
-    """A row of ``merchants``."""
+    """A row of ``merchants``. ``settings``: those that were set, as JSON."""
 
     id: str
     name: str
     created_at: int
+    settings: str = "{}"
 
 
 class KeyRow(msgspec.Struct, frozen=True):
@@ -63,7 +66,18 @@ class KeyRow(msgspec.Struct, frozen=True):
 _ADD_MERCHANT = Statement(None, add(merchants), ownerless=_ADMIN)
 _MERCHANTS = Statement(Merchant, sa.select(merchants).order_by(merchants.c.id), ownerless=_ADMIN)
 _ANY = Statement(Merchant, sa.select(merchants).limit(sa.literal_column("1")), ownerless=_ADMIN)
-_MERCHANT = Statement(Merchant, sa.select(merchants).where(merchants.c.id == bind(merchants.c.id)), ownerless=_ADMIN)
+_MERCHANT = Statement(
+    Merchant,
+    sa.select(merchants).where(merchants.c.id == bind(merchants.c.id)),
+    ownerless="administration, and an owner's own merchant, the same in both modes",
+)
+_SET = Statement(
+    None,
+    sa.update(merchants)
+    .where(merchants.c.id == sa.bindparam("merchant"), merchants.c.settings == sa.bindparam("as_read"))
+    .values(settings=sa.bindparam("fresh")),
+    ownerless=_ADMIN,
+)
 _ADD_KEY = Statement(None, add(api_keys), ownerless=_ADMIN)
 _KEYS_OF = Statement(
     KeyRow,
@@ -109,6 +123,20 @@ async def any_merchant(tx: Tx) -> Merchant | None:
 async def find_merchant(tx: Tx, merchant_id: str) -> Merchant | None:
     """The merchant of this id."""
     return await tx.one(_MERCHANT, None, id=merchant_id)
+
+
+async def get_merchant(tx: Tx, merchant_id: str) -> Merchant:
+    """The merchant an owner names. Raises NotFound."""
+    found = await tx.one(_MERCHANT, None, id=merchant_id)
+    if found is None:
+        raise NotFound
+    return found
+
+
+async def keep_settings(tx: Tx, merchant: Merchant, settings: str) -> None:
+    """Put new settings in the place of those that were read. Raises Locked: another was faster."""
+    if await tx.run(_SET, None, merchant=merchant.id, as_read=merchant.settings, fresh=settings) == 0:
+        raise Locked
 
 
 async def add_key(tx: Tx, key: KeyRow) -> None:
