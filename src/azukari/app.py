@@ -17,6 +17,7 @@ from azukari.customers import routes as customers
 from azukari.db import Announce, quiet
 from azukari.events import routes as events
 from azukari.payments import routes as payments
+from azukari.secure_tokens import routes as secure_tokens
 from azukari.tokens import routes as tokens
 from azukari.web import pages
 from azukari.web.front import Front, not_found
@@ -26,7 +27,7 @@ from azukari.wiring import Parts
 
 API = "/api/v1"
 #: The busiest first.
-ROUTERS = (payments.router, customers.router, tokens.router, events.router)
+ROUTERS = (payments.router, customers.router, tokens.router, secure_tokens.router, events.router)
 
 
 def routes(parts: Parts) -> list[BaseRoute]:
