@@ -14,6 +14,7 @@ from azukari.customers import service as customers
 from azukari.payments import deadlines, outcomes
 from azukari.processors import attempts
 from azukari.processors.attempts import Attempt
+from azukari.secure_tokens import outcomes as authentications
 from azukari.sessions import closing
 from azukari.sessions import paying as sessions
 from azukari.tokens import service as tokens
@@ -95,6 +96,12 @@ async def end_sessions(parts: Parts) -> None:
         continue
 
 
+async def end_authentications(parts: Parts) -> None:
+    """Authentications that nobody has ended in time."""
+    while await authentications.end_abandoned(parts, BATCH) == BATCH:
+        continue
+
+
 async def forget_tokens(parts: Parts) -> None:
     """Tokens past their day."""
     while await tokens.sweep(parts, parts.clock.now(), BATCH) == BATCH:
@@ -115,6 +122,7 @@ async def sweep_vault(parts: Parts) -> None:
 #: What is done, and how many seconds after it ended it is done again.
 ROUNDS: tuple[tuple[Round, float], ...] = (
     (settle_attempts, 2),
+    (end_authentications, 2),
     (end_holds, 60),
     (end_sessions, 60),
     (forget_tokens, 60),

@@ -211,6 +211,7 @@ async def with_card(tx: Tx, outcome: Approved, change: Change, words: Words) -> 
         processor=change.attempt.processor, scheme=shown.brand, at=words.now, amount=change.attempt.amount,
         currency=change.attempt.currency, network_id=outcome.network_id, cvc_result=outcome.cvc_result,
         consent=change.consent,
+        three_ds=card.three_ds,
     )  # fmt: skip
     await words.vault.set_credential(tx, owner, customer.entry_id or "", credential.encoded())
     if change.new:

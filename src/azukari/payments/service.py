@@ -4,8 +4,9 @@ from dataclasses import dataclass
 
 import msgspec
 
-from azukari.core.errors import ApiError, InvalidParameter, Locked, MissingParameter
+from azukari.core.errors import ApiError, InvalidParameter, InvalidToken, Locked, MissingParameter
 from azukari.customers import store as customers
+from azukari.customers.store import Customer
 from azukari.db import Owner, Page, Tx, hot, persevere
 from azukari.events import store as events
 from azukari.payments import outcomes, store
@@ -18,6 +19,7 @@ from azukari.processors.attempts import Attempt
 from azukari.processors.base import Credential, NotDone, Outcome
 from azukari.tokens import given as tokens
 from azukari.tokens.given import Card, Given
+from azukari.tokens.store import Token
 from azukari.vault import EntryGone, PaymentDetails, Vault
 from azukari.web import idempotency, metadata, screening
 from azukari.web.answers import Answer
@@ -152,8 +154,14 @@ async def record_intent(tx: Tx, claim: Claim | None, owner: Owner, vault: Vault,
 async def _look(tx: Tx, owner: Owner, vault: Vault, plan: _Plan) -> _Ready:
     """The card to be charged, and the payment that shows it. Reads only."""
     if plan.given is not None:
-        card = await tokens.look(tx, vault, owner, plan.given, plan.payment.created_at, plan.payment.currency)
-        return _Ready(plan.attempt, _showing(plan.payment, card), card)
+        payment = plan.payment
+        card = await tokens.look(
+            tx, vault, owner, plan.given, payment.created_at, payment.currency, total=payment.amount + payment.tax,
+            saved=True,
+        )  # fmt: skip
+        if card.token is not None and card.token.customer_id is not None:
+            return await _of_customer(tx, owner, plan, card, card.token)
+        return _Ready(plan.attempt, _showing(payment, card), card)
     customer = await customers.get(tx, owner, plan.payment.customer_id or "")
     if customer.entry_id is None:
         raise NothingToCharge
@@ -164,15 +172,28 @@ async def _look(tx: Tx, owner: Owner, vault: Vault, plan: _Plan) -> _Ready:
     if card.use.credential is None:
         raise NothingToCharge  # never checked with the shopper present: no network would have it (SEC-22)
     credential = _credential(card.use.credential)
-    attempt = plan.attempt
-    if customer.scenario is not None:
-        ordered = msgspec.structs.replace(machine.orders_of(attempt), scenario=customer.scenario)
-        attempt = msgspec.structs.replace(attempt, orders=ordered.encoded())
-    return _Ready(attempt, _showing(plan.payment, card), card, credential)
+    return _Ready(_ordered(plan.attempt, customer), _showing(plan.payment, card), card, credential)
 
 
-def _showing(payment: Payment, card: Card) -> Payment:
-    shown = msgspec.json.encode(CardOut.of(card.use.masked, card.email)).decode()
+async def _of_customer(tx: Tx, owner: Owner, plan: _Plan, card: Card, token: Token) -> _Ready:
+    """A secure token about a customer's saved card: that card, as long as the customer has it. Raises InvalidToken."""
+    customer = await customers.find(tx, owner, token.customer_id or "")
+    if customer is None or customer.entry_id != token.entry_id:
+        raise InvalidToken
+    payment = msgspec.structs.replace(plan.payment, customer_id=customer.id)
+    return _Ready(_ordered(plan.attempt, customer), _showing(payment, card, customer.email), card)
+
+
+def _ordered(attempt: Attempt, customer: Customer) -> Attempt:
+    """With what every test payment of the customer ends in."""
+    if customer.scenario is None:
+        return attempt
+    ordered = msgspec.structs.replace(machine.orders_of(attempt), scenario=customer.scenario)
+    return msgspec.structs.replace(attempt, orders=ordered.encoded())
+
+
+def _showing(payment: Payment, card: Card, email: str | None = None) -> Payment:
+    shown = msgspec.json.encode(CardOut.of(card.use.masked, email or card.email)).decode()
     return msgspec.structs.replace(payment, details=shown)
 
 

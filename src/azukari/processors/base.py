@@ -5,13 +5,14 @@ A processor never sees a card. It writes an order with blanks, and the vault fil
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Literal, Protocol, runtime_checkable
 
 import msgspec
 
 from azukari.core.secret import Secret
 from azukari.db import Owner
 from azukari.processors.methods import CREDIT_CARD, MethodDetails
+from azukari.processors.three_ds import ThreeDs
 from azukari.vault import Use
 
 #: ``agree``: the shopper allows later charges by a wallet. ``top_up``: one more prepaid card for a short order.
@@ -57,7 +58,7 @@ class Credential(msgspec.Struct, frozen=True, omit_defaults=True):
 
     It stays with the vault's entry, so it outlives an export and a change of processor. network_id: the network's id
     of it. scheme: whose. at: milliseconds. amount: in the currency's smallest unit. indicator: what later charges are.
-    cvc_result: what the check of the code said, never the code.
+    cvc_result: what the check of the code said, never the code. three_ds: where the shopper was authenticated then.
     """
 
     processor: str
@@ -68,6 +69,7 @@ class Credential(msgspec.Struct, frozen=True, omit_defaults=True):
     network_id: str | None = None
     indicator: str = "unscheduled"
     cvc_result: str | None = None
+    three_ds: ThreeDs | None = None
 
     def encoded(self) -> str:
         """JSON, as the vault keeps it."""
@@ -105,6 +107,7 @@ class Order:
     use: the card or wallet agreement, for kinds that need one. verification_value: never with a stored card.
     credential: of details that were stored before, the shopper being absent now (a merchant-initiated payment).
     method: details of any type but a card's. visit: for methods with a page of their own.
+    three_ds: the shopper was authenticated for this order. authentication_value: what proves it (CAVV), for a blank.
     """
 
     owner: Owner
@@ -119,6 +122,8 @@ class Order:
     test: TestOrders = NO_ORDERS
     method: MethodDetails | None = None
     visit: Visit | None = None
+    three_ds: ThreeDs | None = None
+    authentication_value: Secret | None = None
 
     @property
     def type(self) -> str:
@@ -206,6 +211,7 @@ class Declares:
     can_void_by_ref: ``void`` undoes an order we know nothing of but its ref.
     timeout: milliseconds within which ``perform`` has returned, whatever happens.
     methods: the types of payment details it takes; None: cards alone.
+    authenticates: the card brands it has 3-D Secure for; where there are any, it is an :class:`Authenticator` too.
     """
 
     dedupes_by_ref: bool
@@ -214,6 +220,7 @@ class Declares:
     can_void_by_ref: bool
     timeout: int
     methods: frozenset[str] | None = None
+    authenticates: frozenset[str] = frozenset()
 
     def takes(self, type: str) -> bool:
         """Whether orders with such details may be sent to it."""
@@ -243,4 +250,48 @@ class Processor(Protocol):
 
     async def void(self, owner: Owner, ref: str) -> bool:
         """Undo whatever was done under a ref; whether it is certain that nothing of it is left."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class AuthOrder:
+    """A shopper to be authenticated, once, under one ``ref``.
+
+    amount, currency: what the shopper is asked to agree to. use: the card.
+    """
+
+    owner: Owner
+    ref: str
+    amount: int
+    currency: str
+    use: Use
+    test: TestOrders = NO_ORDERS
+
+
+@dataclass(frozen=True, slots=True)
+class AuthResult:
+    """What came of it.
+
+    status: ``OK``; ``SKIPPED``, the card or its bank takes no part; ``CHALLENGE``, the shopper has to answer;
+    ``ERRORED``, the try failed. three_ds: where the bank has decided. value: what proves it (CAVV), with ``OK``.
+    """
+
+    status: Literal["OK", "SKIPPED", "CHALLENGE", "ERRORED"]
+    three_ds: ThreeDs | None = None
+    value: Secret | None = None
+
+
+@runtime_checkable
+class Authenticator(Protocol):
+    """What a processor with 3-D Secure can do besides. It moves no money, so a call may be given up at any time."""
+
+    async def authenticate(self, order: AuthOrder) -> AuthResult:
+        """Begin. Raises the vault's NotSent and Unknown."""
+        ...
+
+    async def finish_authentication(self, owner: Owner, ref: str, answer: Secret | None) -> AuthResult:
+        """The shopper is back with an answer, or has come to the challenge: None. ``CHALLENGE``: it goes on.
+
+        Asked again after it has ended, it says the same. Raises NotSent, Unknown.
+        """
         ...

@@ -24,6 +24,7 @@ from azukari.processors.base import (
     Visit,
 )
 from azukari.processors.methods import MethodDetails
+from azukari.processors.three_ds import ThreeDs
 from azukari.vault import NotSent, Unknown, Use
 
 
@@ -36,6 +37,7 @@ async def carry_out(
     processor: Processor, attempt: Attempt, clock: Clock, *, use: Use | None = None,
     verification_value: Secret | None = None, credential: Credential | None = None,
     method: MethodDetails | None = None, visit: Visit | None = None,
+    three_ds: ThreeDs | None = None, authentication_value: Secret | None = None,
 ) -> Outcome:  # fmt: skip
     """Call the processor for an attempt whose row says ``sent``. Never raises but when the whole process is ending.
 
@@ -46,6 +48,7 @@ async def carry_out(
         owner=Owner(attempt.merchant_id, attempt.mode), ref=attempt.ref, kind=attempt.kind, amount=attempt.amount,
         currency=attempt.currency, parent=attempt.parent, use=use, verification_value=verification_value,
         credential=credential, test=orders_of(attempt), method=method, visit=visit,
+        three_ds=three_ds, authentication_value=authentication_value,
     )  # fmt: skip
     left = min(processor.declares.timeout, (attempt.due_at or 0) - GRACE - clock.now())
     if left <= 0:

@@ -1,4 +1,4 @@
-"""What a caller may give as ``payment_details``: a token's id, or the details themselves."""
+"""What a caller may give as ``payment_details``: the id of a token or secure token, or the details themselves."""
 
 from dataclasses import dataclass
 
@@ -6,8 +6,10 @@ from azukari.core.errors import ApiError, InvalidToken, Unavailable, Unprocessab
 from azukari.core.secret import Secret
 from azukari.db import Owner, Tx
 from azukari.processors import attempts, machine
+from azukari.processors import three_ds as results
 from azukari.processors.attempts import Attempt
 from azukari.processors.base import NotDone, Outcome, Processor
+from azukari.processors.three_ds import ThreeDs
 from azukari.tokens import store
 from azukari.tokens.store import Token
 from azukari.vault import EntryGone, PaymentDetails, Use, Vault
@@ -45,9 +47,26 @@ class Card:
     value: Secret | None = None
 
     @property
+    def three_ds(self) -> ThreeDs | None:
+        """What a charge may say of the shopper's authentication. A card that was skipped is charged without."""
+        token = self.token
+        if token is None or token.verification != "OK" or token.three_ds is None:
+            return None
+        return results.decode(token.three_ds)
+
+    @property
     def waits_for_value(self) -> bool:
         """Whether the verification value has to be fetched between the intent and the call."""
         return self.token is not None and self.token.has_verification_value == 1
+
+    @property
+    def has_proof(self) -> bool:
+        """Whether the same goes for what proves an authentication."""
+        return self.token is not None and self.token.has_authentication_value == 1
+
+    @property
+    def token_id(self) -> str:
+        return "" if self.token is None else self.token.id
 
 
 def needs_two_steps(given: Given) -> bool:
@@ -55,18 +74,40 @@ def needs_two_steps(given: Given) -> bool:
     return isinstance(given, str)
 
 
-async def look(tx: Tx, vault: Vault, owner: Owner, given: Given, now: int, currency: str | None) -> Card:
-    """The card behind what is given. Reads only. Raises InvalidToken (unknown, used, expired), WrongCurrency."""
+async def look(
+    tx: Tx, vault: Vault, owner: Owner, given: Given, now: int, currency: str | None, *, total: int | None = None,
+    saved: bool = False,
+) -> Card:  # fmt: skip
+    """The card behind what is given. Reads only.
+
+    total: what is to be paid with it, tax included; None where it is only kept.
+    saved: a secure token about a customer's saved card will do: its owner asks, with the secret key.
+    Raises InvalidToken (unknown, used, expired, or not verified for just this), WrongCurrency.
+    """
     if isinstance(given, PaymentDetails):
         return Card(vault.borrow(owner, given), given.email, value=given.verification_value)
     token = await store.get_unspent(tx, owner, given, now)
-    if token.currency is not None and currency is not None and token.currency != currency:
+    if token.verification is not None:
+        _check_verified(token, currency, total, saved)
+    elif token.currency is not None and currency is not None and token.currency != currency:
         raise WrongCurrency
     try:
         use = await vault.find(tx, owner, token.entry_id)
     except EntryGone:
         raise InvalidToken from None
     return Card(use, token.email, token)
+
+
+def _check_verified(token: Token, currency: str | None, total: int | None, saved: bool) -> None:
+    """What the shopper agreed to is charged, or nothing (SEC-23). Raises InvalidToken."""
+    if token.verification not in store.VERIFIED:
+        raise InvalidToken
+    if total is not None and (token.amount, token.currency) != (total, currency):
+        raise InvalidToken
+    if token.customer_id is not None and not saved:
+        raise InvalidToken
+    if token.verification == "OK" and not (token.three_ds and results.decode(token.three_ds).authenticated):
+        raise InvalidToken
 
 
 async def spend(
@@ -90,16 +131,19 @@ class NotBegun(Exception):
 
 
 async def send(parts: Parts, processor: Processor, attempt: Attempt, card: Card) -> Outcome:
-    """The call of a fresh attempt: first the verification value leaves its store, then the row says ``sent`` (T2).
+    """The call of a fresh attempt: first what waits for it leaves its store, then the row says ``sent`` (T2).
 
-    Raises NotBegun: the value is gone (never charge silently without it), or a store is away.
+    That is the verification value, and what proves an authentication. Raises NotBegun: one of them is gone (never
+    charge silently without it), or a store is away.
     """
-    value = card.value
+    value, proof = card.value, None
     try:
         if card.waits_for_value:
             value = await parts.vault.take_verification_value(attempt.owner, card.use.entry_id)
-            if value is None:
-                raise NotBegun(InvalidToken())
+        if card.has_proof:
+            proof = await parts.vault.take_authentication_value(attempt.owner, card.token_id)
+        if (card.waits_for_value and value is None) or (card.has_proof and proof is None):
+            raise NotBegun(InvalidToken())
         if attempt.state == "prepared":
             now = parts.clock.now()
             due = now + processor.declares.timeout + attempts.GRACE
@@ -109,12 +153,17 @@ async def send(parts: Parts, processor: Processor, attempt: Attempt, card: Card)
             attempt = sent
     except Unavailable as away:
         raise NotBegun(away) from away
-    return await machine.carry_out(processor, attempt, parts.clock, use=card.use, verification_value=value)
+    return await machine.carry_out(
+        processor, attempt, parts.clock, use=card.use, verification_value=value, three_ds=card.three_ds,
+        authentication_value=proof,
+    )  # fmt: skip
 
 
 async def drop_value(parts: Parts, attempt: Attempt) -> None:
-    """Destroy the verification value of an attempt whose owner died before the call: nobody will need it (SEC-2)."""
+    """Destroy what waits for an attempt whose owner died before the call: nobody will need it (SEC-2)."""
     by = attempt.payment_id or attempt.customer_id or ""
     for token in await parts.db.read(store.spent, attempt.owner, by, attempt.created_at):
         if token.has_verification_value:
             await parts.vault.take_verification_value(attempt.owner, token.entry_id)
+        if token.has_authentication_value:
+            await parts.vault.take_authentication_value(attempt.owner, token.id)

@@ -3,7 +3,7 @@
 import msgspec
 
 from azukari.core.errors import Conflict
-from azukari.db import Owner, Tx
+from azukari.db import Owner, Tx, directory
 from azukari.tokens import store
 from azukari.tokens.schemas import TokenCreate, TokenDetails, TokenOut
 from azukari.tokens.store import Token
@@ -53,15 +53,23 @@ async def sweep(parts: Parts, now: int, limit: int = 200) -> int:
     """Forget tokens past their day, and shred the details nobody has adopted; how many there were."""
     over = await parts.db.read(store.over, now, limit)
     for token in over:
-        owner = Owner(token.merchant_id, token.mode)
+        owner = token.owner
+        if token.has_authentication_value and token.used_at is None:
+            await parts.vault.take_authentication_value(owner, token.id)
         if await parts.db.write(store.give_up, owner, token.id, now):
             await parts.vault.shred(owner, token.entry_id)
             await parts.db.write(_forget, parts.vault, owner, token)
         else:
-            await parts.db.write(store.forget, owner, token.id)
+            await parts.db.write(_drop, owner, token)
     return len(over)
 
 
 async def _forget(tx: Tx, vault: Vault, owner: Owner, token: Token) -> None:
-    await store.forget(tx, owner, token.id)
+    await _drop(tx, owner, token)
     await vault.remove(tx, owner, token.entry_id)
+
+
+async def _drop(tx: Tx, owner: Owner, token: Token) -> None:
+    await store.forget(tx, owner, token.id)
+    if token.verification is not None:
+        await directory.withdraw(tx, owner, token.id)

@@ -3,6 +3,7 @@
 from azukari.core.clock import Clock
 from azukari.core.config import Settings
 from azukari.core.ids import Ids
+from azukari.processors.simulator import issuer
 from azukari.processors.simulator.bank import HOST, Bank
 from azukari.processors.simulator.processor import Simulator
 from azukari.vault import Vault
@@ -14,4 +15,10 @@ def build(settings: Settings, vault: Vault, clock: Clock, ids: Ids) -> Simulator
         settings.data / "simulator.jsonl", ids, delay=settings.simulator_delay, fault=settings.simulator_fault
     )  # fmt: skip
     vault.allow(HOST, bank)
+    vault.allow(
+        issuer.HOST,
+        issuer.Issuer(
+            settings.data / "issuer.jsonl", clock, delay=settings.simulator_delay, fault=settings.simulator_fault
+        ),
+    )
     return Simulator(vault)

@@ -23,6 +23,14 @@ class Card(msgspec.Struct):
     verification_value: str | None = None
 
 
+class Proof(msgspec.Struct):
+    """That the shopper was authenticated, as the vault filled it in."""
+
+    ds_trans_id: str
+    eci: str
+    value: str | None = None
+
+
 class BankOrder(msgspec.Struct):
     """What a processor may ask for."""
 
@@ -32,6 +40,7 @@ class BankOrder(msgspec.Struct):
     parent: str | None = None
     card: Card | None = None
     credential: Credential | None = None
+    proof: Proof | None = None
     orders: TestOrders = NO_ORDERS
 
 
@@ -83,6 +92,8 @@ class Bank:
                 stored=order.credential is not None,
                 network_id=order.credential.network_id if order.credential is not None else None,
                 code=order.card is not None and order.card.verification_value is not None,
+                authenticated=order.proof is not None and order.proof.value is not None,
+                ds_trans_id=_authentication_named(order),
             )  # fmt: skip
             self._book.write(line)
         return line
@@ -105,6 +116,14 @@ class Bank:
             line.voided = True
             self._book.write(line)
         return _reply({"result": "approved", "id": ref})
+
+
+def _authentication_named(order: BankOrder) -> str | None:
+    """The order's own, or the one of the stored card's first transaction."""
+    if order.proof is not None:
+        return order.proof.ds_trans_id
+    first = order.credential and order.credential.three_ds
+    return first.ds_trans_id if first else None
 
 
 def _reply(body: dict[str, str | None]) -> Reply:

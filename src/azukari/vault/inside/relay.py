@@ -31,12 +31,14 @@ class Relay:
         """Declare a host (with its port, unless that is 443)."""
         self._transports[host.lower()] = transport or self._http
 
-    async def send(self, order: Outbound, card: Plain | None, code: Secret | None) -> Reply:
+    async def send(
+        self, order: Outbound, card: Plain | None, code: Secret | None, proof: Secret | None = None
+    ) -> Reply:  # fmt: skip
         """Raises NotSent (OrderRefused among them), Unknown. Neither shows the transport's own error, which may hold
         the order.
         """
         host, transport = self._route(order.url)
-        request = _filled(order, _values(card, code))
+        request = _filled(order, _values(card, code, proof))
         scrubber = Scrubber(card.n, code.reveal() if code else None) if card else None
         reply, failure = await self._call(host, transport, request)
         if reply is None:
@@ -88,7 +90,7 @@ def _word(error: Exception) -> str:
     return type(cause).__name__ if cause is not None else type(error).__name__
 
 
-def _values(card: Plain | None, code: Secret | None) -> Mapping[Blank, str]:
+def _values(card: Plain | None, code: Secret | None, proof: Secret | None) -> Mapping[Blank, str]:
     if card is None:
         return {}
     values = {Blank.NUMBER: card.n, Blank.MONTH: card.m, Blank.YEAR: card.y}
@@ -96,6 +98,8 @@ def _values(card: Plain | None, code: Secret | None) -> Mapping[Blank, str]:
         values[Blank.NAME] = card.h
     if code is not None:
         values[Blank.VERIFICATION_VALUE] = code.reveal()
+    if proof is not None:
+        values[Blank.AUTHENTICATION_VALUE] = proof.reveal()
     return values
 
 

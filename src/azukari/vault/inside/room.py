@@ -113,6 +113,17 @@ class Vault:
         """
         return await self._codes.take(owner, entry_id)
 
+    async def keep_authentication_value(self, owner: Owner, token_id: str, value: Secret) -> None:
+        """Keep what proves a 3-D Secure authentication (CAVV), beside the verification values and for as long as they.
+
+        Keeping it again replaces it. Raises ProviderDown.
+        """
+        await self._codes.keep(owner, token_id, value)
+
+    async def take_authentication_value(self, owner: Owner, token_id: str) -> Secret | None:
+        """It, no longer stored when this returns; None where none is kept, or no more. Raises ProviderDown."""
+        return await self._codes.take(owner, token_id)
+
     async def set_credential(self, tx: Tx, owner: Owner, entry_id: str, credential: str) -> None:
         """Within the caller's unit: keep JSON text (stored-credential data) with an entry. Raises EntryGone."""
         await entries.set_credential(tx, owner, entry_id, credential)
@@ -188,14 +199,16 @@ class Vault:
 
     # Sending
 
-    async def send(self, use: Use, verification_value: Secret | None, order: Outbound) -> Reply:
+    async def send(
+        self, use: Use, verification_value: Secret | None, order: Outbound, authentication_value: Secret | None = None
+    ) -> Reply:  # fmt: skip
         """Fill the order's blanks with the card, send it, take the card out of the reply.
 
         Raises NotSent (the entry cannot be opened, the order is refused, no connection), Unknown, and UseRefused (a
         bug).
         """
         card = await self._open(use)
-        return await self._relay.send(order, card, verification_value)
+        return await self._relay.send(order, card, verification_value, authentication_value)
 
     async def send_plain(self, order: Outbound) -> Reply:
         """Send an order without a card in it, by the same rules. Raises NotSent, Unknown."""

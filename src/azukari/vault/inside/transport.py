@@ -11,7 +11,8 @@ import msgspec
 class Blank(Enum):
     """Where the vault puts a part of the card into an order's JSON. All are filled with text.
 
-    MONTH has two digits (``08``), YEAR four. VERIFICATION_VALUE and NAME may have no value: the member is left out.
+    MONTH has two digits (``08``), YEAR four. VERIFICATION_VALUE, NAME and AUTHENTICATION_VALUE may have no value: the
+    member is left out.
     """
 
     NUMBER = "number"
@@ -19,6 +20,7 @@ class Blank(Enum):
     YEAR = "year"
     VERIFICATION_VALUE = "verification_value"
     NAME = "name"
+    AUTHENTICATION_VALUE = "authentication_value"
 
 
 @dataclass(frozen=True, slots=True)
