@@ -15,8 +15,8 @@ from azukari.payments import deadlines, outcomes
 from azukari.processors import attempts
 from azukari.processors.attempts import Attempt
 from azukari.secure_tokens import outcomes as authentications
-from azukari.sessions import closing
-from azukari.sessions import paying as sessions
+from azukari.sessions import closing as sessions
+from azukari.sessions import recording as session_tries
 from azukari.tokens import service as tokens
 from azukari.web import idempotency
 from azukari.wiring import Parts
@@ -73,7 +73,7 @@ async def _settle(parts: Parts, overdue: Attempt) -> None:
         if attempt is None:
             return
         if attempt.session_id is not None:
-            await sessions.settle(parts, attempt)
+            await session_tries.settle(parts, attempt)
         elif attempt.kind == "verify":
             await customers.settle(parts, attempt)
         else:
@@ -92,7 +92,7 @@ async def end_holds(parts: Parts) -> None:
 
 async def end_sessions(parts: Parts) -> None:
     """Sessions whose time has run out."""
-    while await closing.end(parts, BATCH) == BATCH:
+    while await sessions.end(parts, BATCH) == BATCH:
         continue
 
 

@@ -8,51 +8,35 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import msgspec
-from msgspec import UNSET
 
 from azukari.core import log
-from azukari.core.errors import ApiError, Locked, NotFound, Unavailable
-from azukari.customers import service as customers
-from azukari.customers import store as customer_store
-from azukari.customers.schemas import CustomerWrite
-from azukari.customers.store import Customer
-from azukari.db import Owner, Tx, persevere
-from azukari.payments import outcomes
+from azukari.core.errors import ApiError, Locked, Unavailable
+from azukari.db import Owner, Tx
 from azukari.payments import store as payments
 from azukari.payments.outcomes import Shown
 from azukari.payments.schemas import CardOut, More
 from azukari.payments.store import Payment
 from azukari.processors import attempts, machine
 from azukari.processors.attempts import Attempt
-from azukari.processors.base import Approved, Consent, DeclinedBy, NotDone, Outcome, Unsettled
-from azukari.processors.declines import Declined, NoAnswer, NotSentAnswer
+from azukari.processors.base import Consent, NotDone, Outcome
+from azukari.processors.methods import CREDIT_CARD
 from azukari.processors.registry import Processors
-from azukari.sessions import store
-from azukari.sessions.errors import (
-    Cancelled,
-    Completed,
-    CustomerGone,
-    Expired,
-    NotOffered,
-    OrderNumTaken,
-    TooManyTries,
-)
+from azukari.sessions import authenticating, recording, store, tries
+from azukari.sessions.errors import Cancelled, Completed, CustomerGone, Expired, NotOffered, OrderNumTaken, TooManyTries
+from azukari.sessions.recording import Ending
 from azukari.sessions.schemas import (
     PaymentData,
-    PayResult,
     SessionMethod,
     SessionPay,
     View,
-    WideCustomer,
     methods_of,
-    pay_error,
     payment_data_of,
 )
 from azukari.sessions.store import Session
+from azukari.sessions.tries import Try, Trying
 from azukari.tokens import given as tokens
-from azukari.tokens import store as token_store
-from azukari.tokens.given import Card, Given
-from azukari.vault import EntryGone, PaymentDetails, SealedEntry, Vault
+from azukari.tokens.given import Card
+from azukari.vault import PaymentDetails, SealedEntry, Vault
 from azukari.web import idempotency
 from azukari.web.answers import Answer, Replay
 from azukari.web.call import Call
@@ -61,28 +45,13 @@ from azukari.wiring import Parts
 
 
 class FromPage(NamedTuple):
-    """A try from our own page, which authenticates raw cards itself. consent: to keeping the details."""
+    """A try from our own page, which has raw cards authenticated. consent: to keeping the details."""
 
     consent: Consent | None = None
 
 
-class Trying(msgspec.Struct, omit_defaults=True):
-    """What the end of a try needs beside its attempt.
-
-    secret: a secret key made it. entry_id: of the details to be kept; token_id: where they come from, if from there.
-    """
-
-    secret: bool = False
-    entry_id: str | None = None
-    token_id: str | None = None
-    email: str | None = None
-
-    def encoded(self) -> str:
-        """JSON, as the session keeps it."""
-        return msgspec.json.encode(self).decode()
-
-
-_trying = msgspec.json.Decoder(Trying).decode
+class _Unauthenticated(ApiError):
+    """A raw card from our own page: the shopper is asked first. Nobody is ever told so."""
 
 
 async def pay(call: Call, session_id: str, order: SessionPay, *, page: FromPage | None = None) -> Answer:
@@ -90,20 +59,37 @@ async def pay(call: Call, session_id: str, order: SessionPay, *, page: FromPage 
 
     Answers 200 with what has to be done next, 202 while the outcome is not known, or the decline.
     Raises NotFound, Completed, Cancelled, Expired, TooManyTries, Locked (another try is in flight), NotOffered,
-    InvalidToken, and what is wrong with the details. Source: contract 6.5.
+    NotAuthenticated, InvalidToken, and what is wrong with the details. Source: contract 6.5.
     """
     session = await call.db.read(store.get, call.owner, session_id)
-    capture, locale = order.capture_word(), order.locale()
-    given = tokens.read(order.payment_details, call.now)
+    # Whether money is only held is the merchant's choice, not the shopper's browser's.
+    capture = order.capture_word() if call.key.is_secret else None
+    wanted = Try(tokens.read(order.payment_details, call.now), capture, order.locale(), page and page.consent)
+    try:
+        return await attempt(call, session, wanted, authenticated=page is None)
+    except _Unauthenticated:
+        shopper = await authenticating.begin(call, session, wanted, offered(session, CREDIT_CARD), view_of(call))
+    if isinstance(shopper, Answer):
+        return shopper
+    return await attempt(call, session, wanted._replace(given=shopper), authenticated=True)
+
+
+def view_of(call: Call) -> View:
+    """Who looks."""
+    return View(call.parts.settings.base_url, call.key.is_secret, call.api_version)
+
+
+async def attempt(call: Call, session: Session, wanted: Try, *, authenticated: bool) -> Answer:
+    """One try. authenticated: nobody need ask the shopper any more; else raises :class:`_Unauthenticated`."""
     await call.vault.ready(call.owner)
     # The key of details that are to be kept is durable before they are.
     sealed = None
-    if session.keeps_details and isinstance(given, PaymentDetails):
-        sealed = await call.vault.seal(call.owner, given)
-    plan = _plan(call, given, sealed, capture, locale, page)
+    if authenticated and session.keeps_details and isinstance(wanted.given, PaymentDetails):
+        sealed = await call.vault.seal(call.owner, wanted.given)
+    plan = _plan(call, wanted, sealed, authenticated)
     try:
         # Write down what we are about to do: a crash below leaves an attempt to settle.
-        ready = await call.db.write(begin, call.claim, call.owner, call.vault, session_id, plan)
+        ready = await call.db.write(begin, call.claim, call.owner, call.vault, session.id, plan)
     except (ApiError, Replay):
         if sealed is not None:
             await call.vault.shred(call.owner, sealed.id)
@@ -122,11 +108,9 @@ class _Plan:
     """
 
     attempt: Attempt
-    given: Given
+    wanted: Try
     sealed: SealedEntry | None
-    capture: str | None
-    locale: str | None
-    consent: Consent | None
+    authenticated: bool
     who: str
     view: View
     processors: Processors
@@ -143,22 +127,13 @@ class _Ready:
     view: View
 
 
-def _plan(
-    call: Call, given: Given, sealed: SealedEntry | None, capture: str | None, locale: str | None,
-    page: FromPage | None,
-) -> _Plan:  # fmt: skip
-    attempt = attempts.plan(
+def _plan(call: Call, wanted: Try, sealed: SealedEntry | None, authenticated: bool) -> _Plan:
+    planned = attempts.plan(
         call.parts.ids, call.owner, None, "verify", 0, "", now=call.now, api_version=call.api_version,
-        state="prepared" if tokens.needs_two_steps(given) else "sent", payment_id=call.new_id(),
+        state="prepared" if tokens.needs_two_steps(wanted.given) else "sent", payment_id=call.new_id(),
         orders=call.orders.encoded(), idempotency_key=call.idempotency_key,
     )  # fmt: skip
-    view = View(call.parts.settings.base_url, call.key.is_secret, call.api_version)
-    # Whether money is only held is the merchant's choice, not the shopper's browser's.
-    capture = capture if call.key.is_secret else None
-    return _Plan(
-        attempt, given, sealed, capture, locale, page.consent if page else None, call.key.id, view,
-        call.parts.processors,
-    )  # fmt: skip
+    return _Plan(planned, wanted, sealed, authenticated, call.key.id, view_of(call), call.parts.processors)
 
 
 def refuse(session: Session, now: int) -> None:
@@ -181,23 +156,18 @@ async def begin(
     now = plan.attempt.created_at
     session = await store.get(tx, owner, session_id)
     refuse(session, now)
-    card = await tokens.look(tx, vault, owner, plan.given, now, session.currency)
-    method = _offered(session, card.use.masked.type)
-    if session.keeps_details and await customer_of(tx, session) is None:
-        raise CustomerGone
+    card = await _look(tx, vault, session, plan)
+    method = offered(session, card.use.masked.type)
     attempt = _attempt(plan, session, method)
     shown = None if session.kind == "customer" else Shown(_payment(plan, session, method, card, attempt), [])
     if session.order_num is not None and await payments.order_num_taken(tx, owner, session.order_num):
         raise OrderNumTaken
-    meanwhile = None if shown is None else _pending(plan.view, session, shown)
-    await idempotency.take(tx, owner, claim, None if meanwhile is None else lambda: meanwhile)
-    trying = Trying(
-        plan.view.secret, plan.sealed.id if plan.sealed else card.use.entry_id or None,
-        card.token.id if card.token else None, card.email,
+    await idempotency.take(
+        tx, owner, claim, None if shown is None else lambda: recording.pending(plan.view, session, shown)
     )  # fmt: skip
     if not await store.hold(
-        tx, owner, session_id, attempt.id, payment_id=attempt.payment_id, trying=trying.encoded(),
-        consent=None if plan.consent is None else msgspec.json.encode(plan.consent).decode(), now=now,
+        tx, owner, session_id, attempt.id, payment_id=attempt.payment_id, trying=_trying(plan, card).encoded(),
+        consent=tries.encoded(plan.wanted.consent), now=now,
     ):  # fmt: skip
         raise Locked  # somebody else was faster by a moment
     if shown is not None and not await payments.save(tx, shown.payment):
@@ -212,7 +182,27 @@ async def begin(
     return _Ready(attempt, card, session, shown, plan.view)
 
 
-def _offered(session: Session, type: str) -> SessionMethod:
+async def _look(tx: Tx, vault: Vault, session: Session, plan: _Plan) -> Card:
+    """The details to be tried. Reads only."""
+    given, now = plan.wanted.given, plan.attempt.created_at
+    if session.keeps_details and await recording.customer_of(tx, session) is None:
+        raise CustomerGone
+    total = None if session.kind == "customer" else session.amount
+    if isinstance(given, PaymentDetails):
+        total = _total(offered(session, given.type))
+        if not plan.authenticated:
+            raise _Unauthenticated
+    return await tokens.look(tx, vault, session.owner, given, now, session.currency, total=total)
+
+
+def _trying(plan: _Plan, card: Card) -> Trying:
+    entry_id = plan.sealed.id if plan.sealed else card.use.entry_id or None
+    return Trying(
+        secret=plan.view.secret, entry_id=entry_id, token_id=card.token.id if card.token else None, email=card.email
+    )
+
+
+def offered(session: Session, type: str) -> SessionMethod:
     """The session's own entry for a type. Raises NotOffered."""
     for method in methods_of(session.methods):
         if method.type == type:
@@ -220,10 +210,13 @@ def _offered(session: Session, type: str) -> SessionMethod:
     raise NotOffered
 
 
+def _total(method: SessionMethod) -> int:
+    """What is paid, the method's fee included; 0 where nothing is."""
+    return (method.amount or 0) + (method.customer_fee or 0)
+
+
 def _attempt(plan: _Plan, session: Session, method: SessionMethod) -> Attempt:
     """The try's attempt, with what the session says. Raises NoProcessor."""
-    data = _data(session)
-    hold = (plan.capture or data.capture) == "manual"
     ordered = machine.orders_of(plan.attempt)
     if session.scenario is not None:
         ordered = msgspec.structs.replace(ordered, scenario=session.scenario)
@@ -233,9 +226,8 @@ def _attempt(plan: _Plan, session: Session, method: SessionMethod) -> Attempt:
     )  # fmt: skip
     if session.kind == "customer":
         return msgspec.structs.replace(attempt, kind="verify", payment_id=None, customer_id=session.customer_id)
-    return msgspec.structs.replace(
-        attempt, kind="authorize" if hold else "sale", amount=(method.amount or 0) + (method.customer_fee or 0)
-    )
+    held = (plan.wanted.capture or _data(session).capture) == "manual"
+    return msgspec.structs.replace(attempt, kind="authorize" if held else "sale", amount=_total(method))
 
 
 def _data(session: Session) -> PaymentData:
@@ -244,7 +236,7 @@ def _data(session: Session) -> PaymentData:
 
 def _payment(plan: _Plan, session: Session, method: SessionMethod, card: Card, attempt: Attempt) -> Payment:
     data, fee = _data(session), method.customer_fee or 0
-    names = plan.given if isinstance(plan.given, PaymentDetails) else None
+    names = plan.wanted.given if isinstance(plan.wanted.given, PaymentDetails) else None
     more = More(
         customer_family_name=names.family_name if names else None,
         customer_given_name=names.given_name if names else None, mcc=data.mcc,
@@ -256,20 +248,11 @@ def _payment(plan: _Plan, session: Session, method: SessionMethod, card: Card, a
         amount_captured=0, amount_refunded=0, amount_reserved=0, customer_id=session.customer_id,
         session_id=session.id, details=msgspec.json.encode(CardOut.of(card.use.masked, card.email)).decode(),
         description=None, external_order_num=session.order_num, metadata=session.metadata,
-        locale=plan.locale or session.locale, more=None if more == More() else msgspec.json.encode(more).decode(),
-        processor=attempt.processor, processor_ref=None, active_attempt=attempt.id, version=1, deadline=None,
-        captured_at=None, created_at=attempt.created_at,
+        locale=plan.wanted.locale or session.locale,
+        more=None if more == More() else msgspec.json.encode(more).decode(), processor=attempt.processor,
+        processor_ref=None, active_attempt=attempt.id, version=1, deadline=None, captured_at=None,
+        created_at=attempt.created_at,
     )  # fmt: skip
-
-
-async def customer_of(tx: Tx, session: Session) -> Customer | None:
-    """The customer whose details a session keeps; None: it is gone, or nothing is kept."""
-    if session.customer_id is None:
-        return None
-    try:
-        return await customer_store.get(tx, session.owner, session.customer_id)
-    except NotFound:
-        return None
 
 
 async def _send(call: Call, ready: _Ready) -> tuple[Outcome, ApiError | None]:
@@ -290,199 +273,15 @@ async def _conclude(parts: Parts, ready: _Ready, outcome: Outcome, refusal: ApiE
             answer = await _write(parts, ready, outcome, refusal)
     except Unavailable:
         log.warning("session.outcome_not_written", payment=attempt.payment_id, attempt=attempt.id)
-        return _pending(ready.view, ready.session, ready.shown)
+        return recording.pending(ready.view, ready.session, ready.shown)
     except Exception as error:
         log.bug("session.outcome_not_written", error, payment=attempt.payment_id, attempt=attempt.id)
-        return _pending(ready.view, ready.session, ready.shown)
+        return recording.pending(ready.view, ready.session, ready.shown)
     return answer
 
 
 async def _write(parts: Parts, ready: _Ready, outcome: Outcome, refusal: ApiError | None) -> Answer:
     processor, now = parts.processors.named(ready.attempt.processor), parts.clock.now()
     again_at = None if processor is None else machine.ask_again_at(processor, ready.attempt, now)
-    ending = _Ending((parts.ids.new(),), parts.ids.new(), now, again_at)
-    return await _finish(parts, ready.attempt, outcome, ready.view, ending, refusal)
-
-
-@dataclass(frozen=True, slots=True)
-class _Ending:
-    """event_ids: of the payment's events. customer_event_id: of the customer's. again_at: when to ask again."""
-
-    event_ids: tuple[str, ...]
-    customer_event_id: str
-    now: int
-    again_at: int | None
-
-
-class _Ended(NamedTuple):
-    """unneeded: entries of the vault that nobody needs any more."""
-
-    answer: Answer
-    unneeded: tuple[str, ...] = ()
-
-
-async def _finish(
-    parts: Parts, attempt: Attempt, outcome: Outcome, view: View, ending: _Ending, refusal: ApiError | None = None
-) -> Answer:
-    ended = await persevere(parts.db, record_try, attempt, outcome, parts.vault, view, ending, refusal)
-    for entry_id in ended.unneeded:
-        await parts.vault.shred(attempt.owner, entry_id)
-    return ended.answer
-
-
-async def record_try(
-    tx: Tx, attempt: Attempt, outcome: Outcome, vault: Vault, view: View, ending: _Ending, refusal: ApiError | None
-) -> _Ended:
-    """T3: write down what a try came to, to payment, customer and session. Raises Locked: read anew and try again."""
-    owner = attempt.owner
-    session = await store.get(tx, owner, attempt.session_id or "")
-    trying = Trying() if session.trying is None else _trying(session.trying)
-    # Whoever ends it, the answer that is kept is the one for the key that began it.
-    view = msgspec.structs.replace(view, secret=view.secret or trying.secret)
-    change = await _change(tx, vault, attempt, session, trying) if isinstance(outcome, Approved) else None
-
-    held, shown = await _record_first(tx, attempt, outcome, ending)
-    if not held:
-        known = await outcomes.known_outcome(tx, attempt)
-        return _Ended(await _answer(tx, view, session, shown, known, refusal))
-    unneeded: tuple[str, ...] = ()
-    if isinstance(outcome, Approved):
-        unneeded = await _keep(tx, vault, session, trying, outcome, change, ending)
-        session = await _completed(tx, session, attempt, ending.now)
-    elif attempt.kind == "verify" or not isinstance(outcome, Unsettled):
-        session = await _let_go(tx, session, attempt, declined=isinstance(outcome, DeclinedBy))
-        if trying.entry_id is not None:
-            await vault.retire(tx, owner, trying.entry_id, ending.now)
-            unneeded = (trying.entry_id,)
-    answer = await _answer(tx, view, session, shown, outcome, refusal)
-    final = attempt.kind == "verify" or not isinstance(outcome, Unsettled)
-    await idempotency.settle(tx, owner, attempt.idempotency_key, answer, final=final)
-    return _Ended(answer, unneeded)
-
-
-async def _record_first(
-    tx: Tx, attempt: Attempt, outcome: Outcome, ending: _Ending
-) -> tuple[bool, Shown | None]:  # fmt: skip
-    """The attempt and its payment; whether they were ours to write."""
-    if attempt.kind == "verify":
-        # Nobody need ask what became of a check that gave no answer: it moved nothing.
-        done = outcome if isinstance(outcome, Approved | DeclinedBy) else NotDone()
-        return await attempts.finish(tx, attempt, done, ending.now), None
-    recorded = await outcomes.record(tx, attempt, outcome, ending.event_ids, ending.now, ending.again_at)
-    return recorded.held, recorded.shown
-
-
-async def _completed(tx: Tx, session: Session, attempt: Attempt, now: int) -> Session:
-    completed = await store.complete(tx, session.owner, session.id, attempt.id, now)
-    if completed is None:
-        raise NotMovable(session.id)
-    return completed
-
-
-async def _let_go(tx: Tx, session: Session, attempt: Attempt, *, declined: bool) -> Session:
-    freed = await store.let_go(tx, session.owner, session.id, attempt.id, declined=declined)
-    if freed is None:
-        raise NotMovable(session.id)
-    return freed
-
-
-class NotMovable(RuntimeError):
-    """A session is not in the state its try found it in."""
-
-
-async def _change(
-    tx: Tx, vault: Vault, attempt: Attempt, session: Session, trying: Trying
-) -> customers.Change | None:  # fmt: skip
-    """What the customer is to get; None: there is no customer any more, or no details."""
-    customer = await customer_of(tx, session)
-    if customer is None or trying.entry_id is None:
-        return None
-    token = None
-    if trying.token_id is not None:
-        token = await token_store.find(tx, session.owner, trying.token_id)
-        if token is None or token.swept_at is not None:
-            return None
-    try:
-        card = Card(await vault.find(tx, session.owner, trying.entry_id), trying.email, token)
-    except EntryGone:
-        return None
-    write = CustomerWrite() if customer.email or not trying.email else CustomerWrite(email=trying.email)
-    consent = None if session.consent is None else msgspec.json.decode(session.consent, type=Consent)
-    return customers.Change(attempt, customer, False, write, card, None, consent)
-
-
-async def _keep(
-    tx: Tx, vault: Vault, session: Session, trying: Trying, outcome: Approved, change: customers.Change | None,
-    ending: _Ending,
-) -> tuple[str, ...]:  # fmt: skip
-    """The customer has its details from now on; the entries that nobody needs any more.
-
-    Should the customer have been deleted meanwhile, what was paid is paid, and nothing is kept.
-    """
-    if not session.keeps_details:
-        return ()
-    if change is not None:
-        words = customers.Words(vault, "session", ending.customer_event_id, ending.now, False)
-        customer, replaced = await customers.with_card(tx, outcome, change, words)
-        await customers.report(tx, "customer.updated", customer, words)
-        return () if replaced is None else (replaced,)
-    if trying.entry_id is None:
-        return ()
-    await vault.retire(tx, session.owner, trying.entry_id, ending.now)
-    return (trying.entry_id,)
-
-
-async def _answer(
-    tx: Tx, view: View, session: Session, shown: Shown | None, outcome: Outcome, refusal: ApiError | None
-) -> Answer:
-    """What a try is answered with, by what came of it."""
-    match outcome:
-        case Approved():
-            return await result(tx, view, session, shown)
-        case DeclinedBy(code):
-            return pay_error(Declined(code))
-        case NotDone():
-            return pay_error(refusal or NotSentAnswer())
-        case _ if shown is None:
-            return pay_error(refusal or NoAnswer())
-        case _:
-            return _pending(view, session, shown)
-
-
-def _pending(view: View, session: Session, shown: Shown | None) -> Answer:
-    """Nobody knows yet: the shopper waits on the session's page."""
-    return Answer.of(_result(view, session, shown, view.url(session)), 202)
-
-
-async def result(tx: Tx, view: View, session: Session, shown: Shown | None) -> Answer:
-    """What a session has come to. Source: contract 6.5."""
-    customer = await customer_of(tx, session) if session.status == "completed" else None
-    answer = _result(view, session, shown, view.way_back(session))
-    if customer is not None:
-        answer.customer = WideCustomer.of(
-            customer, session, updated_at=session.completed_at or session.created_at, secret=view.secret
-        )  # fmt: skip
-    return Answer.of(answer)
-
-
-def _result(view: View, session: Session, shown: Shown | None, url: str) -> PayResult:
-    return PayResult(session.status, url, None, UNSET if shown is None else view.payment(shown))
-
-
-async def settle(parts: Parts, attempt: Attempt) -> None:
-    """Find out what became of a try whose owner died or got no answer."""
-    view = View(parts.settings.base_url, False, attempt.api_version)
-    if attempt.kind == "verify":
-        if attempt.state == "prepared":
-            await tokens.drop_value(parts, attempt)
-        await _finish(parts, attempt, NotDone(), view, _Ending((), parts.ids.new(), parts.clock.now(), None))
-        return
-    asked = await outcomes.ask(parts, attempt)
-    if asked is not None:
-        ending = _Ending(asked.event_ids, parts.ids.new(), asked.now, asked.again_at)
-        await _finish(parts, attempt, asked.outcome, view, ending)
-
-
-async def end_waiting(call: Call, session_id: str) -> None:
-    """Cancel a try that waits for its shopper elsewhere. Raises NotFound."""
-    await call.db.read(store.get, call.owner, session_id)
+    ending = Ending((parts.ids.new(),), parts.ids.new(), now, again_at)
+    return await recording.finish(parts, ready.attempt, outcome, ready.view, ending, refusal)

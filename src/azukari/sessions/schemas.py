@@ -10,6 +10,9 @@ from azukari.core.errors import ApiError, InvalidParameter
 from azukari.customers.store import Customer
 from azukari.payments.outcomes import Shown
 from azukari.payments.schemas import PaymentOut, PlatformDetails, StatementDescriptor
+from azukari.secure_tokens.pages import Pages
+from azukari.secure_tokens.schemas import SecureTokenOut
+from azukari.sessions.looking import Looked
 from azukari.sessions.store import Session
 from azukari.web import errors
 from azukari.web.answers import Answer
@@ -190,11 +193,28 @@ class SessionOut(msgspec.Struct):
     merchant: MerchantOut
     payment: PaymentOut | None
     payment_data: PaymentDataOut | UnsetType | None = UNSET
-    secure_token: Any = UNSET
+    secure_token: SecureTokenOut | UnsetType | None = UNSET
     customer_id: str | UnsetType | None = UNSET
     line_items: Raw | UnsetType = UNSET
     email: str | UnsetType | None = UNSET
     merchant_id: str | UnsetType = UNSET
+
+
+class _Addresses(msgspec.Struct):
+    """What ``payment_details`` may say about where to go."""
+
+    instructions_url: str | None = None
+    redirect_url: str | None = None
+
+
+_addresses = msgspec.json.Decoder(_Addresses).decode
+
+
+def _address(shown: Shown, name: str) -> str | None:
+    if shown.payment.details == "null":
+        return None
+    found: str | None = getattr(_addresses(shown.payment.details), name)
+    return found
 
 
 class View(msgspec.Struct, frozen=True):
@@ -217,15 +237,18 @@ class View(msgspec.Struct, frozen=True):
             return self.url(session)
         return with_query(session.return_url, "session_id", session.id)
 
+    def instructions(self, shown: Shown) -> str | None:
+        """The page that says how a cash payment is made."""
+        return _address(shown, "instructions_url")
+
     def payment(self, shown: Shown) -> PaymentOut:
         """A payment; without a secret key what the merchant wrote about it stays with the merchant."""
         out = PaymentOut.of(*shown, self.api_version)
         return out if self.secret else msgspec.structs.replace(out, description=None, metadata=EMPTY, customer=None)
 
-    def session(
-        self, session: Session, merchant_name: str, payment: Shown | None, secure_token: object, now: int
-    ) -> SessionOut:
-        """A session as the wire shows it."""
+    def session(self, whole: Looked, merchant_name: str, pages: Pages | None, now: int) -> SessionOut:
+        """A session as the wire shows it. pages: the addresses of authentications; None: there has been none."""
+        session, payment, token = whole.session, whole.payment, whole.secure_token
         out = SessionOut(
             id=session.id, resource="session", mode=session.kind, amount=session.amount, currency=session.currency,
             session_url=self.url(session), return_url=session.return_url, default_locale=session.locale,
@@ -237,7 +260,8 @@ class View(msgspec.Struct, frozen=True):
         if not self.secret:
             return out
         return msgspec.structs.replace(
-            out, metadata=Raw(session.metadata.encode()), secure_token=secure_token,
+            out, metadata=Raw(session.metadata.encode()),
+            secure_token=None if token is None or pages is None else pages.show(token, now),
             payment_data=None if session.payment_data is None else PaymentDataOut.of(session.payment_data),
             customer_id=UNSET if session.customer_id is None else session.customer_id,
             line_items=Raw(session.line_items.encode()), email=session.email, merchant_id=session.merchant_id,

@@ -1,6 +1,6 @@
 """Sessions: made by the merchant's server, shown to it and to the shopper's browser, cancelled."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import msgspec
 
@@ -12,12 +12,12 @@ from azukari.db import Owner, Tx, directory, persevere
 from azukari.events import store as events
 from azukari.payment_methods.catalogue import METHODS
 from azukari.payment_methods.offer import Offer, offers
-from azukari.payments import outcomes
 from azukari.payments import store as payments
-from azukari.payments.outcomes import Shown
 from azukari.processors.registry import NoProcessor
+from azukari.secure_tokens.pages import Pages
 from azukari.sessions import paying, store
 from azukari.sessions.errors import CustomerGone, NoMethod, NotCancellable, OrderNumTaken, UnknownType
+from azukari.sessions.looking import Looked, look
 from azukari.sessions.schemas import PaymentData, SessionCreate, SessionMethod, SessionOut, View
 from azukari.sessions.store import Session
 from azukari.vault import Vault
@@ -27,11 +27,6 @@ from azukari.web.call import Call
 from azukari.web.idempotency import Claim, idempotent
 
 DEFAULT_LOCALE = "ja"
-
-
-def view_of(call: Call) -> View:
-    """Who looks."""
-    return View(call.parts.settings.base_url, call.key.is_secret, call.api_version)
 
 
 async def create(call: Call, order: SessionCreate) -> Answer:
@@ -63,7 +58,7 @@ async def create(call: Call, order: SessionCreate) -> Answer:
         open_until=call.now + order.expires_in_seconds * 1_000, expires_at=call.now + order.expires_in_seconds * 1_000,
         completed_at=None, cancelled_at=None, created_at=call.now,
     )  # fmt: skip
-    out = view_of(call).session(session, settings.name, None, None, call.now)
+    out = paying.view_of(call).session(Looked(session, None, None), settings.name, None, call.now)
     plan = _Plan(session, _bare(call, order, session), call.new_id(), call.key.id, _suspicious(order), Answer.of(out))
     return await call.db.write(_save, call.claim, call.owner, call.vault, plan)
 
@@ -199,23 +194,7 @@ async def show(call: Call, session_id: str) -> SessionOut:
     """A session: all of it for a secret key, the allowed members for a publishable one. Raises NotFound."""
     settings = await call.parts.settings_of(call.owner)
     whole = await call.db.read(look, call.owner, session_id)
-    return view_of(call).session(whole.session, settings.name, whole.payment, whole.secure_token, call.now)
-
-
-@dataclass(frozen=True, slots=True)
-class Whole:
-    """A session with what belongs to it. payment: of its latest try."""
-
-    session: Session
-    payment: Shown | None
-    secure_token: object = None
-
-
-async def look(tx: Tx, owner: Owner, session_id: str) -> Whole:
-    """The owner's session with what belongs to it. Raises NotFound."""
-    session = await store.get(tx, owner, session_id)
-    payment = None if session.payment_id is None else await outcomes.show(tx, owner, session.payment_id)
-    return Whole(session, payment)
+    return paying.view_of(call).session(whole, settings.name, Pages.of(call.parts), call.now)
 
 
 async def cancel(call: Call, session_id: str) -> Answer:
@@ -224,16 +203,17 @@ async def cancel(call: Call, session_id: str) -> Answer:
     Raises NotFound, NotCancellable, Locked (somebody is paying it this moment). Source: contract section 6.
     """
     settings = await call.parts.settings_of(call.owner)
-    await paying.end_waiting(call, session_id)
     return await persevere(
-        call.db, _cancel, call.claim, call.owner, session_id, view_of(call), settings.name, call.now
+        call.db, _cancel, call.claim, call.owner, session_id, paying.view_of(call), settings.name,
+        Pages.of(call.parts), call.now,
     )  # fmt: skip
 
 
 @idempotent
 async def _cancel(
-    tx: Tx, claim: Claim | None, owner: Owner, session_id: str, view: View, merchant_name: str, now: int
-) -> Answer:
+    tx: Tx, claim: Claim | None, owner: Owner, session_id: str, view: View, merchant_name: str, pages: Pages,
+    now: int,
+) -> Answer:  # fmt: skip
     whole = await look(tx, owner, session_id)
     if whole.session.status != "pending":
         raise NotCancellable
@@ -243,6 +223,6 @@ async def _cancel(
     session = await store.cancel(tx, whole.session, now)
     if session is None:
         raise Locked
-    answer = Answer.of(view.session(session, merchant_name, whole.payment, whole.secure_token, now))
+    answer = Answer.of(view.session(replace(whole, session=session), merchant_name, pages, now))
     await idempotency.settle(tx, owner, claim.key if claim else None, answer)
     return answer

@@ -166,6 +166,28 @@ _LET_GO = Statement(
     )
     .returning(*_columns),
 )  # fmt: skip
+_AUTHENTICATE = Statement(
+    None,
+    sa.update(sessions)
+    .where(
+        *_this, _open, _free, _columns.expires_at > _at,
+        sa.func.coalesce(_columns.secure_token_id, "") != sa.bindparam("token", type_=Text),
+    )
+    .values(
+        secure_token_id=sa.bindparam("token", type_=Text), authenticating=1,
+        trying=sa.bindparam("new_trying", type_=Json),
+        consent=sa.func.coalesce(sa.bindparam("new_consent", type_=Json), _columns.consent),
+    ),
+)  # fmt: skip
+_NOT_AUTHENTICATED = Statement(
+    None,
+    sa.update(sessions)
+    .where(
+        *_this, _open, _free, _columns.authenticating == 1,
+        _columns.secure_token_id == sa.bindparam("token", type_=Text),
+    )
+    .values(authenticating=0, trying=None, declines=_columns.declines + 1),
+)  # fmt: skip
 _CANCEL = Statement(
     Session,
     sa.update(sessions)
@@ -225,6 +247,20 @@ async def complete(tx: Tx, owner: Owner, session_id: str, attempt_id: str, now: 
 async def let_go(tx: Tx, owner: Owner, session_id: str, attempt_id: str, *, declined: bool) -> Session | None:
     """The try is over and the next may come; None: it did not hold the session."""
     return await tx.one(_LET_GO, owner, session=session_id, attempt=attempt_id, declined=int(declined))
+
+
+async def authenticate(
+    tx: Tx, owner: Owner, session_id: str, token_id: str, *, trying: str, consent: str | None, now: int
+) -> None:
+    """Wait for what comes of a secure token it does not know yet; nothing where a try is in flight."""
+    await tx.run(
+        _AUTHENTICATE, owner, session=session_id, token=token_id, new_trying=trying, new_consent=consent, at=now
+    )  # fmt: skip
+
+
+async def not_authenticated(tx: Tx, owner: Owner, session_id: str, token_id: str) -> None:
+    """Count the issuer's no like a bank's, once."""
+    await tx.run(_NOT_AUTHENTICATED, owner, session=session_id, token=token_id)
 
 
 async def cancel(tx: Tx, read: Session, now: int) -> Session | None:
