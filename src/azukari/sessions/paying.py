@@ -187,11 +187,12 @@ async def _look(tx: Tx, vault: Vault, session: Session, plan: _Plan) -> Card:
     given, now = plan.wanted.given, plan.attempt.created_at
     if session.keeps_details and await recording.customer_of(tx, session) is None:
         raise CustomerGone
-    total = None if session.kind == "customer" else session.amount
-    if isinstance(given, PaymentDetails):
-        total = _total(offered(session, given.type))
-        if not plan.authenticated:
-            raise _Unauthenticated
+    if isinstance(given, PaymentDetails) and not plan.authenticated:
+        offered(session, given.type)
+        raise _Unauthenticated
+    # A secure token is good for one amount, and it is always about a card.
+    cards = find_offered(session, CREDIT_CARD)
+    total = None if session.kind == "customer" or cards is None else total_of(cards)
     return await tokens.look(tx, vault, session.owner, given, now, session.currency, total=total)
 
 
@@ -202,15 +203,20 @@ def _trying(plan: _Plan, card: Card) -> Trying:
     )
 
 
+def find_offered(session: Session, type: str) -> SessionMethod | None:
+    """The session's own entry for a type."""
+    return next((method for method in methods_of(session.methods) if method.type == type), None)
+
+
 def offered(session: Session, type: str) -> SessionMethod:
-    """The session's own entry for a type. Raises NotOffered."""
-    for method in methods_of(session.methods):
-        if method.type == type:
-            return method
-    raise NotOffered
+    """:func:`find_offered`. Raises NotOffered."""
+    method = find_offered(session, type)
+    if method is None:
+        raise NotOffered
+    return method
 
 
-def _total(method: SessionMethod) -> int:
+def total_of(method: SessionMethod) -> int:
     """What is paid, the method's fee included; 0 where nothing is."""
     return (method.amount or 0) + (method.customer_fee or 0)
 
@@ -227,7 +233,7 @@ def _attempt(plan: _Plan, session: Session, method: SessionMethod) -> Attempt:
     if session.kind == "customer":
         return msgspec.structs.replace(attempt, kind="verify", payment_id=None, customer_id=session.customer_id)
     held = (plan.wanted.capture or _data(session).capture) == "manual"
-    return msgspec.structs.replace(attempt, kind="authorize" if held else "sale", amount=_total(method))
+    return msgspec.structs.replace(attempt, kind="authorize" if held else "sale", amount=total_of(method))
 
 
 def _data(session: Session) -> PaymentData:
