@@ -5,15 +5,17 @@ from dataclasses import dataclass
 from azukari.core.errors import ApiError, InvalidToken, Unavailable, Unprocessable
 from azukari.core.secret import Secret
 from azukari.db import Owner, Tx
+from azukari.payment_methods.details import decoded, read_details
 from azukari.processors import attempts, machine
 from azukari.processors.attempts import Attempt
-from azukari.processors.base import NotDone, Outcome, Processor
+from azukari.processors.base import NotDone, Outcome, Processor, Visit
+from azukari.processors.methods import MethodDetails
 from azukari.tokens import store
 from azukari.tokens.store import Token
 from azukari.vault import EntryGone, PaymentDetails, Use, Vault
 from azukari.wiring import Parts
 
-Given = str | PaymentDetails
+Given = str | PaymentDetails | MethodDetails
 
 
 class WrongCurrency(Unprocessable):
@@ -23,12 +25,12 @@ class WrongCurrency(Unprocessable):
 
 
 def read(value: object, now: int) -> Given:
-    """A token's id or checked details. Raises InvalidToken, MissingParameter, InvalidParameter."""
+    """A token's id or checked details of any type. Raises InvalidToken, MissingParameter, InvalidParameter."""
     if isinstance(value, str):
         if not value.startswith("tok_"):
             raise InvalidToken
         return value
-    return PaymentDetails.parse(value, now=now)
+    return read_details(value, now)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,35 +52,54 @@ class Card:
         return self.token is not None and self.token.has_verification_value == 1
 
 
+@dataclass(frozen=True, slots=True)
+class Method:
+    """Details of any other type, found fit for one attempt."""
+
+    details: MethodDetails
+    token: Token | None = None
+
+    @property
+    def email(self) -> str | None:
+        return self.details.email
+
+
 def needs_two_steps(given: Given) -> bool:
     """Whether its attempt is born ``prepared``: a token's verification value leaves its store before the call."""
     return isinstance(given, str)
 
 
-async def look(tx: Tx, vault: Vault, owner: Owner, given: Given, now: int, currency: str | None) -> Card:
-    """The card behind what is given. Reads only. Raises InvalidToken (unknown, used, expired), WrongCurrency."""
+async def look(
+    tx: Tx, vault: Vault, owner: Owner, given: Given, now: int, currency: str | None
+) -> Card | Method:  # fmt: skip
+    """What is behind what is given. Reads only. Raises InvalidToken (unknown, used, expired), WrongCurrency."""
     if isinstance(given, PaymentDetails):
         return Card(vault.borrow(owner, given), given.email, value=given.verification_value)
+    if isinstance(given, MethodDetails):
+        return Method(given)
     token = await store.get_unspent(tx, owner, given, now)
     if token.currency is not None and currency is not None and token.currency != currency:
         raise WrongCurrency
+    if token.method is not None:
+        return Method(decoded(token.method), token)
     try:
-        use = await vault.find(tx, owner, token.entry_id)
+        use = await vault.find(tx, owner, token.entry_id or "")
     except EntryGone:
         raise InvalidToken from None
     return Card(use, token.email, token)
 
 
 async def spend(
-    tx: Tx, vault: Vault, owner: Owner, card: Card, *, by: str, why: str, who: str, now: int, audit_id: str
+    tx: Tx, vault: Vault, owner: Owner, card: Card | Method, *, by: str, why: str, who: str, now: int, audit_id: str
 ) -> None:
-    """Use up the token, where it is one, and leave the vault's audit line. Raises InvalidToken.
+    """Use up the token, where it is one, and leave the vault's audit line of a card. Raises InvalidToken.
 
     audit_id: the attempt's own id serves, one line belongs to one attempt.
     """
     if card.token is not None:
         await store.spend(tx, owner, card.token.id, now, by)
-    await vault.note(tx, card.use, why=why, object_id=by, who=who, now=now, audit_id=audit_id)
+    if isinstance(card, Card):
+        await vault.note(tx, card.use, why=why, object_id=by, who=who, now=now, audit_id=audit_id)
 
 
 class NotBegun(Exception):
@@ -89,17 +110,17 @@ class NotBegun(Exception):
         self.refusal = refusal
 
 
-async def send(parts: Parts, processor: Processor, attempt: Attempt, card: Card) -> Outcome:
+async def send(
+    parts: Parts, processor: Processor, attempt: Attempt, card: Card | Method, *, visit: Visit | None = None
+) -> Outcome:
     """The call of a fresh attempt: first the verification value leaves its store, then the row says ``sent`` (T2).
 
     Raises NotBegun: the value is gone (never charge silently without it), or a store is away.
     """
-    value = card.value
+    value = None
     try:
-        if card.waits_for_value:
-            value = await parts.vault.take_verification_value(attempt.owner, card.use.entry_id)
-            if value is None:
-                raise NotBegun(InvalidToken())
+        if isinstance(card, Card):
+            value = await _value(parts, attempt, card)
         if attempt.state == "prepared":
             now = parts.clock.now()
             due = now + processor.declares.timeout + attempts.GRACE
@@ -109,12 +130,23 @@ async def send(parts: Parts, processor: Processor, attempt: Attempt, card: Card)
             attempt = sent
     except Unavailable as away:
         raise NotBegun(away) from away
+    if isinstance(card, Method):
+        return await machine.carry_out(processor, attempt, parts.clock, method=card.details, visit=visit)
     return await machine.carry_out(processor, attempt, parts.clock, use=card.use, verification_value=value)
+
+
+async def _value(parts: Parts, attempt: Attempt, card: Card) -> Secret | None:
+    if not card.waits_for_value:
+        return card.value
+    value = await parts.vault.take_verification_value(attempt.owner, card.use.entry_id)
+    if value is None:
+        raise NotBegun(InvalidToken())
+    return value
 
 
 async def drop_value(parts: Parts, attempt: Attempt) -> None:
     """Destroy the verification value of an attempt whose owner died before the call: nobody will need it (SEC-2)."""
     by = attempt.payment_id or attempt.customer_id or ""
     for token in await parts.db.read(store.spent, attempt.owner, by, attempt.created_at):
-        if token.has_verification_value:
+        if token.has_verification_value and token.entry_id is not None:
             await parts.vault.take_verification_value(attempt.owner, token.entry_id)

@@ -25,7 +25,7 @@ LIFE = DAY
 
 tokens = owned_table(
     "tokens",
-    sa.Column("entry_id", Text, nullable=False),
+    sa.Column("entry_id", Text),
     sa.Column("currency", Text),
     sa.Column("details", Json, nullable=False),
     sa.Column("email", Text),
@@ -36,6 +36,7 @@ tokens = owned_table(
     sa.Column("used_by", Text),
     sa.Column("adopted", Integer, nullable=False),
     sa.Column("swept_at", Time),
+    sa.Column("method", Json),
     owned_reference("entry_id", "vault_entries"),
     sa.Index(None, "expires_at"),
     partial_index("ix_tokens_used_by", "used_by", where="used_by IS NOT NULL"),
@@ -45,6 +46,7 @@ tokens = owned_table(
 class Token(msgspec.Struct, frozen=True):
     """A row of ``tokens``.
 
+    entry_id: the vault's entry of a card. method: the details of any other type, JSON.
     currency: the only one it may be spent in, or None. details: what the wire shows of it, JSON.
     used_by: the id of the payment or customer it was spent on. adopted: 1 once a customer keeps its details.
     swept_at: when they were given up to the sweep.
@@ -53,7 +55,7 @@ class Token(msgspec.Struct, frozen=True):
     merchant_id: str
     mode: str
     id: str
-    entry_id: str
+    entry_id: str | None
     currency: str | None
     details: str
     email: str | None
@@ -64,6 +66,7 @@ class Token(msgspec.Struct, frozen=True):
     used_by: str | None
     adopted: int
     swept_at: int | None
+    method: str | None = None
 
 
 _ADD = Statement(None, add(tokens))

@@ -9,6 +9,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
 
 from azukari.core.clock import EARLIEST, LATEST, parse_iso
 from azukari.core.money import CURRENCIES, MAX_AMOUNT
@@ -130,6 +131,32 @@ def _name(value: object) -> str:
 NAME = _name
 
 
+#: A scheme (RFC 3986, 3.1), then anything a browser takes as it is.
+_ADDRESS = re.compile(r"([a-z][a-z0-9+.\-]*):[!-~\u00a1-\ufffd]+", re.IGNORECASE)
+#: What browsers run, read or unpack themselves (RFC 8820 says nothing of them; their own lists do).
+_RUN = frozenset(
+    "javascript vbscript data blob file filesystem about view-source ws wss ftp chrome resource jar mailto tel".split()  # noqa: SIM905
+)
+
+
+def _return_url(value: object) -> str:
+    text = _text(value, 2_000)
+    match = _ADDRESS.fullmatch(text)
+    if match is None or "\\" in text or match[1].lower() in _RUN or looks_like_card_number(text):
+        raise Refused
+    if match[1].lower() in ("http", "https") and not _has_host(text):
+        raise Refused
+    return text
+
+
+def _has_host(text: str) -> bool:
+    try:
+        parts = urlsplit(text)
+        return bool(parts.hostname) and parts.username is None and (parts.port or 1) > 0
+    except ValueError:
+        return False
+
+
 def _currency(value: object) -> str:
     if not isinstance(value, str) or value not in CURRENCIES:
         raise Refused(code="invalid_currency")
@@ -214,6 +241,8 @@ LongText = Annotated[str, Reader(_long_text)]
 #: Short text about a person (a name, an address, a phone): no control characters, nothing that turns the reading
 #: direction, and no card number (SEC-18).
 Name = Annotated[str, Reader(_name)]
+#: Where a shopper's browser, or an app, goes in the end: http(s) or an app's own scheme, none that a browser runs.
+ReturnUrl = Annotated[str, Reader(_return_url)]
 #: One of ours, in capitals.
 Currency = Annotated[str, Reader(_currency)]
 #: At most 100 strings; numbers and booleans become text. ``""`` (also for null) means: remove the key.
