@@ -9,7 +9,19 @@ from azukari.core.clock import iso, iso_or_none
 from azukari.payments.refunds import NOT_CAPTURED, Refund
 from azukari.payments.store import Payment, Status
 from azukari.vault import Masked
-from azukari.web.bodies import COMMAS, Amount, Currency, Flag, LongText, Metadata, Name, PositiveAmount, ShortText, Tax
+from azukari.web.bodies import (
+    COMMAS,
+    Amount,
+    Currency,
+    Flag,
+    LongText,
+    Metadata,
+    Name,
+    PositiveAmount,
+    ReturnUrl,
+    ShortText,
+    Tax,
+)
 from azukari.web.lists import ListQuery
 
 #: The first version in which the part of a hold that was not captured no longer shows as a refund.
@@ -54,6 +66,7 @@ class PaymentCreate(msgspec.Struct, kw_only=True):
     description: LongText | None = None
     external_order_num: ShortText | None = None
     locale: Literal["ja", "en", "ko"] | None = None
+    return_url: ReturnUrl | None = None
     metadata: Metadata | None = None
     mcc: ShortText | None = None
     statement_descriptor: StatementDescriptor | None = None
@@ -67,8 +80,9 @@ class PaymentCreate(msgspec.Struct, kw_only=True):
 
 
 class PaymentUpdate(msgspec.Struct, kw_only=True):
-    """Only words can be changed."""
+    """Only words can be changed. ``payment_details``: one more prepaid card, while the payment is short of money."""
 
+    payment_details: object = None
     description: LongText | UnsetType | None = UNSET
     metadata: Metadata | None = None
 
@@ -85,6 +99,12 @@ class RefundCreate(msgspec.Struct, kw_only=True):
 
     amount: PositiveAmount | None = None
     description: LongText | None = None
+
+
+class Simulate(msgspec.Struct, kw_only=True):
+    """What becomes of a waiting payment."""
+
+    outcome: Literal["paid", "expired", "failed"]
 
 
 class Nothing(msgspec.Struct):
@@ -123,6 +143,8 @@ class More(msgspec.Struct, omit_defaults=True):
     mcc: str | None = None
     statement_descriptor: StatementDescriptor | None = None
     platform_details: PlatformDetails | None = None
+    #: Where its shopper goes in the end; never shown.
+    return_url: str | None = None
 
 
 class RefundOut(msgspec.Struct):

@@ -8,7 +8,7 @@ import asyncio
 import msgspec
 
 from azukari.core import log
-from azukari.core.clock import Clock
+from azukari.core.clock import HOUR, SECOND, Clock
 from azukari.core.secret import Secret
 from azukari.db import Owner
 from azukari.processors.attempts import GRACE, Attempt
@@ -71,6 +71,18 @@ def ask_again_at(processor: Processor, attempt: Attempt, now: int) -> int | None
     if processor.declares.can_look_up or processor.declares.can_void_by_ref:
         return max(now, (attempt.sent_at or now) + processor.declares.lookup_delay)
     return None
+
+
+#: One that waits is asked after, the oftener the younger it is.
+LEAST_PAUSE, LONGEST_PAUSE = 15 * SECOND, HOUR
+
+
+def look_again_at(attempt: Attempt, deadline: int | None, now: int) -> int:
+    """When the resolver asks after one that waits: when its deadline is over at the latest."""
+    pause = min(max(LEAST_PAUSE, (now - attempt.created_at) // 4), LONGEST_PAUSE)
+    if deadline is not None and deadline > now:
+        return min(now + pause, deadline + SECOND)
+    return now + pause
 
 
 async def settle(processor: Processor, attempt: Attempt, now: int) -> Outcome:

@@ -10,6 +10,7 @@ from azukari.core.ids import Ids
 from azukari.db import Owner
 from azukari.processors.base import Processor
 from azukari.processors.methods import CREDIT_CARD
+from azukari.processors.simulator.processor import Simulator
 from azukari.vault import Vault
 
 GROUP = "azukari.processors"
@@ -42,6 +43,13 @@ class Processors:
             if name != SIMULATOR and processor.declares.takes(type):
                 return processor
         raise NoProcessor
+
+    @property
+    def simulator(self) -> Simulator:
+        """The one of test keys, for those who play its shoppers."""
+        found = self._by_name[SIMULATOR]
+        assert isinstance(found, Simulator)
+        return found
 
     def named(self, name: str) -> Processor | None:
         """The one that took an earlier attempt, should it still be set up."""

@@ -107,6 +107,6 @@ async def _visit(tx: Tx, vault: Vault, pages: Pages, token_id: str, state: str) 
     if token is None or not pages.admits(token, state):
         return None
     try:
-        return _Visit(token, (await vault.find(tx, token.owner, token.entry_id)).masked)
+        return _Visit(token, (await vault.find(tx, token.owner, token.entry_id or "")).masked)
     except EntryGone:
         return None

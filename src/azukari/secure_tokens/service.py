@@ -10,13 +10,14 @@ from azukari.customers import store as customers
 from azukari.db import Owner, Tx, directory
 from azukari.processors.attempts import GRACE
 from azukari.processors.base import AuthOrder, AuthResult, Processor
+from azukari.processors.methods import CREDIT_CARD
 from azukari.secure_tokens import outcomes
 from azukari.secure_tokens.errors import NothingToVerify, TwoSources, UnsupportedCardBrand
 from azukari.secure_tokens.pages import KIND, Pages
 from azukari.secure_tokens.schemas import SecureTokenCreate, SecureTokenOut
 from azukari.tokens import given as tokens
 from azukari.tokens import store
-from azukari.tokens.given import Given
+from azukari.tokens.given import Card, Given
 from azukari.tokens.store import Token
 from azukari.vault import EntryGone, Masked, PaymentDetails, SealedEntry, Use, Vault
 from azukari.web import idempotency, screening
@@ -214,7 +215,7 @@ async def _look(tx: Tx, owner: Owner, vault: Vault, plan: _Plan) -> tuple[Token,
         return token, vault.borrow(owner, given)
     if given is not None:
         card = await tokens.look(tx, vault, owner, given, token.created_at, token.currency)
-        if card.token is None or card.token.verification is not None:
+        if not isinstance(card, Card) or card.token is None or card.token.verification is not None:
             raise InvalidToken
         changes = {"email": card.token.email, "has_verification_value": card.token.has_verification_value}
         return msgspec.structs.replace(token, entry_id=card.token.entry_id, **changes), card.use
@@ -225,5 +226,7 @@ async def _look(tx: Tx, owner: Owner, vault: Vault, plan: _Plan) -> tuple[Token,
         use = await vault.find(tx, owner, customer.entry_id)
     except EntryGone:
         raise NothingToVerify from None
+    if use.masked.type != CREDIT_CARD:
+        raise NothingToVerify
     # The customer keeps the card: no sweep of tokens may shred it.
     return msgspec.structs.replace(token, entry_id=customer.entry_id, email=customer.email, adopted=1), use

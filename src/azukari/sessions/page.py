@@ -15,6 +15,7 @@ from azukari.payments.outcomes import Shown
 from azukari.processors.base import NO_ORDERS, Consent, TestOrders
 from azukari.secure_tokens.pages import Pages
 from azukari.secure_tokens.schemas import SecureTokenOut
+from azukari.sessions import answering
 from azukari.sessions.looking import Looked, look
 from azukari.sessions.schemas import LineItem, SessionMethod, View, line_items_of, methods_of
 from azukari.sessions.store import Session
@@ -111,6 +112,8 @@ def _step(view: View, looked: Looked, now: int) -> tuple[Next, str | None]:
         return "done", None if session.return_url is None else view.way_back(session)
     if session.authenticating:
         return "resume", None
+    if looked.waiting is not None:
+        return "resume", answering.next_of(view, session, looked.payment)
     return "form", None
 
 

@@ -1,47 +1,39 @@
 """Paying a session: one try at a time, written down before it is made, and never made twice.
 
 A try is a payment of its own, or a check of the details where nothing is paid. The session's row is the place one try
-may hold; what comes of it is written to payment, customer and session in one unit.
+may hold; what comes of it is written to payment, customer and session in one unit (``recording``).
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import msgspec
 
 from azukari.core import log
 from azukari.core.errors import ApiError, Locked, Unavailable
-from azukari.db import Owner, Tx
-from azukari.payments import store as payments
+from azukari.db import Owner, Tx, directory
+from azukari.payments import charging, outcomes
 from azukari.payments.outcomes import Shown
-from azukari.payments.schemas import CardOut, More
-from azukari.payments.store import Payment
+from azukari.payments.schemas import PaymentCreate
 from azukari.processors import attempts, machine
 from azukari.processors.attempts import Attempt
-from azukari.processors.base import Consent, NotDone, Outcome
+from azukari.processors.base import Consent, NotDone, Outcome, Visit
 from azukari.processors.methods import CREDIT_CARD
-from azukari.processors.registry import Processors
-from azukari.sessions import authenticating, recording, store, tries
-from azukari.sessions.errors import Cancelled, Completed, CustomerGone, Expired, NotOffered, OrderNumTaken, TooManyTries
-from azukari.sessions.recording import Ending
-from azukari.sessions.schemas import (
-    PaymentData,
-    SessionMethod,
-    SessionPay,
-    View,
-    methods_of,
-    payment_data_of,
-)
+from azukari.sessions import answering, authenticating, recording, store, tries, waiting
+from azukari.sessions.errors import Cancelled, Completed, CustomerGone, Expired, NotOffered, TooManyTries
+from azukari.sessions.looking import waiting_of
+from azukari.sessions.schemas import PaymentData, SessionMethod, SessionPay, View, methods_of, payment_data_of
 from azukari.sessions.store import Session
 from azukari.sessions.tries import Try, Trying
+from azukari.sessions.waiting import StillWaiting
 from azukari.tokens import given as tokens
-from azukari.tokens.given import Card
+from azukari.tokens import store as token_store
+from azukari.tokens.given import Card, Given, Method
 from azukari.vault import PaymentDetails, SealedEntry, Vault
 from azukari.web import idempotency
 from azukari.web.answers import Answer, Replay
 from azukari.web.call import Call
 from azukari.web.idempotency import Claim, idempotent
-from azukari.wiring import Parts
 
 
 class FromPage(NamedTuple):
@@ -82,58 +74,119 @@ def view_of(call: Call) -> View:
 async def attempt(call: Call, session: Session, wanted: Try, *, authenticated: bool) -> Answer:
     """One try. authenticated: nobody need ask the shopper any more; else raises :class:`_Unauthenticated`."""
     await call.vault.ready(call.owner)
-    # The key of details that are to be kept is durable before they are.
-    sealed = None
-    if authenticated and session.keeps_details and isinstance(wanted.given, PaymentDetails):
-        sealed = await call.vault.seal(call.owner, wanted.given)
-    plan = _plan(call, wanted, sealed, authenticated)
+    plan = await _plan(call, session, wanted, authenticated)
     try:
         # Write down what we are about to do: a crash below leaves an attempt to settle.
-        ready = await call.db.write(begin, call.claim, call.owner, call.vault, session.id, plan)
+        ready = await _begin(call, session, plan)
     except (ApiError, Replay):
-        if sealed is not None:
-            await call.vault.shred(call.owner, sealed.id)
+        if plan.sealed is not None:
+            await call.vault.shred(call.owner, plan.sealed.id)
         raise
     # Move the money. No transaction is open: processors take seconds.
     outcome, refusal = await _send(call, ready)
     # Write down what happened, to payment, customer and session together.
-    return await _conclude(call.parts, ready, outcome, refusal)
+    return await _conclude(call, ready, outcome, refusal)
 
 
 @dataclass(frozen=True, slots=True)
 class _Plan:
     """A try before its session and its details have been looked at.
 
-    attempt: still without its kind, its amount, and who carries it out.
+    method: the session's entry for it; None: it has none. charge: None where nothing is paid.
     """
 
     attempt: Attempt
     wanted: Try
+    method: SessionMethod | None
+    charge: charging.Plan | None
+    visit: Visit
     sealed: SealedEntry | None
     authenticated: bool
     who: str
     view: View
-    processors: Processors
 
 
 @dataclass(frozen=True, slots=True)
 class _Ready:
-    """A try whose intent is durable: what the call needs. shown: None where nothing is paid."""
+    """A try whose intent is durable: what the call needs. charge: None where nothing is paid."""
 
     attempt: Attempt
-    card: Card
     session: Session
-    shown: Shown | None
     view: View
+    means: Card | Method
+    visit: Visit | None = None
+    charge: charging.Ready | None = None
+
+    @property
+    def shown(self) -> Shown | None:
+        return None if self.charge is None else Shown(self.charge.payment, [])
 
 
-def _plan(call: Call, wanted: Try, sealed: SealedEntry | None, authenticated: bool) -> _Plan:
-    planned = attempts.plan(
-        call.parts.ids, call.owner, None, "verify", 0, "", now=call.now, api_version=call.api_version,
-        state="prepared" if tokens.needs_two_steps(wanted.given) else "sent", payment_id=call.new_id(),
-        orders=call.orders.encoded(), idempotency_key=call.idempotency_key,
+async def _plan(call: Call, session: Session, wanted: Try, authenticated: bool) -> _Plan:
+    type = await _type_of(call, wanted.given)
+    method = find_offered(session, type)
+    # The key of details that are to be kept is durable before they are.
+    sealed = None
+    if authenticated and method and session.keeps_details and isinstance(wanted.given, PaymentDetails):
+        sealed = await call.vault.seal(call.owner, wanted.given)
+    settings = await call.parts.settings_of(call.owner)
+    charge = None
+    if session.kind != "customer" and method is not None:
+        charge = await _charge(call, session, wanted, method)
+    planned = _ordered(session, _check(call, session, wanted, type) if charge is None else charge.attempt)
+    visit = Visit(
+        f"{call.parts.settings.base_url}/return/{planned.ref}", wanted.locale or session.locale, settings.name,
+        session.keeps_details,
     )  # fmt: skip
-    return _Plan(planned, wanted, sealed, authenticated, call.key.id, view_of(call), call.parts.processors)
+    if charge is not None:
+        charge = replace(charge, attempt=planned, visit=visit)
+    return _Plan(planned, wanted, method, charge, visit, sealed, authenticated, call.key.id, view_of(call))
+
+
+async def _type_of(call: Call, given: Given) -> str:
+    """Of payment details; a token that is not there is found out about later."""
+    if not isinstance(given, str):
+        return given.type
+    token = await call.db.read(token_store.find, call.owner, given)
+    return CREDIT_CARD if token is None or token.method is None else tokens.method_of(token).type
+
+
+def _check(call: Call, session: Session, wanted: Try, type: str) -> Attempt:
+    """The attempt of a try that pays nothing: a card is checked, a wallet's shopper asked to agree."""
+    return attempts.plan(
+        call.parts.ids, call.owner, call.parts.processors.pick(call.owner, type),
+        "verify" if type == CREDIT_CARD else "agree", 0, session.currency, now=call.now,
+        api_version=call.api_version, customer_id=session.customer_id,
+        state="prepared" if tokens.needs_two_steps(wanted.given) else "sent", orders=call.orders.encoded(),
+        idempotency_key=call.idempotency_key, method=None if type == CREDIT_CARD else type, session_id=session.id,
+    )  # fmt: skip
+
+
+def _ordered(session: Session, planned: Attempt) -> Attempt:
+    """With what every test try of the session ends in."""
+    if session.scenario is None:
+        return planned
+    ordered = msgspec.structs.replace(machine.orders_of(planned), scenario=session.scenario)
+    return msgspec.structs.replace(planned, orders=ordered.encoded())
+
+
+async def _charge(call: Call, session: Session, wanted: Try, method: SessionMethod) -> charging.Plan:
+    """The charge of a try: what the session says, in the method's own currency and with its own fee."""
+    data = PaymentData() if session.payment_data is None else payment_data_of(session.payment_data)
+    order = PaymentCreate(
+        amount=method.amount or 0, currency=method.currency or session.currency,
+        capture=(wanted.capture or data.capture) != "manual", external_order_num=session.order_num, mcc=data.mcc,
+        statement_descriptor=data.statement_descriptor, platform_details=data.platform_details,
+    )  # fmt: skip
+    planned = await charging.plan(
+        call, order, given=wanted.given, session_id=session.id, store=session.keeps_details
+    )  # fmt: skip
+    payment = msgspec.structs.replace(
+        planned.payment, metadata=session.metadata, customer_id=session.customer_id,
+        locale=wanted.locale or session.locale,
+    )  # fmt: skip
+    # What looks like a card number in them was noted when the session was made.
+    return replace(planned, payment=payment, fees={method.type: method.customer_fee or 0}, suspicious=False)
 
 
 def refuse(session: Session, now: int) -> None:
@@ -148,59 +201,79 @@ def refuse(session: Session, now: int) -> None:
         raise TooManyTries
 
 
+async def _begin(call: Call, session: Session, plan: _Plan) -> _Ready:
+    """T1; a try that waits for its shopper elsewhere makes way."""
+    try:
+        return await call.db.write(begin, call.claim, call.owner, call.vault, session.id, plan)
+    except StillWaiting:
+        await waiting.end(call, session.id)
+    return await call.db.write(begin, call.claim, call.owner, call.vault, session.id, plan)
+
+
 @idempotent
 async def begin(
     tx: Tx, claim: Claim | None, owner: Owner, vault: Vault, session_id: str, plan: _Plan
 ) -> _Ready:  # fmt: skip
     """T1: write down a try before it is made, and take the session's one place for it."""
-    now = plan.attempt.created_at
     session = await store.get(tx, owner, session_id)
-    refuse(session, now)
-    card = await _look(tx, vault, session, plan)
-    method = offered(session, card.use.masked.type)
-    attempt = _attempt(plan, session, method)
-    shown = None if session.kind == "customer" else Shown(_payment(plan, session, method, card, attempt), [])
-    if session.order_num is not None and await payments.order_num_taken(tx, owner, session.order_num):
-        raise OrderNumTaken
+    ready = await _look(tx, vault, session, plan)
+    shown = ready.shown
     await idempotency.take(
-        tx, owner, claim, None if shown is None else lambda: recording.pending(plan.view, session, shown)
+        tx, owner, claim, None if shown is None else lambda: answering.pending(plan.view, session, shown)
     )  # fmt: skip
     if not await store.hold(
-        tx, owner, session_id, attempt.id, payment_id=attempt.payment_id, trying=_trying(plan, card).encoded(),
-        consent=tries.encoded(plan.wanted.consent), now=now,
+        tx, owner, session_id, ready.attempt.id, payment_id=ready.attempt.payment_id,
+        trying=_trying(session, plan, ready).encoded(), consent=tries.encoded(plan.wanted.consent),
+        now=plan.attempt.created_at,
     ):  # fmt: skip
         raise Locked  # somebody else was faster by a moment
-    if shown is not None and not await payments.save(tx, shown.payment):
-        raise OrderNumTaken
-    await attempts.begin(tx, attempt)
+    if plan.charge is not None and ready.charge is not None:
+        await charging.begin(tx, vault, plan.charge, ready.charge)
+    else:
+        await _begin_check(tx, vault, plan, ready)
     if plan.sealed is not None:
-        await vault.add(tx, owner, plan.sealed, now)
-    await tokens.spend(
-        tx, vault, owner, card, by=attempt.payment_id or attempt.customer_id or "",
-        why="verify" if shown is None else "charge", who=plan.who, now=now, audit_id=attempt.id,
-    )  # fmt: skip
-    return _Ready(attempt, card, session, shown, plan.view)
+        await vault.add(tx, owner, plan.sealed, plan.attempt.created_at)
+    return ready
 
 
-async def _look(tx: Tx, vault: Vault, session: Session, plan: _Plan) -> Card:
-    """The details to be tried. Reads only."""
-    given, now = plan.wanted.given, plan.attempt.created_at
+async def _look(tx: Tx, vault: Vault, session: Session, plan: _Plan) -> _Ready:
+    """The reads of T1. Raises what :func:`pay` does, and StillWaiting."""
+    now = plan.attempt.created_at
+    refuse(session, now)
+    if await waiting_of(tx, session) is not None:
+        raise StillWaiting
+    if plan.method is None:
+        raise NotOffered
+    if isinstance(plan.wanted.given, PaymentDetails) and not plan.authenticated:
+        raise _Unauthenticated
     if session.keeps_details and await recording.customer_of(tx, session) is None:
         raise CustomerGone
-    if isinstance(given, PaymentDetails) and not plan.authenticated:
-        offered(session, given.type)
-        raise _Unauthenticated
-    # A secure token is good for one amount, and it is always about a card.
-    cards = find_offered(session, CREDIT_CARD)
-    total = None if session.kind == "customer" or cards is None else total_of(cards)
-    return await tokens.look(tx, vault, session.owner, given, now, session.currency, total=total)
+    if plan.charge is not None:
+        charge = await charging.look(tx, session.owner, vault, plan.charge)
+        return _Ready(charge.attempt, session, plan.view, charge.means, charge.visit, charge)
+    means = await tokens.look(tx, vault, session.owner, plan.wanted.given, now, session.currency)
+    visit = plan.visit if isinstance(means, Method) else None
+    return _Ready(plan.attempt, session, plan.view, means, visit)
 
 
-def _trying(plan: _Plan, card: Card) -> Trying:
-    entry_id = plan.sealed.id if plan.sealed else card.use.entry_id or None
-    return Trying(
-        secret=plan.view.secret, entry_id=entry_id, token_id=card.token.id if card.token else None, email=card.email
-    )
+async def _begin_check(tx: Tx, vault: Vault, plan: _Plan, ready: _Ready) -> None:
+    planned = ready.attempt
+    await attempts.begin(tx, planned)
+    await tokens.spend(
+        tx, vault, planned.owner, ready.means, by=planned.customer_id or "", why="verify", who=plan.who,
+        now=planned.created_at, audit_id=planned.id,
+    )  # fmt: skip
+    if ready.visit is not None:
+        await directory.publish(tx, planned.owner, planned.ref, "attempt")
+
+
+def _trying(session: Session, plan: _Plan, ready: _Ready) -> Trying:
+    trying = Trying(secret=plan.view.secret, email=ready.means.email)
+    if not session.keeps_details or not isinstance(ready.means, Card):
+        return trying
+    token = ready.means.token
+    entry_id = plan.sealed.id if plan.sealed else ready.means.use.entry_id or None
+    return msgspec.structs.replace(trying, entry_id=entry_id, token_id=None if token is None else token.id)
 
 
 def find_offered(session: Session, type: str) -> SessionMethod | None:
@@ -216,78 +289,29 @@ def offered(session: Session, type: str) -> SessionMethod:
     return method
 
 
-def total_of(method: SessionMethod) -> int:
-    """What is paid, the method's fee included; 0 where nothing is."""
-    return (method.amount or 0) + (method.customer_fee or 0)
-
-
-def _attempt(plan: _Plan, session: Session, method: SessionMethod) -> Attempt:
-    """The try's attempt, with what the session says. Raises NoProcessor."""
-    ordered = machine.orders_of(plan.attempt)
-    if session.scenario is not None:
-        ordered = msgspec.structs.replace(ordered, scenario=session.scenario)
-    attempt = msgspec.structs.replace(
-        attempts.assign(plan.attempt, plan.processors.pick(session.owner, method.type)),
-        orders=ordered.encoded(), session_id=session.id, currency=method.currency or session.currency,
-    )  # fmt: skip
-    if session.kind == "customer":
-        return msgspec.structs.replace(attempt, kind="verify", payment_id=None, customer_id=session.customer_id)
-    held = (plan.wanted.capture or _data(session).capture) == "manual"
-    return msgspec.structs.replace(attempt, kind="authorize" if held else "sale", amount=total_of(method))
-
-
-def _data(session: Session) -> PaymentData:
-    return PaymentData() if session.payment_data is None else payment_data_of(session.payment_data)
-
-
-def _payment(plan: _Plan, session: Session, method: SessionMethod, card: Card, attempt: Attempt) -> Payment:
-    data, fee = _data(session), method.customer_fee or 0
-    names = plan.wanted.given if isinstance(plan.wanted.given, PaymentDetails) else None
-    more = More(
-        customer_family_name=names.family_name if names else None,
-        customer_given_name=names.given_name if names else None, mcc=data.mcc,
-        statement_descriptor=data.statement_descriptor, platform_details=data.platform_details,
-    )  # fmt: skip
-    return Payment(
-        merchant_id=session.merchant_id, mode=session.mode, id=attempt.payment_id or "", status="pending",
-        amount=attempt.amount - fee, tax=0, fee=fee, total=attempt.amount, currency=attempt.currency,
-        amount_captured=0, amount_refunded=0, amount_reserved=0, customer_id=session.customer_id,
-        session_id=session.id, details=msgspec.json.encode(CardOut.of(card.use.masked, card.email)).decode(),
-        description=None, external_order_num=session.order_num, metadata=session.metadata,
-        locale=plan.wanted.locale or session.locale,
-        more=None if more == More() else msgspec.json.encode(more).decode(), processor=attempt.processor,
-        processor_ref=None, active_attempt=attempt.id, version=1, deadline=None, captured_at=None,
-        created_at=attempt.created_at,
-    )  # fmt: skip
-
-
 async def _send(call: Call, ready: _Ready) -> tuple[Outcome, ApiError | None]:
+    if ready.charge is not None:
+        return await charging.send(call.parts, ready.charge)
     processor = call.parts.processors.named(ready.attempt.processor)
     assert processor is not None  # the intent would not have been written
     try:
-        return await tokens.send(call.parts, processor, ready.attempt, ready.card), None
+        return await tokens.send(call.parts, processor, ready.attempt, ready.means, visit=ready.visit), None
     except tokens.NotBegun as ended:
         return NotDone(), ended.refusal
 
 
-async def _conclude(parts: Parts, ready: _Ready, outcome: Outcome, refusal: ApiError | None) -> Answer:
+async def _conclude(call: Call, ready: _Ready, outcome: Outcome, refusal: ApiError | None) -> Answer:
     """Write the outcome down. Should that fail, all we know for certain is that the try was begun."""
-    attempt, fault = ready.attempt, machine.orders_of(ready.attempt).fault or parts.settings.simulator_fault
+    parts, planned = call.parts, ready.attempt
+    fault = machine.orders_of(planned).fault or parts.settings.simulator_fault
     try:
-        answer = await _write(parts, ready, outcome, refusal)
+        answer = await outcomes.write_down(parts, planned, outcome, refusal, recording.write)
         if fault == "duplicate_reply":
-            answer = await _write(parts, ready, outcome, refusal)
+            answer = await outcomes.write_down(parts, planned, outcome, refusal, recording.write)
     except Unavailable:
-        log.warning("session.outcome_not_written", payment=attempt.payment_id, attempt=attempt.id)
-        return recording.pending(ready.view, ready.session, ready.shown)
+        log.warning("session.outcome_not_written", payment=planned.payment_id, attempt=planned.id)
+        return answering.pending(ready.view, ready.session, ready.shown)
     except Exception as error:
-        log.bug("session.outcome_not_written", error, payment=attempt.payment_id, attempt=attempt.id)
-        return recording.pending(ready.view, ready.session, ready.shown)
+        log.bug("session.outcome_not_written", error, payment=planned.payment_id, attempt=planned.id)
+        return answering.pending(ready.view, ready.session, ready.shown)
     return answer
-
-
-async def _write(parts: Parts, ready: _Ready, outcome: Outcome, refusal: ApiError | None) -> Answer:
-    processor, now = parts.processors.named(ready.attempt.processor), parts.clock.now()
-    again_at = None if processor is None else machine.ask_again_at(processor, ready.attempt, now)
-    ending = Ending((parts.ids.new(),), parts.ids.new(), now, again_at)
-    return await recording.finish(parts, ready.attempt, outcome, ready.view, ending, refusal)

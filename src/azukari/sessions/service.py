@@ -15,7 +15,7 @@ from azukari.payment_methods.offer import Offer, offers
 from azukari.payments import store as payments
 from azukari.processors.registry import NoProcessor
 from azukari.secure_tokens.pages import Pages
-from azukari.sessions import paying, store
+from azukari.sessions import paying, store, waiting
 from azukari.sessions.errors import CustomerGone, NoMethod, NotCancellable, OrderNumTaken, UnknownType
 from azukari.sessions.looking import Looked, look
 from azukari.sessions.schemas import PaymentData, SessionCreate, SessionMethod, SessionOut, View
@@ -54,11 +54,12 @@ async def create(call: Call, order: SessionCreate) -> Answer:
         metadata=metadata.merged("{}", order.metadata), payment_data=data.encoded() if data else None,
         order_num=data.external_order_num if data else None, scenario=call.orders.scenario,
         customer_id=None if order.mode == "payment" else order.customer_id or call.new_id(), payment_id=None,
-        secure_token_id=None, authenticating=0, active_attempt=None, trying=None, declines=0, consent=None,
+        secure_token_id=None, authenticating=0, active_attempt=None, waiting_attempt=None, trying=None, declines=0,
+        consent=None,
         open_until=call.now + order.expires_in_seconds * 1_000, expires_at=call.now + order.expires_in_seconds * 1_000,
         completed_at=None, cancelled_at=None, created_at=call.now,
     )  # fmt: skip
-    out = paying.view_of(call).session(Looked(session, None, None), settings.name, None, call.now)
+    out = paying.view_of(call).session(Looked(session), settings.name, None, call.now)
     plan = _Plan(session, _bare(call, order, session), call.new_id(), call.key.id, _suspicious(order), Answer.of(out))
     return await call.db.write(_save, call.claim, call.owner, call.vault, plan)
 
@@ -203,6 +204,7 @@ async def cancel(call: Call, session_id: str) -> Answer:
     Raises NotFound, NotCancellable, Locked (somebody is paying it this moment). Source: contract section 6.
     """
     settings = await call.parts.settings_of(call.owner)
+    await waiting.end(call, session_id)
     return await persevere(
         call.db, _cancel, call.claim, call.owner, session_id, paying.view_of(call), settings.name,
         Pages.of(call.parts), call.now,
@@ -217,7 +219,7 @@ async def _cancel(
     whole = await look(tx, owner, session_id)
     if whole.session.status != "pending":
         raise NotCancellable
-    if whole.session.active_attempt is not None:
+    if whole.session.active_attempt is not None or whole.waiting is not None:
         raise Locked
     await idempotency.take(tx, owner, claim, None)
     session = await store.cancel(tx, whole.session, now)

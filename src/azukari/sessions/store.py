@@ -48,6 +48,7 @@ sessions = owned_table(
     sa.Column("secure_token_id", Text),
     sa.Column("authenticating", Integer, nullable=False),
     sa.Column("active_attempt", Text),
+    sa.Column("waiting_attempt", Text),
     sa.Column("trying", Json),
     sa.Column("declines", Integer, nullable=False),
     sa.Column("consent", Json),
@@ -73,7 +74,8 @@ class Session(msgspec.Struct, frozen=True):
     good once it is completed. scenario: what every test try ends in.
     payment_id: of the latest try; without a foreign key, since it is written before its payment, in the same unit.
     secure_token_id: of the latest authentication. authenticating: 1 until the session has taken note of its outcome.
-    active_attempt: the one try in flight. trying: what its end needs beside the attempt, JSON.
+    active_attempt: the one try in flight. waiting_attempt: the latest one that waited for its shopper elsewhere;
+    whether it still does its own row says. trying: what the end of either needs beside the attempt, JSON.
     open_until: when the worker ends it; None once there is nothing to end.
     """
 
@@ -98,6 +100,7 @@ class Session(msgspec.Struct, frozen=True):
     secure_token_id: str | None
     authenticating: int
     active_attempt: str | None
+    waiting_attempt: str | None
     trying: str | None
     declines: int
     consent: str | None
@@ -130,7 +133,11 @@ _columns = sessions.c
 _this = (*owned(sessions), _columns.id == sa.bindparam("session", type_=Text))
 _open = _columns.status == "pending"
 _free = _columns.active_attempt.is_(None)
-_held = _columns.active_attempt == sa.bindparam("attempt", type_=Text)
+#: By the try in flight, or by the one that waits when there is none in flight.
+_held = sa.or_(
+    _columns.active_attempt == sa.bindparam("attempt", type_=Text),
+    sa.and_(_free, _columns.waiting_attempt == sa.bindparam("attempt", type_=Text)),
+)
 _at = sa.bindparam("at", type_=Time)
 
 _ADD = Statement(None, add_unless_there(sessions))
@@ -147,14 +154,26 @@ _HOLD = Statement(
         payment_id=sa.bindparam("new_payment", type_=Text),
         trying=sa.bindparam("new_trying", type_=Json),
         consent=sa.func.coalesce(sa.bindparam("new_consent", type_=Json), _columns.consent),
-        authenticating=0,
+        authenticating=0, waiting_attempt=None,
     ),
-)
+)  # fmt: skip
+_WAIT = Statement(
+    Session,
+    sa.update(sessions)
+    .where(*_this, _open, _columns.active_attempt == sa.bindparam("attempt", type_=Text))
+    .values(
+        active_attempt=None, waiting_attempt=sa.bindparam("attempt", type_=Text),
+        trying=sa.bindparam("new_trying", type_=Json),
+    )
+    .returning(*_columns),
+)  # fmt: skip
 _COMPLETE = Statement(
     Session,
     sa.update(sessions)
     .where(*_this, _open, _held)
-    .values(status="completed", completed_at=_at, active_attempt=None, trying=None, open_until=None)
+    .values(
+        status="completed", completed_at=_at, active_attempt=None, waiting_attempt=None, trying=None, open_until=None
+    )
     .returning(*_columns),
 )
 _LET_GO = Statement(
@@ -162,7 +181,8 @@ _LET_GO = Statement(
     sa.update(sessions)
     .where(*_this, _held)
     .values(
-        active_attempt=None, trying=None, declines=_columns.declines + sa.bindparam("declined", type_=Integer)
+        active_attempt=None, waiting_attempt=None, trying=None,
+        declines=_columns.declines + sa.bindparam("declined", type_=Integer),
     )
     .returning(*_columns),
 )  # fmt: skip
@@ -239,6 +259,11 @@ async def hold(
     return changed == 1
 
 
+async def wait(tx: Tx, owner: Owner, session_id: str, attempt_id: str, trying: str) -> Session | None:
+    """The try in flight waits for its shopper from now on; None: it does not hold the session."""
+    return await tx.one(_WAIT, owner, session=session_id, attempt=attempt_id, new_trying=trying)
+
+
 async def complete(tx: Tx, owner: Owner, session_id: str, attempt_id: str, now: int) -> Session | None:
     """``pending -> completed`` by the try that holds it; None: it does not hold it."""
     return await tx.one(_COMPLETE, owner, session=session_id, attempt=attempt_id, at=now)
@@ -273,6 +298,6 @@ async def over(tx: Tx, now: int, limit: int) -> list[Session]:
     return await tx.all(_OVER, None, at=now, limit=limit)
 
 
-async def close(tx: Tx, session: Session, now: int) -> None:
-    """Nothing is left to be done for an expired session: its order number is free again."""
-    await tx.run(_CLOSE, session.owner, session=session.id, at=now)
+async def close(tx: Tx, session: Session, now: int) -> bool:
+    """Nothing is left to be done for an expired session: its order number is free again; False: it has gone on."""
+    return await tx.run(_CLOSE, session.owner, session=session.id, at=now) == 1

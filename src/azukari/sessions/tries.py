@@ -24,7 +24,7 @@ class Trying(msgspec.Struct, frozen=True, omit_defaults=True):
     """What the end of a try needs beside its attempt, or what a try needs that begins after an authentication.
 
     secret: a secret key made it. entry_id: of the details to be kept; token_id: where they come from, if from there.
-    email: the shopper's. locale: of the payment.
+    email: the shopper's. locale: of the payment. redirect_url: of a page where the shopper decides.
     """
 
     secret: bool = False
@@ -32,6 +32,7 @@ class Trying(msgspec.Struct, frozen=True, omit_defaults=True):
     token_id: str | None = None
     email: str | None = None
     locale: str | None = None
+    redirect_url: str | None = None
 
     def encoded(self) -> str:
         """JSON, as the session keeps it."""

@@ -33,7 +33,7 @@ VERIFIED: tuple[Verification, ...] = ("OK", "SKIPPED")
 
 tokens = owned_table(
     "tokens",
-    sa.Column("entry_id", Text, nullable=False),
+    sa.Column("entry_id", Text),
     sa.Column("currency", Text),
     sa.Column("details", Json, nullable=False),
     sa.Column("email", Text),
@@ -56,6 +56,7 @@ tokens = owned_table(
     sa.Column("open_until", Time),
     sa.Column("idempotency_key", Text),
     sa.Column("made_for", Text),
+    sa.Column("method", Json),
     owned_reference("entry_id", "vault_entries"),
     sa.Index(None, "expires_at"),
     partial_index("ix_tokens_used_by", "used_by", where="used_by IS NOT NULL"),
@@ -67,6 +68,7 @@ tokens = owned_table(
 class Token(msgspec.Struct, frozen=True):
     """A row of ``tokens``.
 
+    entry_id: the vault's entry of a card. method: the details of any other type, JSON.
     currency: the only one it may be spent in, or None. details: what the wire shows of it, JSON.
     used_by: the id of the payment or customer it was spent on. adopted: 1 once a customer keeps its details.
     swept_at: when they were given up to the sweep.
@@ -80,7 +82,7 @@ class Token(msgspec.Struct, frozen=True):
     merchant_id: str
     mode: str
     id: str
-    entry_id: str
+    entry_id: str | None
     currency: str | None
     details: str
     email: str | None
@@ -103,6 +105,7 @@ class Token(msgspec.Struct, frozen=True):
     open_until: int | None = None
     idempotency_key: str | None = None
     made_for: str | None = None
+    method: str | None = None
 
     @property
     def owner(self) -> Owner:

@@ -13,15 +13,6 @@ TEXT = sa.Text().with_variant(sa.Text(collation="C"), "postgresql")
 
 
 def upgrade() -> None:
-    op.add_column("attempts", sa.Column("method", TEXT))
-    op.add_column("attempts", sa.Column("session_id", TEXT))
-    op.create_index(
-        "ix_attempts_ref",
-        "attempts",
-        ["ref"],
-        sqlite_where=sa.text("method IS NOT NULL"),
-        postgresql_where=sa.text("method IS NOT NULL"),
-    )
     op.create_table(
         "sessions",
         sa.Column("merchant_id", TEXT, nullable=False),
@@ -45,6 +36,7 @@ def upgrade() -> None:
         sa.Column("secure_token_id", TEXT),
         sa.Column("authenticating", sa.BigInteger(), nullable=False),
         sa.Column("active_attempt", TEXT),
+        sa.Column("waiting_attempt", TEXT),
         sa.Column("trying", TEXT),
         sa.Column("declines", sa.BigInteger(), nullable=False),
         sa.Column("consent", TEXT),

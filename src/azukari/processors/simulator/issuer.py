@@ -17,7 +17,8 @@ import msgspec
 
 from azukari.core.clock import Clock
 from azukari.processors.base import NO_ORDERS, TestOrders
-from azukari.processors.simulator.bank import SLOW, Card
+from azukari.processors.simulator.bank import SLOW
+from azukari.processors.simulator.orders import CardOrder
 from azukari.processors.three_ds import ThreeDs
 from azukari.vault import Filled, NotSent, Reply, Unknown
 
@@ -65,7 +66,7 @@ class IssuerOrder(msgspec.Struct):
     amount: int
     currency: str
     brand: str
-    card: Card
+    card: CardOrder
     orders: TestOrders = NO_ORDERS
 
 
