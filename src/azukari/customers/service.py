@@ -1,5 +1,6 @@
 """Keeping payment details: a card is checked with its processor before a customer has it."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import msgspec
@@ -15,7 +16,7 @@ from azukari.processors import attempts
 from azukari.processors.attempts import Attempt
 from azukari.processors.base import Approved, Credential, DeclinedBy, NotDone, Outcome
 from azukari.processors.declines import Declined, NoAnswer, NotSentAnswer
-from azukari.processors.methods import CREDIT_CARD, MethodDetails
+from azukari.processors.methods import CREDIT_CARD, METHODS, MethodDetails
 from azukari.tokens import given as tokens
 from azukari.tokens import store as token_store
 from azukari.tokens.given import Card, Given
@@ -107,6 +108,9 @@ class _Stored:
 
 
 async def _check_and_store(call: Call, order: CustomerWrite, customer: Customer, *, new: bool) -> _Stored:
+    # Before the details are read: whatever else is missing, they would not be kept.
+    if isinstance(order.payment_details, Mapping) and order.payment_details.get("type") in METHODS:
+        raise NotKept
     details = tokens.read(order.payment_details, call.now)
     if isinstance(details, MethodDetails):
         raise NotKept
