@@ -188,6 +188,70 @@ def test_live_keys_are_refused_while_the_key_file_lies_beside_the_data(data: Pat
 # Merchants and keys
 
 
+def test_a_merchants_settings_are_set_shown_and_unset(settings: Settings, tmp_path: Path) -> None:
+    where = of(settings)
+
+    def run(*words: str | Path) -> Any:
+        said = done(*words, *where, "--json")
+        assert said.count("\n") == 1
+        return json.loads(said)
+
+    merchant = run("merchants", "list")[0]["id"]
+    fresh = run("merchants", "show", merchant)
+    assert (fresh["id"], fresh["name"], fresh["currency"]) == (merchant, "Test shop", "JPY")
+    logo = tmp_path / "logo.png"
+    logo.write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(30))
+
+    changed = run(
+        "merchants", "set", merchant, "--name", "サンプル茶舗", "--logo", logo, "--accent", "#1f5a4e",
+        "--support", "help@shop.example", "--payment-types", "JPY=credit_card, konbini,paypay",
+        "--payment-types", "USD=credit_card,konbini", "--rate", "USD=150.2", "--fee", "konbini=200",
+        "--fee", "paypay=0", "--languages", "ja,en", "--origin", "https://shop.example", "--origin", "https://two.example",
+        "--legal-url", "https://shop.example/legal", "--legal-text", "販売者 サンプル", "--bank-fee",
+        "--privacy-url", "https://shop.example/privacy", "--currency", "USD",
+    )  # fmt: skip
+
+    assert changed == run("merchants", "show", merchant)
+    assert changed["payment_types"] == {"JPY": ["credit_card", "konbini", "paypay"], "USD": ["credit_card", "konbini"]}
+    assert changed["logo"].startswith("data:image/png;base64,")
+    assert (changed["fees"], changed["rates"]) == ({"konbini": 200, "paypay": 0}, {"USD": "150.2"})
+    assert changed["bank_fee"] is True
+    shown = done("merchants", "show", merchant, *where)
+    assert "image/png, 38 bytes" in shown
+    assert "JPY=credit_card, konbini, paypay; USD=credit_card, konbini" in shown
+    assert "base64" not in shown
+    assert run("merchants", "set", merchant, "--no-bank-fee")["bank_fee"] is False
+    every = (
+        "name", "logo", "accent", "support", "payment-types", "fee", "rate", "languages", "origin", "currency",
+        "legal-url", "legal-text", "privacy-url", "bank-fee",
+    )  # fmt: skip
+    assert run("merchants", "set", merchant, *(word for each in every for word in ("--unset", each))) == fresh
+
+
+def test_a_bad_setting_gets_a_sentence(data: Path) -> None:
+    done("init", "--data", data)
+    merchant = json.loads(done("merchants", "list", "--data", data, "--json"))[0]["id"]
+    for words, sentence in (
+        (("--accent", "#7cc9b4"), "darker"),
+        (("--fee", "convenience=190"), "credit_card, konbini"),
+        (("--payment-types", "credit_card"), "JPY=credit_card"),
+        (("--payment-types", "USD=konbini"), "--rate USD="),
+        (("--logo", "/nowhere/logo.png"), "cannot be read"),
+        (("--unset", "logos"), "logo, accent"),
+    ):
+        ended = azukari("merchants", "set", merchant, *words, "--data", data)
+        assert ended.returncode == 1
+        assert sentence in ended.stderr
+        assert "Traceback" not in ended.stderr
+
+
+def test_the_settings_of_nobody_get_a_sentence(data: Path) -> None:
+    done("init", "--data", data)
+    for words in (("show", "nobody"), ("set", "nobody", "--name", "a")):
+        ended = azukari("merchants", *words, "--data", data)
+        assert (ended.returncode, "merchants list" in ended.stderr) == (1, True)
+
+
 async def test_merchants_and_keys_are_made_listed_rolled_and_revoked(settings: Settings) -> None:
     where = of(settings)
 

@@ -16,6 +16,7 @@ from azukari.core.config import Settings
 from azukari.customers import routes as customers
 from azukari.db import Announce, quiet
 from azukari.events import routes as events
+from azukari.payment_methods import routes as payment_methods
 from azukari.payments import routes as payments
 from azukari.tokens import routes as tokens
 from azukari.web import pages
@@ -26,12 +27,13 @@ from azukari.wiring import Parts
 
 API = "/api/v1"
 #: The busiest first.
-ROUTERS = (payments.router, customers.router, tokens.router, events.router)
+ROUTERS = (payments.router, customers.router, tokens.router, events.router, payment_methods.router)
 
 
 def routes(parts: Parts) -> list[BaseRoute]:
     """Every route of the server."""
-    return [*mount(API, ROUTERS, parts, Limiter(parts.clock)), *pages.routes(parts)]
+    shown = pages.for_shops(payment_methods.pictures(parts))
+    return [*mount(API, ROUTERS, parts, Limiter(parts.clock)), *pages.routes(parts), *shown]
 
 
 def asgi(parts: Parts) -> ASGIApp:

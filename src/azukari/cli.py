@@ -48,7 +48,7 @@ def _settings(data: Path | None, database: str | None, **more: Any) -> Settings:
 
 def _run(work: Callable[[], Awaitable[R]]) -> R:
     """Run a command's work; what a person can mend becomes a sentence and exit status 1."""
-    from azukari.core.errors import Unavailable
+    from azukari.core.errors import NotFound, Unavailable
     from azukari.db.open import Damaged
     from azukari.merchants.service import LiveKeysRefused
     from azukari.vault import VaultError
@@ -60,6 +60,8 @@ def _run(work: Callable[[], Awaitable[R]]) -> R:
         return asyncio.run(main())
     except (SettingError, Damaged) as error:
         _fail(str(error))
+    except NotFound:
+        _fail("There is no merchant with this id. `azukari merchants list` shows them.")
     except VaultError as error:
         _fail(f"The vault cannot be opened: {error}")
     except LiveKeysRefused:
@@ -197,6 +199,78 @@ def list_merchants(data: Data = None, database: DatabaseUrl = None, as_json: AsJ
 
     found = _with_parts(data, database, lambda parts: parts.db.read(store.list_merchants))
     _show(as_json, [{"id": each.id, "name": each.name, "created": _when(each.created_at)} for each in found])
+
+
+#: What each option of `merchants set` is called among the settings.
+_SETTINGS = {
+    "name": "name", "logo": "logo", "accent": "accent", "support": "support", "payment-types": "payment_types",
+    "fee": "fees", "rate": "rates", "languages": "languages", "origin": "origins", "currency": "currency",
+    "legal-url": "legal_url", "legal-text": "legal_text", "privacy-url": "privacy_url", "bank-fee": "bank_fee",
+}  # fmt: skip
+
+
+@merchants_app.command("set")
+def set_merchant(
+    merchant: str,
+    name: Annotated[str | None, typer.Option(help="What shoppers see.")] = None,
+    logo: Annotated[Path | None, typer.Option(help="A PNG, JPEG or WebP file of at most 16 KiB.")] = None,
+    accent: Annotated[str | None, typer.Option(help="The page's colour, like '#1f5a4e'.")] = None,
+    support: Annotated[str | None, typer.Option(help="Where shoppers ask: a mail address or a URL.")] = None,
+    payment_types: Annotated[
+        list[str] | None, typer.Option(help="By currency and in order: JPY=credit_card,konbini. Again for another.")
+    ] = None,
+    fee: Annotated[list[str] | None, typer.Option(help="On top, by type: konbini=190. Again for another.")] = None,
+    rate: Annotated[
+        list[str] | None, typer.Option(help="Yen for one of a currency: USD=150.2. Lets its orders be paid in yen.")
+    ] = None,
+    languages: Annotated[str | None, typer.Option(help="Of the page: some of ja,en,ko,zh.")] = None,
+    origin: Annotated[
+        list[str] | None, typer.Option(help="A shop that may embed our pages: https://shop.example. Again for more.")
+    ] = None,
+    currency: Annotated[str | None, typer.Option(help="Of orders that name none.")] = None,
+    legal_url: Annotated[str | None, typer.Option(help="The shop's legal notice.")] = None,
+    legal_text: Annotated[str | None, typer.Option(help="At most 400 characters under the total.")] = None,
+    privacy_url: Annotated[str | None, typer.Option(help="The shop's privacy notice.")] = None,
+    bank_fee: Annotated[
+        bool | None, typer.Option("--bank-fee/--no-bank-fee", help="Shoppers pay the fee of a bank transfer.")
+    ] = None,
+    unset: Annotated[
+        list[str] | None, typer.Option(help="Put a setting back to its default, by its option's name.")
+    ] = None,
+    data: Data = None,
+    database: DatabaseUrl = None,
+    as_json: AsJson = False,
+) -> None:
+    """Change how a merchant's page looks and what it offers. Servers know within a second."""
+    from azukari.merchants import settings
+    from azukari.payment_methods import offer
+
+    try:
+        values = {
+            "name": name, "logo": _picture(logo), "accent": accent, "support": support,
+            "payment_types": _pairs(payment_types, "--payment-types", "JPY=credit_card,konbini", lists=True),
+            "fees": _pairs(fee, "--fee", "konbini=190"), "rates": _pairs(rate, "--rate", "USD=150.2"),
+            "languages": None if languages is None else languages.split(","), "origins": origin or None,
+            "currency": currency, "legal_url": legal_url, "legal_text": legal_text, "privacy_url": privacy_url,
+            "bank_fee": bank_fee,
+        }  # fmt: skip
+    except SettingError as error:
+        _fail(str(error))
+    if not set(unset or ()) <= set(_SETTINGS):
+        _fail(f"--unset takes {', '.join(_SETTINGS)}.")
+    given = {each: value for each, value in values.items() if value is not None}
+    back = [_SETTINGS[each] for each in unset or ()]
+    changed = _with_parts(data, database, lambda parts: settings.change(parts.db, merchant, given, back, offer.check))
+    _show_settings(as_json, merchant, changed)
+
+
+@merchants_app.command("show")
+def show_merchant(merchant: str, data: Data = None, database: DatabaseUrl = None, as_json: AsJson = False) -> None:
+    """A merchant's settings, our defaults among them."""
+    from azukari.merchants import settings
+
+    found = _with_parts(data, database, lambda parts: parts.db.read(settings.settings_of, merchant))
+    _show_settings(as_json, merchant, found)
 
 
 @keys_app.command("create")
@@ -341,6 +415,52 @@ def _show(as_json: bool, rows: list[dict[str, Any]]) -> None:
     for row in rows:
         table.add_row(*("" if value is None else str(value) for value in row.values()))
     Console().print(table)
+
+
+def _show_settings(as_json: bool, merchant: str, found: Any) -> None:
+    import msgspec
+
+    values: dict[str, Any] = {"id": merchant, **msgspec.to_builtins(found)}
+    if as_json:
+        _print_json(values)
+        return
+    if values["logo"]:
+        media_type, _, text = values["logo"].removeprefix("data:").partition(";base64,")
+        values["logo"] = f"{media_type}, {len(text) * 3 // 4 - text.count('=')} bytes"
+    _show(False, [{"setting": name, "value": _in_words(value)} for name, value in values.items()])
+
+
+def _in_words(value: Any) -> str:
+    match value:
+        case None:
+            return "-"
+        case dict() | list() if not value:
+            return "-"
+        case dict():
+            return "; ".join(f"{name}={_in_words(each)}" for name, each in value.items())
+        case list():
+            return ", ".join(value)
+        case bool():
+            return "yes" if value else "no"
+    return str(value)
+
+
+def _pairs(given: list[str] | None, option: str, example: str, *, lists: bool = False) -> dict[str, Any] | None:
+    """The values of an option that is ``NAME=VALUE``. Raises SettingError."""
+    pairs: dict[str, Any] = {}
+    for each in given or ():
+        name, equals, value = each.partition("=")
+        if not equals:
+            raise SettingError(f"{option} must look like {example}.")
+        pairs[name.strip()] = [word.strip() for word in value.split(",") if word.strip()] if lists else value.strip()
+    return pairs or None
+
+
+def _picture(file: Path | None) -> bytes | None:
+    try:
+        return None if file is None else file.read_bytes()
+    except OSError as error:
+        raise SettingError(f"The logo cannot be read: {error.strerror}.") from None
 
 
 def _when(moment: int | None) -> str | None:

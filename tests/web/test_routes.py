@@ -35,8 +35,8 @@ def test_the_description_lists_exactly_what_is_served() -> None:
     assert served == {(endpoint.method, endpoint.path) for endpoint in ENDPOINTS}
 
 
-def test_only_tokens_are_for_browsers() -> None:
-    assert {"/tokens"} == FOR_BROWSERS
+def test_what_is_for_browsers_is_known_by_name() -> None:
+    assert {"/tokens", "/payment_methods"} == FOR_BROWSERS
 
 
 async def test_a_preflight_is_answered_where_browsers_call_and_nowhere_else(house: House) -> None:

@@ -7,7 +7,7 @@ import base64
 import re
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
-from typing import Any, get_type_hints
+from typing import Any
 from urllib.parse import SplitResult, urlsplit
 
 import msgspec
@@ -71,7 +71,7 @@ class MerchantSettings(msgspec.Struct, frozen=True, kw_only=True):
 
 #: Settings that hold one value per currency or type: setting one of them leaves the others.
 _BY_NAME = ("payment_types", "fees", "rates")
-NAMES = tuple(get_type_hints(MerchantSettings))
+Check = Callable[[MerchantSettings], None]
 
 
 async def settings_of(tx: Tx, merchant_id: str) -> MerchantSettings:
@@ -81,22 +81,27 @@ async def settings_of(tx: Tx, merchant_id: str) -> MerchantSettings:
 
 
 async def change(
-    db: Database, merchant_id: str, values: Mapping[str, Any], unset: Iterable[str] = ()
+    db: Database, merchant_id: str, values: Mapping[str, Any], unset: Iterable[str], check: Check
 ) -> MerchantSettings:
-    """Set some settings and put others back to their defaults.
+    """Put some settings back to their defaults, and set others.
 
-    values: checked, as :func:`checked` gives them. Raises NotFound.
+    check: raises SettingError where the settings do not go together. Raises NotFound, and SettingError with a sentence
+    that says what would be right.
     """
-    return await persevere(db, _change, merchant_id, values, frozenset(unset))
+    good = {name: _CHECKS[name](value) for name, value in values.items()}
+    return await persevere(db, _change, merchant_id, good, frozenset(unset), check)
 
 
-async def _change(tx: Tx, merchant_id: str, values: Mapping[str, Any], unset: frozenset[str]) -> MerchantSettings:
+async def _change(
+    tx: Tx, merchant_id: str, values: Mapping[str, Any], unset: frozenset[str], check: Check
+) -> MerchantSettings:
     merchant = await store.get_merchant(tx, merchant_id)
     kept: dict[str, Any] = msgspec.json.decode(merchant.settings)
     kept = {name: value for name, value in kept.items() if name not in unset}
     before = msgspec.convert(kept, MerchantSettings)
     for name, value in values.items():
         kept[name] = {**getattr(before, name), **value} if name in _BY_NAME else value
+    check(msgspec.convert(kept, MerchantSettings))
     text = msgspec.json.encode(kept).decode()
     await store.keep_settings(tx, merchant, text)
     return _read(msgspec.structs.replace(merchant, settings=text))
@@ -105,11 +110,6 @@ async def _change(tx: Tx, merchant_id: str, values: Mapping[str, Any], unset: fr
 def _read(merchant: store.Merchant) -> MerchantSettings:
     found = msgspec.json.decode(merchant.settings, type=MerchantSettings)
     return found if found.name else msgspec.structs.replace(found, name=merchant.name)
-
-
-def checked(values: Mapping[str, Any]) -> dict[str, Any]:
-    """The values as they are stored. Raises SettingError with a sentence that says what would be right."""
-    return {name: _CHECKS[name](value) for name, value in values.items()}
 
 
 def logo_of(picture: bytes) -> str:
@@ -237,11 +237,17 @@ def _currency(value: str) -> str:
 
 
 def _rates(value: Mapping[str, str]) -> dict[str, str]:
+    """As JSON writes numbers."""
     chosen = {_currency(currency): rate.strip() for currency, rate in value.items()}
     for currency, rate in chosen.items():
         if currency == "JPY" or not _RATE.fullmatch(rate) or not rate.strip("0."):
             raise SettingError("A rate is yen for one of another currency, with six decimals at most, like USD=150.2.")
-    return chosen
+    return {currency: _plain(rate) for currency, rate in chosen.items()}
+
+
+def _plain(number: str) -> str:
+    whole, _, part = number.partition(".")
+    return f"{int(whole)}.{part}".rstrip("0").rstrip(".") if part else str(int(whole))
 
 
 _CHECKS: Mapping[str, Callable[[Any], Any]] = {

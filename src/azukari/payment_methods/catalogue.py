@@ -76,9 +76,9 @@ SUBTYPES = ("visa", "master", "jcb", "american_express", "diners_club", "discove
 _STORES = (
     Store("seven-eleven", Names("セブン-イレブン", "7-Eleven", "세븐일레븐", "7-Eleven"), True),
     Store("family-mart", Names("ファミリーマート", "Family Mart", "패밀리마트", "全家 FamilyMart"), True),
-    Store("lawson", Names("ローソン", "Lawson", "로손", "罗森 Lawson"), True),
-    Store("ministop", Names("ミニストップ", "Ministop", "미니스톱", "Ministop"), True),
-    Store("seicomart", Names("セイコーマート", "Seicomart", "세이코마트", "Seicomart"), True),
+    Store("lawson", Names("ローソン", "Lawson", "로손", "罗森 Lawson"), False),
+    Store("ministop", Names("ミニストップ", "Ministop", "미니스톱", "Ministop"), False),
+    Store("seicomart", Names("セイコーマート", "Seicomart", "세이코마트", "Seicomart"), False),
     Store("daily-yamazaki", Names("デイリーヤマザキ", "Daily Yamazaki", "데일리 야마자키", "Daily Yamazaki"), False),
 )
 #: By slug, in the order they are shown.

@@ -1,0 +1,169 @@
+"""Merchants' settings: defaults that are right for a new merchant, values that are checked, changes seen at once."""
+
+import asyncio
+import base64
+from typing import Any
+
+import pytest
+
+from azukari.core.config import SettingError
+from azukari.core.errors import NotFound
+from azukari.core.money import CURRENCIES
+from azukari.db import Owner, directory
+from azukari.merchants import settings, store
+from azukari.merchants.service import REMEMBERED_MS
+from azukari.merchants.settings import LOGO_BYTES, MerchantSettings
+from azukari.payment_methods import offer
+from tests.house import House
+
+PNG = b"\x89PNG\r\n\x1a\n" + bytes(40)
+
+
+async def merchant_of(house: House) -> str:
+    return (await house.parts.db.read(store.list_merchants))[0].id
+
+
+async def change(house: House, *unset: str, **values: Any) -> MerchantSettings:
+    return await settings.change(house.parts.db, await merchant_of(house), values, unset, offer.check)
+
+
+async def test_a_new_merchants_page_is_already_right(house: House) -> None:
+    found = await house.parts.db.read(settings.settings_of, await merchant_of(house))
+    assert found == MerchantSettings(name="Test shop")
+    assert found.languages == ["ja", "en", "ko", "zh"]
+    assert found.fees == {"konbini": 190}
+    assert found.currency == "JPY"
+    for currency in CURRENCIES:
+        offer.check(MerchantSettings(payment_types={currency: offer.types_for(found, currency)}))
+        assert offer.offers(found, "test", currency)[0].type == "credit_card"
+
+
+GOOD = [
+    ("name", " サンプル茶舗 ", "サンプル茶舗"),
+    ("accent", "#1F5A4E", "#1f5a4e"),
+    ("accent", "#456", "#445566"),
+    ("support", "help@shop.example", "help@shop.example"),
+    ("support", "https://shop.example/help?a=1", "https://shop.example/help?a=1"),
+    ("payment_types", {"jpy": ["konbini", "credit_card", "konbini"]}, {"JPY": ["konbini", "credit_card"]}),
+    ("fees", {"paypay": "20"}, {"konbini": 190, "paypay": 20}),
+    ("fees", {"konbini": "0"}, {"konbini": 0}),
+    ("languages", ["en", "ja"], ["en", "ja"]),
+    (
+        "origins",
+        ["https://Shop.Example:443/", "http://localhost:3000"],
+        ["https://shop.example", "http://localhost:3000"],
+    ),
+    ("legal_url", "https://shop.example/legal", "https://shop.example/legal"),
+    ("legal_text", "一行目\r\n二行目", "一行目\n二行目"),
+    ("privacy_url", "http://shop.example/privacy", "http://shop.example/privacy"),
+    ("currency", "usd", "USD"),
+    ("bank_fee", True, True),
+    ("rates", {"USD": "0150.20", "KRW": "0.11", "EUR": "160"}, {"USD": "150.2", "KRW": "0.11", "EUR": "160"}),
+    ("logo", PNG, "data:image/png;base64," + base64.b64encode(PNG).decode()),
+    ("logo", b"\xff\xd8\xff\xe0a", "data:image/jpeg;base64," + base64.b64encode(b"\xff\xd8\xff\xe0a").decode()),
+    ("logo", b"RIFF\n\r\n\rWEBP", "data:image/webp;base64," + base64.b64encode(b"RIFF\n\r\n\rWEBP").decode()),
+]
+
+
+@pytest.mark.parametrize(("name", "given", "stored"), GOOD)
+async def test_a_setting_is_set_and_unset(house: House, name: str, given: Any, stored: Any) -> None:
+    before = getattr(await change(house), name)
+
+    changed = await change(house, **{name: given})
+
+    assert getattr(changed, name) == stored
+    assert changed == await house.parts.db.read(settings.settings_of, await merchant_of(house))
+    assert getattr(await change(house, name), name) == before
+
+
+BAD = [
+    ("name", ""), ("name", "a\nb"), ("name", "a" * 101), ("name", "a\N{RIGHT-TO-LEFT OVERRIDE}b"),
+    ("accent", "green"), ("accent", "#7cc9b4"), ("accent", "#fff"), ("accent", "#1f5a4e80"), ("accent", "#1f5a4e;"),
+    ("support", "help"), ("support", "a@b"), ("support", "a@b@c.example"), ("support", "javascript://a/%0aalert(1)"),
+    ("support", "a b@shop.example"), ("support", "ftp://shop.example"),
+    ("payment_types", {"JPY": []}), ("payment_types", {"XXX": ["credit_card"]}), ("payment_types", {"JPY": ["card"]}),
+    ("payment_types", {"USD": ["konbini"]}), ("payment_types", {"JPY": ["credit_card_terminal"]}),
+    ("fees", {"konbini": "1.5"}), ("fees", {"konbini": "-1"}), ("fees", {"konbini": ""}), ("fees", {"card": "1"}),
+    ("fees", {"konbini": "9" * 14}), ("fees", {"konbini": "١"}),
+    ("languages", []), ("languages", ["fr"]), ("languages", ["ja", ""]),
+    ("origins", ["*"]), ("origins", ["https://*.shop.example"]), ("origins", ["https://shop.example/a"]),
+    ("origins", ["https://a:b@shop.example"]), ("origins", ["shop.example"]), ("origins", ["https://shop.example:a"]),
+    ("origins", ["null"]), ("origins", [f"https://{number}.example" for number in range(51)]),
+    ("legal_url", "javascript:alert(1)"), ("legal_url", "data:text/html,a"), ("legal_url", "/legal"),
+    ("legal_url", "https://"), ("legal_url", "https://[::1"), ("legal_url", "https://shop.example/a b"),
+    ("legal_url", 'https://shop.example/"'), ("legal_url", "https://shop.example/" + "a" * 2_000),
+    ("legal_url", "https://shop.example\\@other.example"), ("privacy_url", "HTTPS:shop.example"),
+    ("legal_text", ""), ("legal_text", "a" * 401), ("legal_text", "a\0b"),
+    ("currency", "XXX"), ("currency", ""),
+    ("rates", {"USD": "0"}), ("rates", {"USD": "0.0"}), ("rates", {"USD": "1e3"}), ("rates", {"USD": "1.1234567"}),
+    ("rates", {"JPY": "1"}), ("rates", {"USD": "-1"}), ("rates", {"XXX": "1"}),
+    ("logo", b""), ("logo", b"<svg xmlns='http://www.w3.org/2000/svg'/>"), ("logo", b"GIF89a"),
+    ("logo", b"RIFFaaaaWAVE"), ("logo", PNG + bytes(LOGO_BYTES)),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("name", "given"), BAD)
+async def test_a_bad_value_is_refused_with_a_sentence_and_changes_nothing(house: House, name: str, given: Any) -> None:
+    before = await change(house)
+
+    with pytest.raises(SettingError) as refused:
+        await change(house, **{name: given})
+
+    assert len(str(refused.value)) > 20
+    assert str(refused.value).endswith((".", "…"))
+    assert await change(house) == before
+
+
+@pytest.mark.parametrize(("colour", "ratio"), [
+    ("#ffffff", 1.0), ("#000000", 21.0), ("#767676", 4.54), ("#1f5a4e", 8.0), ("#b3261e", 6.5),
+])  # fmt: skip
+def test_contrast_is_that_of_the_guideline(colour: str, ratio: float) -> None:
+    assert settings.contrast_with_white(colour) == pytest.approx(ratio, abs=0.06)
+
+
+async def test_setting_one_fee_leaves_the_others(house: House) -> None:
+    await change(house, fees={"paypay": "20"}, payment_types={"JPY": ["credit_card"]}, rates={"USD": "150"})
+    changed = await change(house, fees={"konbini": "200"}, payment_types={"EUR": ["ideal"]}, rates={"EUR": "160"})
+    assert changed.fees == {"konbini": 200, "paypay": 20}
+    assert changed.payment_types == {"JPY": ["credit_card"], "EUR": ["ideal"]}
+    assert changed.rates == {"USD": "150", "EUR": "160"}
+
+
+async def test_a_rate_that_types_depend_on_stays(house: House) -> None:
+    await change(house, payment_types={"USD": ["konbini"]}, rates={"USD": "150"})
+    with pytest.raises(SettingError, match="konbini"):
+        await change(house, "rates")
+    assert (await change(house, "rates", "payment_types")).rates == {}
+
+
+async def test_two_who_change_at_once_both_succeed(house: House) -> None:
+    await asyncio.gather(change(house, fees={"paypay": "20"}), change(house, fees={"linepay": "30"}))
+    assert (await change(house)).fees == {"konbini": 190, "paypay": 20, "linepay": 30}
+
+
+async def test_nobody_elses_settings_are_changed(house: House) -> None:
+    with pytest.raises(NotFound):
+        await settings.change(house.parts.db, "nobody", {"name": "a"}, (), offer.check)
+    with pytest.raises(NotFound):
+        await house.parts.settings_of(Owner("nobody", "test"))
+
+
+async def test_a_running_server_sees_a_change_within_half_a_second(house: House) -> None:
+    owner = Owner(await merchant_of(house), "test")
+    assert (await house.parts.settings_of(owner)).name == "Test shop"
+    await change(house, name="Tea House")
+    house.clock.advance(REMEMBERED_MS)
+    assert (await house.parts.settings_of(owner)).name == "Tea House"
+
+
+# The directory
+
+
+async def test_a_published_id_is_found_by_its_kind_alone(house: House) -> None:
+    owner, id = Owner(await merchant_of(house), "test"), "a" * 25
+    assert await house.parts.db.read(directory.find_public, id, "session") is None
+
+    await house.parts.db.write(directory.publish, owner, id, "session")
+
+    assert await house.parts.db.read(directory.find_public, id, "session") == owner
+    assert await house.parts.db.read(directory.find_public, id, "payment") is None

@@ -1,0 +1,184 @@
+"""What there is, what a merchant offers of it, and how the wire says it."""
+
+import json
+from typing import Any
+
+import msgspec
+import pytest
+import yaml
+
+from azukari.core.money import CURRENCIES
+from azukari.merchants import settings, store
+from azukari.merchants.settings import MerchantSettings
+from azukari.payment_methods import offer
+from azukari.payment_methods.catalogue import BRANDS, DEFAULTS, METHODS, STORES, SUBTYPES
+from azukari.payment_methods.offer import Offer, offers
+from azukari.payment_methods.schemas import entry
+from tests.compat.contract import ROOT
+from tests.house import House
+
+SCHEMAS = yaml.safe_load((ROOT / "contract/openapi.yaml").read_text(encoding="utf-8"))["components"]["schemas"]
+#: Named by the contract, and not among what a session takes (4.6).
+KNOWN_ONLY = {
+    "credit_card_terminal", "grabpayotp", "paysafe_cash", "sepa_transfer", "steam_prepaid_card", "zgold",
+}  # fmt: skip
+#: What the element reads as the first entry (15.7).
+READABLE = ("credit_card", "konbini")
+OURS = MerchantSettings(name="Tea House")
+ABROAD = MerchantSettings(name="Tea House", rates={"USD": "150.2", "KRW": "0.11"})
+
+
+def types(found: list[Offer]) -> list[str]:
+    return [each.type for each in found]
+
+
+def on_the_wire(found: Offer, amount: int | None) -> dict[str, Any]:
+    said: dict[str, Any] = json.loads(msgspec.json.encode(entry(found, amount)))
+    return said
+
+
+def test_every_type_of_the_contract_is_known() -> None:
+    assert set(METHODS) - KNOWN_ONLY == set(SCHEMAS["PaymentType"]["enum"])
+    assert not any(METHODS[slug].offered for slug in KNOWN_ONLY)
+    assert all(slug == method.slug for slug, method in METHODS.items())
+
+
+def test_a_type_has_a_name_in_four_languages_and_currencies_we_take() -> None:
+    for method in METHODS.values():
+        assert all(method.names)
+        assert set(method.currencies or ()) <= set(CURRENCIES)
+        assert method.offsite == (method.group == "offsite")
+        assert method.names.in_("fr") == method.names.en
+    assert "Credit Card" in METHODS["credit_card"].names.en
+    assert "Konbini" in METHODS["konbini"].names.en
+
+
+def test_what_the_contract_fixes() -> None:
+    assert {slug for slug, method in METHODS.items() if method.storable} == {
+        "credit_card", "paypay", "linepay", "aupay",
+    }  # fmt: skip
+    asked = {slug: METHODS[slug].additional_fields for slug in ("alipay", "giropay", "paypay")}
+    assert asked == {"alipay": ("name",), "giropay": ("name",), "paypay": ()}
+    assert set(STORES) == {"seven-eleven", "lawson", "family-mart", "ministop", "daily-yamazaki", "seicomart"}
+    assert tuple(BRANDS)[:6] == SUBTYPES
+    assert set(SUBTYPES) == set(SCHEMAS["PaymentMethod"]["properties"]["subtypes"]["items"]["enum"])
+
+
+def test_a_new_merchant_offers_what_is_usual() -> None:
+    assert types(offers(OURS, "test", "JPY")) == list(DEFAULTS["JPY"])
+    assert types(offers(OURS, "test", "USD")) == ["credit_card"]
+    assert types(offers(OURS, "test", "KRW"))[:2] == ["credit_card", "kakaopay"]
+    assert types(offers(OURS, "test", "JPY", storable_only=True)) == ["credit_card", "paypay", "linepay", "aupay"]
+
+
+def test_an_order_narrows_and_sorts_what_the_merchant_offers() -> None:
+    some = MerchantSettings(payment_types={"JPY": ["credit_card", "konbini", "paypay"]})
+    assert types(offers(some, "test", "JPY")) == ["credit_card", "konbini", "paypay"]
+    assert types(offers(some, "test", "JPY", wanted=["paypay", "linepay", "credit_card", "paypay", "nothing"])) == [
+        "paypay", "credit_card",
+    ]  # fmt: skip
+    assert offers(some, "test", "JPY", wanted=["linepay"]) == []
+    assert types(offers(some, "test", "JPY", wanted=["konbini"], storable_only=True)) == []
+
+
+@pytest.mark.parametrize("first", ["bank_transfer", "pay_easy", "web_money"])
+def test_what_elements_cannot_read_never_stands_first(first: str) -> None:
+    found = offers(OURS, "test", "JPY", wanted=[first, "nanaco", "paypay", "konbini"])
+    assert types(found) == ["paypay", first, "nanaco", "konbini"]
+    assert types(offers(OURS, "test", "JPY", wanted=[first])) == [first]
+
+
+@pytest.mark.parametrize("currency", sorted(CURRENCIES))
+def test_every_entry_is_as_the_contract_says(currency: str) -> None:
+    every = [method.slug for method in METHODS.values() if method.offered and method.takes(currency)]
+    for settled in (OURS, MerchantSettings(payment_types={currency: every})):
+        found = offers(settled, "test", currency)
+        assert found
+        assert found[0].type in READABLE or found[0].method.offsite
+        for each in found:
+            said = on_the_wire(each, 1000)
+            assert set(said) <= set(SCHEMAS["SessionPaymentMethod"]["properties"])
+            assert (said["type"], said["amount"], said["currency"]) == (each.type, 1000, currency)
+            assert said["exchange_rate"] == 1
+            assert ("additional_fields" in said) == said["offsite"]
+            saved = on_the_wire(each, None)
+            assert set(said) - set(saved) == {"amount", "currency", "exchange_rate"}
+            assert said == {**said, **saved}
+
+
+def test_brands_are_a_list_for_cards_and_an_object_for_stores() -> None:
+    card, konbini = offers(OURS, "test", "JPY", wanted=["credit_card", "konbini"])
+    assert on_the_wire(card, None)["brands"][:2] == ["visa", "master"]
+    assert on_the_wire(konbini, 1000)["brands"]["family-mart"] == {"icon": "/assets/konbini/family-mart.svg"}
+    assert on_the_wire(konbini, 1000)["customer_fee"] == 190
+    assert on_the_wire(card, 1000)["customer_fee"] == 0
+
+
+def test_a_gateway_is_opaque_and_stays() -> None:
+    one, other = offers(OURS, "test", "JPY")[:2]
+    assert one.gateway != other.gateway
+    assert one.type not in one.gateway
+    assert offers(ABROAD, "test", "JPY")[0].gateway == one.gateway
+    assert offers(OURS, "live", "JPY")[0].gateway != one.gateway
+
+
+@pytest.mark.parametrize(("currency", "amount", "yen"), [
+    ("USD", 1000, 1502), ("USD", 1, 2), ("USD", 333, 500), ("USD", 0, 0), ("KRW", 10_000, 1100), ("KRW", 1, 1),
+    ("USD", 10**12, 1_502 * 10**9),
+])  # fmt: skip
+def test_an_order_abroad_is_paid_in_yen_at_the_rate(currency: str, amount: int, yen: int) -> None:
+    (konbini,) = offers(ABROAD, "test", currency, wanted=["konbini"])
+    assert konbini.amount_of(amount) == yen
+    said = on_the_wire(konbini, amount)
+    assert (said["amount"], said["currency"]) == (yen, "JPY")
+    assert said["exchange_rate"] == {"USD": 150.2, "KRW": 0.11}[currency]
+    assert konbini.fee == 190
+
+
+def test_without_a_rate_nothing_is_paid_in_another_currency() -> None:
+    assert types(offers(OURS, "test", "USD", wanted=["konbini", "credit_card"])) == ["credit_card"]
+    (card, *_) = offers(ABROAD, "test", "USD")
+    assert (card.type, card.currency, card.rate) == ("credit_card", "USD", None)
+
+
+def test_a_fee_is_in_the_currency_of_its_type() -> None:
+    own = MerchantSettings(fees={"credit_card": 50, "konbini": 190}, currency="USD")
+    assert [offer.fee(own, "credit_card", currency) for currency in ("USD", "JPY")] == [50, 0]
+    assert [offer.fee(own, "konbini", currency) for currency in ("USD", "JPY")] == [0, 190]
+    assert offer.fee(own, "paypay", "JPY") == 0
+
+
+# GET /payment_methods
+
+
+async def test_an_account_lists_its_methods_as_a_bare_array(house: House) -> None:
+    for api in (house.api, house.publishable):
+        reply = await api.get("/payment_methods")
+        assert reply.status_code == 200
+        listed = reply.json()
+        assert listed[0] == {
+            "type_slug": "credit_card", "name_en": "Credit Card", "name_ja": "クレジットカード",
+            "name_ko": "신용카드", "currency": "JPY", "subtypes": list(SUBTYPES),
+            "secure_token_supported": list(SUBTYPES),
+        }  # fmt: skip
+        pairs = [(each["type_slug"], each["currency"]) for each in listed]
+        assert len(set(pairs)) == len(pairs)
+        assert {currency for slug, currency in pairs if slug == "credit_card"} == set(CURRENCIES)
+        assert {currency for slug, currency in pairs if slug == "konbini"} == {"JPY"}
+        fees = {each["type_slug"]: each.get("payment_method_fee") for each in listed}
+        assert {slug: fee for slug, fee in fees.items() if fee is not None} == {"konbini": 190}
+
+
+async def test_the_list_follows_the_settings(house: House) -> None:
+    parts = house.parts
+    merchant = (await parts.db.read(store.list_merchants))[0].id
+    await settings.change(
+        parts.db, merchant,
+        {"currency": "USD", "rates": {"USD": "150"}, "payment_types": {"JPY": ["konbini"]}, "fees": {"konbini": "7"}},
+        (), offer.check,
+    )  # fmt: skip
+    house.clock.advance(1_000)
+    listed = (await house.api.get("/payment_methods")).json()
+    assert listed[0]["currency"] == "USD"
+    assert [each["type_slug"] for each in listed if each["currency"] == "JPY"] == ["konbini"]
+    assert [each["payment_method_fee"] for each in listed if each["type_slug"] == "konbini"] == [7]
