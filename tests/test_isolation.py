@@ -337,7 +337,7 @@ async def test_every_route_answers_each_of_ten_credentials_as_it_declares(neighb
             "another's": ((neighbours.others, ""), (entry.other, "not_found" if entry.other == 404 else "")),
             "live": ((neighbours.live, ""), (entry.live, {404: "not_found", 422: "unprocessable_entity"}.get(
                 entry.live, ""))),
-            "own": ((own, ""), (entry.own, "not_found" if entry.own == 404 else "")),
+            "own": ((own, ""), (entry.own, {404: "not_found", 422: "unprocessable_entity"}.get(entry.own, ""))),
         }  # fmt: skip
         assert len(credentials) == 10
         for name, (key, expected) in credentials.items():
