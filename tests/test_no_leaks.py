@@ -473,6 +473,9 @@ async def test_cards_in_urls_and_headers_leave_no_trace(house: House, logged: io
                 path = endpoint.path.replace("{id}", SOME_ID)
                 for query in ({"external_order_num": text}, {text: "a"}, {"a": [text, text]}, {"page": text}):
                     await api.request(endpoint.method, path, params=query)
+            for path in (f"/payment_methods/{text}.svg", f"/payment_methods/credit_card.svg?brands={text}",
+                         f"/assets/konbini/{text}.svg"):  # fmt: skip
+                await api.get(f"http://azukari.test{path}")
             for path in (f"/{text}", f"/{text}/", f"/payments/{text}/{text}", f"/../{text}"):
                 await api.get(path)
             escaped = "".join(f"%{byte:02x}" for byte in text.encode())

@@ -37,7 +37,8 @@ ROUTERS = (
 
 def routes(parts: Parts) -> list[BaseRoute]:
     """Every route of the server."""
-    return [*mount(API, ROUTERS, parts, Limiter(parts.clock)), *pages.routes(parts)]
+    shown = pages.for_shops(payment_methods.pictures(parts))
+    return [*mount(API, ROUTERS, parts, Limiter(parts.clock)), *pages.routes(parts), *shown]
 
 
 def asgi(parts: Parts) -> ASGIApp:

@@ -426,7 +426,7 @@ def _show_settings(as_json: bool, merchant: str, found: Any) -> None:
         return
     if values["logo"]:
         media_type, _, text = values["logo"].removeprefix("data:").partition(";base64,")
-        values["logo"] = f"{media_type}, {len(text) * 3 // 4} bytes"
+        values["logo"] = f"{media_type}, {len(text) * 3 // 4 - text.count('=')} bytes"
     _show(False, [{"setting": name, "value": _in_words(value)} for name, value in values.items()])
 
 

@@ -30,6 +30,7 @@ class Settings:
     trusted_proxies: networks whose ``X-Forwarded-For`` and ``-Proto`` are believed.
     kek_file: the file key provider's key; None: inside the data directory, good for test keys only.
     simulator_delay, simulator_fault: what every simulated call does unless its request says otherwise.
+    artwork: a folder of official pictures of payment types and stores; None: our own drawings.
     """
 
     data: Path
@@ -45,6 +46,7 @@ class Settings:
     worker_inside: bool = True
     simulator_delay: int = 0
     simulator_fault: str | None = None
+    artwork: Path | None = None
 
     @property
     def on_postgres(self) -> bool:
@@ -74,6 +76,7 @@ def read(environment: Mapping[str, str] | None = None) -> Settings:
         worker_inside=env.flag("WORKER", True),
         simulator_delay=env.number("SIMULATOR_DELAY", 0, 60_000),
         simulator_fault=env.choice("SIMULATOR_FAULT", FAULTS),
+        artwork=env.folder("ARTWORK"),
     )
 
 
@@ -125,6 +128,12 @@ class _Environment:
         if value is not None and (urlsplit(value).scheme not in ("http", "https") or not urlsplit(value).netloc):
             raise SettingError(f"{PREFIX}{name} must be an address that starts with https:// or http://.")
         return value
+
+    def folder(self, name: str) -> Path | None:
+        value = self.text(name)
+        if value is not None and not Path(value).is_dir():
+            raise SettingError(f"{PREFIX}{name} must name a folder that is there.")
+        return None if value is None else Path(value)
 
     def database(self, name: str) -> Secret | None:
         value = self.text(name)

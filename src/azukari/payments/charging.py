@@ -1,6 +1,5 @@
 """A charge in parts, so that others may compose it: plan it, look and begin (T1), send it; ``outcomes`` writes T3."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import msgspec
@@ -9,7 +8,9 @@ from azukari.core.errors import ApiError, InvalidParameter, InvalidToken, Missin
 from azukari.customers import store as customers
 from azukari.customers.store import Customer
 from azukari.db import Owner, Tx, directory
+from azukari.merchants.settings import MerchantSettings
 from azukari.payment_methods.catalogue import METHODS
+from azukari.payment_methods.offer import fee
 from azukari.payments import methods, store
 from azukari.payments.errors import NothingToCharge, OrderNumTaken, TwoSources
 from azukari.payments.schemas import CardOut, More, PaymentCreate
@@ -34,8 +35,8 @@ DEFAULT_LOCALE = "ja"
 class Plan:
     """A charge before its customer or token has been looked at.
 
-    given: None for a customer's saved details. visit: for a method with a page of its own. fees: by type of details.
-    suspicious: a text of the order looks like a card number.
+    given: None for a customer's saved details. visit: for a method with a page of its own. settings: the merchant's.
+    suspicious: a text of the order looks like a card number. fee: what the shopper was told; None: the merchant's.
     """
 
     payment: Payment
@@ -43,10 +44,11 @@ class Plan:
     given: Given | None
     visit: Visit
     processors: Processors
-    fees: Mapping[str, int]
+    settings: MerchantSettings
     base_url: str
     who: str
     suspicious: bool
+    fee: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +97,7 @@ async def plan(
     visit = Visit(f"{base_url}/return/{attempt.ref}", payment.locale, settings.name, store)
     suspicious = screening.suspicious(order.description, order.external_order_num, metadata=order.metadata)
     return Plan(
-        payment, attempt, given, visit, call.parts.processors, settings.fees, base_url, call.key.id, suspicious
+        payment, attempt, given, visit, call.parts.processors, settings, base_url, call.key.id, suspicious
     )  # fmt: skip
 
 
@@ -257,8 +259,9 @@ def _of_type(plan: Plan, attempt: Attempt, type: str) -> Attempt:
 
 def _priced(plan: Plan, attempt: Attempt, type: str, details: str) -> tuple[Payment, Attempt]:
     """Payment and attempt with the fee of their type."""
-    payment, fee = plan.payment, plan.fees.get(type, 0)
+    payment = plan.payment
+    extra = fee(plan.settings, type, payment.currency) if plan.fee is None else plan.fee
     payment = msgspec.structs.replace(
-        payment, details=details, fee=fee, total=payment.total + fee, processor=attempt.processor
+        payment, details=details, fee=extra, total=payment.total + extra, processor=attempt.processor
     )  # fmt: skip
     return payment, msgspec.structs.replace(attempt, amount=payment.total)

@@ -112,9 +112,9 @@ def _step(view: View, looked: Looked, now: int) -> tuple[Next, str | None]:
         return "done", None if session.return_url is None else view.way_back(session)
     if session.authenticating:
         return "resume", None
-    if looked.waiting is not None:
-        return "resume", answering.next_of(view, session, looked.payment)
-    return "form", None
+    elsewhere = answering.next_of(view, session, looked.payment) if looked.waiting is not None else None
+    # A prepaid card with too little on it waits for another one, which is typed here.
+    return ("form", None) if elsewhere is None else ("resume", elsewhere)
 
 
 def page_call(

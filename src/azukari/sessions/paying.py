@@ -21,7 +21,7 @@ from azukari.processors.base import Consent, NotDone, Outcome, Visit
 from azukari.processors.methods import CREDIT_CARD
 from azukari.sessions import answering, authenticating, recording, store, tries, waiting
 from azukari.sessions.errors import Cancelled, Completed, CustomerGone, Expired, NotOffered, TooManyTries
-from azukari.sessions.looking import waiting_of
+from azukari.sessions.looking import look, waiting_of
 from azukari.sessions.schemas import PaymentData, SessionMethod, SessionPay, View, methods_of, payment_data_of
 from azukari.sessions.store import Session
 from azukari.sessions.tries import Try, Trying
@@ -77,7 +77,13 @@ async def attempt(call: Call, session: Session, wanted: Try, *, authenticated: b
     plan = await _plan(call, session, wanted, authenticated)
     try:
         # Write down what we are about to do: a crash below leaves an attempt to settle.
-        ready = await _begin(call, session, plan)
+        try:
+            ready = await call.db.write(begin, call.claim, call.owner, call.vault, session.id, plan)
+        except StillWaiting:
+            if await waiting.is_short(call, session.id, wanted.given):
+                return await _top_up(call, session, wanted.given)
+            await waiting.end(call, session.id)
+            ready = await call.db.write(begin, call.claim, call.owner, call.vault, session.id, plan)
     except (ApiError, Replay):
         if plan.sealed is not None:
             await call.vault.shred(call.owner, plan.sealed.id)
@@ -86,6 +92,15 @@ async def attempt(call: Call, session: Session, wanted: Try, *, authenticated: b
     outcome, refusal = await _send(call, ready)
     # Write down what happened, to payment, customer and session together.
     return await _conclude(call, ready, outcome, refusal)
+
+
+async def _top_up(call: Call, session: Session, given: Given) -> Answer:
+    """One more prepaid card for the try that is short of money."""
+    refusal = await waiting.top_up(call, session.id, given)
+    looked = await call.db.read(look, call.owner, session.id)
+    if refusal is not None:
+        return refusal
+    return await call.db.read(answering.result, view_of(call), looked.session, looked.payment)
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,7 +201,7 @@ async def _charge(call: Call, session: Session, wanted: Try, method: SessionMeth
         locale=wanted.locale or session.locale,
     )  # fmt: skip
     # What looks like a card number in them was noted when the session was made.
-    return replace(planned, payment=payment, fees={method.type: method.customer_fee or 0}, suspicious=False)
+    return replace(planned, payment=payment, fee=method.customer_fee or 0, suspicious=False)
 
 
 def refuse(session: Session, now: int) -> None:
@@ -199,15 +214,6 @@ def refuse(session: Session, now: int) -> None:
         raise Expired
     if session.is_locked:
         raise TooManyTries
-
-
-async def _begin(call: Call, session: Session, plan: _Plan) -> _Ready:
-    """T1; a try that waits for its shopper elsewhere makes way."""
-    try:
-        return await call.db.write(begin, call.claim, call.owner, call.vault, session.id, plan)
-    except StillWaiting:
-        await waiting.end(call, session.id)
-    return await call.db.write(begin, call.claim, call.owner, call.vault, session.id, plan)
 
 
 @idempotent

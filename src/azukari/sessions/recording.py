@@ -154,6 +154,11 @@ async def _move(
             after = await store.complete(tx, owner, session.id, holder, ending.now)
         case Short() if attempt.kind == "top_up":
             return _Moved(session)
+        case _ if attempt.kind == "top_up" and not isinstance(outcome, Approved):
+            # The try goes on; a card that was refused counts all the same.
+            if isinstance(outcome, DeclinedBy):
+                await store.count_decline(tx, owner, session.id, holder)
+            return _Moved(session)
         case Waiting() | Short():
             url = outcome.redirect_url if isinstance(outcome, Waiting) else None
             waiting = msgspec.structs.replace(trying, redirect_url=url)

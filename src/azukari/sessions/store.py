@@ -208,6 +208,12 @@ _NOT_AUTHENTICATED = Statement(
     )
     .values(authenticating=0, trying=None, declines=_columns.declines + 1),
 )  # fmt: skip
+_COUNT = Statement(
+    None,
+    sa.update(sessions)
+    .where(*_this, _open, _columns.waiting_attempt == sa.bindparam("attempt", type_=Text))
+    .values(declines=_columns.declines + 1),
+)
 _CANCEL = Statement(
     Session,
     sa.update(sessions)
@@ -272,6 +278,11 @@ async def complete(tx: Tx, owner: Owner, session_id: str, attempt_id: str, now: 
 async def let_go(tx: Tx, owner: Owner, session_id: str, attempt_id: str, *, declined: bool) -> Session | None:
     """The try is over and the next may come; None: it did not hold the session."""
     return await tx.one(_LET_GO, owner, session=session_id, attempt=attempt_id, declined=int(declined))
+
+
+async def count_decline(tx: Tx, owner: Owner, session_id: str, attempt_id: str) -> None:
+    """A further card for the try that waits was refused."""
+    await tx.run(_COUNT, owner, session=session_id, attempt=attempt_id)
 
 
 async def authenticate(

@@ -1,6 +1,6 @@
 """Our own pages and what machines ask before they trust us with traffic: no key, no data of anybody's."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 
 import msgspec
 from starlette.routing import BaseRoute, Route
@@ -15,6 +15,10 @@ from azukari.wiring import Parts
 
 HTML = "text/html; charset=utf-8"
 _CACHED = {"Cache-Control": "public, max-age=3600", "Cross-Origin-Resource-Policy": "cross-origin"}
+
+
+#: What answers a path that needs no key, from its parameters and its query.
+Show = Callable[[Mapping[str, str], str], Answer]
 
 
 class Health(msgspec.Struct):
@@ -67,6 +71,19 @@ def routes(parts: Parts) -> list[BaseRoute]:
         "/health": health, "/ready": ready,
     }  # fmt: skip
     return [Route(path, _Page(path, make)) for path, make in made.items()]
+
+
+def for_shops(shows: Mapping[str, Show]) -> list[BaseRoute]:
+    """Routes whose answers, errors too, any shop's page may show and read."""
+
+    def made(show: Show) -> Callable[[Scope], Awaitable[Answer]]:
+        async def make(scope: Scope) -> Answer:
+            scope["azukari.cors"] = True
+            return show(scope["path_params"], scope["query_string"].decode("latin-1"))
+
+        return make
+
+    return [Route(path, _Page(path, made(show))) for path, show in shows.items()]
 
 
 def _file(name: str) -> Answer:

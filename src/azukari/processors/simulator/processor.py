@@ -90,7 +90,7 @@ class Simulator:
 
     def __init__(self, vault: Vault, desk: Desk) -> None:
         self._vault = vault
-        self._desk = desk
+        self.desk = desk
 
     async def perform(self, order: Order) -> Outcome:
         body: dict[str, object] = {
@@ -144,7 +144,7 @@ class Simulator:
 
     def order_of(self, ref: str) -> FarOrder | None:
         """What a shopper who comes to the far side's page has before them."""
-        slip = self._desk.look_up(ref)
+        slip = self.desk.look_up(ref)
         if slip is None or slip.redirect_url is None:
             return None
         guest = slip.guest
@@ -158,7 +158,7 @@ class Simulator:
 
         It is the far side's own truth, and ours once we ask. One that was decided before stays as it is.
         """
-        return self._desk.decide(ref, decision) is not None
+        return self.desk.decide(ref, decision) is not None
 
     async def revoke(self, use: Use) -> None:
         """The shopper takes a wallet's agreement back. Raises NotSent, Unknown."""
