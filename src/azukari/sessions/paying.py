@@ -55,8 +55,11 @@ async def pay(call: Call, session_id: str, order: SessionPay, *, page: FromPage 
     """
     session = await call.db.read(store.get, call.owner, session_id)
     # Whether money is only held is the merchant's choice, not the shopper's browser's.
-    capture = order.capture_word() if call.key.is_secret else None
-    wanted = Try(tokens.read(order.payment_details, call.now), capture, order.locale(), page and page.consent)
+    capture = order.capture_word()
+    wanted = Try(
+        tokens.read(order.payment_details, call.now), capture if call.key.is_secret else None, order.locale(),
+        page and page.consent,
+    )  # fmt: skip
     try:
         return await attempt(call, session, wanted, authenticated=page is None)
     except _Unauthenticated:
