@@ -36,7 +36,7 @@ def test_the_description_lists_exactly_what_is_served() -> None:
 
 
 def test_only_tokens_are_for_browsers() -> None:
-    assert {"/tokens"} == FOR_BROWSERS
+    assert {"/tokens", "/secure_tokens", "/secure_tokens/{id}"} == FOR_BROWSERS
 
 
 async def test_a_preflight_is_answered_where_browsers_call_and_nowhere_else(house: House) -> None:
