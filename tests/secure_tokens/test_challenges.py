@@ -155,7 +155,7 @@ async def test_no_other_address_is_admitted(house: House) -> None:
     assert (await status(house, token), await status(house, other)) == ("NEEDS_VERIFY", "NEEDS_VERIFY")
 
 
-async def test_no_row_holds_the_state_of_an_address(house: House, rows: Rows) -> None:
+async def test_the_tokens_row_does_not_hold_the_state_of_its_address(house: House, rows: Rows) -> None:
     _, state = address(await house.api.secure_token(CHALLENGE["visa"]))
     (row,) = await rows.all("SELECT * FROM tokens")
     assert state not in str(row)
