@@ -110,7 +110,7 @@ async def test_a_wrong_password_and_then_the_right_one_verifies(house: House) ->
     assert await status(house, token) == "OK"
 
 
-async def test_an_address_is_good_once(house: House) -> None:
+async def test_an_address_is_good_once(house: House, rows: Rows) -> None:
     token, state = address(await house.api.secure_token(CHALLENGE["visa"]))
     await answer_challenge(house.parts, token, state, RIGHT)
 
@@ -119,6 +119,7 @@ async def test_an_address_is_good_once(house: House) -> None:
         with pytest.raises(NotFound):
             await answer_challenge(house.parts, token, state, password)
     assert await status(house, token) == "OK"
+    assert await rows.column("SELECT state_seed FROM tokens") == [None]
 
 
 async def test_of_answers_at_once_one_ends_it(house: House, rows: Rows) -> None:

@@ -216,22 +216,26 @@ async def test_it_is_created_while_the_issuer_is_asked(
     assert made["verification_status"] == "OK"
 
 
+@pytest.mark.parametrize("swept", [True, False])
 async def test_one_nobody_has_ended_is_expired_and_stays_so(
-    house: House, rows: Rows, monkeypatch: pytest.MonkeyPatch
+    house: House, rows: Rows, monkeypatch: pytest.MonkeyPatch, swept: bool
 ) -> None:
     simulator: Any = house.parts.processors.named("simulator")
     authenticate = simulator.authenticate
 
     async def too_late(order: AuthOrder) -> AuthResult:
         house.clock.advance(MINUTE)
-        await worker.end_authentications(house.parts)
+        if swept:
+            await worker.end_authentications(house.parts)
         result: AuthResult = await authenticate(order)
         return result
 
     monkeypatch.setattr(simulator, "authenticate", too_late)
     key = {"X-KOMOJU-IDEMPOTENCY": "verify-1"}
     body = {**ORDER, "payment_details": card(FRICTIONLESS["visa"])}
-    replies = [await house.api.post("/secure_tokens", json=body, headers=key) for _ in range(2)]
+    replies = [await house.api.post("/secure_tokens", json=body, headers=key)]
+    await worker.end_authentications(house.parts)
+    replies.append(await house.api.post("/secure_tokens", json=body, headers=key))
 
     assert [reply.json()["verification_status"] for reply in replies] == ["EXPIRED", "EXPIRED"]
     assert replies[0].content == replies[1].content

@@ -366,6 +366,17 @@ async def test_a_saved_card_is_not_given_to_another_customer(house: House) -> No
     assert (await house.api.post("/payments", json={**ORDER, "payment_details": token})).status_code == 200
 
 
+async def test_it_is_bound_to_the_card_and_not_to_whatever_its_customer_has(house: House, rows: Rows) -> None:
+    customer, other = await house.api.customer(FRICTIONLESS["visa"]), await house.api.customer()
+    token = (await house.api.secure_token(customer=customer))["id"]
+    (card_of_other,) = await rows.column(f"SELECT entry_id FROM customers WHERE id = '{other}'")
+
+    # The old card is still there: nobody has come to shred it.
+    await rows.change(f"UPDATE customers SET entry_id = '{card_of_other}' WHERE id = '{customer}'")
+
+    assert refusal(await house.api.post("/payments", json={**ORDER, "payment_details": token})) == SPENT
+
+
 async def test_what_a_customer_orders_of_the_bank_holds_for_a_verified_charge_too(house: House) -> None:
     details = {"payment_details": card(FRICTIONLESS["visa"])}
     reply = await house.api.post("/customers", json=details, headers={"Komoju-Scenario": "exceeds_limit"})
