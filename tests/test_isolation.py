@@ -46,6 +46,7 @@ OWNERLESS = {
     "azukari.merchants.store:_USED",
     "azukari.payments.store:_OVERDUE",
     "azukari.processors.attempts:_DUE",
+    "azukari.tokens.store:_OPEN",
     "azukari.tokens.store:_OVER",
     "azukari.vault.inside.keys:ADD_ROOT",
     "azukari.vault.inside.keys:ROOTS",
@@ -251,6 +252,7 @@ async def make(api: Api) -> Made:
         ],
         "token": await api.token(),
         "spare": await api.token(),
+        "secure_tokens": (await api.secure_token())["id"],
     }
 
 
@@ -278,6 +280,10 @@ def order(made: Made) -> dict[str, Any]:
     return {"amount": 1000, "currency": "JPY", "customer": made["customers"]}
 
 
+def to_verify(made: Made) -> dict[str, Any]:
+    return {"amount": 1000, "currency": "JPY", "return_url": "https://shop.example", "payment_details": card()}
+
+
 NOTHING_THERE = {"other": 200, "live": 200}
 ENTRIES = {
     # Without a processor a live key cannot charge, whatever the order says: never on the simulator.
@@ -299,6 +305,9 @@ ENTRIES = {
     ("DELETE", "/external_customers/{id}"): Entry("customers", own=404),
     ("POST", "/tokens"): Entry(body=details, other=200, live=200, publishable=True),
     ("GET", "/payment_methods"): Entry(**NOTHING_THERE, publishable=True),
+    ("POST", "/secure_tokens"): Entry(body=to_verify, other=200, live=422, publishable=True),
+    # To each publishable key its own merchant's.
+    ("GET", "/secure_tokens/{id}"): Entry("secure_tokens", publishable=True),
     ("GET", "/events"): Entry(**NOTHING_THERE),
     ("GET", "/events/{id}"): Entry("events"),
 }
@@ -326,6 +335,7 @@ async def test_every_route_answers_each_of_ten_credentials_as_it_declares(neighb
     for (method, path), entry in sorted(ENTRIES.items(), key=lambda item: item[0][0] == "DELETE"):
         target = path.replace("{id}", made[entry.thing]) if entry.thing else path
         may = (200, "") if entry.publishable else (403, "forbidden")
+        other = entry.other, "not_found" if entry.other == 404 else ""
         credentials = {
             "none": (None, (401, "unauthorized")),
             "malformed": (("sk_test_short", ""), (401, "unauthorized")),
@@ -333,8 +343,8 @@ async def test_every_route_answers_each_of_ten_credentials_as_it_declares(neighb
             "revoked": ((neighbours.revoked, ""), (401, "unauthorized")),
             "with a password": ((own, "x"), (401, "unauthorized")),
             "publishable": ((publishable, ""), may),
-            "another's publishable": ((neighbours.others_publishable, ""), may),
-            "another's": ((neighbours.others, ""), (entry.other, "not_found" if entry.other == 404 else "")),
+            "another's publishable": ((neighbours.others_publishable, ""), other if entry.publishable else may),
+            "another's": ((neighbours.others, ""), other),
             "live": ((neighbours.live, ""), (entry.live, {404: "not_found", 422: "unprocessable_entity"}.get(
                 entry.live, ""))),
             "own": ((own, ""), (entry.own, {404: "not_found", 422: "unprocessable_entity"}.get(entry.own, ""))),

@@ -29,7 +29,9 @@ from azukari.core import log
 from azukari.core.clock import DAY
 from azukari.core.pan import luhn
 from azukari.db.open import SqliteFiles
+from azukari.secure_tokens.challenges import answer_challenge, challenge_of
 from tests.house import Api, House, card
+from tests.secure_tokens.cards import CHALLENGE, FRICTIONLESS, RIGHT, address
 
 ENDPOINTS = [endpoint for router in ROUTERS for endpoint in router.endpoints]
 SOME_ID = "0" * 25
@@ -300,6 +302,11 @@ async def test_well_formed_cards_leave_no_trace(house: House, logged: io.StringI
         paid = await api.post("/payments", json={**order, "payment_details": token})
         assert paid.json()["status"] == "captured"
         await api.post("/payments", json={**order, "payment_details": token})
+        verified = {**order, "return_url": "https://shop.example"}
+        secure = (await api.post("/secure_tokens", json={**verified, "payment_details": details})).json()["id"]
+        await house.publishable.post("/secure_tokens", data={**verified, **form})
+        await api.get(f"/secure_tokens/{secure}")
+        await api.post("/payments", json={**order, "payment_details": secure})
         held = (await api.post("/payments", json={**order, "payment_details": details, "capture": False})).json()["id"]
         await api.post("/payments", data={**order, **form})
         for path in (f"/payments/{held}/capture", f"/payments/{held}/refund", f"/payments/{held}/cancel"):
@@ -315,6 +322,7 @@ async def test_well_formed_cards_leave_no_trace(house: House, logged: io.StringI
             await api.post("/payments", json={**order, "payment_details": details}, headers=headers)
             await api.post("/customers", json={"payment_details": details}, headers=headers)
             await api.post("/tokens", json={"payment_details": details}, headers=headers)
+            await api.post("/secure_tokens", json={**verified, "payment_details": details}, headers=headers)
         await api.delete(f"/customers/{customer['id']}")
     house.clock.advance(10_000)
     await worker.settle_attempts(house.parts)
@@ -386,7 +394,7 @@ async def test_cards_in_every_member_of_every_body_leave_no_trace(
         members = {field.name for field in msgspec.structs.fields(endpoint.body)} - KEPT
         members |= {"payment_details", "unknown", "fraud_details", "customer_email", "return_url", "source"}
         for number, code in zip(numbers, codes, strict=True):
-            good = {"amount": 1000, "currency": "JPY"}
+            good = {"amount": 1000, "currency": "JPY", "return_url": "https://shop.example"}
             for shape in _wrong_shapes(number, code):
                 await api.request(endpoint.method, path, json={**good, "payment_details": shape})
             for member in sorted(members):
@@ -445,6 +453,25 @@ async def test_cards_in_what_a_payment_shows_again_leave_no_trace(
     assert {reply.status_code for reply in replies} == {422}
 
 
+async def test_a_challenge_leaves_no_trace(house: House, logged: io.StringIO, temporary: Path) -> None:
+    replies = listening(house.api)
+    numbers, codes = [*CHALLENGE.values(), *FRICTIONLESS.values()], _codes(6)
+    for number, code in zip(numbers, codes, strict=True):
+        body = {"amount": 1000, "currency": "JPY", "return_url": "app:back"}
+        details = card(number, verification_value=code)
+        made = (await house.api.post("/secure_tokens", json={**body, "payment_details": details})).json()
+        if made["authentication_url"] is not None:
+            await challenge_of(house.parts, *address(made))
+            await answer_challenge(house.parts, *address(made), number)
+            await answer_challenge(house.parts, *address(made), code)
+            await answer_challenge(house.parts, *address(made), RIGHT)
+        paid = await house.api.post("/payments", json={**body, "payment_details": made["id"]})
+        assert paid.status_code == 200
+
+    await assert_nowhere(house, numbers, codes, replies, logged, temporary)
+    assert await _values(house) == 0
+
+
 async def test_cards_in_urls_and_headers_leave_no_trace(house: House, logged: io.StringIO, temporary: Path) -> None:
     api = house.api
     replies = listening(api)
@@ -459,6 +486,7 @@ async def test_cards_in_urls_and_headers_leave_no_trace(house: House, logged: io
                 for method, path in (
                     ("POST", "/customers"),
                     ("POST", "/tokens"),
+                    ("POST", "/secure_tokens"),
                     ("GET", "/events"),
                     ("PUT", "/tokens"),
                 ):

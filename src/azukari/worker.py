@@ -103,7 +103,8 @@ async def end_authentications(parts: Parts) -> None:
 
 
 async def forget_tokens(parts: Parts) -> None:
-    """Tokens past their day."""
+    """Tokens past their day; one whose authentication nobody has ended is ended first."""
+    await end_authentications(parts)
     while await tokens.sweep(parts, parts.clock.now(), BATCH) == BATCH:
         continue
 

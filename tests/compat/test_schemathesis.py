@@ -92,6 +92,7 @@ async def _ids(api: Api) -> dict[str, str]:
         "external_customers": customer,
         "held": (await api.post("/payments", json=held)).json()["id"],
         "events": (await api.get("/events")).json()["data"][0]["id"],
+        "secure_tokens": (await api.secure_token())["id"],
     }
 
 
@@ -179,4 +180,4 @@ def test_what_the_description_allows_and_forbids_is_answered_as_it_says(opened: 
 
 
 def test_every_served_operation_is_tried() -> None:
-    assert len(OPERATIONS) == 16
+    assert len(OPERATIONS) == 18

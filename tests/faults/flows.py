@@ -17,6 +17,8 @@ from tests.house import Api, card
 MASTER = "5555555555554444"
 #: The bank declines it for want of funds.
 POOR = "4123111111111000"
+#: Their issuer verifies them at once, and after a challenge.
+FRICTIONLESS, CHALLENGED = "4100000000000100", "4100000000005000"
 
 
 @dataclass
@@ -37,9 +39,16 @@ class Scene:
         assert reply.status_code == 200, reply.text
         body = reply.json()
         self.made[name] = body["id"]
-        if body["resource"] in ("payment", "customer"):
-            self.acknowledged[f"/{body['resource']}s/{body['id']}"] = body
+        if body.get("resource") in ("payment", "customer"):
+            self.acknowledged[path_of(body) or ""] = body
         return body
+
+
+def path_of(body: dict[str, Any]) -> str | None:
+    """Where an answer can be read again; a token cannot."""
+    if "secure_token" in body:
+        return f"/secure_tokens/{body['id']}"
+    return None if body["resource"] == "token" else f"/{body['resource']}s/{body['id']}"
 
 
 Prepare = Callable[[Api, Scene], Awaitable[None]]
@@ -80,6 +89,14 @@ async def a_customer(api: Api, scene: Scene) -> None:
 
 async def a_token(api: Api, scene: Scene) -> None:
     scene.made["token"] = await api.token(verification_value="123")
+
+
+async def a_token_to_verify(api: Api, scene: Scene) -> None:
+    scene.made["token"] = await api.token(FRICTIONLESS, verification_value="123")
+
+
+async def a_secure_token(api: Api, scene: Scene) -> None:
+    scene.made["token"] = (await api.secure_token(FRICTIONLESS))["id"]
 
 
 async def a_poor_token(api: Api, scene: Scene) -> None:
@@ -135,6 +152,27 @@ async def delete_customer(api: Api, scene: Scene) -> httpx.Response:
 async def make_token(api: Api, scene: Scene) -> httpx.Response:
     details = card(verification_value="123")
     return await api.post("/tokens", json={"payment_details": details}, headers=scene.key)
+
+
+async def verify_card(api: Api, scene: Scene) -> httpx.Response:
+    return await _verify(api, scene, {"payment_details": card(FRICTIONLESS, verification_value="123")})
+
+
+async def challenge_card(api: Api, scene: Scene) -> httpx.Response:
+    return await _verify(api, scene, {"payment_details": card(CHALLENGED, verification_value="123")})
+
+
+async def verify_token(api: Api, scene: Scene) -> httpx.Response:
+    return await _verify(api, scene, {"payment_details": scene.made["token"]})
+
+
+async def verify_customer(api: Api, scene: Scene) -> httpx.Response:
+    return await _verify(api, scene, {"customer": scene.made["customer"]})
+
+
+async def _verify(api: Api, scene: Scene, source: dict[str, Any]) -> httpx.Response:
+    order = {"amount": 1000, "currency": "JPY", "return_url": "https://shop.example", **source}
+    return await api.post("/secure_tokens", json=order, headers=scene.key)
 
 
 async def charge_customer(api: Api, scene: Scene) -> httpx.Response:
@@ -218,6 +256,12 @@ FLOWS = (
     Flow("a charge by token", charge_token, a_token, the_token_is_used_up),
     Flow("a charge by raw card", charge_card),
     Flow("a declined charge", charge_poor_card, status=502),
+    Flow("a secure token", verify_card),
+    Flow("a secure token that needs a challenge", challenge_card),
+    Flow("a secure token from a token", verify_token, a_token_to_verify),
+    Flow("a secure token about a saved card", verify_customer, a_customer),
+    Flow("a charge by secure token", charge_token, a_secure_token, the_token_is_used_up),
+    Flow("a customer with a secure token", add_customer_with_token, a_secure_token, the_token_is_used_up),
     Flow("an authorisation", authorize, a_customer),
     Flow("a capture", capture, a_hold, changes=True),
     Flow("a capture of a part", capture_a_part, a_hold, changes=True),
@@ -251,6 +295,8 @@ async def leave_work(site: Site, number: int) -> None:
             "UPDATE attempts SET state = 'undo', due_at = 0 WHERE state = 'not_done' AND kind = 'sale'"
         )
         await api.token(verification_value="123")
+        await api.secure_token(CHALLENGED)
+        await api.secure_token(customer=customer)
     await _leave_stray_key(site, number)
 
 

@@ -10,11 +10,16 @@ import msgspec
 from azukari.processors.simulator.book import Line
 from tests.faults.sites import Rows
 
-OPEN_ATTEMPTS = "SELECT id, kind, state FROM attempts WHERE state IN ('prepared', 'sent', 'unknown', 'undo')"
-#: Where a verification value is that its token's attempt should have used up.
+OPEN_ATTEMPTS = """
+    SELECT id, kind, state FROM attempts WHERE state IN ('prepared', 'sent', 'unknown', 'undo')
+    UNION ALL SELECT id, 'authenticate', verification FROM tokens WHERE verification = 'CREATED'
+"""
+#: Where a verification value is that its token's attempt should have used up, or what proves an authentication. A token
+#: that a secure token was made of has left its value to that one.
 LEFT_VALUES = """
     SELECT s.id FROM azukari_sad.sad_values s JOIN tokens t
-    ON t.merchant_id = s.merchant_id AND t.mode = s.mode AND t.entry_id = s.id WHERE t.used_at IS NOT NULL
+    ON t.merchant_id = s.merchant_id AND t.mode = s.mode AND (t.entry_id = s.id OR t.id = s.id)
+    WHERE t.used_at IS NOT NULL AND t.used_by NOT LIKE 'tok_%'
 """
 #: Cards that could be opened and that no customer and no token has any more.
 FORGOTTEN_CARDS = """

@@ -152,6 +152,7 @@ _OVER = Statement(
     .where(
         tokens.c.expires_at <= sa.bindparam("now", type_=Time),
         sa.or_(tokens.c.used_at.is_(None), tokens.c.used_at <= sa.bindparam("ended_by", type_=Time)),
+        tokens.c.open_until.is_(None),  # somebody may wait for the end of its authentication
     )
     .order_by(tokens.c.expires_at)
     .limit(sa.bindparam("limit", type_=Integer)),

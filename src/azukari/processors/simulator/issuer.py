@@ -85,7 +85,7 @@ class IssuerReply(msgspec.Struct, omit_defaults=True):
 
 
 class Line(msgspec.Struct):
-    """An authentication in the book."""
+    """An authentication in the book. at: when it came to this, milliseconds."""
 
     ref: str
     amount: int
@@ -93,6 +93,7 @@ class Line(msgspec.Struct):
     brand: str
     plan: Plan
     status: Status
+    at: int
     tries: int = 0
 
 
@@ -147,7 +148,9 @@ class Issuer:
         plan: Plan = PLANS.get(order.card.number, "not_enrolled")
         if order.orders.scenario is not None:
             plan = "errored"
-        return self._book.write(Line(ref, order.amount, order.currency, order.brand, plan, AT_ONCE[plan]))
+        return self._book.write(
+            Line(ref, order.amount, order.currency, order.brand, plan, AT_ONCE[plan], self._clock.now())
+        )  # fmt: skip
 
     def _go_on(self, line: Line, answer: str | None) -> Line:
         """The shopper has come to the page, or typed something there."""
@@ -165,9 +168,10 @@ class Issuer:
                 status = "ERRORED"
         if (status, tries) == (line.status, line.tries):
             return line
-        return self._book.write(msgspec.structs.replace(line, status=status, tries=tries))
+        return self._book.write(msgspec.structs.replace(line, status=status, tries=tries, at=self._clock.now()))
 
-    def _reply(self, line: Line) -> IssuerReply:
+    @staticmethod
+    def _reply(line: Line) -> IssuerReply:
         if line.status not in ("OK", "ERRORED"):
             return IssuerReply(line.status)
         yes = line.status == "OK"
@@ -175,7 +179,7 @@ class Issuer:
         three_ds = ThreeDs(
             version=VERSION, trans_status="Y" if yes else "N", eci=strong if yes else weak,
             ds_trans_id=_id(line, "ds"), acs_trans_id=_id(line, "acs"), server_trans_id=_id(line, "server"),
-            flow="frictionless" if AT_ONCE[line.plan] != "CHALLENGE" else "challenge", at=self._clock.now(),
+            flow="frictionless" if AT_ONCE[line.plan] != "CHALLENGE" else "challenge", at=line.at,
             requestor_trans_id=_id(line, "requestor"), ds_reference="SIMULATED-DS-0001",
             acs_reference="SIMULATED-ACS-0001", authentication_type="02", acquirer_mid="SIMULATOR",
             acquirer_bin="400000",
