@@ -146,7 +146,7 @@ def _accent(value: str) -> str:
         value = "#" + "".join(2 * digit for digit in value[1:])
     if (found := contrast_with_white(value)) < LEAST_CONTRAST:
         raise SettingError(
-            f"White text on {value} would have a contrast of {found:.1f} to 1, and {LEAST_CONTRAST} to 1 is the least "
+            f"White text on {value} would have a contrast of {found:.2f} to 1, and {LEAST_CONTRAST} to 1 is the least "
             "people can read well. Choose a darker colour."
         )
     return value
