@@ -121,6 +121,11 @@ async def a_konbini_payment(api: Api, scene: Scene) -> None:
     scene.keep("payment", await _charge(api, {"payment_details": KONBINI}))
 
 
+async def a_paid_konbini_payment(api: Api, scene: Scene) -> None:
+    await a_konbini_payment(api, scene)
+    scene.keep("payment", await pay_at_last(api, scene))
+
+
 async def a_payment_at_a_wallets_page(api: Api, scene: Scene) -> None:
     scene.keep("payment", await _charge(api, {"payment_details": {"type": "paypay"}}))
 
@@ -222,6 +227,15 @@ async def let_lapse(api: Api, scene: Scene) -> httpx.Response:
     return await api.post(f"/test/payments/{scene.made['payment']}/simulate", json={"outcome": "expired"})
 
 
+async def request_refund(api: Api, scene: Scene) -> httpx.Response:
+    account = {
+        "amount": 500, "customer_name": "ヤマダ タロウ", "bank_name": "テスト銀行", "branch_number": "001",
+        "account_type": "normal", "account_number": "1234567", "include_payment_method_fee": True,
+    }  # fmt: skip
+    path = f"/payments/{scene.made['payment']}/refund_request"
+    return await api.post(path, json=account, headers=scene.key)
+
+
 async def revoke(api: Api, scene: Scene) -> httpx.Response:
     return await api.post(f"/test/customers/{scene.made['customer']}/revoke")
 
@@ -296,6 +310,7 @@ FLOWS = (
     Flow("a konbini payment that is paid", pay_at_last, a_konbini_payment, keyed=False, changes=True),
     Flow("a konbini payment that lapses", let_lapse, a_konbini_payment, keyed=False, changes=True),
     Flow("a konbini payment that is cancelled", cancel, a_konbini_payment, changes=True),
+    Flow("a request to refund a konbini payment", request_refund, a_paid_konbini_payment, changes=True),
     Flow("a payment at a wallet's page", begin_at_a_wallets_page),
     Flow("a payment that is approved there", pay_at_last, a_payment_at_a_wallets_page, keyed=False, changes=True),
     Flow("a payment that is cancelled meanwhile", cancel, a_payment_at_a_wallets_page, changes=True),

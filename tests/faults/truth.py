@@ -112,8 +112,11 @@ async def hold_against_book(rows: Rows, data: Path) -> Book:
     refunds: Counter[str] = Counter()
     for refund in await rows.all("SELECT payment_id, amount FROM refunds WHERE type = 'refund'"):
         refunds[refund["payment_id"]] += refund["amount"]
+    requested: Counter[str] = Counter()
+    for request in await rows.all("SELECT payment_id, amount FROM refund_requests WHERE status = 'pending'"):
+        requested[request["payment_id"]] += request["amount"]
     for payment in await rows.all("SELECT * FROM payments"):
-        _balances(book, payment, by_payment[payment["id"]], refunds[payment["id"]])
+        _balances(book, payment, by_payment[payment["id"]], refunds[payment["id"]], requested[payment["id"]])
     assert await rows.column("SELECT id FROM idempotency_keys WHERE state <> 'done'") == []
     assert await rows.column(LEFT_VALUES) == []
     assert await rows.column(FORGOTTEN_CARDS) == []
@@ -143,7 +146,9 @@ def _agrees(book: Book, attempt: dict[str, Any]) -> None:
     assert attempt["state"] in allowed, attempt
 
 
-def _balances(book: Book, payment: dict[str, Any], attempts: list[dict[str, Any]], refunds: int) -> None:
+def _balances(
+    book: Book, payment: dict[str, Any], attempts: list[dict[str, Any]], refunds: int, requested: int
+) -> None:
     true = Balance()
     for attempt in attempts:
         if book.approved(attempt["ref"]):
@@ -158,7 +163,7 @@ def _balances(book: Book, payment: dict[str, Any], attempts: list[dict[str, Any]
         true.status, true.captured, true.refunded,
     ), payment  # fmt: skip
     assert refunds == true.refunded
-    assert (payment["amount_reserved"], payment["active_attempt"]) == (0, None)
+    assert (payment["amount_reserved"], payment["active_attempt"]) == (requested, None)
     waiting = [attempt["id"] for attempt in attempts if attempt["state"] == "waiting"]
     assert waiting == ([payment["waiting_attempt"]] if payment["waiting_attempt"] else [])
     charges = [attempt for attempt in attempts if attempt["kind"] in ("sale", "authorize")]
