@@ -234,6 +234,10 @@ async def neighbours(settings: Settings, tmp_path: Path) -> AsyncIterator[Neighb
 
 
 Made = dict[str, str]
+ACCOUNT = {
+    "amount": 100, "customer_name": "ヤマダ タロウ", "bank_name": "テスト銀行", "branch_number": "001",
+    "account_type": "normal", "account_number": "1234567", "include_payment_method_fee": "true",
+}  # fmt: skip
 WAITING = {"type": "konbini", "store": "lawson", "email": "a@example.com"}
 
 
@@ -261,7 +265,7 @@ class Entry:
     """How a route answers a key that may call it.
 
     thing: what stands for ``{id}``. body: of the call. own, other, live: statuses for the owner's secret key, another
-    merchant's, and the owner's live one. publishable: a publishable key may call it.
+    merchant's, and the owner's live one. publishable: a publishable key may call it. code: of an own 422.
     """
 
     thing: str | None = None
@@ -270,6 +274,7 @@ class Entry:
     other: int = 404
     live: int = 404
     publishable: bool = False
+    code: str = "unprocessable_entity"
 
 
 def details(made: Made) -> dict[str, Any]:
@@ -294,6 +299,8 @@ ENTRIES = {
     ("POST", "/payments/{id}/capture"): Entry("held"),
     ("POST", "/payments/{id}/refund"): Entry("payments"),
     ("POST", "/payments/{id}/cancel"): Entry("to_cancel"),
+    # Nobody has paid it yet.
+    ("POST", "/payments/{id}/refund_request"): Entry("waiting", lambda made: ACCOUNT, own=422, code="not_refundable"),
     ("POST", "/test/payments/{id}/simulate"): Entry("waiting", lambda made: {"outcome": "paid"}),
     # A card is no wallet.
     ("POST", "/test/customers/{id}/revoke"): Entry("customers", own=422),
@@ -347,7 +354,7 @@ async def test_every_route_answers_each_of_ten_credentials_as_it_declares(neighb
             "another's": ((neighbours.others, ""), other),
             "live": ((neighbours.live, ""), (entry.live, {404: "not_found", 422: "unprocessable_entity"}.get(
                 entry.live, ""))),
-            "own": ((own, ""), (entry.own, {404: "not_found", 422: "unprocessable_entity"}.get(entry.own, ""))),
+            "own": ((own, ""), (entry.own, {404: "not_found", 422: entry.code}.get(entry.own, ""))),
         }  # fmt: skip
         assert len(credentials) == 10
         for name, (key, expected) in credentials.items():

@@ -29,9 +29,11 @@ from azukari.core import log
 from azukari.core.clock import DAY
 from azukari.core.pan import luhn
 from azukari.db.open import SqliteFiles
+from azukari.processors import attempts
 from azukari.secure_tokens.challenges import answer_challenge, challenge_of
 from tests.house import Api, House, card
 from tests.secure_tokens.cards import CHALLENGE, FRICTIONLESS, RIGHT, address
+from tests.wallets import agree
 
 ENDPOINTS = [endpoint for router in ROUTERS for endpoint in router.endpoints]
 SOME_ID = "0" * 25
@@ -643,3 +645,100 @@ async def test_an_unused_verification_value_is_gone_after_a_day(house: House) ->
     assert (reply.status_code, reply.json()["error"]["code"]) == (422, "invalid_token")
     tables = await rows_of(house)
     assert [len(rows) for name, rows in tables.items() if name.endswith((".deks", ".tokens"))] == [0, 0]
+
+
+# Other secrets
+
+
+def word_found_in(hay: bytes, word: str) -> list[str]:
+    """How a secret word stands in some bytes."""
+    plain = word.encode()
+    ways = {
+        "raw": plain, "hex": plain.hex().encode(), "UTF-16": word.encode("utf-16-le"), "backwards": plain[::-1],
+        "spaced": _spread(word, " ").encode(), "dashed": _spread(word, "-").encode(),
+    }  # fmt: skip
+    ways |= {f"base 64, {shift} bytes in": _base64_core(plain, shift) for shift in range(3)}
+    found = [name for name, needle in ways.items() if needle in hay]
+    return found + [f"compressed, {name}" for inner in _unpacked(hay) for name in word_found_in(inner, word)]
+
+
+def test_the_scanner_finds_a_word_in_every_dress() -> None:
+    word = "q7Zk2mVx9LpB4tRw"
+    for hay in (word, _spread(word, "-"), word.encode().hex(), base64.b64encode(b"ab" + word.encode()).decode()):
+        assert word_found_in(f"around {hay} it".encode(), word), hay
+    assert word_found_in(gzip.compress(word.encode()), word)
+    assert word_found_in(f"{word[:15]} {word[-4:]}".encode(), word) == []
+
+
+async def test_prepaid_numbers_and_passwords_leave_no_trace(house: House, logged: io.StringIO, temporary: Path) -> None:
+    api = house.api
+    replies = listening(api)
+    words = [secrets.token_hex(8) for _ in range(6)]
+    order: dict[str, Any] = {"amount": 1000, "currency": "JPY"}
+    paid = {"type": "web_money", "prepaid_number": words[0]}
+    assert (await api.post("/payments", json={**order, "payment_details": paid})).json()["status"] == "captured"
+    short = {"type": "net_cash", "prepaid_number": _spread(words[1], " ")}
+    waiting = (await api.post("/payments", json={**order, "amount": 150_000, "payment_details": short})).json()
+    assert waiting["status"] == "pending"
+    more = {"payment_details": {"type": "net_cash", "prepaid_number": words[2]}}
+    assert (await api.patch(f"/payments/{waiting['id']}", json=more)).json()["status"] == "captured"
+    await api.patch(f"/payments/{waiting['id']}", json=more)
+    vouchers = [
+        {"type": "culture_voucher", "culture_id": "taro", "culture_password": words[3]},
+        {"type": "happy_money", "happy_money_id": "taro", "happy_money_password": words[4]},
+    ]
+    for details in vouchers:
+        reply = await api.post("/payments", json={"amount": 1000, "currency": "KRW", "payment_details": details})
+        assert reply.json()["status"] == "captured"
+    dospara = {"type": "dospara", "user_no": "7", "user_password": words[5]}
+    for details in (paid, short, more["payment_details"], *vouchers, dospara):
+        form = {f"payment_details[{name}]": value for name, value in details.items()}
+        for path in ("/payments", "/tokens", "/customers"):
+            await api.post(path, json={**order, "payment_details": details})
+            await api.post(path, data={**order, **form})
+            await api.post(path, json={**order, "payment_details": [details]})
+        for member in ("prepaid_number", "culture_password", "type", "email", "store"):
+            secret = next(value for value in details.values() if value.replace(" ", "") in words)
+            for value in ([secret], {secret: secret}, secret + "0" * 300):
+                await api.post("/payments", json={**order, "payment_details": {**details, member: value}})
+        for headers in (
+            {"Komoju-Scenario": "used_number"}, {"Azukari-Fault": "lost_reply"}, {"Azukari-Fault": "lost_request"},
+            {"Azukari-Fault": "processor_down"}, {"Azukari-Fault": "duplicate_reply"},
+            {"X-KOMOJU-IDEMPOTENCY": "a-key"}, {"X-KOMOJU-IDEMPOTENCY": "a-key"},
+        ):  # fmt: skip
+            await api.post("/payments", json={**order, "payment_details": details}, headers=headers)
+        await api.post("/payments", content=json.dumps({"payment_details": details}).encode()[:-1])
+    house.clock.advance(10_000)
+    await worker.settle_attempts(house.parts)
+    for path in ("/payments", "/events"):
+        await api.get(path, params={"per_page": 100})
+
+    hay = await places(house, replies, logged, temporary)
+    assert [(place, how) for place, raw in hay.items() for word in words if (how := word_found_in(raw, word))] == []
+    assert f'"last_four_digits":"{words[2][-4:]}"'.encode() in b"".join(hay.values())
+    assert not [reply for reply in replies if reply.status_code == 500]
+
+
+async def test_an_agreement_leaves_no_trace(house: House, logged: io.StringIO, temporary: Path) -> None:
+    api = house.api
+    owner = (await house.parts.keyring.resolve(api.key, None)).owner
+    customer = (await api.post("/customers", json={})).json()["id"]
+    replies = listening(api)
+    await agree(house.parts, owner, customer)
+    desk = house.parts.processors.simulator.desk
+    lines = (house.parts.settings.data / "simulator-desk.jsonl").read_bytes().splitlines()
+    slip = desk.look_up(json.loads(lines[-1])["ref"])
+    assert slip is not None
+    agreement = desk.agreement_of(slip)
+    assert agreement is not None
+
+    for fault in ({}, {"Azukari-Fault": "lost_reply"}, {"Azukari-Fault": "processor_down"}):
+        await api.charge(customer, headers=fault)
+    await api.post(f"/test/customers/{customer}/revoke")
+    assert (await api.charge(customer)).json()["error"]["code"] == "invalid_account"
+    await api.delete(f"/customers/{customer}")
+
+    hay = await places(house, replies, logged, temporary)
+    word = agreement.removeprefix("agr_")
+    assert [(place, how) for place, raw in hay.items() if (how := word_found_in(raw, word))] == []
+    assert await house.parts.db.read(attempts.due, 0, 1) == []

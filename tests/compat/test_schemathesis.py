@@ -180,4 +180,4 @@ def test_what_the_description_allows_and_forbids_is_answered_as_it_says(opened: 
 
 
 def test_every_served_operation_is_tried() -> None:
-    assert len(OPERATIONS) == 25
+    assert len(OPERATIONS) == 26

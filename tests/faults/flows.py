@@ -13,8 +13,10 @@ from azukari.core.clock import DAY, HOUR
 from tests.faults.sites import Site
 from tests.faults.truth import OPEN_ATTEMPTS
 from tests.house import Api, card
+from tests.wallets import agree
 
 MASTER = "5555555555554444"
+KONBINI = {"type": "konbini", "store": "lawson", "email": "a@example.com"}
 #: The bank declines it for want of funds.
 POOR = "4123111111111000"
 #: Their issuer verifies them at once, and after a challenge.
@@ -26,6 +28,7 @@ class Scene:
     """One try of a flow: what was prepared for it. acknowledged: answers that must stay true, by their paths."""
 
     number: int
+    site: Site | None = None
     made: dict[str, Any] = field(default_factory=dict)
     acknowledged: dict[str, Any] = field(default_factory=dict)
 
@@ -64,7 +67,7 @@ class Flow:
     """prepare: runs undisturbed. act: one request, killed at each of its points; the same again gives the one answer.
 
     check: what must be true afterwards, besides what must always be. changes: the acknowledged thing itself changes.
-    anew: on an installation that nobody has used.
+    anew: on an installation that nobody has used. again: how a repeat without a key may be answered besides.
     """
 
     name: str
@@ -75,6 +78,7 @@ class Flow:
     changes: bool = False
     anew: bool = False
     status: int = 200
+    again: int = 404
 
     def __str__(self) -> str:
         return self.name
@@ -115,6 +119,42 @@ async def a_payment(api: Api, scene: Scene) -> None:
 
 async def an_answered_key(api: Api, scene: Scene) -> None:
     scene.keep("token", await make_token(api, scene))
+
+
+async def a_wallet(api: Api, scene: Scene) -> None:
+    assert scene.site is not None
+    made = await api.post("/customers", json={"email": "w@example.com"})
+    scene.made["customer"] = made.json()["id"]
+    async with scene.site.opened() as parts:
+        await agree(parts, (await parts.keyring.resolve(api.key, None)).owner, scene.made["customer"])
+
+
+async def a_revoked_wallet(api: Api, scene: Scene) -> None:
+    await a_wallet(api, scene)
+    assert (await revoke(api, scene)).status_code == 200
+
+
+async def a_konbini_payment(api: Api, scene: Scene) -> None:
+    scene.keep("payment", await _charge(api, {"payment_details": KONBINI}))
+
+
+async def a_paid_konbini_payment(api: Api, scene: Scene) -> None:
+    await a_konbini_payment(api, scene)
+    scene.keep("payment", await pay_at_last(api, scene))
+
+
+async def a_payment_at_a_wallets_page(api: Api, scene: Scene) -> None:
+    scene.keep("payment", await _charge(api, {"payment_details": {"type": "paypay"}}))
+
+
+async def a_short_payment(api: Api, scene: Scene) -> None:
+    order = {"amount": 150_000, "payment_details": _prepaid(f"first{scene.number:011}")}
+    assert scene.keep("payment", await _charge(api, order))["status"] == "pending"
+
+
+def _prepaid(number: str) -> dict[str, str]:
+    """A card with ¥100,000 on it, of which nobody has taken anything."""
+    return {"type": "web_money", "prepaid_number": number}
 
 
 # What is done
@@ -199,6 +239,49 @@ async def authorize(api: Api, scene: Scene) -> httpx.Response:
     return await _charge(api, {"customer": scene.made["customer"], "capture": "false"}, scene.key)
 
 
+async def begin_konbini(api: Api, scene: Scene) -> httpx.Response:
+    return await _charge(api, {"payment_details": KONBINI}, scene.key)
+
+
+async def begin_at_a_wallets_page(api: Api, scene: Scene) -> httpx.Response:
+    return await _charge(api, {"payment_details": {"type": "paypay"}}, scene.key)
+
+
+async def begin_short(api: Api, scene: Scene) -> httpx.Response:
+    order = {"amount": 150_000, "payment_details": _prepaid(f"other{scene.number:011}")}
+    return await _charge(api, order, scene.key)
+
+
+async def top_up(api: Api, scene: Scene) -> httpx.Response:
+    body = {"payment_details": _prepaid(f"second{scene.number:010}")}
+    return await api.patch(f"/payments/{scene.made['payment']}", json=body)
+
+
+async def pay_at_last(api: Api, scene: Scene) -> httpx.Response:
+    return await api.post(f"/test/payments/{scene.made['payment']}/simulate", json={"outcome": "paid"})
+
+
+async def let_lapse(api: Api, scene: Scene) -> httpx.Response:
+    return await api.post(f"/test/payments/{scene.made['payment']}/simulate", json={"outcome": "expired"})
+
+
+async def request_refund(api: Api, scene: Scene) -> httpx.Response:
+    account = {
+        "amount": 500, "customer_name": "ヤマダ タロウ", "bank_name": "テスト銀行", "branch_number": "001",
+        "account_type": "normal", "account_number": "1234567", "include_payment_method_fee": True,
+    }  # fmt: skip
+    path = f"/payments/{scene.made['payment']}/refund_request"
+    return await api.post(path, json=account, headers=scene.key)
+
+
+async def revoke(api: Api, scene: Scene) -> httpx.Response:
+    return await api.post(f"/test/customers/{scene.made['customer']}/revoke")
+
+
+async def make_konbini_token(api: Api, scene: Scene) -> httpx.Response:
+    return await api.post("/tokens", json={"payment_details": KONBINI}, headers=scene.key)
+
+
 async def capture(api: Api, scene: Scene) -> httpx.Response:
     return await api.post(f"/payments/{scene.made['payment']}/capture", headers=scene.key)
 
@@ -267,6 +350,20 @@ FLOWS = (
     Flow("a capture of a part", capture_a_part, a_hold, changes=True),
     Flow("a refund", refund_a_part, a_payment, changes=True),
     Flow("a cancellation", cancel, a_hold, changes=True),
+    Flow("a konbini payment", begin_konbini),
+    Flow("a konbini payment that is paid", pay_at_last, a_konbini_payment, keyed=False, changes=True),
+    Flow("a konbini payment that lapses", let_lapse, a_konbini_payment, keyed=False, changes=True),
+    Flow("a konbini payment that is cancelled", cancel, a_konbini_payment, changes=True),
+    Flow("a request to refund a konbini payment", request_refund, a_paid_konbini_payment, changes=True),
+    Flow("a payment at a wallet's page", begin_at_a_wallets_page),
+    Flow("a payment that is approved there", pay_at_last, a_payment_at_a_wallets_page, keyed=False, changes=True),
+    Flow("a payment that is cancelled meanwhile", cancel, a_payment_at_a_wallets_page, changes=True),
+    Flow("a prepaid card that is short", begin_short),
+    Flow("one more prepaid card", top_up, a_short_payment, keyed=False, changes=True, again=422),
+    Flow("a charge of a wallet", charge_customer, a_wallet),
+    Flow("a charge of a revoked wallet", charge_customer, a_revoked_wallet, status=502),
+    Flow("a revocation", revoke, a_wallet, keyed=False),
+    Flow("a token for a konbini", make_konbini_token),
     Flow("another description", describe_payment, a_payment, keyed=False, changes=True),
     Flow("a card number in a URL", ask_with_card_number, keyed=False, status=400),
 )
@@ -288,6 +385,9 @@ async def leave_work(site: Site, number: int) -> None:
             "/payments", json={"amount": 700, "currency": "JPY", "customer": customer, "capture": "false"}
         )  # fmt: skip
         assert held.json()["status"] == "authorized"
+        for details in (KONBINI, {"type": "paypay"}):
+            waiting = await _charge(api, {"payment_details": details})
+            assert waiting.status_code == 200, waiting.text
         failed = await api.charge(customer, headers={"Azukari-Fault": "processor_down"})
         assert failed.status_code == 504, failed.text
         # As if it had been done after all, and we had heard of it too late.
@@ -322,7 +422,7 @@ async def _leave_stray_key(site: Site, number: int) -> None:
 #: What is left of it until the worker is through.
 WORK = (
     OPEN_ATTEMPTS,
-    "SELECT id FROM payments WHERE status = 'authorized'",
+    "SELECT id FROM payments WHERE status IN ('authorized', 'pending')",
     "SELECT id FROM tokens",
     "SELECT id FROM azukari_keys.deks WHERE id LIKE 'stray-%'",
     "SELECT id FROM azukari_sad.sad_values",

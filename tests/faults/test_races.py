@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from azukari import worker
-from azukari.core.clock import MINUTE
+from azukari.core.clock import DAY, MINUTE
 from tests.faults.sites import Rows
 from tests.faults.truth import Book, hold_against_book
 from tests.house import Api, House, card
@@ -309,3 +309,131 @@ async def test_everything_at_once_on_one_payment(api: Api, customer: str) -> Non
 
         assert Counter(reply.status_code for reply in replies).keys() <= {200, 422, 423}
         assert (await shown(api, held))["status"] in ("captured", "cancelled", "refunded")
+
+
+# Payments in a shopper's hands
+
+KONBINI = {"type": "konbini", "store": "lawson", "email": "a@example.com"}
+
+
+async def begun(api: Api, details: dict[str, Any], amount: int = 1000) -> str:
+    """The id of a payment that waits for its shopper."""
+    reply = await api.post("/payments", json={"amount": amount, "currency": "JPY", "payment_details": details})
+    assert reply.json()["status"] in ("authorized", "pending"), reply.text
+    return str(reply.json()["id"])
+
+
+def prepaid(name: str) -> dict[str, str]:
+    return {"type": "web_money", "prepaid_number": f"{name:x<16}"}
+
+
+@pytest.mark.parametrize("details", [KONBINI, {"type": "paypay"}], ids=["cash", "wallet"])
+async def test_a_shopper_pays_and_the_shop_cancels(api: Api, details: dict[str, Any]) -> None:
+    for _ in range(ROUNDS):
+        waiting = await begun(api, details)
+
+        paid, cancelled = await race(
+            api.post(f"/test/payments/{waiting}/simulate", json={"outcome": "paid"}),
+            api.post(f"/payments/{waiting}/cancel"),
+        )
+
+        status = (await shown(api, waiting))["status"]
+        if cancelled.status_code == 200:
+            assert status == "cancelled"
+        else:
+            refused(cancelled, "not_cancellable")
+            assert status == "captured"
+        # Who asked while the other was at work saw the payment as it was, or was told that it waits no more.
+        assert paid.status_code in (200, 422), paid.text
+
+
+async def test_a_shopper_pays_at_the_last_minute(house: House, api: Api) -> None:
+    for _ in range(5):
+        waiting = await begun(api, KONBINI)
+        house.clock.advance(4 * DAY)
+
+        await asyncio.gather(
+            api.post(f"/test/payments/{waiting}/simulate", json={"outcome": "paid"}), worker.end_holds(house.parts)
+        )
+
+        house.clock.advance(MINUTE)
+        await worker.settle_attempts(house.parts)
+        assert (await shown(api, waiting))["status"] in ("captured", "expired")
+
+
+async def test_a_shopper_decides_twice(api: Api) -> None:
+    for _ in range(ROUNDS):
+        waiting = await begun(api, {"type": "paypay"})
+
+        await race(
+            *(
+                api.post(f"/test/payments/{waiting}/simulate", json={"outcome": outcome})
+                for outcome in ("paid", "failed", "expired", "paid")
+            )
+        )
+
+        await api.post(f"/test/payments/{waiting}/simulate", json={"outcome": "paid"})
+        assert (await shown(api, waiting))["status"] in ("captured", "failed", "expired")
+    assert Counter(await api.events()).total() == ROUNDS
+
+
+async def test_everybody_asks_at_once(house: House, api: Api) -> None:
+    for _ in range(ROUNDS):
+        waiting = await begun(api, KONBINI)
+
+        await asyncio.gather(
+            api.post(f"/test/payments/{waiting}/simulate", json={"outcome": "paid"}),
+            worker.settle_attempts(house.parts),
+            worker.settle_attempts(house.parts),
+            api.post(f"/test/payments/{waiting}/simulate", json={"outcome": "paid"}),
+        )
+
+        house.clock.advance(MINUTE)
+        await worker.settle_attempts(house.parts)
+        assert (await shown(api, waiting))["status"] == "captured"
+    assert Counter(await api.events())["payment.captured"] == ROUNDS
+
+
+async def test_two_more_prepaid_cards(api: Api) -> None:
+    for number in range(ROUNDS):
+        short = await begun(api, prepaid(f"first{number}"), 150_000)
+
+        winners, losers = sort(
+            await race(
+                *(
+                    api.patch(f"/payments/{short}", json={"payment_details": prepaid(f"{name}{number}")})
+                    for name in ("second", "third")
+                )
+            )
+        )
+
+        assert len(winners) == 1
+        for loser in losers:
+            refused(loser, "unprocessable_entity")
+        assert (await shown(api, short))["status"] == "captured"
+
+
+async def test_one_more_prepaid_card_and_a_cancellation(api: Api) -> None:
+    for number in range(ROUNDS):
+        short = await begun(api, prepaid(f"fourth{number}"), 150_000)
+
+        added, cancelled = await race(
+            api.patch(f"/payments/{short}", json={"payment_details": prepaid(f"fifth{number}")}),
+            api.post(f"/payments/{short}/cancel"),
+        )
+
+        (winner,), (loser,) = sort([added, cancelled])
+        refused(loser, "unprocessable_entity", "not_cancellable")
+        assert (await shown(api, short))["status"] == ("captured" if winner is added else "cancelled")
+
+
+async def test_one_prepaid_card_pays_twice(api: Api) -> None:
+    for number in range(ROUNDS):
+        order = {"amount": 60_000, "currency": "JPY", "payment_details": prepaid(f"sixth{number}")}
+
+        replies = await race(*(api.post("/payments", json=order) for _ in range(3)))
+
+        # ¥100,000 are on it: one is paid, one is short, and for the last nothing is left.
+        assert sorted(reply.status_code for reply in replies) == [200, 200, 502]
+        statuses = sorted(reply.json()["status"] for reply in replies if reply.status_code == 200)
+        assert statuses == ["captured", "pending"]

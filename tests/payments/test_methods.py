@@ -164,6 +164,42 @@ async def waiting(house: House, payment: dict[str, Any]) -> str:
     return ref
 
 
+ACCOUNT = {
+    "amount": 500, "customer_name": "ヤマダ タロウ", "bank_name": "テスト銀行", "branch_number": "001",
+    "account_type": "normal", "account_number": "0234567", "include_payment_method_fee": False,
+}  # fmt: skip
+
+
+async def test_cash_goes_back_to_a_bank_account(api: Api) -> None:
+    payment = await simulate(api, await begun(api, KONBINI), "paid")
+    path = f"/payments/{payment['id']}/refund_request"
+
+    reply = await api.post(path, json=ACCOUNT)
+
+    assert reply.status_code == 200
+    [request] = reply.json()["refund_requests"]
+    assert {name: request[name] for name in ACCOUNT} == ACCOUNT
+    assert (request["status"], request["payment"], request["bank_code"]) == ("pending", payment["id"], None)
+    assert await shown(api, payment) == reply.json()
+    assert (await api.events())[-1] == "payment.updated"
+    # What is asked for cannot be asked for again, and the fee is not part of it.
+    refused(await api.post(path, json=ACCOUNT | {"amount": 501}), 422, "not_refundable", "amount")
+    assert (await api.post(path, json=ACCOUNT)).status_code == 200
+    refused(await api.post(path, json=ACCOUNT | {"amount": 190}), 422, "not_refundable", "amount")
+    everything = ACCOUNT | {"amount": 190, "include_payment_method_fee": True}
+    assert len((await api.post(path, json=everything)).json()["refund_requests"]) == 3
+
+
+async def test_only_paid_cash_is_given_back_so(api: Api) -> None:
+    card = await begun(api, {"type": "credit_card", "number": "4111111111111111", "month": 12, "year": 2099})
+    for payment in (card, await begun(api, KONBINI), await simulate(api, await begun(api, PAYPAY), "paid")):
+        reply = await api.post(f"/payments/{payment['id']}/refund_request", json=ACCOUNT)
+        refused(reply, 422, "not_refundable")
+    for name, value in (("account_number", "12345678"), ("branch_number", "12"), ("bank_code", "abcd")):
+        reply = await api.post(f"/payments/{payment['id']}/refund_request", json=ACCOUNT | {name: value})
+        refused(reply, 422, "invalid_parameter", name)
+
+
 # The deadline
 
 

@@ -204,7 +204,8 @@ async def test_a_type_nobody_knows_is_refused(api: Api) -> None:
     assert (await api.get("/payments")).json()["total"] == 0
 
 
-KONBINI = {"type": "konbini", "store": "lawson", "email": "a@example.com", "given_name_kana": "タロウ", "name": ""}
+KONBINI = {"type": "konbini", "store": "lawson", "email": "a@example.com", "given_name_kana": "タロウ", "name": "",
+           "given_name": "太郎"}  # fmt: skip
 
 
 async def test_a_token_of_another_method_pays_once_and_is_stored_by_no_customer(house: House, rows: Rows) -> None:
@@ -218,6 +219,7 @@ async def test_a_token_of_another_method_pays_once_and_is_stored_by_no_customer(
 
     assert (paid.status_code, paid.json()["status"]) == (200, "authorized")
     assert paid.json()["payment_details"]["receipt"]
+    assert paid.json()["customer_given_name"] == "太郎"
     again = await house.api.post("/payments", json={**ORDER, "payment_details": token})
     assert refusal(again) == SPENT
     house.clock.advance(2 * DAY)

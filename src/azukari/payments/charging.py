@@ -121,6 +121,10 @@ def _more(order: PaymentCreate, given: Given | None) -> str | None:
         platform_details=order.platform_details,
         return_url=order.return_url,
     )
+    return _encoded(more)
+
+
+def _encoded(more: More) -> str | None:
     return None if more == More() else msgspec.json.encode(more).decode()
 
 
@@ -245,6 +249,11 @@ def _by_method(plan: Plan, means: Method) -> Ready:
         attempt = msgspec.structs.replace(attempt, kind="sale")
     shown = methods.shown(details, plan.payment.id, plan.payment.locale, plan.base_url)
     payment, attempt = _priced(plan, attempt, details.type, shown)
+    if means.token is not None:
+        # Only now is it known who the token is about.
+        more = msgspec.json.decode(payment.more or "{}", type=More)
+        more.customer_family_name, more.customer_given_name = details.family_name, details.given_name
+        payment = msgspec.structs.replace(payment, more=_encoded(more))
     return Ready(attempt, payment, means, visit=plan.visit if details.type in OFFSITE else None)
 
 

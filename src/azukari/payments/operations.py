@@ -7,12 +7,14 @@ import msgspec
 
 from azukari.core.errors import ApiError, InvalidParameter, Locked
 from azukari.db import Owner, Tx
-from azukari.payments import outcomes, store
+from azukari.events import store as events
+from azukari.payments import outcomes, refund_requests, store
 from azukari.payments.errors import NotCancellable, NotCapturable, NotRefundable, NotShort
 from azukari.payments.methods import given_of
 from azukari.payments.moves import More
 from azukari.payments.outcomes import Shown
-from azukari.payments.schemas import Capture, RefundCreate
+from azukari.payments.refund_requests import RefundRequest
+from azukari.payments.schemas import Capture, RefundCreate, RefundRequestCreate
 from azukari.payments.store import Payment
 from azukari.processors import attempts, machine
 from azukari.processors.attempts import Attempt
@@ -73,6 +75,45 @@ async def top_up(call: Call, payment_id: str, details: MethodDetails) -> Answer:
     """
     begun = await call.db.write(_begin_top_up, call.owner, payment_id, _draft(call, "top_up", payment_id), details.type)
     return await _carry_out(call, begun, details)
+
+
+async def request_refund(call: Call, payment_id: str, order: RefundRequestCreate) -> Answer:
+    """Ask for cash to be given back to a bank account; its amount is set aside. Source: contract section 5.
+
+    Raises NotFound, NotRefundable (no cash payment, or less is left), InvalidParameter.
+    """
+    request = RefundRequest(
+        merchant_id=call.owner.merchant_id, mode=call.owner.mode, id=call.new_id(), payment_id=payment_id,
+        amount=order.amount, details=msgspec.json.encode(order.account()).decode(), status="pending",
+        created_at=call.now,
+    )  # fmt: skip
+    fee_too = order.include_payment_method_fee
+    return await call.db.write(
+        _request_refund, call.claim, call.owner, request, fee_too, call.new_id(), call.api_version
+    )  # fmt: skip
+
+
+@idempotent
+async def _request_refund(
+    tx: Tx, claim: Claim | None, owner: Owner, request: RefundRequest, fee_too: bool, event_id: str, api_version: str
+) -> Answer:
+    payment = (await outcomes.show(tx, owner, request.payment_id)).payment
+    if payment.status != "captured" or given_of(payment).type not in CASH:
+        raise NotRefundable
+    left = payment.amount_captured - payment.amount_refunded - payment.amount_reserved
+    if request.amount > left - (0 if fee_too else payment.fee):
+        raise NotRefundable(param="amount")
+    await idempotency.take(tx, owner, claim, None)
+    reserved = await store.reserve(tx, payment, request.amount)
+    if reserved is None:
+        raise NotRefundable(param="amount")
+    await refund_requests.save(tx, request)
+    shown = await outcomes.with_refunds(tx, reserved)
+    body = shown.encoded(api_version)
+    await events.record(tx, owner, id=event_id, type="payment.updated", data=body, now=request.created_at)
+    answer = Answer(200, body)
+    await idempotency.settle(tx, owner, claim.key if claim else None, answer)
+    return answer
 
 
 async def _carry_out(call: Call, begun: _Begun, method: MethodDetails | None = None) -> Answer:

@@ -3,6 +3,7 @@
 The caller and the resolver write through the same unit; the attempt's fence lets one of them.
 """
 
+from collections.abc import Sequence
 from contextlib import suppress
 from typing import NamedTuple, Protocol
 
@@ -13,7 +14,8 @@ from azukari.core.clock import DAY, SECOND
 from azukari.core.errors import ApiError, Locked, NotFound, Unavailable
 from azukari.db import Owner, Tx, hot
 from azukari.events import store as events
-from azukari.payments import moves, refunds, store
+from azukari.payments import moves, refund_requests, refunds, store
+from azukari.payments.refund_requests import RefundRequest
 from azukari.payments.refunds import Refund
 from azukari.payments.schemas import PaymentOut
 from azukari.payments.store import Payment
@@ -47,14 +49,15 @@ REF_LENGTH = 32
 
 
 class Shown(NamedTuple):
-    """A payment and its refunds."""
+    """A payment, its refunds, and the requests for some."""
 
     payment: Payment
     refunds: list[Refund]
+    requests: Sequence[RefundRequest] = ()
 
     def encoded(self, api_version: str) -> bytes:
         """As it goes over the wire."""
-        return msgspec.json.encode(PaymentOut.of(self.payment, self.refunds, api_version))
+        return msgspec.json.encode(PaymentOut.of(*self, api_version))
 
 
 async def show(tx: Tx, owner: Owner, payment_id: str) -> Shown:
@@ -64,11 +67,15 @@ async def show(tx: Tx, owner: Owner, payment_id: str) -> Shown:
 
 async def with_refunds(tx: Tx, payment: Payment) -> Shown:
     """A payment with its refunds; most have none, and are not asked for them."""
+    requests: Sequence[RefundRequest] = ()
+    if payment.amount_reserved:
+        requests = await refund_requests.of_payment(tx, payment.owner, payment.id)
     if payment.amount_refunded == 0 and payment.amount_captured in (0, payment.total):
-        return Shown(payment, [])
+        return Shown(payment, [], requests)
     found = await refunds.of_payment(tx, payment.owner, payment.id)
     # In lock step the rows of a neighbour's refund are there already, whose amount comes after this payment's state.
-    return Shown(payment, [refund for refund in found if refund.total_refunded <= payment.amount_refunded])
+    counted = [refund for refund in found if refund.total_refunded <= payment.amount_refunded]
+    return Shown(payment, counted, requests)
 
 
 class Recorded(NamedTuple):

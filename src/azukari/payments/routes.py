@@ -9,6 +9,7 @@ from azukari.payments.schemas import (
     PaymentQuery,
     PaymentUpdate,
     RefundCreate,
+    RefundRequestCreate,
     Simulate,
 )
 from azukari.web.answers import Answer
@@ -55,6 +56,12 @@ async def capture(call: Call, id: str, body: Capture) -> Answer:
 async def refund(call: Call, id: str, body: RefundCreate) -> Answer:
     """Refund a captured payment, all of it or a part."""
     return await operations.refund(call, id, body)
+
+
+@router.post("/payments/{id}/refund_request", SecretKey)
+async def request_refund(call: Call, id: str, body: RefundRequestCreate) -> Answer:
+    """Ask for a cash payment to be given back to a bank account."""
+    return await operations.request_refund(call, id, body)
 
 
 @router.post("/test/payments/{id}/simulate", SecretKey)

@@ -1,11 +1,15 @@
 """Payments on the wire. Source: contract sections 3 and 5."""
 
+import re
+from collections.abc import Sequence
 from typing import Annotated, Literal
 
 import msgspec
 from msgspec import UNSET, Raw, UnsetType
 
 from azukari.core.clock import iso, iso_or_none
+from azukari.core.errors import InvalidParameter
+from azukari.payments.refund_requests import Account, RefundRequest, RefundRequestOut
 from azukari.payments.refunds import NOT_CAPTURED, Refund
 from azukari.payments.store import Payment, Status
 from azukari.vault import Masked
@@ -99,6 +103,32 @@ class RefundCreate(msgspec.Struct, kw_only=True):
 
     amount: PositiveAmount | None = None
     description: LongText | None = None
+
+
+_DIGITS = re.compile("[0-9]+")
+
+
+class RefundRequestCreate(msgspec.Struct, kw_only=True):
+    """The bank account a payer's cash goes back to."""
+
+    amount: PositiveAmount
+    customer_name: Name
+    bank_name: Name
+    branch_number: ShortText
+    account_type: Literal["normal", "checking", "savings"]
+    account_number: ShortText
+    include_payment_method_fee: Flag
+    bank_code: ShortText | None = None
+    branch_name: Name | None = None
+    description: LongText | None = None
+
+    def account(self) -> Account:
+        """Raises InvalidParameter: a number has not the digits it must have."""
+        for name, length in (("branch_number", 3), ("account_number", 7), ("bank_code", 4)):
+            number = getattr(self, name)
+            if number is not None and (len(number) != length or not _DIGITS.fullmatch(number)):
+                raise InvalidParameter(name)
+        return Account(**{name: getattr(self, name) for name in Account.__struct_fields__})
 
 
 class Simulate(msgspec.Struct, kw_only=True):
@@ -199,11 +229,13 @@ class PaymentOut(msgspec.Struct):
     mcc: str | None
     statement_descriptor: StatementDescriptor | None
     refunds: list[RefundOut]
-    refund_requests: list[RefundOut]
+    refund_requests: list[RefundRequestOut]
     platform_details: PlatformDetails | UnsetType = UNSET
 
     @classmethod
-    def of(cls, payment: Payment, refunds: list[Refund], api_version: str) -> "PaymentOut":
+    def of(
+        cls, payment: Payment, refunds: list[Refund], requests: Sequence[RefundRequest], api_version: str
+    ) -> "PaymentOut":
         more = _NO_MORE if payment.more is None else _more(payment.more)
         amount_refunded = payment.amount_refunded
         if refunds and api_version < NO_PARTIAL_CAPTURE_REFUND:
@@ -216,6 +248,7 @@ class PaymentOut(msgspec.Struct):
             payment.description, iso_or_none(payment.captured_at), payment.external_order_num,
             Raw(payment.metadata.encode()), iso(payment.created_at), amount_refunded, payment.locale,
             payment.session_id, more.customer_family_name, more.customer_given_name, more.mcc,
-            more.statement_descriptor, [RefundOut.of(refund) for refund in refunds], [],
+            more.statement_descriptor, [RefundOut.of(refund) for refund in refunds],
+            [RefundRequestOut.of(request) for request in requests],
             UNSET if more.platform_details is None else more.platform_details,
         )  # fmt: skip

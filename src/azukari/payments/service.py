@@ -44,7 +44,7 @@ async def record_intent(tx: Tx, claim: Claim | None, owner: Owner, vault: Vault,
     """Write down a charge before it is tried (T1). Raises what :func:`charging.look` and :func:`charging.begin` do."""
     ready = await charging.look(tx, owner, vault, plan)
     await idempotency.take(
-        tx, owner, claim, lambda: Answer.of(PaymentOut.of(ready.payment, [], ready.attempt.api_version), 202)
+        tx, owner, claim, lambda: Answer.of(PaymentOut.of(ready.payment, [], [], ready.attempt.api_version), 202)
     )  # fmt: skip
     await charging.begin(tx, vault, plan, ready)
     return ready

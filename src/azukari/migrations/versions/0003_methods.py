@@ -21,6 +21,24 @@ def upgrade() -> None:
     )  # fmt: skip
     op.add_column("payments", sa.Column("waiting_attempt", TEXT))
     op.add_column("tokens", sa.Column("method", TEXT))
+    op.create_table(
+        "refund_requests",
+        sa.Column("merchant_id", TEXT, nullable=False),
+        sa.Column("mode", TEXT, nullable=False),
+        sa.Column("id", TEXT, nullable=False),
+        sa.Column("payment_id", TEXT, nullable=False),
+        sa.Column("amount", sa.BigInteger(), nullable=False),
+        sa.Column("details", TEXT, nullable=False),
+        sa.Column("status", TEXT, nullable=False),
+        sa.Column("created_at", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("merchant_id", "mode", "id", name="pk_refund_requests"),
+        sa.ForeignKeyConstraint(
+            ["merchant_id", "mode", "payment_id"],
+            ["payments.merchant_id", "payments.mode", "payments.id"],
+            name="fk_refund_requests_merchant_id_mode_payment_id",
+        ),
+    )
+    op.create_index("ix_refund_requests_payment_id", "refund_requests", ["payment_id"])
     _let_tokens_have_no_entry()
 
 

@@ -243,12 +243,12 @@ def _opened(owner: Owner, entry_id: str, stored: Stored, merchant_key: Cipher) -
 
 async def add_entry(tx: Tx, owner: Owner, sealed: SealedEntry, now: int) -> None:
     """Write the record's row."""
-    shown = sealed.masked
+    shown, brand = sealed.masked, sealed.masked.type if sealed.kind == WALLET else sealed.masked.brand
     await tx.run(
         ADD_ENTRY, owner, id=sealed.id, kind=sealed.kind, schema_version=envelope.SCHEMA, dek_gen=FIRST_GEN,
-        record=sealed.record, fingerprint=sealed.fingerprint,
-        brand=shown.type if sealed.kind == WALLET else shown.brand, bin=shown.bin, last4=shown.last4,
-        exp_month=shown.month, exp_year=shown.year, credential=None, created_at=now, retired_at=None, shredded_at=None,
+        record=sealed.record, fingerprint=sealed.fingerprint, brand=brand, bin=shown.bin, last4=shown.last4,
+        exp_month=shown.month, exp_year=shown.year, credential=None, created_at=now, retired_at=None,
+        shredded_at=None,
     )  # fmt: skip
 
 
