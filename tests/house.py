@@ -77,6 +77,13 @@ class Api(httpx.AsyncClient):
         made: dict[str, Any] = reply.json()
         return made
 
+    async def session(self, **more: Any) -> str:
+        """The id of a new session for a payment of 1000 yen."""
+        order = {"amount": 1000, "currency": "JPY", "return_url": "https://shop.example/thanks"}
+        reply = await self.post("/sessions", json={**order, **more})
+        assert reply.status_code == 200, reply.text
+        return str(reply.json()["id"])
+
     async def charge(self, customer: str, amount: int = 1000, **more: Any) -> httpx.Response:
         """A payment on a customer's saved card, in yen."""
         return await self.post("/payments", json={"amount": amount, "currency": "JPY", "customer": customer}, **more)

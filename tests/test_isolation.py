@@ -47,6 +47,7 @@ OWNERLESS = {
     "azukari.payments.store:_OVERDUE",
     "azukari.processors.attempts:_DUE",
     "azukari.tokens.store:_OPEN",
+    "azukari.sessions.store:_OVER",
     "azukari.tokens.store:_OVER",
     "azukari.vault.inside.keys:ADD_ROOT",
     "azukari.vault.inside.keys:ROOTS",
@@ -257,6 +258,7 @@ async def make(api: Api) -> Made:
         "token": await api.token(),
         "spare": await api.token(),
         "secure_tokens": (await api.secure_token())["id"],
+        **{name: await api.session() for name in ("sessions", "to_pay", "to_take_back")},
     }
 
 
@@ -289,6 +291,10 @@ def to_verify(made: Made) -> dict[str, Any]:
     return {"amount": 1000, "currency": "JPY", "return_url": "https://shop.example", "payment_details": card()}
 
 
+def a_session(made: Made) -> dict[str, Any]:
+    return {"mode": "customer"}
+
+
 NOTHING_THERE = {"other": 200, "live": 200}
 ENTRIES = {
     # Without a processor a live key cannot charge, whatever the order says: never on the simulator.
@@ -315,6 +321,11 @@ ENTRIES = {
     ("POST", "/secure_tokens"): Entry(body=to_verify, other=200, live=422, publishable=True),
     # To each publishable key its own merchant's.
     ("GET", "/secure_tokens/{id}"): Entry("secure_tokens", publishable=True),
+    ("POST", "/sessions"): Entry(body=a_session, other=200, live=422),
+    ("GET", "/sessions/{id}"): Entry("sessions", publishable=True),
+    ("POST", "/sessions/{id}/cancel"): Entry("to_take_back"),
+    # The publishable key has paid it already.
+    ("POST", "/sessions/{id}/pay"): Entry("to_pay", details, own=422, publishable=True, code="session_completed"),
     ("GET", "/events"): Entry(**NOTHING_THERE),
     ("GET", "/events/{id}"): Entry("events"),
 }

@@ -81,6 +81,8 @@ async def _prepared(api: Api, value: Any) -> Any:
 async def _path(api: Api, path: str) -> str:
     if "{id}" not in path:
         return path
+    if path.startswith("/sessions"):
+        return path.replace("{id}", await api.session())
     customer = await api.customer()
     if path.startswith("/customers"):
         return path.replace("{id}", customer)

@@ -110,7 +110,8 @@ class _Stored:
 
 async def _check_and_store(call: Call, order: CustomerWrite, customer: Customer, *, new: bool) -> _Stored:
     # Before the details are read: whatever else is missing, they would not be kept.
-    if isinstance(order.payment_details, Mapping) and order.payment_details.get("type") in METHODS:
+    type = order.payment_details.get("type") if isinstance(order.payment_details, Mapping) else None
+    if isinstance(type, str) and type in METHODS:
         raise NotKept
     details = tokens.read(order.payment_details, call.now)
     if isinstance(details, MethodDetails):
