@@ -18,6 +18,7 @@ from tests.wallets import agree
 MASTER = "5555555555554444"
 KONBINI = {"type": "konbini", "store": "lawson", "email": "a@example.com"}
 #: The bank declines it for want of funds.
+PAYPAY = {"type": "paypay"}
 POOR = "4123111111111000"
 #: Their issuer verifies them at once, and after a challenge.
 FRICTIONLESS, CHALLENGED = "4100000000000100", "4100000000005000"
@@ -49,7 +50,9 @@ class Scene:
 
 def path_of(body: dict[str, Any]) -> str | None:
     """Where an answer can be read again; a token cannot."""
-    if "secure_token" in body:
+    if "resource" not in body and "redirect_url" in body:
+        return None  # what a session's try came to
+    if "secure_token" in body and "resource" not in body:
         return f"/secure_tokens/{body['id']}"
     return None if body["resource"] == "token" else f"/{body['resource']}s/{body['id']}"
 
@@ -155,6 +158,36 @@ async def a_short_payment(api: Api, scene: Scene) -> None:
 def _prepaid(number: str) -> dict[str, str]:
     """A card with ¥100,000 on it, of which nobody has taken anything."""
     return {"type": "web_money", "prepaid_number": number}
+
+
+async def a_session(api: Api, scene: Scene) -> None:
+    scene.made["session"] = await api.session()
+
+
+async def a_storing_session(api: Api, scene: Scene) -> None:
+    """For a customer who has a card already."""
+    await a_customer(api, scene)
+    scene.made["session"] = await api.session(mode="customer_payment", customer_id=scene.made["customer"])
+
+
+async def a_storing_session_and_a_token(api: Api, scene: Scene) -> None:
+    await a_storing_session(api, scene)
+    await a_token(api, scene)
+
+
+async def a_checking_session(api: Api, scene: Scene) -> None:
+    await a_customer(api, scene)
+    scene.made["session"] = await api.session(mode="customer", customer_id=scene.made["customer"])
+
+
+async def a_session_at_a_wallets_page(api: Api, scene: Scene) -> None:
+    await a_storing_session(api, scene)
+    await _pay_session(api, scene, PAYPAY, {})
+
+
+async def a_session_whose_wallet_is_asked(api: Api, scene: Scene) -> None:
+    await a_checking_session(api, scene)
+    await _pay_session(api, scene, PAYPAY, {})
 
 
 # What is done
@@ -282,6 +315,49 @@ async def make_konbini_token(api: Api, scene: Scene) -> httpx.Response:
     return await api.post("/tokens", json={"payment_details": KONBINI}, headers=scene.key)
 
 
+async def make_session(api: Api, scene: Scene) -> httpx.Response:
+    order = {"amount": 1000, "currency": "JPY", "metadata": {"a": "4242 4242 4242 4242"}}
+    return await api.post("/sessions", json=order, headers=scene.key)
+
+
+async def make_storing_session(api: Api, scene: Scene) -> httpx.Response:
+    order = {"mode": "customer", "payment_data": {"external_order_num": f"A-{scene.number}"}}
+    return await api.post("/sessions", json=order, headers=scene.key)
+
+
+async def _pay_session(api: Api, scene: Scene, details: Any, headers: dict[str, str]) -> httpx.Response:
+    body = {"payment_details": details}
+    return await api.post(f"/sessions/{scene.made['session']}/pay", json=body, headers=headers)
+
+
+async def pay_session(api: Api, scene: Scene) -> httpx.Response:
+    return await _pay_session(api, scene, card(MASTER, verification_value="123"), scene.key)
+
+
+async def pay_session_without_key(api: Api, scene: Scene) -> httpx.Response:
+    return await _pay_session(api, scene, card(MASTER, verification_value="123"), {})
+
+
+async def pay_session_with_token(api: Api, scene: Scene) -> httpx.Response:
+    return await _pay_session(api, scene, scene.made["token"], scene.key)
+
+
+async def pay_session_with_poor_card(api: Api, scene: Scene) -> httpx.Response:
+    return await _pay_session(api, scene, card(POOR, verification_value="123"), scene.key)
+
+
+async def pay_session_by_wallet(api: Api, scene: Scene) -> httpx.Response:
+    return await _pay_session(api, scene, PAYPAY, scene.key)
+
+
+async def pay_session_by_konbini(api: Api, scene: Scene) -> httpx.Response:
+    return await _pay_session(api, scene, KONBINI, scene.key)
+
+
+async def cancel_session(api: Api, scene: Scene) -> httpx.Response:
+    return await api.post(f"/sessions/{scene.made['session']}/cancel", headers=scene.key)
+
+
 async def capture(api: Api, scene: Scene) -> httpx.Response:
     return await api.post(f"/payments/{scene.made['payment']}/capture", headers=scene.key)
 
@@ -321,6 +397,26 @@ async def the_customer_can_be_charged(api: Api, scene: Scene) -> None:
 async def the_customer_is_gone(api: Api, scene: Scene) -> None:
     assert (await api.get(f"/customers/{scene.made['customer']}")).status_code == 404
     assert (await charge_customer_without_key(api, scene)).status_code == 404
+
+
+async def the_session_is_paid_once(api: Api, scene: Scene) -> None:
+    """Money was taken for it once at most, and only where it is completed; its customer has details either way."""
+    session = (await api.get(f"/sessions/{scene.made['session']}")).json()
+    listed = (await api.get("/payments", params={"per_page": 100})).json()["data"]
+    taken = [each for each in listed if each["session"] == session["id"] and each["status"] == "captured"]
+    paid = session["status"] == "completed" and session["mode"] != "customer"
+    assert len(taken) == int(paid)
+    if session.get("customer_id") is not None:
+        source = (await api.get(f"/customers/{session['customer_id']}")).json()["source"]
+        assert source["brand"] == (
+            "master" if session["status"] == "completed" and "token" not in scene.made else "visa"
+        )
+        assert (await api.charge(session["customer_id"])).status_code == 200
+
+
+async def the_session_is_over(api: Api, scene: Scene) -> None:
+    reply = await pay_session_without_key(api, scene)
+    assert (reply.status_code, reply.json()["error"]["code"]) == (422, "session_cancelled")
 
 
 FLOWS = (
@@ -364,6 +460,40 @@ FLOWS = (
     Flow("a charge of a revoked wallet", charge_customer, a_revoked_wallet, status=502),
     Flow("a revocation", revoke, a_wallet, keyed=False),
     Flow("a token for a konbini", make_konbini_token),
+    Flow("a session", make_session),
+    Flow("a session with a customer", make_storing_session),
+    Flow("a session paid by raw card", pay_session, a_session, the_session_is_paid_once),
+    Flow("a session paid at a till", pay_session_by_konbini, a_session),
+    Flow("a session that stores a raw card", pay_session, a_storing_session, the_session_is_paid_once, changes=True),
+    Flow(
+        "a session that stores a token's card",
+        pay_session_with_token,
+        a_storing_session_and_a_token,
+        the_session_is_paid_once,
+        changes=True,
+    ),
+    Flow("a session that checks a card", pay_session, a_checking_session, the_session_is_paid_once, changes=True),
+    Flow(
+        "a declined try at a session",
+        pay_session_with_poor_card,
+        a_storing_session,
+        the_session_is_paid_once,
+        changes=True,
+        status=502,
+    ),
+    Flow("a session at a wallet's page", pay_session_by_wallet, a_storing_session, changes=True),
+    Flow(
+        "a card instead of a wallet", pay_session, a_session_at_a_wallets_page, the_session_is_paid_once, changes=True
+    ),
+    Flow(
+        "a card instead of an agreement",
+        pay_session,
+        a_session_whose_wallet_is_asked,
+        the_session_is_paid_once,
+        changes=True,
+    ),
+    Flow("a session that is cancelled", cancel_session, a_session, the_session_is_over),
+    Flow("a session cancelled at a wallet's page", cancel_session, a_session_at_a_wallets_page, the_session_is_over),
     Flow("another description", describe_payment, a_payment, keyed=False, changes=True),
     Flow("a card number in a URL", ask_with_card_number, keyed=False, status=400),
 )
@@ -394,6 +524,7 @@ async def leave_work(site: Site, number: int) -> None:
         await site.rows.change(
             "UPDATE attempts SET state = 'undo', due_at = 0 WHERE state = 'not_done' AND kind = 'sale'"
         )
+        await api.session(expires_in_seconds=1)
         await api.token(verification_value="123")
         await api.secure_token(CHALLENGED)
         await api.secure_token(customer=customer)
@@ -404,7 +535,7 @@ async def _leave_open_check(site: Site) -> None:
     """A customer's card was being checked when the server died."""
     async with site.serving(delay=60_000) as api:
         checking = asyncio.ensure_future(api.customer())
-        while not await site.rows.all(OPEN_ATTEMPTS):
+        while not await site.rows.all(f"{OPEN_ATTEMPTS} AND kind = 'verify'"):
             await asyncio.sleep(0.01)
     with suppress(httpx.TransportError):
         await checking
@@ -423,6 +554,7 @@ async def _leave_stray_key(site: Site, number: int) -> None:
 WORK = (
     OPEN_ATTEMPTS,
     "SELECT id FROM payments WHERE status IN ('authorized', 'pending')",
+    "SELECT id FROM sessions WHERE open_until IS NOT NULL",
     "SELECT id FROM tokens",
     "SELECT id FROM azukari_keys.deks WHERE id LIKE 'stray-%'",
     "SELECT id FROM azukari_sad.sad_values",

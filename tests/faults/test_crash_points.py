@@ -71,6 +71,8 @@ async def _check(flow: Flow, site: Site, scene: Scene, reply: httpx.Response | N
         await _nothing_acknowledged_is_lost(flow, api, scene)
         await _the_same_again_is_answered(flow, site, api, scene, reply)
         await flow.check(api, scene)
+        # An agreement that made way for another try is undone by the worker.
+        await site.until_none(OPEN_ATTEMPTS)
         await hold_against_book(site.rows, site.settings.data)
         following = Scene(scene.number + 1, site)
         await flow.prepare(api, following)
@@ -173,10 +175,12 @@ async def test_every_unit_that_writes_is_part_of_a_flow(site: Site, tmp_path: Pa
 
     killed = {point.rpartition(":")[2] for point in trace.read_text().split() if point.startswith("commit:")}
 
-    assert _units_written() - killed == SET_UP_ONLY
+    assert _units_written() - killed == SET_UP_ONLY | OF_OUR_OWN_PAGE
     assert killed <= _units_written()
 
 
+#: Units that nobody calls who has a key: a raw card's shopper is authenticated on our own page alone.
+OF_OUR_OWN_PAGE = {"sessions.authenticating.note_token", "sessions.authenticating.count_refusal"}
 #: Units that no server runs: setting up and administration, offline.
 SET_UP_ONLY = {
     "merchants.service._add_keys",
