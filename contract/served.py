@@ -42,6 +42,7 @@ def lay_over(contract: Mapping[str, Any], additions: Mapping[str, Any]) -> dict[
     served["info"] |= additions["info"]
     served["servers"] = additions["servers"] + served["servers"]
     _add(served["components"], additions["components"], "components")
+    _add(served["paths"], additions["paths"], "paths")
 
     operations = {operation["operationId"]: (method, operation) for method, operation in _operations(served)}
     for rule in additions["rules"]:

@@ -68,6 +68,22 @@ class Api(httpx.AsyncClient):
         assert reply.status_code == 200, reply.text
         return str(reply.json()["id"])
 
+    async def secure_token(self, number: str = "4100000000000100", amount: int = 1000, **more: Any) -> dict[str, Any]:
+        """A new secure token for a payment in yen; by its number a card passes, is challenged, or fails."""
+        order = {"amount": amount, "currency": "JPY", "return_url": "https://shop.example/back?order=7#top"}
+        details = {} if "customer" in more else {"payment_details": card(number, verification_value="123")}
+        reply = await self.post("/secure_tokens", json=order | details | more)
+        assert reply.status_code == 200, reply.text
+        made: dict[str, Any] = reply.json()
+        return made
+
+    async def session(self, **more: Any) -> str:
+        """The id of a new session for a payment of 1000 yen."""
+        order = {"amount": 1000, "currency": "JPY", "return_url": "https://shop.example/thanks"}
+        reply = await self.post("/sessions", json={**order, **more})
+        assert reply.status_code == 200, reply.text
+        return str(reply.json()["id"])
+
     async def charge(self, customer: str, amount: int = 1000, **more: Any) -> httpx.Response:
         """A payment on a customer's saved card, in yen."""
         return await self.post("/payments", json={"amount": amount, "currency": "JPY", "customer": customer}, **more)

@@ -46,6 +46,8 @@ OWNERLESS = {
     "azukari.merchants.store:_USED",
     "azukari.payments.store:_OVERDUE",
     "azukari.processors.attempts:_DUE",
+    "azukari.tokens.store:_OPEN",
+    "azukari.sessions.store:_OVER",
     "azukari.tokens.store:_OVER",
     "azukari.vault.inside.keys:ADD_ROOT",
     "azukari.vault.inside.keys:ROOTS",
@@ -233,6 +235,11 @@ async def neighbours(settings: Settings, tmp_path: Path) -> AsyncIterator[Neighb
 
 
 Made = dict[str, str]
+ACCOUNT = {
+    "amount": 100, "customer_name": "ヤマダ タロウ", "bank_name": "テスト銀行", "branch_number": "001",
+    "account_type": "normal", "account_number": "1234567", "include_payment_method_fee": "true",
+}  # fmt: skip
+WAITING = {"type": "konbini", "store": "lawson", "email": "a@example.com"}
 
 
 async def make(api: Api) -> Made:
@@ -245,8 +252,13 @@ async def make(api: Api) -> Made:
         "held": (await api.post("/payments", json=held)).json()["id"],
         "to_cancel": (await api.post("/payments", json=held)).json()["id"],
         "events": (await api.get("/events")).json()["data"][0]["id"],
+        "waiting": (await api.post("/payments", json={**held, "customer": None, "payment_details": WAITING})).json()[
+            "id"
+        ],
         "token": await api.token(),
         "spare": await api.token(),
+        "secure_tokens": (await api.secure_token())["id"],
+        **{name: await api.session() for name in ("sessions", "to_pay", "to_take_back")},
     }
 
 
@@ -255,7 +267,7 @@ class Entry:
     """How a route answers a key that may call it.
 
     thing: what stands for ``{id}``. body: of the call. own, other, live: statuses for the owner's secret key, another
-    merchant's, and the owner's live one. publishable: a publishable key may call it.
+    merchant's, and the owner's live one. publishable: a publishable key may call it. code: of an own 422.
     """
 
     thing: str | None = None
@@ -264,6 +276,7 @@ class Entry:
     other: int = 404
     live: int = 404
     publishable: bool = False
+    code: str = "unprocessable_entity"
 
 
 def details(made: Made) -> dict[str, Any]:
@@ -272,6 +285,14 @@ def details(made: Made) -> dict[str, Any]:
 
 def order(made: Made) -> dict[str, Any]:
     return {"amount": 1000, "currency": "JPY", "customer": made["customers"]}
+
+
+def to_verify(made: Made) -> dict[str, Any]:
+    return {"amount": 1000, "currency": "JPY", "return_url": "https://shop.example", "payment_details": card()}
+
+
+def a_session(made: Made) -> dict[str, Any]:
+    return {"mode": "customer"}
 
 
 NOTHING_THERE = {"other": 200, "live": 200}
@@ -284,6 +305,11 @@ ENTRIES = {
     ("POST", "/payments/{id}/capture"): Entry("held"),
     ("POST", "/payments/{id}/refund"): Entry("payments"),
     ("POST", "/payments/{id}/cancel"): Entry("to_cancel"),
+    # Nobody has paid it yet.
+    ("POST", "/payments/{id}/refund_request"): Entry("waiting", lambda made: ACCOUNT, own=422, code="not_refundable"),
+    ("POST", "/test/payments/{id}/simulate"): Entry("waiting", lambda made: {"outcome": "paid"}),
+    # A card is no wallet.
+    ("POST", "/test/customers/{id}/revoke"): Entry("customers", own=422),
     ("POST", "/customers"): Entry(body=details, other=200, live=422),
     ("GET", "/customers"): Entry(**NOTHING_THERE),
     ("GET", "/customers/{id}"): Entry("customers"),
@@ -292,6 +318,14 @@ ENTRIES = {
     ("DELETE", "/external_customers/{id}"): Entry("customers", own=404),
     ("POST", "/tokens"): Entry(body=details, other=200, live=200, publishable=True),
     ("GET", "/payment_methods"): Entry(**NOTHING_THERE, publishable=True),
+    ("POST", "/secure_tokens"): Entry(body=to_verify, other=200, live=422, publishable=True),
+    # To each publishable key its own merchant's.
+    ("GET", "/secure_tokens/{id}"): Entry("secure_tokens", publishable=True),
+    ("POST", "/sessions"): Entry(body=a_session, other=200, live=422),
+    ("GET", "/sessions/{id}"): Entry("sessions", publishable=True),
+    ("POST", "/sessions/{id}/cancel"): Entry("to_take_back"),
+    # The publishable key has paid it already.
+    ("POST", "/sessions/{id}/pay"): Entry("to_pay", details, own=422, publishable=True, code="session_completed"),
     ("GET", "/events"): Entry(**NOTHING_THERE),
     ("GET", "/events/{id}"): Entry("events"),
 }
@@ -319,6 +353,7 @@ async def test_every_route_answers_each_of_ten_credentials_as_it_declares(neighb
     for (method, path), entry in sorted(ENTRIES.items(), key=lambda item: item[0][0] == "DELETE"):
         target = path.replace("{id}", made[entry.thing]) if entry.thing else path
         may = (200, "") if entry.publishable else (403, "forbidden")
+        other = entry.other, "not_found" if entry.other == 404 else ""
         credentials = {
             "none": (None, (401, "unauthorized")),
             "malformed": (("sk_test_short", ""), (401, "unauthorized")),
@@ -326,11 +361,11 @@ async def test_every_route_answers_each_of_ten_credentials_as_it_declares(neighb
             "revoked": ((neighbours.revoked, ""), (401, "unauthorized")),
             "with a password": ((own, "x"), (401, "unauthorized")),
             "publishable": ((publishable, ""), may),
-            "another's publishable": ((neighbours.others_publishable, ""), may),
-            "another's": ((neighbours.others, ""), (entry.other, "not_found" if entry.other == 404 else "")),
+            "another's publishable": ((neighbours.others_publishable, ""), other if entry.publishable else may),
+            "another's": ((neighbours.others, ""), other),
             "live": ((neighbours.live, ""), (entry.live, {404: "not_found", 422: "unprocessable_entity"}.get(
                 entry.live, ""))),
-            "own": ((own, ""), (entry.own, "not_found" if entry.own == 404 else "")),
+            "own": ((own, ""), (entry.own, {404: "not_found", 422: entry.code}.get(entry.own, ""))),
         }  # fmt: skip
         assert len(credentials) == 10
         for name, (key, expected) in credentials.items():

@@ -29,7 +29,11 @@ from azukari.core import log
 from azukari.core.clock import DAY
 from azukari.core.pan import luhn
 from azukari.db.open import SqliteFiles
+from azukari.processors import attempts
+from azukari.secure_tokens.challenges import answer_challenge, challenge_of
 from tests.house import Api, House, card
+from tests.secure_tokens.cards import CHALLENGE, FRICTIONLESS, RIGHT, address
+from tests.wallets import agree
 
 ENDPOINTS = [endpoint for router in ROUTERS for endpoint in router.endpoints]
 SOME_ID = "0" * 25
@@ -300,6 +304,11 @@ async def test_well_formed_cards_leave_no_trace(house: House, logged: io.StringI
         paid = await api.post("/payments", json={**order, "payment_details": token})
         assert paid.json()["status"] == "captured"
         await api.post("/payments", json={**order, "payment_details": token})
+        verified = {**order, "return_url": "https://shop.example"}
+        secure = (await api.post("/secure_tokens", json={**verified, "payment_details": details})).json()["id"]
+        await house.publishable.post("/secure_tokens", data={**verified, **form})
+        await api.get(f"/secure_tokens/{secure}")
+        await api.post("/payments", json={**order, "payment_details": secure})
         held = (await api.post("/payments", json={**order, "payment_details": details, "capture": False})).json()["id"]
         await api.post("/payments", data={**order, **form})
         for path in (f"/payments/{held}/capture", f"/payments/{held}/refund", f"/payments/{held}/cancel"):
@@ -315,6 +324,7 @@ async def test_well_formed_cards_leave_no_trace(house: House, logged: io.StringI
             await api.post("/payments", json={**order, "payment_details": details}, headers=headers)
             await api.post("/customers", json={"payment_details": details}, headers=headers)
             await api.post("/tokens", json={"payment_details": details}, headers=headers)
+            await api.post("/secure_tokens", json={**verified, "payment_details": details}, headers=headers)
         await api.delete(f"/customers/{customer['id']}")
     house.clock.advance(10_000)
     await worker.settle_attempts(house.parts)
@@ -386,7 +396,7 @@ async def test_cards_in_every_member_of_every_body_leave_no_trace(
         members = {field.name for field in msgspec.structs.fields(endpoint.body)} - KEPT
         members |= {"payment_details", "unknown", "fraud_details", "customer_email", "return_url", "source"}
         for number, code in zip(numbers, codes, strict=True):
-            good = {"amount": 1000, "currency": "JPY"}
+            good = {"amount": 1000, "currency": "JPY", "return_url": "https://shop.example"}
             for shape in _wrong_shapes(number, code):
                 await api.request(endpoint.method, path, json={**good, "payment_details": shape})
             for member in sorted(members):
@@ -445,6 +455,25 @@ async def test_cards_in_what_a_payment_shows_again_leave_no_trace(
     assert {reply.status_code for reply in replies} == {422}
 
 
+async def test_a_challenge_leaves_no_trace(house: House, logged: io.StringIO, temporary: Path) -> None:
+    replies = listening(house.api)
+    numbers, codes = [*CHALLENGE.values(), *FRICTIONLESS.values()], _codes(6)
+    for number, code in zip(numbers, codes, strict=True):
+        body = {"amount": 1000, "currency": "JPY", "return_url": "app:back"}
+        details = card(number, verification_value=code)
+        made = (await house.api.post("/secure_tokens", json={**body, "payment_details": details})).json()
+        if made["authentication_url"] is not None:
+            await challenge_of(house.parts, *address(made))
+            await answer_challenge(house.parts, *address(made), number)
+            await answer_challenge(house.parts, *address(made), code)
+            await answer_challenge(house.parts, *address(made), RIGHT)
+        paid = await house.api.post("/payments", json={**body, "payment_details": made["id"]})
+        assert paid.status_code == 200
+
+    await assert_nowhere(house, numbers, codes, replies, logged, temporary)
+    assert await _values(house) == 0
+
+
 async def test_cards_in_urls_and_headers_leave_no_trace(house: House, logged: io.StringIO, temporary: Path) -> None:
     api = house.api
     replies = listening(api)
@@ -459,6 +488,7 @@ async def test_cards_in_urls_and_headers_leave_no_trace(house: House, logged: io
                 for method, path in (
                     ("POST", "/customers"),
                     ("POST", "/tokens"),
+                    ("POST", "/secure_tokens"),
                     ("GET", "/events"),
                     ("PUT", "/tokens"),
                 ):
@@ -615,3 +645,100 @@ async def test_an_unused_verification_value_is_gone_after_a_day(house: House) ->
     assert (reply.status_code, reply.json()["error"]["code"]) == (422, "invalid_token")
     tables = await rows_of(house)
     assert [len(rows) for name, rows in tables.items() if name.endswith((".deks", ".tokens"))] == [0, 0]
+
+
+# Other secrets
+
+
+def word_found_in(hay: bytes, word: str) -> list[str]:
+    """How a secret word stands in some bytes."""
+    plain = word.encode()
+    ways = {
+        "raw": plain, "hex": plain.hex().encode(), "UTF-16": word.encode("utf-16-le"), "backwards": plain[::-1],
+        "spaced": _spread(word, " ").encode(), "dashed": _spread(word, "-").encode(),
+    }  # fmt: skip
+    ways |= {f"base 64, {shift} bytes in": _base64_core(plain, shift) for shift in range(3)}
+    found = [name for name, needle in ways.items() if needle in hay]
+    return found + [f"compressed, {name}" for inner in _unpacked(hay) for name in word_found_in(inner, word)]
+
+
+def test_the_scanner_finds_a_word_in_every_dress() -> None:
+    word = "q7Zk2mVx9LpB4tRw"
+    for hay in (word, _spread(word, "-"), word.encode().hex(), base64.b64encode(b"ab" + word.encode()).decode()):
+        assert word_found_in(f"around {hay} it".encode(), word), hay
+    assert word_found_in(gzip.compress(word.encode()), word)
+    assert word_found_in(f"{word[:15]} {word[-4:]}".encode(), word) == []
+
+
+async def test_prepaid_numbers_and_passwords_leave_no_trace(house: House, logged: io.StringIO, temporary: Path) -> None:
+    api = house.api
+    replies = listening(api)
+    words = [secrets.token_hex(8) for _ in range(6)]
+    order: dict[str, Any] = {"amount": 1000, "currency": "JPY"}
+    paid = {"type": "web_money", "prepaid_number": words[0]}
+    assert (await api.post("/payments", json={**order, "payment_details": paid})).json()["status"] == "captured"
+    short = {"type": "net_cash", "prepaid_number": _spread(words[1], " ")}
+    waiting = (await api.post("/payments", json={**order, "amount": 150_000, "payment_details": short})).json()
+    assert waiting["status"] == "pending"
+    more = {"payment_details": {"type": "net_cash", "prepaid_number": words[2]}}
+    assert (await api.patch(f"/payments/{waiting['id']}", json=more)).json()["status"] == "captured"
+    await api.patch(f"/payments/{waiting['id']}", json=more)
+    vouchers = [
+        {"type": "culture_voucher", "culture_id": "taro", "culture_password": words[3]},
+        {"type": "happy_money", "happy_money_id": "taro", "happy_money_password": words[4]},
+    ]
+    for details in vouchers:
+        reply = await api.post("/payments", json={"amount": 1000, "currency": "KRW", "payment_details": details})
+        assert reply.json()["status"] == "captured"
+    dospara = {"type": "dospara", "user_no": "7", "user_password": words[5]}
+    for details in (paid, short, more["payment_details"], *vouchers, dospara):
+        form = {f"payment_details[{name}]": value for name, value in details.items()}
+        for path in ("/payments", "/tokens", "/customers"):
+            await api.post(path, json={**order, "payment_details": details})
+            await api.post(path, data={**order, **form})
+            await api.post(path, json={**order, "payment_details": [details]})
+        for member in ("prepaid_number", "culture_password", "type", "email", "store"):
+            secret = next(value for value in details.values() if value.replace(" ", "") in words)
+            for value in ([secret], {secret: secret}, secret + "0" * 300):
+                await api.post("/payments", json={**order, "payment_details": {**details, member: value}})
+        for headers in (
+            {"Komoju-Scenario": "used_number"}, {"Azukari-Fault": "lost_reply"}, {"Azukari-Fault": "lost_request"},
+            {"Azukari-Fault": "processor_down"}, {"Azukari-Fault": "duplicate_reply"},
+            {"X-KOMOJU-IDEMPOTENCY": "a-key"}, {"X-KOMOJU-IDEMPOTENCY": "a-key"},
+        ):  # fmt: skip
+            await api.post("/payments", json={**order, "payment_details": details}, headers=headers)
+        await api.post("/payments", content=json.dumps({"payment_details": details}).encode()[:-1])
+    house.clock.advance(10_000)
+    await worker.settle_attempts(house.parts)
+    for path in ("/payments", "/events"):
+        await api.get(path, params={"per_page": 100})
+
+    hay = await places(house, replies, logged, temporary)
+    assert [(place, how) for place, raw in hay.items() for word in words if (how := word_found_in(raw, word))] == []
+    assert f'"last_four_digits":"{words[2][-4:]}"'.encode() in b"".join(hay.values())
+    assert not [reply for reply in replies if reply.status_code == 500]
+
+
+async def test_an_agreement_leaves_no_trace(house: House, logged: io.StringIO, temporary: Path) -> None:
+    api = house.api
+    owner = (await house.parts.keyring.resolve(api.key, None)).owner
+    customer = (await api.post("/customers", json={})).json()["id"]
+    replies = listening(api)
+    await agree(house.parts, owner, customer)
+    desk = house.parts.processors.simulator.desk
+    lines = (house.parts.settings.data / "simulator-desk.jsonl").read_bytes().splitlines()
+    slip = desk.look_up(json.loads(lines[-1])["ref"])
+    assert slip is not None
+    agreement = desk.agreement_of(slip)
+    assert agreement is not None
+
+    for fault in ({}, {"Azukari-Fault": "lost_reply"}, {"Azukari-Fault": "processor_down"}):
+        await api.charge(customer, headers=fault)
+    await api.post(f"/test/customers/{customer}/revoke")
+    assert (await api.charge(customer)).json()["error"]["code"] == "invalid_account"
+    await api.delete(f"/customers/{customer}")
+
+    hay = await places(house, replies, logged, temporary)
+    word = agreement.removeprefix("agr_")
+    assert [(place, how) for place, raw in hay.items() if (how := word_found_in(raw, word))] == []
+    assert await house.parts.db.read(attempts.due, 0, 1) == []

@@ -18,6 +18,8 @@ from azukari.db import Announce, quiet
 from azukari.events import routes as events
 from azukari.payment_methods import routes as payment_methods
 from azukari.payments import routes as payments
+from azukari.secure_tokens import routes as secure_tokens
+from azukari.sessions import routes as sessions
 from azukari.tokens import routes as tokens
 from azukari.web import pages
 from azukari.web.front import Front, not_found
@@ -27,7 +29,10 @@ from azukari.wiring import Parts
 
 API = "/api/v1"
 #: The busiest first.
-ROUTERS = (payments.router, customers.router, tokens.router, events.router, payment_methods.router)
+ROUTERS = (
+    payments.router, customers.router, tokens.router, secure_tokens.router, sessions.router, events.router,
+    payment_methods.router,
+)  # fmt: skip
 
 
 def routes(parts: Parts) -> list[BaseRoute]:

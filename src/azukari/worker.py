@@ -14,6 +14,9 @@ from azukari.customers import service as customers
 from azukari.payments import deadlines, outcomes
 from azukari.processors import attempts
 from azukari.processors.attempts import Attempt
+from azukari.secure_tokens import outcomes as authentications
+from azukari.sessions import closing as sessions
+from azukari.sessions import recording as session_tries
 from azukari.tokens import service as tokens
 from azukari.web import idempotency
 from azukari.wiring import Parts
@@ -69,7 +72,9 @@ async def _settle(parts: Parts, overdue: Attempt) -> None:
         attempt = await parts.db.write(attempts.take_over, overdue, parts.clock.now() + LEASE)
         if attempt is None:
             return
-        if attempt.kind == "verify":
+        if attempt.session_id is not None:
+            await session_tries.settle(parts, attempt)
+        elif attempt.kind == "verify":
             await customers.settle(parts, attempt)
         else:
             await outcomes.settle(parts, attempt)
@@ -85,8 +90,21 @@ async def end_holds(parts: Parts) -> None:
         continue
 
 
+async def end_sessions(parts: Parts) -> None:
+    """Sessions whose time has run out."""
+    while await sessions.end(parts, BATCH) == BATCH:
+        continue
+
+
+async def end_authentications(parts: Parts) -> None:
+    """Authentications that nobody has ended in time."""
+    while await authentications.end_abandoned(parts, BATCH) == BATCH:
+        continue
+
+
 async def forget_tokens(parts: Parts) -> None:
-    """Tokens past their day."""
+    """Tokens past their day; one whose authentication nobody has ended is ended first."""
+    await end_authentications(parts)
     while await tokens.sweep(parts, parts.clock.now(), BATCH) == BATCH:
         continue
 
@@ -105,7 +123,9 @@ async def sweep_vault(parts: Parts) -> None:
 #: What is done, and how many seconds after it ended it is done again.
 ROUNDS: tuple[tuple[Round, float], ...] = (
     (settle_attempts, 2),
+    (end_authentications, 2),
     (end_holds, 60),
+    (end_sessions, 60),
     (forget_tokens, 60),
     (forget_keys, 60),
     (sweep_vault, 900),

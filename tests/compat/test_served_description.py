@@ -69,7 +69,8 @@ def test_schemas_security_and_tags_are_the_contracts_own(contract, served):
     assert served["components"]["schemas"] == contract["components"]["schemas"]
     assert served["components"]["securitySchemes"] == contract["components"]["securitySchemes"]
     assert served["tags"] == contract["tags"]
-    assert served["paths"].keys() == contract["paths"].keys()
+    # What a test does in a shopper's place is ours; every other path is the contract's.
+    assert {path for path in served["paths"] if not path.startswith("/test/")} == contract["paths"].keys()
 
 
 def test_the_generated_files_are_up_to_date(served):
@@ -85,14 +86,14 @@ def test_both_files_say_the_same():
 
 
 def test_an_addition_that_changes_the_contract_is_refused(contract):
-    additions = {"info": {}, "servers": [], "rules": [], "served": []}
+    additions = {"info": {}, "servers": [], "paths": {}, "rules": [], "served": []}
     changed = {"schemas": {"Currency": {"type": "integer"}}}
     with pytest.raises(maker.Conflict, match="already has another value"):
         maker.lay_over(contract, additions | {"components": changed})
 
 
 def test_a_name_that_is_no_operation_is_refused(contract):
-    additions = {"info": {}, "servers": [], "components": {}, "rules": [], "served": ["createPaiment"]}
+    additions = {"info": {}, "servers": [], "paths": {}, "components": {}, "rules": [], "served": ["createPaiment"]}
     with pytest.raises(maker.Conflict, match="createPaiment"):
         maker.lay_over(contract, additions)
 

@@ -13,10 +13,15 @@ from azukari.core.clock import DAY, HOUR
 from tests.faults.sites import Site
 from tests.faults.truth import OPEN_ATTEMPTS
 from tests.house import Api, card
+from tests.wallets import agree
 
 MASTER = "5555555555554444"
+KONBINI = {"type": "konbini", "store": "lawson", "email": "a@example.com"}
 #: The bank declines it for want of funds.
+PAYPAY = {"type": "paypay"}
 POOR = "4123111111111000"
+#: Their issuer verifies them at once, and after a challenge.
+FRICTIONLESS, CHALLENGED = "4100000000000100", "4100000000005000"
 
 
 @dataclass
@@ -24,6 +29,7 @@ class Scene:
     """One try of a flow: what was prepared for it. acknowledged: answers that must stay true, by their paths."""
 
     number: int
+    site: Site | None = None
     made: dict[str, Any] = field(default_factory=dict)
     acknowledged: dict[str, Any] = field(default_factory=dict)
 
@@ -37,9 +43,18 @@ class Scene:
         assert reply.status_code == 200, reply.text
         body = reply.json()
         self.made[name] = body["id"]
-        if body["resource"] in ("payment", "customer"):
-            self.acknowledged[f"/{body['resource']}s/{body['id']}"] = body
+        if body.get("resource") in ("payment", "customer"):
+            self.acknowledged[path_of(body) or ""] = body
         return body
+
+
+def path_of(body: dict[str, Any]) -> str | None:
+    """Where an answer can be read again; a token cannot."""
+    if "resource" not in body and "redirect_url" in body:
+        return None  # what a session's try came to
+    if "secure_token" in body and "resource" not in body:
+        return f"/secure_tokens/{body['id']}"
+    return None if body["resource"] == "token" else f"/{body['resource']}s/{body['id']}"
 
 
 Prepare = Callable[[Api, Scene], Awaitable[None]]
@@ -55,7 +70,7 @@ class Flow:
     """prepare: runs undisturbed. act: one request, killed at each of its points; the same again gives the one answer.
 
     check: what must be true afterwards, besides what must always be. changes: the acknowledged thing itself changes.
-    anew: on an installation that nobody has used.
+    anew: on an installation that nobody has used. again: how a repeat without a key may be answered besides.
     """
 
     name: str
@@ -66,6 +81,7 @@ class Flow:
     changes: bool = False
     anew: bool = False
     status: int = 200
+    again: int = 404
 
     def __str__(self) -> str:
         return self.name
@@ -80,6 +96,14 @@ async def a_customer(api: Api, scene: Scene) -> None:
 
 async def a_token(api: Api, scene: Scene) -> None:
     scene.made["token"] = await api.token(verification_value="123")
+
+
+async def a_token_to_verify(api: Api, scene: Scene) -> None:
+    scene.made["token"] = await api.token(FRICTIONLESS, verification_value="123")
+
+
+async def a_secure_token(api: Api, scene: Scene) -> None:
+    scene.made["token"] = (await api.secure_token(FRICTIONLESS))["id"]
 
 
 async def a_poor_token(api: Api, scene: Scene) -> None:
@@ -98,6 +122,72 @@ async def a_payment(api: Api, scene: Scene) -> None:
 
 async def an_answered_key(api: Api, scene: Scene) -> None:
     scene.keep("token", await make_token(api, scene))
+
+
+async def a_wallet(api: Api, scene: Scene) -> None:
+    assert scene.site is not None
+    made = await api.post("/customers", json={"email": "w@example.com"})
+    scene.made["customer"] = made.json()["id"]
+    async with scene.site.opened() as parts:
+        await agree(parts, (await parts.keyring.resolve(api.key, None)).owner, scene.made["customer"])
+
+
+async def a_revoked_wallet(api: Api, scene: Scene) -> None:
+    await a_wallet(api, scene)
+    assert (await revoke(api, scene)).status_code == 200
+
+
+async def a_konbini_payment(api: Api, scene: Scene) -> None:
+    scene.keep("payment", await _charge(api, {"payment_details": KONBINI}))
+
+
+async def a_paid_konbini_payment(api: Api, scene: Scene) -> None:
+    await a_konbini_payment(api, scene)
+    scene.keep("payment", await pay_at_last(api, scene))
+
+
+async def a_payment_at_a_wallets_page(api: Api, scene: Scene) -> None:
+    scene.keep("payment", await _charge(api, {"payment_details": {"type": "paypay"}}))
+
+
+async def a_short_payment(api: Api, scene: Scene) -> None:
+    order = {"amount": 150_000, "payment_details": _prepaid(f"first{scene.number:011}")}
+    assert scene.keep("payment", await _charge(api, order))["status"] == "pending"
+
+
+def _prepaid(number: str) -> dict[str, str]:
+    """A card with ¥100,000 on it, of which nobody has taken anything."""
+    return {"type": "web_money", "prepaid_number": number}
+
+
+async def a_session(api: Api, scene: Scene) -> None:
+    scene.made["session"] = await api.session()
+
+
+async def a_storing_session(api: Api, scene: Scene) -> None:
+    """For a customer who has a card already."""
+    await a_customer(api, scene)
+    scene.made["session"] = await api.session(mode="customer_payment", customer_id=scene.made["customer"])
+
+
+async def a_storing_session_and_a_token(api: Api, scene: Scene) -> None:
+    await a_storing_session(api, scene)
+    await a_token(api, scene)
+
+
+async def a_checking_session(api: Api, scene: Scene) -> None:
+    await a_customer(api, scene)
+    scene.made["session"] = await api.session(mode="customer", customer_id=scene.made["customer"])
+
+
+async def a_session_at_a_wallets_page(api: Api, scene: Scene) -> None:
+    await a_storing_session(api, scene)
+    await _pay_session(api, scene, PAYPAY, {})
+
+
+async def a_session_whose_wallet_is_asked(api: Api, scene: Scene) -> None:
+    await a_checking_session(api, scene)
+    await _pay_session(api, scene, PAYPAY, {})
 
 
 # What is done
@@ -137,6 +227,27 @@ async def make_token(api: Api, scene: Scene) -> httpx.Response:
     return await api.post("/tokens", json={"payment_details": details}, headers=scene.key)
 
 
+async def verify_card(api: Api, scene: Scene) -> httpx.Response:
+    return await _verify(api, scene, {"payment_details": card(FRICTIONLESS, verification_value="123")})
+
+
+async def challenge_card(api: Api, scene: Scene) -> httpx.Response:
+    return await _verify(api, scene, {"payment_details": card(CHALLENGED, verification_value="123")})
+
+
+async def verify_token(api: Api, scene: Scene) -> httpx.Response:
+    return await _verify(api, scene, {"payment_details": scene.made["token"]})
+
+
+async def verify_customer(api: Api, scene: Scene) -> httpx.Response:
+    return await _verify(api, scene, {"customer": scene.made["customer"]})
+
+
+async def _verify(api: Api, scene: Scene, source: dict[str, Any]) -> httpx.Response:
+    order = {"amount": 1000, "currency": "JPY", "return_url": "https://shop.example", **source}
+    return await api.post("/secure_tokens", json=order, headers=scene.key)
+
+
 async def charge_customer(api: Api, scene: Scene) -> httpx.Response:
     return await _charge(api, {"customer": scene.made["customer"]}, scene.key)
 
@@ -159,6 +270,92 @@ async def charge_poor_card(api: Api, scene: Scene) -> httpx.Response:
 
 async def authorize(api: Api, scene: Scene) -> httpx.Response:
     return await _charge(api, {"customer": scene.made["customer"], "capture": "false"}, scene.key)
+
+
+async def begin_konbini(api: Api, scene: Scene) -> httpx.Response:
+    return await _charge(api, {"payment_details": KONBINI}, scene.key)
+
+
+async def begin_at_a_wallets_page(api: Api, scene: Scene) -> httpx.Response:
+    return await _charge(api, {"payment_details": {"type": "paypay"}}, scene.key)
+
+
+async def begin_short(api: Api, scene: Scene) -> httpx.Response:
+    order = {"amount": 150_000, "payment_details": _prepaid(f"other{scene.number:011}")}
+    return await _charge(api, order, scene.key)
+
+
+async def top_up(api: Api, scene: Scene) -> httpx.Response:
+    body = {"payment_details": _prepaid(f"second{scene.number:010}")}
+    return await api.patch(f"/payments/{scene.made['payment']}", json=body)
+
+
+async def pay_at_last(api: Api, scene: Scene) -> httpx.Response:
+    return await api.post(f"/test/payments/{scene.made['payment']}/simulate", json={"outcome": "paid"})
+
+
+async def let_lapse(api: Api, scene: Scene) -> httpx.Response:
+    return await api.post(f"/test/payments/{scene.made['payment']}/simulate", json={"outcome": "expired"})
+
+
+async def request_refund(api: Api, scene: Scene) -> httpx.Response:
+    account = {
+        "amount": 500, "customer_name": "ヤマダ タロウ", "bank_name": "テスト銀行", "branch_number": "001",
+        "account_type": "normal", "account_number": "1234567", "include_payment_method_fee": True,
+    }  # fmt: skip
+    path = f"/payments/{scene.made['payment']}/refund_request"
+    return await api.post(path, json=account, headers=scene.key)
+
+
+async def revoke(api: Api, scene: Scene) -> httpx.Response:
+    return await api.post(f"/test/customers/{scene.made['customer']}/revoke")
+
+
+async def make_konbini_token(api: Api, scene: Scene) -> httpx.Response:
+    return await api.post("/tokens", json={"payment_details": KONBINI}, headers=scene.key)
+
+
+async def make_session(api: Api, scene: Scene) -> httpx.Response:
+    order = {"amount": 1000, "currency": "JPY", "metadata": {"a": "4242 4242 4242 4242"}}
+    return await api.post("/sessions", json=order, headers=scene.key)
+
+
+async def make_storing_session(api: Api, scene: Scene) -> httpx.Response:
+    order = {"mode": "customer", "payment_data": {"external_order_num": f"A-{scene.number}"}}
+    return await api.post("/sessions", json=order, headers=scene.key)
+
+
+async def _pay_session(api: Api, scene: Scene, details: Any, headers: dict[str, str]) -> httpx.Response:
+    body = {"payment_details": details}
+    return await api.post(f"/sessions/{scene.made['session']}/pay", json=body, headers=headers)
+
+
+async def pay_session(api: Api, scene: Scene) -> httpx.Response:
+    return await _pay_session(api, scene, card(MASTER, verification_value="123"), scene.key)
+
+
+async def pay_session_without_key(api: Api, scene: Scene) -> httpx.Response:
+    return await _pay_session(api, scene, card(MASTER, verification_value="123"), {})
+
+
+async def pay_session_with_token(api: Api, scene: Scene) -> httpx.Response:
+    return await _pay_session(api, scene, scene.made["token"], scene.key)
+
+
+async def pay_session_with_poor_card(api: Api, scene: Scene) -> httpx.Response:
+    return await _pay_session(api, scene, card(POOR, verification_value="123"), scene.key)
+
+
+async def pay_session_by_wallet(api: Api, scene: Scene) -> httpx.Response:
+    return await _pay_session(api, scene, PAYPAY, scene.key)
+
+
+async def pay_session_by_konbini(api: Api, scene: Scene) -> httpx.Response:
+    return await _pay_session(api, scene, KONBINI, scene.key)
+
+
+async def cancel_session(api: Api, scene: Scene) -> httpx.Response:
+    return await api.post(f"/sessions/{scene.made['session']}/cancel", headers=scene.key)
 
 
 async def capture(api: Api, scene: Scene) -> httpx.Response:
@@ -202,6 +399,26 @@ async def the_customer_is_gone(api: Api, scene: Scene) -> None:
     assert (await charge_customer_without_key(api, scene)).status_code == 404
 
 
+async def the_session_is_paid_once(api: Api, scene: Scene) -> None:
+    """Money was taken for it once at most, and only where it is completed; its customer has details either way."""
+    session = (await api.get(f"/sessions/{scene.made['session']}")).json()
+    listed = (await api.get("/payments", params={"per_page": 100})).json()["data"]
+    taken = [each for each in listed if each["session"] == session["id"] and each["status"] == "captured"]
+    paid = session["status"] == "completed" and session["mode"] != "customer"
+    assert len(taken) == int(paid)
+    if session.get("customer_id") is not None:
+        source = (await api.get(f"/customers/{session['customer_id']}")).json()["source"]
+        assert source["brand"] == (
+            "master" if session["status"] == "completed" and "token" not in scene.made else "visa"
+        )
+        assert (await api.charge(session["customer_id"])).status_code == 200
+
+
+async def the_session_is_over(api: Api, scene: Scene) -> None:
+    reply = await pay_session_without_key(api, scene)
+    assert (reply.status_code, reply.json()["error"]["code"]) == (422, "session_cancelled")
+
+
 FLOWS = (
     Flow("a customer with a raw card", add_customer_with_card),
     Flow("a customer with a token", add_customer_with_token, a_token, the_token_is_used_up),
@@ -218,11 +435,65 @@ FLOWS = (
     Flow("a charge by token", charge_token, a_token, the_token_is_used_up),
     Flow("a charge by raw card", charge_card),
     Flow("a declined charge", charge_poor_card, status=502),
+    Flow("a secure token", verify_card),
+    Flow("a secure token that needs a challenge", challenge_card),
+    Flow("a secure token from a token", verify_token, a_token_to_verify),
+    Flow("a secure token about a saved card", verify_customer, a_customer),
+    Flow("a charge by secure token", charge_token, a_secure_token, the_token_is_used_up),
+    Flow("a customer with a secure token", add_customer_with_token, a_secure_token, the_token_is_used_up),
     Flow("an authorisation", authorize, a_customer),
     Flow("a capture", capture, a_hold, changes=True),
     Flow("a capture of a part", capture_a_part, a_hold, changes=True),
     Flow("a refund", refund_a_part, a_payment, changes=True),
     Flow("a cancellation", cancel, a_hold, changes=True),
+    Flow("a konbini payment", begin_konbini),
+    Flow("a konbini payment that is paid", pay_at_last, a_konbini_payment, keyed=False, changes=True),
+    Flow("a konbini payment that lapses", let_lapse, a_konbini_payment, keyed=False, changes=True),
+    Flow("a konbini payment that is cancelled", cancel, a_konbini_payment, changes=True),
+    Flow("a request to refund a konbini payment", request_refund, a_paid_konbini_payment, changes=True),
+    Flow("a payment at a wallet's page", begin_at_a_wallets_page),
+    Flow("a payment that is approved there", pay_at_last, a_payment_at_a_wallets_page, keyed=False, changes=True),
+    Flow("a payment that is cancelled meanwhile", cancel, a_payment_at_a_wallets_page, changes=True),
+    Flow("a prepaid card that is short", begin_short),
+    Flow("one more prepaid card", top_up, a_short_payment, keyed=False, changes=True, again=422),
+    Flow("a charge of a wallet", charge_customer, a_wallet),
+    Flow("a charge of a revoked wallet", charge_customer, a_revoked_wallet, status=502),
+    Flow("a revocation", revoke, a_wallet, keyed=False),
+    Flow("a token for a konbini", make_konbini_token),
+    Flow("a session", make_session),
+    Flow("a session with a customer", make_storing_session),
+    Flow("a session paid by raw card", pay_session, a_session, the_session_is_paid_once),
+    Flow("a session paid at a till", pay_session_by_konbini, a_session),
+    Flow("a session that stores a raw card", pay_session, a_storing_session, the_session_is_paid_once, changes=True),
+    Flow(
+        "a session that stores a token's card",
+        pay_session_with_token,
+        a_storing_session_and_a_token,
+        the_session_is_paid_once,
+        changes=True,
+    ),
+    Flow("a session that checks a card", pay_session, a_checking_session, the_session_is_paid_once, changes=True),
+    Flow(
+        "a declined try at a session",
+        pay_session_with_poor_card,
+        a_storing_session,
+        the_session_is_paid_once,
+        changes=True,
+        status=502,
+    ),
+    Flow("a session at a wallet's page", pay_session_by_wallet, a_storing_session, changes=True),
+    Flow(
+        "a card instead of a wallet", pay_session, a_session_at_a_wallets_page, the_session_is_paid_once, changes=True
+    ),
+    Flow(
+        "a card instead of an agreement",
+        pay_session,
+        a_session_whose_wallet_is_asked,
+        the_session_is_paid_once,
+        changes=True,
+    ),
+    Flow("a session that is cancelled", cancel_session, a_session, the_session_is_over),
+    Flow("a session cancelled at a wallet's page", cancel_session, a_session_at_a_wallets_page, the_session_is_over),
     Flow("another description", describe_payment, a_payment, keyed=False, changes=True),
     Flow("a card number in a URL", ask_with_card_number, keyed=False, status=400),
 )
@@ -244,13 +515,19 @@ async def leave_work(site: Site, number: int) -> None:
             "/payments", json={"amount": 700, "currency": "JPY", "customer": customer, "capture": "false"}
         )  # fmt: skip
         assert held.json()["status"] == "authorized"
+        for details in (KONBINI, {"type": "paypay"}):
+            waiting = await _charge(api, {"payment_details": details})
+            assert waiting.status_code == 200, waiting.text
         failed = await api.charge(customer, headers={"Azukari-Fault": "processor_down"})
         assert failed.status_code == 504, failed.text
         # As if it had been done after all, and we had heard of it too late.
         await site.rows.change(
             "UPDATE attempts SET state = 'undo', due_at = 0 WHERE state = 'not_done' AND kind = 'sale'"
         )
+        await api.session(expires_in_seconds=1)
         await api.token(verification_value="123")
+        await api.secure_token(CHALLENGED)
+        await api.secure_token(customer=customer)
     await _leave_stray_key(site, number)
 
 
@@ -258,7 +535,7 @@ async def _leave_open_check(site: Site) -> None:
     """A customer's card was being checked when the server died."""
     async with site.serving(delay=60_000) as api:
         checking = asyncio.ensure_future(api.customer())
-        while not await site.rows.all(OPEN_ATTEMPTS):
+        while not await site.rows.all("SELECT id FROM attempts WHERE kind = 'verify' AND state = 'sent'"):
             await asyncio.sleep(0.01)
     with suppress(httpx.TransportError):
         await checking
@@ -276,7 +553,8 @@ async def _leave_stray_key(site: Site, number: int) -> None:
 #: What is left of it until the worker is through.
 WORK = (
     OPEN_ATTEMPTS,
-    "SELECT id FROM payments WHERE status = 'authorized'",
+    "SELECT id FROM payments WHERE status IN ('authorized', 'pending')",
+    "SELECT id FROM sessions WHERE open_until IS NOT NULL",
     "SELECT id FROM tokens",
     "SELECT id FROM azukari_keys.deks WHERE id LIKE 'stray-%'",
     "SELECT id FROM azukari_sad.sad_values",

@@ -21,7 +21,8 @@ class Line:
     @classmethod
     def connect(cls, house: House) -> "Line":
         line = cls()
-        line._bank = Bank(house.parts.settings.data / "simulator.jsonl", house.parts.ids)
+        parts = house.parts
+        line._bank = Bank(parts.settings.data / "simulator.jsonl", parts.processors.simulator.desk, parts.ids)
         house.parts.vault.allow(HOST, line)
         return line
 

@@ -18,7 +18,8 @@ import msgspec
 
 from azukari.core.config import Settings
 from azukari.db.open import SqliteFiles
-from tests.faults.crashing_server import Death, Order, Started
+from azukari.wiring import Parts
+from tests.faults.crashing_server import Death, Order, ShiftedClock, Started
 from tests.house import Api
 
 ROOT = Path(__file__).parents[2]
@@ -123,11 +124,27 @@ class Site:
             finally:
                 await kill(started.pid)
 
+    @asynccontextmanager
+    async def opened(self) -> AsyncIterator[Parts]:
+        """The installation itself, in this process, beside its server."""
+        parts = await Parts.assemble(self.settings, clock=ShiftedClock(self.ahead))
+        try:
+            yield parts
+        finally:
+            await parts.close()
+
     async def until_dead(self) -> None:
         """Wait until the server has died where it was told to."""
         async with asyncio.timeout(PATIENCE_SECONDS):
             while _lives(self.pid):
                 await asyncio.sleep(0.002)
+
+    async def overdue(self) -> str:
+        """Which waiting attempts a worker that starts now asks after: a query that finds those it has not asked yet."""
+        start = ShiftedClock(self.ahead).now()
+        found = await self.rows.column(f"SELECT id FROM attempts WHERE state = 'waiting' AND due_at <= {start}")
+        names = ", ".join(f"'{name}'" for name in ["", *found])
+        return f"SELECT id FROM attempts WHERE state = 'waiting' AND updated_at < {start} AND id IN ({names})"
 
     async def until_none(self, sql: str) -> None:
         """Wait until a query finds nothing any more: the worker's work is done."""

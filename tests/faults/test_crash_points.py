@@ -16,7 +16,7 @@ import azukari
 from azukari.core.clock import DAY, MINUTE
 from azukari.db.units import name_of
 from tests.faults.crashing_server import Death
-from tests.faults.flows import FLOWS, WORK, Flow, Scene, leave_work
+from tests.faults.flows import FLOWS, WORK, Flow, Scene, leave_work, path_of
 from tests.faults.sites import Site
 from tests.faults.truth import OPEN_ATTEMPTS, hold_against_book
 from tests.house import Api
@@ -39,7 +39,7 @@ async def _prepare_first(flow: Flow, site: Site) -> Scene:
     async with site.serving() as api:
         await api.token()
         await site.until_none("SELECT id FROM api_keys WHERE kind = 'sk' AND last_used_at IS NULL")
-        scene = Scene(0)
+        scene = Scene(0, site)
         await flow.prepare(api, scene)
     await _renew(flow, site)
     return scene
@@ -63,14 +63,18 @@ async def _record(flow: Flow, site: Site, scene: Scene, trace: Path) -> list[Dea
 async def _check(flow: Flow, site: Site, scene: Scene, reply: httpx.Response | None = None) -> Scene:
     """Start again, let the worker settle what was left open, and look whether all is well. What comes next to try."""
     site.ahead += MINUTE
+    overdue = await site.overdue()
     async with site.serving(worker=True) as api:
         await site.until_none(OPEN_ATTEMPTS)
+        await site.until_none(overdue)
         await hold_against_book(site.rows, site.settings.data)
         await _nothing_acknowledged_is_lost(flow, api, scene)
         await _the_same_again_is_answered(flow, site, api, scene, reply)
         await flow.check(api, scene)
+        # An agreement that made way for another try is undone by the worker.
+        await site.until_none(OPEN_ATTEMPTS)
         await hold_against_book(site.rows, site.settings.data)
-        following = Scene(scene.number + 1)
+        following = Scene(scene.number + 1, site)
         await flow.prepare(api, following)
     await _renew(flow, site)
     return following
@@ -105,7 +109,7 @@ async def _the_same_again_is_answered(
     begun = await _of_key(site, scene, "idempotency_keys WHERE id")
     again = await flow.act(api, scene)
     if not flow.keyed:
-        assert again.status_code in (flow.status, 404)
+        assert again.status_code in (flow.status, flow.again)
         return
     assert again.status_code in (flow.status, 504)
     assert _replayed(again) == bool(begun)
@@ -114,9 +118,8 @@ async def _the_same_again_is_answered(
     repeated = await flow.act(api, scene)
     assert (repeated.status_code, repeated.content, _replayed(repeated)) == (again.status_code, again.content, True)
     assert len(await _of_key(site, scene, "attempts WHERE idempotency_key")) <= 1
-    if again.status_code == 200 and again.json()["resource"] != "token":
-        shown = await api.get(f"/{again.json()['resource']}s/{again.json()['id']}")
-        assert shown.json() == again.json()
+    if again.status_code == 200 and (path := path_of(again.json())) is not None:
+        assert (await api.get(path)).json() == again.json()
 
 
 async def _of_key(site: Site, scene: Scene, where: str) -> list[dict[str, Any]]:
@@ -141,7 +144,7 @@ async def test_the_worker_survives_a_kill_at_each_of_its_points(site: Site, tmp_
             await _until_worked_off(site)
             await hold_against_book(site.rows, site.settings.data)
             assert set(await site.rows.column("SELECT status FROM payments")) == {"captured", "expired", "failed"}
-            assert (await api.get("/payments")).json()["total"] == 3 * (number + 1)
+            assert (await api.get("/payments")).json()["total"] == 5 * (number + 1)
 
 
 async def _record_worker(site: Site, trace: Path) -> list[Death]:
@@ -160,7 +163,7 @@ async def _until_worked_off(site: Site) -> None:
 
 async def test_every_unit_that_writes_is_part_of_a_flow(site: Site, tmp_path: Path) -> None:
     trace = tmp_path / "trace"
-    scenes = [(flow, Scene(number)) for number, flow in enumerate(FLOWS)]
+    scenes = [(flow, Scene(number, site)) for number, flow in enumerate(FLOWS)]
     async with site.serving(trace=trace) as api:
         for flow, scene in scenes:
             await flow.prepare(api, scene)
@@ -172,10 +175,12 @@ async def test_every_unit_that_writes_is_part_of_a_flow(site: Site, tmp_path: Pa
 
     killed = {point.rpartition(":")[2] for point in trace.read_text().split() if point.startswith("commit:")}
 
-    assert _units_written() - killed == SET_UP_ONLY
+    assert _units_written() - killed == SET_UP_ONLY | OF_OUR_OWN_PAGE
     assert killed <= _units_written()
 
 
+#: Units that nobody calls who has a key: a raw card's shopper is authenticated on our own page alone.
+OF_OUR_OWN_PAGE = {"sessions.authenticating.note_token", "sessions.authenticating.count_refusal"}
 #: Units that no server runs: setting up and administration, offline.
 SET_UP_ONLY = {
     "merchants.service._add_keys",

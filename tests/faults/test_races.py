@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from azukari import worker
-from azukari.core.clock import MINUTE
+from azukari.core.clock import DAY, MINUTE
 from tests.faults.sites import Rows
 from tests.faults.truth import Book, hold_against_book
 from tests.house import Api, House, card
@@ -309,3 +309,276 @@ async def test_everything_at_once_on_one_payment(api: Api, customer: str) -> Non
 
         assert Counter(reply.status_code for reply in replies).keys() <= {200, 422, 423}
         assert (await shown(api, held))["status"] in ("captured", "cancelled", "refunded")
+
+
+# Payments in a shopper's hands
+
+KONBINI = {"type": "konbini", "store": "lawson", "email": "a@example.com"}
+
+
+async def begun(api: Api, details: dict[str, Any], amount: int = 1000) -> str:
+    """The id of a payment that waits for its shopper."""
+    reply = await api.post("/payments", json={"amount": amount, "currency": "JPY", "payment_details": details})
+    assert reply.json()["status"] in ("authorized", "pending"), reply.text
+    return str(reply.json()["id"])
+
+
+def prepaid(name: str) -> dict[str, str]:
+    return {"type": "web_money", "prepaid_number": f"{name:x<16}"}
+
+
+@pytest.mark.parametrize("details", [KONBINI, {"type": "paypay"}], ids=["cash", "wallet"])
+async def test_a_shopper_pays_and_the_shop_cancels(api: Api, details: dict[str, Any]) -> None:
+    for _ in range(ROUNDS):
+        waiting = await begun(api, details)
+
+        paid, cancelled = await race(
+            api.post(f"/test/payments/{waiting}/simulate", json={"outcome": "paid"}),
+            api.post(f"/payments/{waiting}/cancel"),
+        )
+
+        status = (await shown(api, waiting))["status"]
+        if cancelled.status_code == 200:
+            assert status == "cancelled"
+        else:
+            refused(cancelled, "not_cancellable")
+            assert status == "captured"
+        # Who asked while the other was at work saw the payment as it was, or was told that it waits no more.
+        assert paid.status_code in (200, 422), paid.text
+
+
+async def test_a_shopper_pays_at_the_last_minute(house: House, api: Api) -> None:
+    for _ in range(5):
+        waiting = await begun(api, KONBINI)
+        house.clock.advance(4 * DAY)
+
+        await asyncio.gather(
+            api.post(f"/test/payments/{waiting}/simulate", json={"outcome": "paid"}), worker.end_holds(house.parts)
+        )
+
+        house.clock.advance(MINUTE)
+        await worker.settle_attempts(house.parts)
+        assert (await shown(api, waiting))["status"] in ("captured", "expired")
+
+
+async def test_a_shopper_decides_twice(api: Api) -> None:
+    for _ in range(ROUNDS):
+        waiting = await begun(api, {"type": "paypay"})
+
+        await race(
+            *(
+                api.post(f"/test/payments/{waiting}/simulate", json={"outcome": outcome})
+                for outcome in ("paid", "failed", "expired", "paid")
+            )
+        )
+
+        await api.post(f"/test/payments/{waiting}/simulate", json={"outcome": "paid"})
+        assert (await shown(api, waiting))["status"] in ("captured", "failed", "expired")
+    assert Counter(await api.events()).total() == ROUNDS
+
+
+async def test_everybody_asks_at_once(house: House, api: Api) -> None:
+    for _ in range(ROUNDS):
+        waiting = await begun(api, KONBINI)
+
+        await asyncio.gather(
+            api.post(f"/test/payments/{waiting}/simulate", json={"outcome": "paid"}),
+            worker.settle_attempts(house.parts),
+            worker.settle_attempts(house.parts),
+            api.post(f"/test/payments/{waiting}/simulate", json={"outcome": "paid"}),
+        )
+
+        house.clock.advance(MINUTE)
+        await worker.settle_attempts(house.parts)
+        assert (await shown(api, waiting))["status"] == "captured"
+    assert Counter(await api.events())["payment.captured"] == ROUNDS
+
+
+async def test_two_more_prepaid_cards(api: Api) -> None:
+    for number in range(ROUNDS):
+        short = await begun(api, prepaid(f"first{number}"), 150_000)
+
+        winners, losers = sort(
+            await race(
+                *(
+                    api.patch(f"/payments/{short}", json={"payment_details": prepaid(f"{name}{number}")})
+                    for name in ("second", "third")
+                )
+            )
+        )
+
+        assert len(winners) == 1
+        for loser in losers:
+            refused(loser, "unprocessable_entity")
+        assert (await shown(api, short))["status"] == "captured"
+
+
+async def test_one_more_prepaid_card_and_a_cancellation(api: Api) -> None:
+    for number in range(ROUNDS):
+        short = await begun(api, prepaid(f"fourth{number}"), 150_000)
+
+        added, cancelled = await race(
+            api.patch(f"/payments/{short}", json={"payment_details": prepaid(f"fifth{number}")}),
+            api.post(f"/payments/{short}/cancel"),
+        )
+
+        (winner,), (loser,) = sort([added, cancelled])
+        refused(loser, "unprocessable_entity", "not_cancellable")
+        assert (await shown(api, short))["status"] == ("captured" if winner is added else "cancelled")
+
+
+async def test_one_prepaid_card_pays_twice(api: Api) -> None:
+    for number in range(ROUNDS):
+        order = {"amount": 60_000, "currency": "JPY", "payment_details": prepaid(f"sixth{number}")}
+
+        replies = await race(*(api.post("/payments", json=order) for _ in range(3)))
+
+        # ¥100,000 are on it: one is paid, one is short, and for the last nothing is left.
+        assert sorted(reply.status_code for reply in replies) == [200, 200, 502]
+        statuses = sorted(reply.json()["status"] for reply in replies if reply.status_code == 200)
+        assert statuses == ["captured", "pending"]
+
+
+# Sessions
+
+
+async def paid_once(house: House, api: Api, session: str, before: int) -> dict[str, Any]:
+    """The session as it is, with as much money taken as it says."""
+    shown: dict[str, Any] = (await api.get(f"/sessions/{session}")).json()
+    taken = Book.read(house.parts.settings.data).taken() - before
+    assert taken == int(shown["status"] == "completed")
+    return shown
+
+
+def tried(replies: list[httpx.Response]) -> list[httpx.Response]:
+    """Those that came to something; the others were told why not."""
+    for reply in replies:
+        if reply.status_code != 200:
+            assert (reply.status_code, reply.json()["error"]["code"]) in {
+                (423, "locked"), (422, "session_completed"), (422, "session_cancelled"), (422, "not_cancellable"),
+                (422, "session_expired"), (409, "conflict"), (422, "invalid_token"),
+            }, reply.text  # fmt: skip
+    return [reply for reply in replies if reply.status_code == 200]
+
+
+async def test_two_tabs_pay_one_session(house: House, api: Api) -> None:
+    for number in range(ROUNDS):
+        session = await api.session(mode=("payment", "customer_payment")[number % 2])
+        before = Book.read(house.parts.settings.data).taken()
+        body = {"payment_details": card(verification_value="123")}
+
+        replies = await race(*(house.publishable.post(f"/sessions/{session}/pay", json=body) for _ in range(4)))
+
+        assert len(tried(replies)) == 1
+        assert (await paid_once(house, api, session, before))["status"] == "completed"
+
+
+async def test_a_double_click_pays_once(house: House, api: Api) -> None:
+    for number in range(ROUNDS):
+        session, key = await api.session(), {"X-KOMOJU-IDEMPOTENCY": f"click-{number}"}
+        before = Book.read(house.parts.settings.data).taken()
+        body = {"payment_details": card(verification_value="123")}
+
+        replies = await race(
+            *(house.publishable.post(f"/sessions/{session}/pay", json=body, headers=key) for _ in range(3))
+        )
+
+        assert len({reply.content for reply in tried(replies)}) == 1
+        await paid_once(house, api, session, before)
+
+
+async def test_a_try_and_a_cancellation_of_a_session(house: House, api: Api) -> None:
+    for _ in range(ROUNDS):
+        session = await api.session()
+        before = Book.read(house.parts.settings.data).taken()
+
+        replies = await race(
+            api.post(f"/sessions/{session}/pay", json={"payment_details": card()}),
+            api.post(f"/sessions/{session}/cancel"),
+        )
+
+        (winner,) = tried(replies)
+        assert (await paid_once(house, api, session, before))["status"] == winner.json()["status"]
+
+
+async def test_a_try_and_the_end_of_a_sessions_time(house: House, api: Api) -> None:
+    for _ in range(ROUNDS):
+        session = await api.session(expires_in_seconds=1)
+        before = Book.read(house.parts.settings.data).taken()
+        house.clock.advance(999)
+
+        pay, _ = await asyncio.gather(
+            api.post(f"/sessions/{session}/pay", json={"payment_details": card()}), worker.end_sessions(house.parts)
+        )
+        house.clock.advance(1_000)
+        await worker.end_sessions(house.parts)
+
+        tried([pay])
+        shown = await paid_once(house, api, session, before)
+        assert (shown["status"] == "completed") == (pay.status_code == 200)
+
+
+async def test_a_wallets_yes_and_a_try_and_a_cancellation(house: House, api: Api) -> None:
+    for _ in range(ROUNDS):
+        session = await api.session()
+        away = await api.post(f"/sessions/{session}/pay", json={"payment_details": {"type": "paypay"}})
+        ref = away.json()["redirect_url"].rpartition("/")[2]
+        house.parts.processors.simulator.decide(ref, "approved")
+
+        replies = await race(
+            api.post(f"/sessions/{session}/pay", json={"payment_details": card()}),
+            api.post(f"/sessions/{session}/cancel"),
+            api.post(f"/payments/{away.json()['payment']['id']}/cancel"),
+        )
+
+        assert {reply.status_code for reply in replies} <= {200, 422, 423, 502}
+        house.clock.advance(60_000)
+        await worker.settle_attempts(house.parts)
+        listed = (await api.get("/payments", params={"per_page": 100})).json()["data"]
+        taken = [each for each in listed if each["session"] == session and each["status"] == "captured"]
+        shown = (await api.get(f"/sessions/{session}")).json()
+        assert (len(taken), shown["status"]) == (1, "completed")
+
+
+async def test_two_sessions_with_one_order_number(api: Api) -> None:
+    for number in range(ROUNDS):
+        order = {"amount": 1000, "currency": "JPY", "payment_data": {"external_order_num": f"S-{number}"}}
+
+        winners, losers = sort(await race(*(api.post("/sessions", json=order) for _ in range(4))))
+
+        assert len(winners) == 1
+        assert {loser.json()["error"]["code"] for loser in losers} == {"invalid_parameter"}
+
+
+async def test_two_sessions_that_store_for_one_customer(api: Api, rows: Rows) -> None:
+    customer = await api.customer()
+    for _ in range(ROUNDS):
+        sessions = [await api.session(mode="customer", customer_id=customer) for _ in range(3)]
+
+        replies = await race(
+            *(
+                api.post(f"/sessions/{session}/pay", json={"payment_details": card(number)})
+                for session, number in zip(sessions, (MASTER, "378282246310005", "4242424242424242"), strict=True)
+            )
+        )
+
+        assert [reply.status_code for reply in replies] == [200] * 3
+        assert (await api.charge(customer)).status_code == 200
+    assert len(await rows.all("SELECT id FROM vault_entries WHERE shredded_at IS NULL")) == 1
+    assert len(await rows.all("SELECT id FROM azukari_keys.deks")) == 1
+
+
+async def test_a_session_and_the_deletion_of_its_customer(api: Api, rows: Rows) -> None:
+    for _ in range(ROUNDS):
+        customer = await api.customer()
+        session = await api.session(mode="customer_payment", customer_id=customer)
+
+        pay, deletion = await race(
+            api.post(f"/sessions/{session}/pay", json={"payment_details": card(MASTER)}),
+            api.delete(f"/customers/{customer}"),
+        )
+
+        assert deletion.status_code == 200
+        assert pay.status_code in (200, 422)
+        assert (await api.get(f"/customers/{customer}")).status_code == 404
+    assert await rows.all("SELECT id FROM vault_entries WHERE shredded_at IS NULL AND retired_at IS NULL") == []

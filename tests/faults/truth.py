@@ -1,5 +1,6 @@
 """The independent truth: the book of the simulator's bank. Here the installation is held against it."""
 
+import hashlib
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -7,14 +8,21 @@ from typing import Any
 
 import msgspec
 
+from azukari.core.clock import SystemClock
 from azukari.processors.simulator.book import Line
+from azukari.processors.simulator.desk import Desk, Slip
 from tests.faults.sites import Rows
 
-OPEN_ATTEMPTS = "SELECT id, kind, state FROM attempts WHERE state IN ('prepared', 'sent', 'unknown', 'undo')"
-#: Where a verification value is that its token's attempt should have used up.
+OPEN_ATTEMPTS = """
+    SELECT id, kind, state FROM attempts WHERE state IN ('prepared', 'sent', 'unknown', 'undo')
+    UNION ALL SELECT id, 'authenticate', verification FROM tokens WHERE verification = 'CREATED'
+"""
+#: Where a verification value is that its token's attempt should have used up, or what proves an authentication. A token
+#: that a secure token was made of has left its value to that one.
 LEFT_VALUES = """
     SELECT s.id FROM azukari_sad.sad_values s JOIN tokens t
-    ON t.merchant_id = s.merchant_id AND t.mode = s.mode AND t.entry_id = s.id WHERE t.used_at IS NOT NULL
+    ON t.merchant_id = s.merchant_id AND t.mode = s.mode AND (t.entry_id = s.id OR t.id = s.id)
+    WHERE t.used_at IS NOT NULL AND t.used_by NOT LIKE 'tok_%'
 """
 #: Cards that could be opened and that no customer and no token has any more.
 FORGOTTEN_CARDS = """
@@ -26,9 +34,10 @@ FORGOTTEN_CARDS = """
 
 @dataclass
 class Book:
-    """What the bank did."""
+    """What the bank did. desk: the same of what is not a card."""
 
     by_ref: dict[str, Line] = field(default_factory=dict)
+    desk: dict[str, Slip] = field(default_factory=dict)
     orders: Counter[str] = field(default_factory=Counter)
 
     @classmethod
@@ -38,20 +47,39 @@ class Book:
             line = msgspec.json.decode(encoded, type=Line)
             book.by_ref[line.ref] = line
             book.orders[line.ref] += not line.voided
+        path = data / "simulator-desk.jsonl"
+        desk = Desk(path, SystemClock(), lambda text: hashlib.sha256(text).digest(), "")
+        for encoded in path.read_bytes().splitlines() if path.exists() else []:
+            slip = msgspec.json.decode(encoded, type=Slip)
+            book.orders[slip.ref] += not slip.later
+            book.desk[slip.ref] = desk.look_up(slip.ref) or slip
         return book
 
     def approved(self, ref: str) -> bool:
         """Whether an order has an effect that stands."""
+        if ref in self.desk:
+            return self.desk[ref].state == "approved" and not self.desk[ref].voided
         line = self.by_ref.get(ref)
         return line is not None and line.reply["result"] == "approved" and not line.voided
 
     def declined(self, ref: str) -> bool:
+        if ref in self.desk:
+            return self.desk[ref].state == "declined"
         line = self.by_ref.get(ref)
         return line is not None and line.reply["result"] == "declined"
 
+    def waiting(self, ref: str) -> bool:
+        """Whether a shopper can still act."""
+        slip = self.desk.get(ref)
+        return slip is not None and slip.state in ("waiting", "short") and not slip.voided
+
+    def every(self) -> dict[str, Line | Slip]:
+        """The orders of both books."""
+        return {**self.by_ref, **self.desk}
+
     def taken(self) -> int:
         """How many sales and authorisations stand."""
-        return sum(self.approved(ref) for ref, line in self.by_ref.items() if line.kind in ("sale", "authorize"))
+        return sum(self.approved(ref) for ref, line in self.every().items() if line.kind in ("sale", "authorize"))
 
 
 @dataclass
@@ -89,8 +117,11 @@ async def hold_against_book(rows: Rows, data: Path) -> Book:
     refunds: Counter[str] = Counter()
     for refund in await rows.all("SELECT payment_id, amount FROM refunds WHERE type = 'refund'"):
         refunds[refund["payment_id"]] += refund["amount"]
+    requested: Counter[str] = Counter()
+    for request in await rows.all("SELECT payment_id, amount FROM refund_requests WHERE status = 'pending'"):
+        requested[request["payment_id"]] += request["amount"]
     for payment in await rows.all("SELECT * FROM payments"):
-        _balances(book, payment, by_payment[payment["id"]], refunds[payment["id"]])
+        _balances(book, payment, by_payment[payment["id"]], refunds[payment["id"]], requested[payment["id"]])
     assert await rows.column("SELECT id FROM idempotency_keys WHERE state <> 'done'") == []
     assert await rows.column(LEFT_VALUES) == []
     assert await rows.column(FORGOTTEN_CARDS) == []
@@ -102,7 +133,7 @@ def _no_order_without_intent(book: Book, attempts: list[dict[str, Any]]) -> None
     intents = {attempt["ref"]: (attempt["kind"], attempt["amount"]) for attempt in attempts}
     assert len(intents) == len(attempts)
     assert {ref: times for ref, times in book.orders.items() if times > 1} == {}
-    for ref, line in book.by_ref.items():
+    for ref, line in book.every().items():
         assert intents[ref] == (line.kind, line.amount)
 
 
@@ -113,21 +144,32 @@ def _agrees(book: Book, attempt: dict[str, Any]) -> None:
         allowed = {"succeeded"}
     elif book.declined(attempt["ref"]):
         allowed = {"declined"}
+    elif book.waiting(attempt["ref"]):
+        allowed = {"waiting"}
     if attempt["kind"] == "verify":
         allowed.add("not_done")
     assert attempt["state"] in allowed, attempt
 
 
-def _balances(book: Book, payment: dict[str, Any], attempts: list[dict[str, Any]], refunds: int) -> None:
+def _balances(
+    book: Book, payment: dict[str, Any], attempts: list[dict[str, Any]], refunds: int, requested: int
+) -> None:
     true = Balance()
     for attempt in attempts:
         if book.approved(attempt["ref"]):
             true.add(attempt["kind"], attempt["amount"])
+        elif book.waiting(attempt["ref"]):
+            by_cash = book.desk[attempt["ref"]].redirect_url is None and not book.desk[attempt["ref"]].short
+            true.status = "authorized" if by_cash else "pending"
+        elif attempt["ref"] in book.desk and payment["status"] == "expired":
+            true.status = "authorized"  # nobody came, and nothing was taken
     stored = "authorized" if payment["status"] == "expired" else payment["status"]
     assert (stored, payment["amount_captured"], payment["amount_refunded"]) == (
         true.status, true.captured, true.refunded,
     ), payment  # fmt: skip
     assert refunds == true.refunded
-    assert (payment["amount_reserved"], payment["active_attempt"]) == (0, None)
+    assert (payment["amount_reserved"], payment["active_attempt"]) == (requested, None)
+    waiting = [attempt["id"] for attempt in attempts if attempt["state"] == "waiting"]
+    assert waiting == ([payment["waiting_attempt"]] if payment["waiting_attempt"] else [])
     charges = [attempt for attempt in attempts if attempt["kind"] in ("sale", "authorize")]
     assert len(charges) == 1

@@ -1,12 +1,26 @@
-"""One suite every processor must pass. A processor's test module subclasses it and gives it a ``stand``."""
+"""One suite every processor must pass, and one more for those with 3-D Secure.
+
+A processor's test module subclasses them and gives them a ``stand``.
+"""
 
 import dataclasses
 from typing import Protocol
 
 import pytest
 
+from azukari.core.secret import Secret
 from azukari.db import Owner
-from azukari.processors.base import Approved, DeclinedBy, Kind, NotDone, Order, Processor
+from azukari.processors.base import (
+    Approved,
+    Authenticator,
+    AuthOrder,
+    AuthResult,
+    DeclinedBy,
+    Kind,
+    NotDone,
+    Order,
+    Processor,
+)
 from azukari.vault import NotSent, PaymentDetails, Unknown, Vault
 from tests.house import card
 
@@ -159,3 +173,96 @@ class ProcessorContract:
         assert await stand.processor.void(OWNER, order.ref)
         assert await stand.processor.void(OWNER, "e" * 32)
         assert not stand.stands(order.ref)
+
+
+class AuthStand(Protocol):
+    """A processor with 3-D Secure, and cards whose issuers are known.
+
+    passes: a number verified without a word to the shopper. challenged: one whose shopper passes with the answer
+    ``right``. stranger: one that takes no part.
+    """
+
+    processor: Processor
+    vault: Vault
+    passes: str
+    challenged: str
+    right: str
+    stranger: str
+
+    def unreachable(self, order: AuthOrder) -> AuthOrder:
+        """The same order, and no byte of it will leave."""
+        ...
+
+
+class AuthenticatorContract:
+    """What the rest of the house relies on."""
+
+    @pytest.fixture
+    def stand(self) -> AuthStand:
+        """A processor whose issuers have been asked nothing."""
+        raise NotImplementedError
+
+    _refs = 0
+
+    def order(self, stand: AuthStand, number: str) -> AuthOrder:
+        """An order with a ref of its own."""
+        AuthenticatorContract._refs += 1
+        use = stand.vault.borrow(OWNER, PaymentDetails.parse(card(number), now=NOW))
+        use.note()
+        return AuthOrder(OWNER, f"{AuthenticatorContract._refs:032x}", 1000, "JPY", use)
+
+    def authenticator(self, stand: AuthStand) -> Authenticator:
+        assert isinstance(stand.processor, Authenticator)
+        return stand.processor
+
+    def test_it_says_for_which_brands_it_can(self, stand: AuthStand) -> None:
+        assert stand.processor.declares.authenticates
+        assert isinstance(stand.processor, Authenticator)
+
+    async def test_a_yes_names_the_authentication_and_proves_it(self, stand: AuthStand) -> None:
+        result = await self.authenticator(stand).authenticate(self.order(stand, stand.passes))
+        _is_a_yes(result, "frictionless")
+
+    async def test_a_card_that_takes_no_part_is_skipped(self, stand: AuthStand) -> None:
+        result = await self.authenticator(stand).authenticate(self.order(stand, stand.stranger))
+        assert (result.status, result.three_ds, result.value) == ("SKIPPED", None, None)
+
+    async def test_a_challenge_is_passed_with_the_right_answer_and_stays_passed(self, stand: AuthStand) -> None:
+        issuer, order = self.authenticator(stand), self.order(stand, stand.challenged)
+        assert (await issuer.authenticate(order)).status == "CHALLENGE"
+        assert (await issuer.finish_authentication(OWNER, order.ref, None)).status == "CHALLENGE"
+        assert (await issuer.finish_authentication(OWNER, order.ref, Secret("wrong"))).status == "CHALLENGE"
+
+        passed = await issuer.finish_authentication(OWNER, order.ref, Secret(stand.right))
+
+        _is_a_yes(passed, "challenge")
+        for answer in (None, Secret("wrong"), Secret(stand.right)):
+            again = await issuer.finish_authentication(OWNER, order.ref, answer)
+            assert (again.status, again.three_ds) == (passed.status, passed.three_ds)
+
+    async def test_wrong_answers_end_it_without_a_yes(self, stand: AuthStand) -> None:
+        issuer, order = self.authenticator(stand), self.order(stand, stand.challenged)
+        await issuer.authenticate(order)
+        for _ in range(20):
+            result = await issuer.finish_authentication(OWNER, order.ref, Secret("wrong"))
+        assert (result.status, result.value) == ("ERRORED", None)
+        assert (await issuer.finish_authentication(OWNER, order.ref, Secret(stand.right))).status == "ERRORED"
+
+    async def test_what_nobody_began_is_no_yes(self, stand: AuthStand) -> None:
+        result = await self.authenticator(stand).finish_authentication(OWNER, "d" * 32, Secret(stand.right))
+        assert (result.status, result.value) == ("ERRORED", None)
+
+    async def test_an_order_that_did_not_leave_is_said_to_have_not(self, stand: AuthStand) -> None:
+        with pytest.raises(NotSent):
+            await self.authenticator(stand).authenticate(stand.unreachable(self.order(stand, stand.passes)))
+
+
+def _is_a_yes(result: AuthResult, flow: str) -> None:
+    assert result.status == "OK"
+    assert result.three_ds is not None
+    assert result.three_ds.authenticated
+    assert result.three_ds.flow == flow
+    assert result.three_ds.version
+    assert result.three_ds.eci
+    assert result.three_ds.ds_trans_id
+    assert result.value is not None

@@ -195,13 +195,51 @@ async def test_what_cannot_be_a_token_is_refused_and_keeps_nothing(house: House,
     assert len(await rows.all("SELECT id FROM azukari_keys.deks")) == 1
 
 
-async def test_only_cards_are_taken(api: Api) -> None:
-    for kind in ("konbini", "paypay", "bank_transfer", "credit_card_korea", "cash"):
+async def test_a_type_nobody_knows_is_refused(api: Api) -> None:
+    for kind in ("credit_card_korea", "cash", "steam_prepaid_card"):
         details = {"type": kind, "store": "lawson", "email": "a@example.com"}
         for path, rest in (("/tokens", {}), ("/customers", {}), ("/payments", ORDER)):
             reply = await api.post(path, json={**rest, "payment_details": details})
             assert refusal(reply) == (422, "invalid_payment_type", "payment_details[type]"), (kind, path)
     assert (await api.get("/payments")).json()["total"] == 0
+
+
+KONBINI = {"type": "konbini", "store": "lawson", "email": "a@example.com", "given_name_kana": "タロウ", "name": "",
+           "given_name": "太郎"}  # fmt: skip
+
+
+async def test_a_token_of_another_method_pays_once_and_is_stored_by_no_customer(house: House, rows: Rows) -> None:
+    made = await house.publishable.post("/tokens", json={"payment_details": KONBINI, "currency": "JPY"})
+    assert made.json()["payment_details"] == {name: value for name, value in KONBINI.items() if value}
+    token = made.json()["id"]
+
+    kept = await house.api.post("/customers", json={"payment_details": token})
+    assert refusal(kept) == (422, "invalid_payment_type", "payment_details[type]")
+    paid = await house.api.post("/payments", json={**ORDER, "payment_details": token})
+
+    assert (paid.status_code, paid.json()["status"]) == (200, "authorized")
+    assert paid.json()["payment_details"]["receipt"]
+    assert paid.json()["customer_given_name"] == "太郎"
+    again = await house.api.post("/payments", json={**ORDER, "payment_details": token})
+    assert refusal(again) == SPENT
+    house.clock.advance(2 * DAY)
+    await worker.forget_tokens(house.parts)
+    assert await rows.all("SELECT id FROM tokens") == []
+
+
+async def test_a_token_of_a_method_is_for_the_currency_it_was_made_for(api: Api) -> None:
+    token = (await api.post("/tokens", json={"payment_details": KONBINI, "currency": "JPY"})).json()["id"]
+    reply = await api.post("/payments", json={"amount": 100, "currency": "USD", "payment_details": token})
+    assert refusal(reply) == (422, "invalid_currency", "currency")
+
+
+async def test_what_holds_a_secret_makes_no_token(api: Api) -> None:
+    for details in (
+        {"type": "web_money", "prepaid_number": "abcd1234efgh5678"},
+        {"type": "dospara", "user_no": "1", "user_password": "open sesame"},
+    ):
+        reply = await api.post("/tokens", json={"payment_details": details})
+        assert refusal(reply)[:2] == (422, "missing_parameter")
 
 
 async def test_another_merchants_token_is_no_token_and_is_not_spent_by_trying(house: House) -> None:

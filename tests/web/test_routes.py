@@ -36,7 +36,9 @@ def test_the_description_lists_exactly_what_is_served() -> None:
 
 
 def test_what_is_for_browsers_is_known_by_name() -> None:
-    assert {"/tokens", "/payment_methods"} == FOR_BROWSERS
+    assert {
+        "/tokens", "/secure_tokens", "/secure_tokens/{id}", "/payment_methods", "/sessions/{id}", "/sessions/{id}/pay",
+    } == FOR_BROWSERS  # fmt: skip
 
 
 async def test_a_preflight_is_answered_where_browsers_call_and_nowhere_else(house: House) -> None:

@@ -29,14 +29,14 @@ class CustomerQuery(ListQuery, kw_only=True):
         return None if self.expiration is None else (int(self.expiration[:2]), 2000 + int(self.expiration[2:]))
 
 
-class Source(msgspec.Struct):
-    """What a customer shows of a saved card."""
+class Source(msgspec.Struct, omit_defaults=True):
+    """What a customer shows of saved details: a card's five members, a wallet's type."""
 
     type: str
-    brand: str
-    last_four_digits: str
-    month: int
-    year: int
+    brand: str = ""
+    last_four_digits: str = ""
+    month: int = 0
+    year: int = 0
 
     @classmethod
     def of(cls, card: Masked) -> "Source":
@@ -58,6 +58,10 @@ class CustomerOut(msgspec.Struct):
         source = None if customer.source is None else msgspec.Raw(customer.source.encode())
         metadata = msgspec.Raw(customer.metadata.encode())
         return cls(customer.id, "customer", customer.email, source, metadata, iso(customer.created_at))
+
+
+class Nothing(msgspec.Struct):
+    """A body that is not read."""
 
 
 class Forgotten(msgspec.Struct):

@@ -1,23 +1,27 @@
 """Keeping payment details: a card is checked with its processor before a customer has it."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import msgspec
 
 from azukari.core.errors import ApiError, Locked, NotFound
 from azukari.customers import store
+from azukari.customers.errors import NoAgreement, NotKept
 from azukari.customers.schemas import CustomerOut, CustomerWrite, Source
 from azukari.customers.store import Customer
 from azukari.db import Owner, Tx, persevere
 from azukari.events import store as events
 from azukari.processors import attempts
 from azukari.processors.attempts import Attempt
-from azukari.processors.base import Approved, Credential, DeclinedBy, NotDone, Outcome
+from azukari.processors.base import Approved, Consent, DeclinedBy, KeptCredential, NotDone, Outcome
 from azukari.processors.declines import Declined, NoAnswer, NotSentAnswer
+from azukari.processors.methods import CREDIT_CARD, METHODS, MethodDetails
+from azukari.processors.three_ds import ThreeDs
 from azukari.tokens import given as tokens
 from azukari.tokens import store as token_store
 from azukari.tokens.given import Card, Given
-from azukari.vault import SealedEntry, Vault
+from azukari.vault import EntryGone, Masked, NotSent, SealedEntry, Unknown, Use, Vault
 from azukari.web import errors, idempotency, metadata, screening
 from azukari.web.answers import Answer
 from azukari.web.call import Call
@@ -105,7 +109,13 @@ class _Stored:
 
 
 async def _check_and_store(call: Call, order: CustomerWrite, customer: Customer, *, new: bool) -> _Stored:
+    # Before the details are read: whatever else is missing, they would not be kept.
+    type = order.payment_details.get("type") if isinstance(order.payment_details, Mapping) else None
+    if isinstance(type, str) and type in METHODS:
+        raise NotKept
     details = tokens.read(order.payment_details, call.now)
+    if isinstance(details, MethodDetails):
+        raise NotKept
     processor = call.parts.processors.pick(call.owner)
     await call.vault.ready(call.owner)
     attempt = attempts.plan(
@@ -131,7 +141,7 @@ async def _check_and_store(call: Call, order: CustomerWrite, customer: Customer,
     change = _Change(attempt, customer, new, order, card, sealed)
     stored = await persevere(call.db, _record_outcome, outcome, change, _Words.of(call, order), refusal)
     if card.token is not None and stored.answer.status != 200:
-        await call.vault.shred(call.owner, card.token.entry_id)
+        await call.vault.shred(call.owner, card.use.entry_id)
     return stored
 
 
@@ -162,9 +172,11 @@ async def _record_check(
     tx: Tx, claim: Claim | None, owner: Owner, vault: Vault, attempt: Attempt, details: Given, currency: str | None,
     who: str,
 ) -> Card:  # fmt: skip
-    """T1: write down that a card is about to be checked. Raises InvalidToken, WrongCurrency."""
+    """T1: write down that a card is about to be checked. Raises InvalidToken, WrongCurrency, NotKept."""
     now, by = attempt.created_at, attempt.customer_id or ""
     card = await tokens.look(tx, vault, owner, details, now, currency)
+    if not isinstance(card, Card):
+        raise NotKept
     await idempotency.take(tx, owner, claim, None)  # whether a customer comes of it cannot be said before the end
     await attempts.begin(tx, attempt)
     await tokens.spend(tx, vault, owner, card, by=by, why="verify", who=who, now=now, audit_id=attempt.id)
@@ -191,31 +203,135 @@ async def _record_outcome(
 
 async def _with_card(tx: Tx, outcome: Approved, change: _Change, words: _Words) -> tuple[Customer, str | None]:
     """The customer with its new card, and the entry of the old one."""
-    owner, card, sealed = Owner(change.customer.merchant_id, change.customer.mode), change.card, change.sealed
-    if sealed is not None:
-        await words.vault.add(tx, owner, sealed, words.now)
-    elif card.token is not None:
-        await token_store.adopt(tx, owner, card.token.id)
+    owner = Owner(change.customer.merchant_id, change.customer.mode)
+    kept = Keeping.of_card(change.card, change.sealed, outcome, change.attempt, words.now)
+    await _store_entry(tx, words.vault, owner, kept, words.now)
     read = change.customer if change.new else await store.get(tx, owner, change.customer.id)
-    shown = card.use.masked
-    customer = _rewritten(
-        read, change.write, entry_id=card.use.entry_id if sealed is None else sealed.id,
-        source=msgspec.json.encode(Source.of(shown)).decode(), exp_month=shown.month, exp_year=shown.year,
-    )  # fmt: skip
-    # Later charges name this transaction: it is kept with the details it is about.
-    credential = Credential(
-        processor=change.attempt.processor, scheme=shown.brand, at=words.now, amount=change.attempt.amount,
-        currency=change.attempt.currency, network_id=outcome.network_id, cvc_result=outcome.cvc_result,
-    )  # fmt: skip
-    await words.vault.set_credential(tx, owner, customer.entry_id or "", credential.encoded())
+    customer = _rewritten(read, change.write, **kept.columns)
+    await words.vault.set_credential(tx, owner, kept.entry_id, kept.credential.encoded())
     if change.new:
         await store.save(tx, customer)
         return customer, None
+    return customer, await _replace(tx, words.vault, read, customer, words.now)
+
+
+@dataclass(frozen=True, slots=True)
+class Keeping:
+    """Details a customer is about to have.
+
+    sealed: an entry that is not written down yet. token_id: whose entry it was until now.
+    credential: the transaction that stored them, with the shopper present, to whose keeping consent was given; later
+    charges name it (SEC-22).
+    """
+
+    entry_id: str
+    masked: Masked
+    credential: KeptCredential
+    sealed: SealedEntry | None = None
+    token_id: str | None = None
+
+    @classmethod
+    def of_card(
+        cls, card: Card, sealed: SealedEntry | None, outcome: Approved, attempt: Attempt, now: int,
+        consent: Consent | None = None,
+    ) -> "Keeping":  # fmt: skip
+        """A card that was checked or charged. sealed: of raw details; a token's are sealed already."""
+        token_id = card.token.id if card.token is not None and sealed is None else None
+        entry_id = card.use.entry_id if sealed is None else sealed.id
+        credential = _credential(outcome, attempt, card.use.masked.brand, now, card.three_ds, consent)
+        return cls(entry_id, card.use.masked, credential, sealed, token_id)
+
+    @classmethod
+    def of_agreement(
+        cls, sealed: SealedEntry, outcome: Approved, attempt: Attempt, now: int, consent: Consent | None = None
+    ) -> "Keeping":
+        """A wallet's agreement, sealed by ``vault.seal_agreement``."""
+        credential = _credential(outcome, attempt, sealed.masked.type, now, None, consent)
+        return cls(sealed.id, sealed.masked, credential, sealed)
+
+    @property
+    def columns(self) -> dict[str, object]:
+        """What a customer's row says of it."""
+        shown = self.masked
+        return {
+            "entry_id": self.entry_id, "source": msgspec.json.encode(Source.of(shown)).decode(),
+            "exp_month": shown.month or None, "exp_year": shown.year or None,
+        }  # fmt: skip
+
+
+def _credential(
+    outcome: Approved, attempt: Attempt, scheme: str, now: int, three_ds: ThreeDs | None, consent: Consent | None
+) -> KeptCredential:
+    return KeptCredential(
+        processor=attempt.processor, scheme=scheme, at=now, amount=attempt.amount, currency=attempt.currency,
+        network_id=outcome.network_id, cvc_result=outcome.cvc_result, three_ds=three_ds, consent=consent,
+    )  # fmt: skip
+
+
+async def keep(
+    tx: Tx, vault: Vault, owner: Owner, customer_id: str, kept: Keeping, *, event_id: str, now: int,
+    email: str | None = None,
+) -> str | None:  # fmt: skip
+    """Within the caller's unit: a customer has these details from now on, in place of any others.
+
+    email: for a customer without one. Leaves the event ``customer.updated``. Returns the entry that nobody needs any
+    more: ``vault.shred`` it once the unit is committed, else the sweep does.
+    Raises NotFound, Locked (the customer has changed meanwhile), InvalidToken (the sweep has the token's details).
+    """
+    read = await store.get(tx, owner, customer_id)
+    await _store_entry(tx, vault, owner, kept, now)
+    await vault.set_credential(tx, owner, kept.entry_id, kept.credential.encoded())
+    customer = msgspec.structs.replace(read, email=read.email or email, **kept.columns)
+    replaced = await _replace(tx, vault, read, customer, now)
+    data = msgspec.json.encode(CustomerOut.of(customer))
+    await events.record(tx, owner, id=event_id, type="customer.updated", data=data, now=now)
+    return replaced
+
+
+async def _store_entry(tx: Tx, vault: Vault, owner: Owner, kept: Keeping, now: int) -> None:
+    if kept.sealed is not None:
+        await vault.add(tx, owner, kept.sealed, now)
+    elif kept.token_id is not None:
+        await token_store.adopt(tx, owner, kept.token_id)
+
+
+async def _replace(tx: Tx, vault: Vault, read: Customer, customer: Customer, now: int) -> str | None:
+    """Change a customer that is as it was read, and retire the entry it had. Raises Locked."""
     if not await store.update(tx, read, customer):
         raise Locked
     if read.entry_id is not None:
-        await words.vault.retire(tx, owner, read.entry_id, words.now)
-    return customer, read.entry_id
+        await vault.retire(tx, Owner(read.merchant_id, read.mode), read.entry_id, now)
+    return read.entry_id
+
+
+async def revoke(call: Call, customer_id: str) -> CustomerOut:
+    """Test mode: the shopper takes a wallet's agreement back, at the wallet. Raises NotFound, NoAgreement."""
+    if not call.key.is_test:
+        raise NotFound
+    customer, use = await call.db.write(
+        _note_revocation, call.owner, call.vault, customer_id, call.new_id(), call.key.id, call.now
+    )
+    try:
+        await call.parts.processors.simulator.revoke(use)
+    except (NotSent, Unknown):
+        raise NoAnswer from None
+    return CustomerOut.of(customer)
+
+
+async def _note_revocation(
+    tx: Tx, owner: Owner, vault: Vault, customer_id: str, audit_id: str, who: str, now: int
+) -> tuple[Customer, Use]:
+    customer = await store.get(tx, owner, customer_id)
+    if customer.entry_id is None:
+        raise NoAgreement
+    try:
+        use = await vault.find(tx, owner, customer.entry_id)
+    except EntryGone:
+        raise NoAgreement from None
+    if use.masked.type == CREDIT_CARD:
+        raise NoAgreement
+    await vault.note(tx, use, why="revoke", object_id=customer_id, who=who, now=now, audit_id=audit_id)
+    return customer, use
 
 
 async def _update_words(tx: Tx, owner: Owner, customer_id: str, order: CustomerWrite, words: _Words) -> Answer:

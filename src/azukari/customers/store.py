@@ -113,9 +113,14 @@ async def save(tx: Tx, customer: Customer) -> None:
     await tx.run(_ADD, Owner(customer.merchant_id, customer.mode), **msgspec.structs.asdict(customer))
 
 
+async def find(tx: Tx, owner: Owner, customer_id: str) -> Customer | None:
+    """The owner's customer."""
+    return await tx.one(_BY_ID, owner, id=customer_id)
+
+
 async def get(tx: Tx, owner: Owner, customer_id: str) -> Customer:
     """The owner's customer. Raises NotFound."""
-    customer = await tx.one(_BY_ID, owner, id=customer_id)
+    customer = await find(tx, owner, customer_id)
     if customer is None:
         raise NotFound
     return customer

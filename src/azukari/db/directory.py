@@ -6,7 +6,7 @@ Table ``public_ids``. A line is written in the unit that makes the thing, and on
 import sqlalchemy as sa
 
 from azukari.db.statements import Statement
-from azukari.db.tables import Text, add, bind, metadata
+from azukari.db.tables import Text, add, bind, metadata, owned
 from azukari.db.units import Owner, Tx
 
 public_ids = sa.Table(
@@ -26,6 +26,7 @@ _FIND = Statement(
     ),
     ownerless="a page's address tells whose it is",
 )
+_REMOVE = Statement(None, sa.delete(public_ids).where(*owned(public_ids), public_ids.c.id == bind(public_ids.c.id)))
 
 
 async def publish(tx: Tx, owner: Owner, id: str, kind: str) -> None:
@@ -36,3 +37,8 @@ async def publish(tx: Tx, owner: Owner, id: str, kind: str) -> None:
 async def find_public(tx: Tx, id: str, kind: str) -> Owner | None:
     """Whose thing of this kind has this id."""
     return await tx.one(_FIND, None, id=id, kind=kind)
+
+
+async def withdraw(tx: Tx, owner: Owner, id: str) -> None:
+    """Its page is gone with the thing."""
+    await tx.run(_REMOVE, owner, id=id)

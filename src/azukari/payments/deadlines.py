@@ -1,21 +1,42 @@
-"""Holds that nobody captured end by themselves. Source: contract 3.5."""
+"""Payments past their deadline: holds that nobody captured, and waiting that came to nothing. Source: contract 3.5."""
 
+from azukari.core import log
+from azukari.core.errors import Unavailable
 from azukari.db import Tx
 from azukari.events import store as events
 from azukari.merchants.service import API_VERSIONS
-from azukari.payments import store
+from azukari.payments import outcomes, store
 from azukari.payments.outcomes import Shown
 from azukari.payments.store import Payment
+from azukari.processors import attempts
 from azukari.wiring import Parts
 
 
 async def expire(parts: Parts, limit: int = 200) -> int:
-    """End holds past their deadline, so many at a time; how many there were."""
-    now = parts.clock.now()
-    overdue = await parts.db.read(store.overdue, now, limit)
-    for payment in overdue:
-        await parts.db.write(_expire, payment, parts.ids.new(), now)
-    return len(overdue)
+    """End what is past its deadline, so many at a time; how many were ended."""
+    now, ended = parts.clock.now(), 0
+    for payment in await parts.db.read(store.overdue, now, limit):
+        if payment.waiting_attempt is None:
+            await parts.db.write(_expire, payment, parts.ids.new(), now)
+            ended += 1
+        else:
+            ended += await _ask_once_more(parts, payment, payment.waiting_attempt)
+    return ended
+
+
+async def _ask_once_more(parts: Parts, payment: Payment, attempt_id: str) -> bool:
+    """One that waits may have been paid at the last minute. Whether it has ended; another round tries the others."""
+    waiting = await parts.db.read(attempts.find, payment.owner, attempt_id)
+    if waiting is None:
+        return False
+    try:
+        await outcomes.ask(parts, waiting, deadline=payment.deadline)
+    except Unavailable:
+        raise
+    except Exception as error:
+        log.bug("payment not ended", error, payment=payment.id)  # the others go on
+    after = await parts.db.read(store.get, payment.owner, payment.id)
+    return after.waiting_attempt is None
 
 
 async def _expire(tx: Tx, payment: Payment, event_id: str, now: int) -> None:

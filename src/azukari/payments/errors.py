@@ -22,6 +22,18 @@ class NotCancellable(Unprocessable):
     code, message = "not_cancellable", "This payment is noncancellable."
 
 
+class NotShort(Unprocessable):
+    """A payment that needs no further prepaid card."""
+
+    message, param = "This payment does not wait for another prepaid card.", "payment_details"
+
+
+class NotWaiting(Unprocessable):
+    """A payment that is not in its shopper's hands."""
+
+    message = "This payment does not wait for its shopper."
+
+
 class NotRefundable(Unprocessable):
     """Not captured, or less is left than was asked for."""
 

@@ -7,14 +7,19 @@ import msgspec
 
 from azukari.core.errors import ApiError, InvalidParameter, Locked
 from azukari.db import Owner, Tx
-from azukari.payments import outcomes, store
-from azukari.payments.errors import NotCancellable, NotCapturable, NotRefundable
+from azukari.events import store as events
+from azukari.payments import outcomes, refund_requests, store
+from azukari.payments.errors import NotCancellable, NotCapturable, NotRefundable, NotShort
+from azukari.payments.methods import given_of
+from azukari.payments.moves import More
 from azukari.payments.outcomes import Shown
-from azukari.payments.schemas import Capture, RefundCreate
+from azukari.payments.refund_requests import RefundRequest
+from azukari.payments.schemas import Capture, RefundCreate, RefundRequestCreate
 from azukari.payments.store import Payment
 from azukari.processors import attempts, machine
 from azukari.processors.attempts import Attempt
 from azukari.processors.base import Kind
+from azukari.processors.methods import CASH, MethodDetails
 from azukari.processors.registry import NoProcessor, Processors
 from azukari.vault import Vault
 from azukari.web import idempotency, screening
@@ -51,16 +56,70 @@ async def refund(call: Call, payment_id: str, order: RefundCreate) -> Answer:
 
 
 async def cancel(call: Call, payment_id: str) -> Answer:
-    """Let a hold go. Raises NotFound, NotCancellable, Locked. Source: contract 3.5."""
+    """Let a hold go, or end the waiting for the shopper. Raises NotFound, NotCancellable, Locked. Source: contract 3.5.
+
+    Who waits may have been paid a moment ago: then the processor has the last word.
+    """
     draft = _draft(call, "cancel", payment_id)
     begun = await call.db.write(_begin_cancel, call.claim, call.owner, payment_id, draft)
-    return await _carry_out(call, begun)
+    answer = await _carry_out(call, begun)
+    if answer.status >= 400 and begun.shown.payment.waiting_attempt is not None:
+        await outcomes.settle_now(call.parts, call.owner, payment_id)
+    return answer
 
 
-async def _carry_out(call: Call, begun: _Begun) -> Answer:
+async def top_up(call: Call, payment_id: str, details: MethodDetails) -> Answer:
+    """One more prepaid card for a payment that is short of money. Source: contract 3.6, 4.3.
+
+    Raises NotFound, NotShort, Locked, InvalidParameter (another type of card).
+    """
+    begun = await call.db.write(_begin_top_up, call.owner, payment_id, _draft(call, "top_up", payment_id), details.type)
+    return await _carry_out(call, begun, details)
+
+
+async def request_refund(call: Call, payment_id: str, order: RefundRequestCreate) -> Answer:
+    """Ask for cash to be given back to a bank account; its amount is set aside. Source: contract section 5.
+
+    Raises NotFound, NotRefundable (no cash payment, or less is left), InvalidParameter.
+    """
+    request = RefundRequest(
+        merchant_id=call.owner.merchant_id, mode=call.owner.mode, id=call.new_id(), payment_id=payment_id,
+        amount=order.amount, details=msgspec.json.encode(order.account()).decode(), status="pending",
+        created_at=call.now,
+    )  # fmt: skip
+    fee_too = order.include_payment_method_fee
+    return await call.db.write(
+        _request_refund, call.claim, call.owner, request, fee_too, call.new_id(), call.api_version
+    )  # fmt: skip
+
+
+@idempotent
+async def _request_refund(
+    tx: Tx, claim: Claim | None, owner: Owner, request: RefundRequest, fee_too: bool, event_id: str, api_version: str
+) -> Answer:
+    payment = (await outcomes.show(tx, owner, request.payment_id)).payment
+    if payment.status != "captured" or given_of(payment).type not in CASH:
+        raise NotRefundable
+    left = payment.amount_captured - payment.amount_refunded - payment.amount_reserved
+    if request.amount > left - (0 if fee_too else payment.fee):
+        raise NotRefundable(param="amount")
+    await idempotency.take(tx, owner, claim, None)
+    reserved = await store.reserve(tx, payment, request.amount)
+    if reserved is None:
+        raise NotRefundable(param="amount")
+    await refund_requests.save(tx, request)
+    shown = await outcomes.with_refunds(tx, reserved)
+    body = shown.encoded(api_version)
+    await events.record(tx, owner, id=event_id, type="payment.updated", data=body, now=request.created_at)
+    answer = Answer(200, body)
+    await idempotency.settle(tx, owner, claim.key if claim else None, answer)
+    return answer
+
+
+async def _carry_out(call: Call, begun: _Begun, method: MethodDetails | None = None) -> Answer:
     processor = call.parts.processors.named(begun.attempt.processor)
     assert processor is not None  # the intent would not have been written
-    outcome = await machine.carry_out(processor, begun.attempt, call.parts.clock)
+    outcome = await machine.carry_out(processor, begun.attempt, call.parts.clock, method=method)
     return await outcomes.conclude(call.parts, begun.attempt, outcome, begun.shown)
 
 
@@ -70,26 +129,29 @@ class _Draft:
 
     attempt: Attempt
     processors: Processors
+    more: More
 
     def of(self, payment: Payment, amount: int) -> Attempt:
         """It, with what the payment says. Raises NoProcessor: who holds the money is not set up here any more."""
         processor = self.processors.named(payment.processor)
         if processor is None:
             raise NoProcessor
+        more = self.more
+        if payment.waiting_attempt is not None:
+            more = msgspec.structs.replace(more, waiting=payment.waiting_attempt)
         return msgspec.structs.replace(
             attempts.assign(self.attempt, processor), amount=amount, currency=payment.currency,
-            parent=payment.processor_ref,
+            parent=payment.processor_ref, more=msgspec.json.encode(more).decode(),
         )  # fmt: skip
 
 
 def _draft(call: Call, kind: Kind, payment_id: str, description: str | None = None) -> _Draft:
-    more = outcomes.More(call.new_id(), description)
     attempt = attempts.plan(
         call.parts.ids, call.owner, None, kind, 0, "", now=call.now,
         api_version=call.api_version, payment_id=payment_id, orders=call.orders.encoded(),
-        more=msgspec.json.encode(more).decode(), idempotency_key=call.idempotency_key,
+        idempotency_key=call.idempotency_key,
     )  # fmt: skip
-    return _Draft(attempt, call.parts.processors)
+    return _Draft(attempt, call.parts.processors, More(call.new_id(), description))
 
 
 async def _take(tx: Tx, owner: Owner, claim: Claim | None, shown: Shown, attempt: Attempt) -> None:
@@ -102,7 +164,9 @@ async def _begin_capture(
 ) -> _Begun:
     shown = await outcomes.show(tx, owner, payment_id)
     payment = shown.payment
-    _check_state(payment, "authorized", NotCapturable())
+    _check_state(payment, ("authorized",), NotCapturable())
+    if payment.waiting_attempt is not None:
+        raise NotCapturable  # nobody has paid yet
     amount = _amount_to_capture(payment, order)
     if amount > payment.total:
         raise InvalidParameter("amount")
@@ -124,16 +188,30 @@ async def _begin_cancel(
 ) -> _Begun:  # fmt: skip
     shown = await outcomes.show(tx, owner, payment_id)
     payment = shown.payment
-    _check_state(payment, "authorized", NotCancellable())
+    _check_state(payment, ("pending", "authorized"), NotCancellable())
     attempt = draft.of(payment, payment.total)
     await _take(tx, owner, claim, shown, attempt)
     return await _begin_alone(tx, shown, attempt)
 
 
-def _check_state(payment: Payment, status: store.Status, refusal: ApiError) -> None:
+async def _begin_top_up(tx: Tx, owner: Owner, payment_id: str, draft: _Draft, type: str) -> _Begun:
+    shown = await outcomes.show(tx, owner, payment_id)
+    payment = shown.payment
+    _check_state(payment, ("pending",), NotShort())
+    details = given_of(payment)
+    if details.type != type:
+        raise InvalidParameter("payment_details[type]")
+    if not details.short_amount:
+        raise NotShort
+    attempt = draft.of(payment, details.short_amount)
+    # What one more card brings may be what a session has waited for.
+    return await _begin_alone(tx, shown, msgspec.structs.replace(attempt, session_id=payment.session_id))
+
+
+def _check_state(payment: Payment, statuses: tuple[store.Status, ...], refusal: ApiError) -> None:
     if payment.active_attempt is not None:
         raise Locked
-    if payment.status != status:
+    if payment.status not in statuses:
         raise refusal
 
 
@@ -154,6 +232,8 @@ async def _begin_refund(
     payment = shown.payment
     left = payment.amount_captured - payment.amount_refunded - payment.amount_reserved
     amount = order.amount or left
+    if given_of(payment).type in CASH:
+        raise NotRefundable  # the shopper's bank account has to be asked for
     if payment.status != "captured" or amount > left:
         raise NotRefundable(param="amount" if payment.status == "captured" else None)
     if amount == 0:

@@ -3,23 +3,35 @@
 The caller and the resolver write through the same unit; the attempt's fence lets one of them.
 """
 
-from dataclasses import dataclass
-from typing import NamedTuple
+from collections.abc import Sequence
+from contextlib import suppress
+from typing import NamedTuple, Protocol
 
 import msgspec
 
 from azukari.core import log
-from azukari.core.clock import DAY, SECOND, end_of_japanese_day
-from azukari.core.errors import ApiError, Unavailable
+from azukari.core.clock import DAY, SECOND
+from azukari.core.errors import ApiError, Locked, NotFound, Unavailable
 from azukari.db import Owner, Tx, hot
 from azukari.events import store as events
-from azukari.payments import refunds, store
-from azukari.payments.refunds import NOT_CAPTURED, REFUND, Refund
+from azukari.payments import moves, refund_requests, refunds, store
+from azukari.payments.refund_requests import RefundRequest
+from azukari.payments.refunds import Refund
 from azukari.payments.schemas import PaymentOut
 from azukari.payments.store import Payment
 from azukari.processors import attempts, machine
 from azukari.processors.attempts import Attempt
-from azukari.processors.base import Approved, DeclinedBy, NotDone, Outcome, Processor, Unsettled
+from azukari.processors.base import (
+    Approved,
+    DeclinedBy,
+    Lapsed,
+    NotDone,
+    Outcome,
+    Processor,
+    Short,
+    Unsettled,
+    Waiting,
+)
 from azukari.processors.declines import Declined, NotSentAnswer
 from azukari.tokens import given as tokens
 from azukari.vault import Vault
@@ -27,29 +39,25 @@ from azukari.web import errors, idempotency
 from azukari.web.answers import Answer
 from azukari.wiring import Parts
 
-#: After this a card hold ends by itself. Source: contract 3.5.
-HOLD_DAYS = 30
 #: How often the resolver asks, and when it gives up and calls a person.
 ASK_AGAIN = 15 * SECOND
 GIVE_UP = DAY
-
-
-class More(msgspec.Struct, omit_defaults=True):
-    """What recording an outcome needs beside the attempt. refund_id: of the refund row that may be written."""
-
-    refund_id: str
-    description: str | None = None
+#: How long an attempt that is asked about now is nobody else's.
+LEASE = 30 * SECOND
+#: Of an attempt's ref; ids are shorter.
+REF_LENGTH = 32
 
 
 class Shown(NamedTuple):
-    """A payment and its refunds."""
+    """A payment, its refunds, and the requests for some."""
 
     payment: Payment
     refunds: list[Refund]
+    requests: Sequence[RefundRequest] = ()
 
     def encoded(self, api_version: str) -> bytes:
         """As it goes over the wire."""
-        return msgspec.json.encode(PaymentOut.of(self.payment, self.refunds, api_version))
+        return msgspec.json.encode(PaymentOut.of(*self, api_version))
 
 
 async def show(tx: Tx, owner: Owner, payment_id: str) -> Shown:
@@ -59,11 +67,22 @@ async def show(tx: Tx, owner: Owner, payment_id: str) -> Shown:
 
 async def with_refunds(tx: Tx, payment: Payment) -> Shown:
     """A payment with its refunds; most have none, and are not asked for them."""
+    requests: Sequence[RefundRequest] = ()
+    if payment.amount_reserved:
+        requests = await refund_requests.of_payment(tx, payment.owner, payment.id)
     if payment.amount_refunded == 0 and payment.amount_captured in (0, payment.total):
-        return Shown(payment, [])
+        return Shown(payment, [], requests)
     found = await refunds.of_payment(tx, payment.owner, payment.id)
     # In lock step the rows of a neighbour's refund are there already, whose amount comes after this payment's state.
-    return Shown(payment, [refund for refund in found if refund.total_refunded <= payment.amount_refunded])
+    counted = [refund for refund in found if refund.total_refunded <= payment.amount_refunded]
+    return Shown(payment, counted, requests)
+
+
+class Recorded(NamedTuple):
+    """held: False: the attempt goes on, or somebody else has it. shown: how the payment stands now."""
+
+    held: bool
+    shown: Shown
 
 
 @hot
@@ -75,132 +94,144 @@ async def record_outcome(
 
     again_at: when an unsettled outcome is asked after. refusal: what to answer instead of "not sent".
     """
-    owner, payment_id = Owner(attempt.merchant_id, attempt.mode), attempt.payment_id or ""
-    if not await attempts.finish(tx, attempt, outcome, now, again_at):
-        if isinstance(outcome, Approved):
-            await attempts.undo(tx, attempt, outcome.processor_ref, now)
-        return await _already_recorded(tx, owner, payment_id, attempt)
-    changed = await _apply(tx, owner, payment_id, attempt, outcome, now)
-    payment = changed.payment or await store.get(tx, owner, payment_id)
-    body = (await with_refunds(tx, payment)).encoded(attempt.api_version)
-    for event_id, type in zip(event_ids, changed.events, strict=False):
-        await events.record(tx, owner, id=event_id, type=type, data=body, now=now)
-    answer = _answer(outcome, body, refusal)
+    recorded = await record(tx, attempt, outcome, event_ids, now, again_at)
+    body = recorded.shown.encoded(attempt.api_version)
+    if attempt.state == "waiting":
+        return Answer(200, body)
+    if not recorded.held:
+        return answer_of(await known_outcome(tx, attempt), body, None)
+    answer = answer_of(outcome, body, refusal)
     await idempotency.settle(
-        tx, owner, attempt.idempotency_key, answer, final=not isinstance(outcome, Unsettled)
+        tx, attempt.owner, attempt.idempotency_key, answer, final=not isinstance(outcome, Unsettled)
     )  # fmt: skip
     return answer
 
 
-@dataclass(frozen=True, slots=True)
-class _Changed:
-    payment: Payment | None
-    events: tuple[str, ...] = ()
+async def record(
+    tx: Tx, attempt: Attempt, outcome: Outcome, event_ids: tuple[str, ...], now: int, again_at: int | None
+) -> Recorded:
+    """The payment's part of it, for whoever has more to write in the same unit: without the answer and its key.
+
+    Raises Locked: the payment waits, and another operation has it this moment.
+    """
+    if attempt.state == "waiting":
+        return await _record_settled(tx, attempt, outcome, event_ids, now, again_at)
+    owner, payment_id = attempt.owner, attempt.payment_id or ""
+    if not await attempts.finish(tx, attempt, outcome, now, again_at):
+        if isinstance(outcome, Approved | Waiting | Short):
+            await attempts.undo(tx, attempt, outcome.processor_ref, now)
+        return Recorded(False, await show(tx, owner, payment_id))
+    changed = await moves.apply(tx, owner, payment_id, attempt, outcome, now)
+    payment = changed.payment or await store.get(tx, owner, payment_id)
+    return Recorded(True, await _reported(tx, payment, changed, attempt, event_ids, now))
 
 
-async def _apply(tx: Tx, owner: Owner, payment_id: str, attempt: Attempt, outcome: Outcome, now: int) -> _Changed:
-    """The payment's move. Raises NotMovable: the attempt was ours and the payment not where it must be, a bug."""
-    if isinstance(outcome, Unsettled):
-        return _Changed(None)
-    changed = await _move(tx, owner, payment_id, attempt, outcome, now)
-    if changed.payment is None:
-        raise NotMovable(payment_id)
-    return changed
+async def _record_settled(
+    tx: Tx, attempt: Attempt, outcome: Outcome, event_ids: tuple[str, ...], now: int, again_at: int | None
+) -> Recorded:
+    """What became of an attempt that waits. Raises Locked: another operation has the payment this moment."""
+    payment = await store.get(tx, attempt.owner, attempt.payment_id or "")
+    if payment.active_attempt is not None:
+        raise Locked
+    if isinstance(outcome, Waiting | Short | Unsettled):
+        await attempts.wait_on(tx, attempt, again_at, now)
+    elif await attempts.finish(tx, attempt, outcome, now):
+        changed = await moves.settle(tx, payment, attempt, outcome, now)
+        payment = changed.payment or payment
+        return Recorded(True, await _reported(tx, payment, changed, attempt, event_ids, now))
+    elif isinstance(outcome, Approved):
+        # We had ended it, and the far side has not: nothing of it may stand.
+        await attempts.undo(tx, attempt, outcome.processor_ref, now)
+    return Recorded(False, await with_refunds(tx, payment))
 
 
-class NotMovable(RuntimeError):
-    """A payment is not in the state its attempt found it in."""
+async def _reported(
+    tx: Tx, payment: Payment, changed: moves.Changed, attempt: Attempt, event_ids: tuple[str, ...], now: int
+) -> Shown:
+    """A payment that has moved, with the events that tell the merchant."""
+    shown = await with_refunds(tx, payment)
+    if changed.events:
+        body = shown.encoded(attempt.api_version)
+        for event_id, type in zip(event_ids, changed.events, strict=False):
+            await events.record(tx, payment.owner, id=event_id, type=type, data=body, now=now)
+    return shown
 
 
-async def _move(tx: Tx, owner: Owner, payment_id: str, attempt: Attempt, outcome: Outcome, now: int) -> _Changed:
-    match attempt.kind, outcome:
-        case "sale", Approved(theirs):
-            payment = await store.sold(tx, owner, payment_id, attempt.id, theirs=theirs, at=now)
-            return _Changed(payment, ("payment.captured",))
-        case "authorize", Approved(theirs):
-            until = end_of_japanese_day(now, HOLD_DAYS)
-            payment = await store.authorized(tx, owner, payment_id, attempt.id, theirs=theirs, until=until)
-            return _Changed(payment, ("payment.authorized",))
-        case "sale" | "authorize", _:
-            return _Changed(await store.failed(tx, owner, payment_id, attempt.id), ("payment.failed",))
-        case "capture", Approved():
-            return _Changed(await _captured(tx, owner, payment_id, attempt, now), ("payment.captured",))
-        case "cancel", Approved():
-            return _Changed(await store.cancelled(tx, owner, payment_id, attempt.id), ("payment.cancelled",))
-        case "refund", Approved():
-            return await _refunded(tx, owner, payment_id, attempt, now)
-        case "refund", _:
-            return _Changed(await store.release(tx, owner, payment_id, attempt.amount))
-        case _:
-            return _Changed(await store.let_go(tx, owner, payment_id, attempt.id))
-
-
-async def _captured(tx: Tx, owner: Owner, payment_id: str, attempt: Attempt, now: int) -> Payment | None:
-    payment = await store.captured(tx, owner, payment_id, attempt.id, amount=attempt.amount, at=now)
-    if payment is not None and payment.total > attempt.amount:
-        await refunds.save(tx, _refund(attempt, payment, payment.total - attempt.amount, NOT_CAPTURED, now))
-    return payment
-
-
-async def _refunded(tx: Tx, owner: Owner, payment_id: str, attempt: Attempt, now: int) -> _Changed:
-    payment = await store.refunded(tx, owner, payment_id, attempt.amount)
-    if payment is None:
-        return _Changed(None)
-    await refunds.save(tx, _refund(attempt, payment, attempt.amount, REFUND, now))
-    if payment.status == "refunded":
-        return _Changed(payment, ("payment.refund.created", "payment.refunded"))
-    return _Changed(payment, ("payment.refund.created",))
-
-
-def _refund(attempt: Attempt, payment: Payment, amount: int, type: str, now: int) -> Refund:
-    more = msgspec.json.decode(attempt.more or "{}", type=More)
-    return Refund(
-        merchant_id=attempt.merchant_id, mode=attempt.mode, id=more.refund_id, payment_id=payment.id, amount=amount,
-        currency=payment.currency, description=more.description, chargeback=0, type=type,
-        total_refunded=payment.amount_refunded, created_at=now,
-    )  # fmt: skip
-
-
-def _answer(outcome: Outcome, body: bytes, refusal: ApiError | None) -> Answer:
+def answer_of(outcome: Outcome, body: bytes, refusal: ApiError | None) -> Answer:
+    """What the caller is told, by what came of the attempt. body: the payment as it is now."""
     match outcome:
-        case Approved():
+        case Approved() | Waiting() | Short():
             return Answer(200, body)
         case DeclinedBy(code):
             return errors.answer(Declined(code))
-        case NotDone():
+        case NotDone() | Lapsed():
             return errors.answer(refusal or NotSentAnswer())
         case Unsettled():
             return Answer(202, body)
 
 
-async def _already_recorded(tx: Tx, owner: Owner, payment_id: str, attempt: Attempt) -> Answer:
-    """Somebody else has written the outcome, or will: tell how things stand."""
-    body = (await show(tx, owner, payment_id)).encoded(attempt.api_version)
-    known = await attempts.find(tx, owner, attempt.id)
+async def known_outcome(tx: Tx, attempt: Attempt) -> Outcome:
+    """What somebody else has written down of an attempt; Unsettled where nobody has."""
+    known = await attempts.find(tx, attempt.owner, attempt.id)
     match known and known.state:
         case "succeeded":
-            return Answer(200, body)
+            return Approved((known and known.processor_ref) or "")
+        case "waiting":
+            return Waiting((known and known.processor_ref) or "", {})
         case "declined":
-            return errors.answer(Declined((known and known.code) or ""))
+            return DeclinedBy((known and known.code) or "")
         case "not_done" | "undo" | "undone":
-            return errors.answer(NotSentAnswer())
+            return NotDone()
         case _:
-            return Answer(202, body)
+            return Unsettled()
+
+
+class Write(Protocol):
+    """Runs the unit that records an outcome: :func:`record_outcome`, or one that calls it and writes more."""
+
+    async def __call__(
+        self, parts: Parts, attempt: Attempt, outcome: Outcome, event_ids: tuple[str, ...], now: int,
+        again_at: int | None, refusal: ApiError | None,
+    ) -> Answer: ...  # fmt: skip
+
+
+class Tries:
+    """Who writes down what came of a session's try, which concerns more than the payment.
+
+    The room of sessions stands above this one, so it says so itself when it is loaded; whoever asks after a payment
+    here, because it is due or because somebody wants to know, thereby moves its session too.
+    """
+
+    write: Write | None = None
+
+
+tries = Tries()
+
+
+async def write_outcome(
+    parts: Parts, attempt: Attempt, outcome: Outcome, event_ids: tuple[str, ...], now: int, again_at: int | None,
+    refusal: ApiError | None,
+) -> Answer:  # fmt: skip
+    """Of a payment that is nobody else's concern, or as :data:`tries` says."""
+    if attempt.session_id is not None and tries.write is not None:
+        return await tries.write(parts, attempt, outcome, event_ids, now, again_at, refusal)
+    return await parts.db.write(record_outcome, attempt, outcome, event_ids, now, again_at, refusal)
 
 
 async def conclude(
-    parts: Parts, attempt: Attempt, outcome: Outcome, intended: Shown, refusal: ApiError | None = None
-) -> Answer:
+    parts: Parts, attempt: Attempt, outcome: Outcome, intended: Shown, refusal: ApiError | None = None, *,
+    write: Write = write_outcome,
+) -> Answer:  # fmt: skip
     """Write the outcome down and see to what it leaves behind.
 
     intended: the payment as the intent left it. Should the outcome not be written, that is all we know for certain:
-    the caller is told "not known yet", and the resolver finds out.
+    the caller is told "not known yet", and the resolver finds out. write: the unit that does it.
     """
     fault = machine.orders_of(attempt).fault or parts.settings.simulator_fault
     try:
-        answer = await _conclude(parts, attempt, outcome, refusal)
+        answer = await write_down(parts, attempt, outcome, refusal, write)
         if fault == "duplicate_reply":
-            answer = await _conclude(parts, attempt, outcome, refusal)
+            answer = await write_down(parts, attempt, outcome, refusal, write)
     except Unavailable:
         log.warning("payment.outcome_not_written", payment=attempt.payment_id, attempt=attempt.id)
         return Answer(202, intended.encoded(attempt.api_version))
@@ -210,13 +241,22 @@ async def conclude(
     return answer
 
 
-async def _conclude(parts: Parts, attempt: Attempt, outcome: Outcome, refusal: ApiError | None) -> Answer:
+async def write_down(
+    parts: Parts, attempt: Attempt, outcome: Outcome, refusal: ApiError | None, write: Write
+) -> Answer:  # fmt: skip
+    """Write a fresh outcome down. Raises Unavailable, and whatever the unit does."""
     now = parts.clock.now()
+    again_at = _again_at(parts, attempt, outcome, now)
+    return await write(parts, attempt, outcome, _event_ids(parts, attempt), now, again_at, refusal)
+
+
+def _again_at(parts: Parts, attempt: Attempt, outcome: Outcome, now: int) -> int | None:
     processor = parts.processors.named(attempt.processor)
-    again_at = None if processor is None else machine.ask_again_at(processor, attempt, now)
-    return await parts.db.write(
-        record_outcome, attempt, outcome, _event_ids(parts, attempt), now, again_at, refusal
-    )  # fmt: skip
+    if processor is None:
+        return None
+    if isinstance(outcome, Waiting | Short):
+        return machine.look_again_at(attempt, outcome.deadline, now) if processor.declares.can_look_up else None
+    return machine.ask_again_at(processor, attempt, now)
 
 
 def _event_ids(parts: Parts, attempt: Attempt) -> tuple[str, ...]:
@@ -224,8 +264,14 @@ def _event_ids(parts: Parts, attempt: Attempt) -> tuple[str, ...]:
     return (parts.ids.new(), parts.ids.new()) if attempt.kind == "refund" else (parts.ids.new(),)
 
 
-async def settle(parts: Parts, attempt: Attempt) -> None:
-    """Find out what became of a charge, capture, refund or cancellation that nobody has ended."""
+async def settle(
+    parts: Parts, attempt: Attempt, *, write: Write = write_outcome, deadline: int | None = None
+) -> None:  # fmt: skip
+    """Find out what became of an operation that nobody has ended, or that waits. The attempt is ours: taken over.
+
+    deadline: of the payment, where it is known to be over. write: as for :func:`conclude`.
+    Raises Locked: the payment waits, and another operation has it this moment.
+    """
     processor = parts.processors.named(attempt.processor)
     if processor is None:
         log.warning("attempt.processor_missing", attempt=attempt.id, processor=attempt.processor)
@@ -237,16 +283,64 @@ async def settle(parts: Parts, attempt: Attempt) -> None:
         await tokens.drop_value(parts, attempt)
     now = parts.clock.now()
     outcome = await machine.settle(processor, attempt, now)
-    again_at = now + ASK_AGAIN if now - attempt.created_at < GIVE_UP else None
+    again_at: int | None
+    if attempt.state == "waiting" or isinstance(outcome, Waiting | Short):
+        outcome, again_at = _of_waiting(attempt, outcome, deadline, now)
+    else:
+        again_at = now + ASK_AGAIN if now - attempt.created_at < GIVE_UP else None
     if isinstance(outcome, Unsettled) and again_at is None:
         log.warning("attempt.needs_a_person", attempt=attempt.id, payment=attempt.payment_id)
-    await parts.db.write(record_outcome, attempt, outcome, _event_ids(parts, attempt), now, again_at)
+    await write(parts, attempt, outcome, _event_ids(parts, attempt), now, again_at, None)
+
+
+def _of_waiting(attempt: Attempt, outcome: Outcome, deadline: int | None, now: int) -> tuple[Outcome, int]:
+    """What is to be written down, and when to ask again: whoever has not paid by the deadline pays no more."""
+    if isinstance(outcome, Waiting | Short):
+        deadline = outcome.deadline
+        if attempt.state == "waiting" and deadline is not None and deadline < now:
+            outcome = Lapsed(undo=True)
+    elif isinstance(outcome, Unsettled) and deadline is not None and deadline + GIVE_UP < now:
+        outcome = Lapsed(undo=True)
+    return outcome, machine.look_again_at(attempt, deadline, now)
+
+
+async def settle_now(parts: Parts, owner: Owner, id: str, *, write: Write = write_outcome) -> Shown:
+    """Ask now, and not when it is due, what became of a payment that waits; the payment as it is then.
+
+    id: the payment's, or the ref of its attempt. Raises NotFound.
+    """
+    payment_id, waiting = await parts.db.read(_waiting_of, owner, id)
+    if waiting is not None:
+        await ask(parts, waiting, write=write)
+    return await parts.db.read(show, owner, payment_id)
+
+
+async def ask(parts: Parts, waiting: Attempt, *, write: Write = write_outcome, deadline: int | None = None) -> None:
+    """:func:`settle` for one that waits, and that nobody has taken over. What cannot be done now the resolver does."""
+    held = await parts.db.write(attempts.take_over, waiting, parts.clock.now() + LEASE)
+    if held is not None and held.state == "waiting":
+        with suppress(Locked):
+            await settle(parts, held, write=write, deadline=deadline)
+
+
+async def _waiting_of(tx: Tx, owner: Owner, id: str) -> tuple[str, Attempt | None]:
+    """The payment's id, and the attempt it waits with."""
+    if len(id) == REF_LENGTH:
+        by_ref = await attempts.find_by_ref(tx, owner, id)
+        if by_ref is None or by_ref.payment_id is None:
+            raise NotFound
+        id = by_ref.payment_id
+    payment = await store.get(tx, owner, id)
+    if payment.waiting_attempt is None:
+        return id, None
+    return id, await attempts.find(tx, owner, payment.waiting_attempt)
 
 
 async def _undo(parts: Parts, processor: Processor, attempt: Attempt) -> None:
-    """Approved after all, when we had already said that nothing happened: that must become true."""
+    """Done after all, or still to be done, when we had already said that nothing happened: that must become true."""
     done = await machine.undo(processor, attempt)
-    log.warning("payment.late_success", payment=attempt.payment_id, outcome="undone" if done else "not undone yet")
+    if attempt.code != attempts.LAPSED:
+        log.warning("payment.late_success", payment=attempt.payment_id, outcome="undone" if done else "not undone yet")
     if done:
         await parts.db.write(_record_undone, parts.vault, attempt, parts.ids.new(), parts.clock.now())
 
@@ -254,6 +348,7 @@ async def _undo(parts: Parts, processor: Processor, attempt: Attempt) -> None:
 async def _record_undone(tx: Tx, vault: Vault, attempt: Attempt, audit_id: str, now: int) -> None:
     if await attempts.undone(tx, attempt, now):
         await vault.audit(
-            tx, attempt.owner, id=audit_id, at=now, who="resolver", action="undo_late_success",
+            tx, attempt.owner, id=audit_id, at=now, who="resolver",
+            action="void_lapsed" if attempt.code == attempts.LAPSED else "undo_late_success",
             object_id=attempt.payment_id, result="undone",
         )  # fmt: skip

@@ -1,6 +1,6 @@
 """``/payments``."""
 
-from azukari.payments import operations, outcomes, service
+from azukari.payments import operations, outcomes, service, simulating
 from azukari.payments.schemas import (
     Capture,
     Nothing,
@@ -9,6 +9,8 @@ from azukari.payments.schemas import (
     PaymentQuery,
     PaymentUpdate,
     RefundCreate,
+    RefundRequestCreate,
+    Simulate,
 )
 from azukari.web.answers import Answer
 from azukari.web.call import Call
@@ -39,8 +41,8 @@ async def show(call: Call, id: str) -> PaymentOut:
 
 
 @router.patch("/payments/{id}", SecretKey)
-async def update(call: Call, id: str, body: PaymentUpdate) -> PaymentOut:
-    """Change description or metadata."""
+async def update(call: Call, id: str, body: PaymentUpdate) -> Answer:
+    """Change description or metadata, or add a prepaid card."""
     return await service.update(call, id, body)
 
 
@@ -54,6 +56,18 @@ async def capture(call: Call, id: str, body: Capture) -> Answer:
 async def refund(call: Call, id: str, body: RefundCreate) -> Answer:
     """Refund a captured payment, all of it or a part."""
     return await operations.refund(call, id, body)
+
+
+@router.post("/payments/{id}/refund_request", SecretKey)
+async def request_refund(call: Call, id: str, body: RefundRequestCreate) -> Answer:
+    """Ask for a cash payment to be given back to a bank account."""
+    return await operations.request_refund(call, id, body)
+
+
+@router.post("/test/payments/{id}/simulate", SecretKey)
+async def simulate(call: Call, id: str, body: Simulate) -> PaymentOut:
+    """Test mode: do what the shopper of a waiting payment would."""
+    return await simulating.simulate(call, id, body.outcome)
 
 
 @router.post("/payments/{id}/cancel", SecretKey)

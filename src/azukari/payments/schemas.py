@@ -1,15 +1,31 @@
 """Payments on the wire. Source: contract sections 3 and 5."""
 
+import re
+from collections.abc import Sequence
 from typing import Annotated, Literal
 
 import msgspec
 from msgspec import UNSET, Raw, UnsetType
 
 from azukari.core.clock import iso, iso_or_none
+from azukari.core.errors import InvalidParameter
+from azukari.payments.refund_requests import Account, RefundRequest, RefundRequestOut
 from azukari.payments.refunds import NOT_CAPTURED, Refund
 from azukari.payments.store import Payment, Status
 from azukari.vault import Masked
-from azukari.web.bodies import COMMAS, Amount, Currency, Flag, LongText, Metadata, Name, PositiveAmount, ShortText, Tax
+from azukari.web.bodies import (
+    COMMAS,
+    Amount,
+    Currency,
+    Flag,
+    LongText,
+    Metadata,
+    Name,
+    PositiveAmount,
+    ReturnUrl,
+    ShortText,
+    Tax,
+)
 from azukari.web.lists import ListQuery
 
 #: The first version in which the part of a hold that was not captured no longer shows as a refund.
@@ -54,6 +70,7 @@ class PaymentCreate(msgspec.Struct, kw_only=True):
     description: LongText | None = None
     external_order_num: ShortText | None = None
     locale: Literal["ja", "en", "ko"] | None = None
+    return_url: ReturnUrl | None = None
     metadata: Metadata | None = None
     mcc: ShortText | None = None
     statement_descriptor: StatementDescriptor | None = None
@@ -67,8 +84,9 @@ class PaymentCreate(msgspec.Struct, kw_only=True):
 
 
 class PaymentUpdate(msgspec.Struct, kw_only=True):
-    """Only words can be changed."""
+    """Only words can be changed. ``payment_details``: one more prepaid card, while the payment is short of money."""
 
+    payment_details: object = None
     description: LongText | UnsetType | None = UNSET
     metadata: Metadata | None = None
 
@@ -85,6 +103,38 @@ class RefundCreate(msgspec.Struct, kw_only=True):
 
     amount: PositiveAmount | None = None
     description: LongText | None = None
+
+
+_DIGITS = re.compile("[0-9]+")
+
+
+class RefundRequestCreate(msgspec.Struct, kw_only=True):
+    """The bank account a payer's cash goes back to."""
+
+    amount: PositiveAmount
+    customer_name: Name
+    bank_name: Name
+    branch_number: ShortText
+    account_type: Literal["normal", "checking", "savings"]
+    account_number: ShortText
+    include_payment_method_fee: Flag
+    bank_code: ShortText | None = None
+    branch_name: Name | None = None
+    description: LongText | None = None
+
+    def account(self) -> Account:
+        """Raises InvalidParameter: a number has not the digits it must have."""
+        for name, length in (("branch_number", 3), ("account_number", 7), ("bank_code", 4)):
+            number = getattr(self, name)
+            if number is not None and (len(number) != length or not _DIGITS.fullmatch(number)):
+                raise InvalidParameter(name)
+        return Account(**{name: getattr(self, name) for name in Account.__struct_fields__})
+
+
+class Simulate(msgspec.Struct, kw_only=True):
+    """What becomes of a waiting payment."""
+
+    outcome: Literal["paid", "expired", "failed"]
 
 
 class Nothing(msgspec.Struct):
@@ -123,6 +173,8 @@ class More(msgspec.Struct, omit_defaults=True):
     mcc: str | None = None
     statement_descriptor: StatementDescriptor | None = None
     platform_details: PlatformDetails | None = None
+    #: Where its shopper goes in the end; never shown.
+    return_url: str | None = None
 
 
 class RefundOut(msgspec.Struct):
@@ -177,11 +229,13 @@ class PaymentOut(msgspec.Struct):
     mcc: str | None
     statement_descriptor: StatementDescriptor | None
     refunds: list[RefundOut]
-    refund_requests: list[RefundOut]
+    refund_requests: list[RefundRequestOut]
     platform_details: PlatformDetails | UnsetType = UNSET
 
     @classmethod
-    def of(cls, payment: Payment, refunds: list[Refund], api_version: str) -> "PaymentOut":
+    def of(
+        cls, payment: Payment, refunds: list[Refund], requests: Sequence[RefundRequest], api_version: str
+    ) -> "PaymentOut":
         more = _NO_MORE if payment.more is None else _more(payment.more)
         amount_refunded = payment.amount_refunded
         if refunds and api_version < NO_PARTIAL_CAPTURE_REFUND:
@@ -194,6 +248,7 @@ class PaymentOut(msgspec.Struct):
             payment.description, iso_or_none(payment.captured_at), payment.external_order_num,
             Raw(payment.metadata.encode()), iso(payment.created_at), amount_refunded, payment.locale,
             payment.session_id, more.customer_family_name, more.customer_given_name, more.mcc,
-            more.statement_descriptor, [RefundOut.of(refund) for refund in refunds], [],
+            more.statement_descriptor, [RefundOut.of(refund) for refund in refunds],
+            [RefundRequestOut.of(request) for request in requests],
             UNSET if more.platform_details is None else more.platform_details,
         )  # fmt: skip

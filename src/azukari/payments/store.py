@@ -53,11 +53,14 @@ payments = owned_table(
     sa.Column("deadline", Time),
     sa.Column("captured_at", Time),
     sa.Column("created_at", Time, nullable=False),
+    sa.Column("waiting_attempt", Text),
     owned_reference("customer_id", "customers"),
-    # A number is used up by a payment that came to something; after a failed one the shop tries it again.
+    # A number is used up by a payment that came to something; after a failed one the shop tries it again. A session
+    # keeps its number itself, from one try to the next.
     partial_index(
         "uq_payments_external_order_num", "external_order_num", "merchant_id", "mode", unique=True,
-        where="external_order_num IS NOT NULL AND status <> 'failed'",
+        where="external_order_num IS NOT NULL AND status <> 'failed' "
+        "AND NOT (session_id IS NOT NULL AND status IN ('cancelled', 'expired'))",
     ),
     partial_index("ix_payments_deadline", "deadline", where="deadline IS NOT NULL"),
 )  # fmt: skip
@@ -69,7 +72,8 @@ class Payment(msgspec.Struct, frozen=True):
     total: amount + tax + fee. amount_captured: what was really taken. amount_reserved: refunds on their way.
     details: what the wire shows as ``payment_details``, JSON. more: rare members of the request that come back, JSON.
     processor_ref: the processor's own id of the charge. active_attempt: the one operation in flight.
-    version: raised by every change of description or metadata. deadline: when a hold ends.
+    waiting_attempt: the one that waits for the shopper, while there is such a one.
+    version: raised by every change of description or metadata. deadline: when a hold, or the waiting, ends.
     """
 
     merchant_id: str
@@ -99,6 +103,7 @@ class Payment(msgspec.Struct, frozen=True):
     deadline: int | None
     captured_at: int | None
     created_at: int
+    waiting_attempt: str | None = None
 
     @property
     def owner(self) -> Owner:
@@ -111,6 +116,12 @@ _held = _columns.active_attempt == sa.bindparam("attempt", type_=Text)
 _free = _columns.active_attempt.is_(None)
 _sum = sa.bindparam("sum", type_=Money)
 _at = sa.bindparam("at", type_=Time)
+_details = sa.bindparam("new_details", type_=Text)
+_theirs = sa.bindparam("theirs", type_=Text)
+_until = sa.bindparam("until", type_=Time)
+_not_over = sa.or_(_columns.status == "pending", _columns.status == "authorized")
+#: Waiting for the shopper, and nothing else is under way.
+_waits = (_columns.waiting_attempt == sa.bindparam("attempt", type_=Text), _free, _not_over)
 
 _ADD = Statement(
     None,
@@ -123,6 +134,7 @@ _BY_ORDER = Statement(
         *owned(payments),
         _columns.external_order_num == bind(_columns.external_order_num),
         _columns.status != "failed",
+        sa.not_(sa.and_(_columns.session_id.is_not(None), _columns.status.in_(["cancelled", "expired"]))),
     ),
 )
 _HOLD = Statement(
@@ -170,10 +182,62 @@ _CAPTURED = Statement(
 _CANCELLED = Statement(
     Payment,
     sa.update(payments)
-    .where(*_this, _held, _columns.status == "authorized")
-    .values(status="cancelled", active_attempt=None, deadline=None)
+    .where(*_this, _held, _not_over)
+    .values(status="cancelled", active_attempt=None, waiting_attempt=None, deadline=None)
     .returning(*_columns),
 )
+_WAITS = Statement(
+    Payment,
+    sa.update(payments)
+    .where(*_this, _held, _columns.status == "pending")
+    .values(
+        status=sa.bindparam("to_status", type_=Text), active_attempt=None, processor_ref=_theirs, deadline=_until,
+        waiting_attempt=sa.bindparam("attempt", type_=Text), details=_details,
+    )
+    .returning(*_columns),
+)  # fmt: skip
+_PAID_AT_LAST = Statement(
+    Payment,
+    sa.update(payments)
+    .where(*_this, *_waits)
+    .values(
+        status="captured", waiting_attempt=None, processor_ref=_theirs, captured_at=_at, deadline=None,
+        amount_captured=_columns.total, details=_details,
+    )
+    .returning(*_columns),
+)  # fmt: skip
+_HELD_AT_LAST = Statement(
+    Payment,
+    sa.update(payments)
+    .where(*_this, *_waits, _columns.status == "pending")
+    .values(status="authorized", waiting_attempt=None, processor_ref=_theirs, deadline=_until)
+    .returning(*_columns),
+)
+_ENDED = Statement(
+    Payment,
+    sa.update(payments)
+    .where(*_this, *_waits)
+    .values(status=sa.bindparam("to_status", type_=Text), waiting_attempt=None, deadline=None)
+    .returning(*_columns),
+)
+_TOPPED_UP = Statement(
+    Payment,
+    sa.update(payments)
+    .where(*_this, _held, _columns.status == "pending")
+    .values(
+        status="captured", active_attempt=None, waiting_attempt=None, captured_at=_at, deadline=None,
+        amount_captured=_columns.total, details=_details,
+    )
+    .returning(*_columns),
+)  # fmt: skip
+_STILL_SHORT = Statement(
+    Payment,
+    sa.update(payments)
+    .where(*_this, _held, _columns.status == "pending")
+    .values(active_attempt=None, details=_details)
+    .returning(*_columns),
+)
+_DESCRIBE = Statement(Payment, sa.update(payments).where(*_this).values(details=_details).returning(*_columns))
 _RESERVE = Statement(
     Payment,
     sa.update(payments)
@@ -219,7 +283,7 @@ _REWRITE = Statement(
 _OVERDUE = Statement(
     Payment,
     sa.select(payments)
-    .where(_columns.deadline.is_not(None), _columns.deadline <= _at, _columns.status == "authorized", _free)
+    .where(_columns.deadline.is_not(None), _columns.deadline <= _at, _not_over, _free)
     .order_by(_columns.deadline)
     .limit(sa.bindparam("limit", type_=Integer)),
     ownerless="the sweep ends holds that are over, whoever's they are",
@@ -227,7 +291,7 @@ _OVERDUE = Statement(
 _EXPIRE = Statement(
     Payment,
     sa.update(payments)
-    .where(*_this, _free, _columns.status == "authorized", _columns.deadline <= _at)
+    .where(*_this, _free, _columns.status == "authorized", _columns.waiting_attempt.is_(None), _columns.deadline <= _at)
     .values(status="expired", deadline=None)
     .returning(*_columns),
 )
@@ -294,8 +358,56 @@ async def captured(
 
 
 async def cancelled(tx: Tx, owner: Owner, payment_id: str, attempt_id: str) -> Payment | None:
-    """``authorized -> cancelled``."""
+    """``pending | authorized -> cancelled``."""
     return await tx.one(_CANCELLED, owner, payment=payment_id, attempt=attempt_id)
+
+
+async def waits(
+    tx: Tx, payment: Payment, attempt_id: str, status: Status, *, theirs: str, details: str, until: int | None
+) -> Payment | None:
+    """``pending -> pending | authorized``: the far side has it, and the shopper must act."""
+    return await tx.one(
+        _WAITS, payment.owner, payment=payment.id, attempt=attempt_id, to_status=status, theirs=theirs,
+        new_details=details, until=until,
+    )  # fmt: skip
+
+
+async def paid_at_last(
+    tx: Tx, payment: Payment, attempt_id: str, *, theirs: str, details: str, at: int
+) -> Payment | None:  # fmt: skip
+    """``pending | authorized -> captured``: it waited, and was paid."""
+    return await tx.one(
+        _PAID_AT_LAST, payment.owner, payment=payment.id, attempt=attempt_id, theirs=theirs, new_details=details, at=at
+    )
+
+
+async def held_at_last(tx: Tx, payment: Payment, attempt_id: str, *, theirs: str, until: int) -> Payment | None:
+    """``pending -> authorized``: it waited, and may be captured now."""
+    return await tx.one(
+        _HELD_AT_LAST, payment.owner, payment=payment.id, attempt=attempt_id, theirs=theirs, until=until
+    )  # fmt: skip
+
+
+async def ended(tx: Tx, payment: Payment, attempt_id: str, status: Status) -> Payment | None:
+    """``pending | authorized -> failed | expired``: it waited for nothing."""
+    return await tx.one(_ENDED, payment.owner, payment=payment.id, attempt=attempt_id, to_status=status)
+
+
+async def topped_up(
+    tx: Tx, owner: Owner, payment_id: str, attempt_id: str, *, details: str, at: int
+) -> Payment | None:  # fmt: skip
+    """``pending -> captured``: with one more prepaid card it is enough."""
+    return await tx.one(_TOPPED_UP, owner, payment=payment_id, attempt=attempt_id, new_details=details, at=at)
+
+
+async def still_short(tx: Tx, owner: Owner, payment_id: str, attempt_id: str, details: str) -> Payment | None:
+    """One more prepaid card has been taken, and it is still not enough."""
+    return await tx.one(_STILL_SHORT, owner, payment=payment_id, attempt=attempt_id, new_details=details)
+
+
+async def describe(tx: Tx, payment: Payment, details: str) -> Payment | None:
+    """What the far side says of a payment; within the unit that has moved it."""
+    return await tx.one(_DESCRIBE, payment.owner, payment=payment.id, new_details=details)
 
 
 async def reserve(tx: Tx, payment: Payment, amount: int) -> Payment | None:
@@ -322,7 +434,7 @@ async def rewrite(tx: Tx, read: Payment, description: str | None, metadata: str)
 
 
 async def overdue(tx: Tx, now: int, limit: int) -> list[Payment]:
-    """Holds past their deadline."""
+    """Holds and waiting payments past their deadline."""
     return await tx.all(_OVERDUE, None, at=now, limit=limit)
 
 

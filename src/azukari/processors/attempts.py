@@ -1,7 +1,9 @@
 """Table ``attempts``: every call to a processor, written down before it is made.
 
-``prepared -> sent -> succeeded | declined | unknown`` and ``unknown -> succeeded | declined | not_done | manual``. One
-that was done after all when we had written ``not_done`` goes on: ``not_done -> undo -> undone``.
+``prepared -> sent -> succeeded | declined | waiting | unknown`` and
+``unknown -> succeeded | declined | waiting | not_done | manual``. One that waits for its shopper is asked after until
+it is over: ``waiting -> succeeded | declined | not_done | undo``. One that was done after all when we had written
+``not_done``, or that may still be done when we have ended it, goes on: ``undo -> undone``.
 Whoever moves an attempt on holds its fence number; the resolver takes it over by raising the number.
 """
 
@@ -26,11 +28,27 @@ from azukari.db import (
     owned,
     owned_reference,
     owned_table,
+    partial_index,
 )
-from azukari.processors.base import Approved, DeclinedBy, Kind, NotDone, Outcome, Processor, Unsettled
+from azukari.processors.base import (
+    Approved,
+    DeclinedBy,
+    Kind,
+    Lapsed,
+    NotDone,
+    Outcome,
+    Processor,
+    Short,
+    Unsettled,
+    Waiting,
+)
 
-State = Literal["prepared", "sent", "succeeded", "declined", "unknown", "not_done", "manual", "undo", "undone"]
-OPEN: tuple[State, ...] = ("prepared", "sent", "unknown")
+State = Literal[
+    "prepared", "sent", "succeeded", "declined", "waiting", "unknown", "not_done", "manual", "undo", "undone"
+]  # fmt: skip
+OPEN: tuple[State, ...] = ("prepared", "sent", "waiting", "unknown")
+#: The code of an attempt that nobody paid in time.
+LAPSED = "lapsed"
 
 #: How long after its timeout a call is taken for dead.
 GRACE = 5 * SECOND
@@ -58,7 +76,11 @@ attempts = owned_table(
     sa.Column("created_at", Time, nullable=False),
     sa.Column("sent_at", Time),
     sa.Column("updated_at", Time, nullable=False),
+    sa.Column("method", Text),
+    sa.Column("session_id", Text),
     owned_reference("payment_id", "payments"),
+    # The ref of one that waits for its shopper is part of an address; a card's never is.
+    partial_index("ix_attempts_ref", "ref", where="method IS NOT NULL"),
 )
 
 
@@ -67,7 +89,8 @@ class Attempt(msgspec.Struct, frozen=True):
 
     orders: what a test request ordered. more: what recording the outcome needs beside the attempt itself, JSON.
     sent_at: when the call was about to be made. due_at: when the resolver looks at it; None once it is over.
-    fence: raised with every change of hands.
+    fence: raised with every change of hands. method: the type of its payment details; None: a card.
+    session_id: the session it is a try of.
     """
 
     merchant_id: str
@@ -94,6 +117,8 @@ class Attempt(msgspec.Struct, frozen=True):
     created_at: int
     sent_at: int | None
     updated_at: int
+    method: str | None = None
+    session_id: str | None = None
 
     @property
     def owner(self) -> Owner:
@@ -130,6 +155,21 @@ _FINISH = Statement(
         updated_at=sa.bindparam("at", type_=Time),
     ),
 )
+_WAIT_ON = Statement(
+    None,
+    sa.update(attempts)
+    .where(*_this, _fence, attempts.c.state == "waiting")
+    .values(due_at=sa.bindparam("due", type_=Time), updated_at=sa.bindparam("at", type_=Time)),
+)
+_END = Statement(
+    None,
+    sa.update(attempts)
+    .where(*_this, attempts.c.state == "waiting")
+    .values(
+        state=sa.bindparam("to", type_=Text), fence=attempts.c.fence + 1, due_at=None,
+        updated_at=sa.bindparam("at", type_=Time),
+    ),
+)  # fmt: skip
 _UNDO = Statement(
     None,
     sa.update(attempts)
@@ -143,6 +183,10 @@ _UNDONE = Statement(
     .values(state="undone", due_at=None, updated_at=sa.bindparam("at", type_=Time)),
 )
 _BY_ID = Statement(Attempt, sa.select(attempts).where(*owned(attempts), attempts.c.id == bind(attempts.c.id)))
+_BY_REF = Statement(
+    Attempt,
+    sa.select(attempts).where(*owned(attempts), attempts.c.ref == bind(attempts.c.ref), attempts.c.method.is_not(None)),
+)
 _DUE = Statement(
     Attempt,
     sa.select(attempts)
@@ -165,6 +209,7 @@ def plan(
     api_version: str,
     state: State = "sent", payment_id: str | None = None, customer_id: str | None = None,
     parent: str | None = None, orders: str | None = None, more: str | None = None, idempotency_key: str | None = None,
+    method: str | None = None, session_id: str | None = None,
 ) -> Attempt:  # fmt: skip
     """A new attempt, to be written by :func:`begin`.
 
@@ -176,7 +221,7 @@ def plan(
         processor="", payment_id=payment_id, customer_id=customer_id, amount=amount, currency=currency, parent=parent,
         orders=orders, more=more, api_version=api_version, idempotency_key=idempotency_key, fence=1, due_at=None,
         code=None, processor_ref=None, network_id=None, created_at=now, sent_at=now if state == "sent" else None,
-        updated_at=now,
+        updated_at=now, method=method, session_id=session_id,
     )  # fmt: skip
     return planned if processor is None else assign(planned, processor)
 
@@ -207,9 +252,13 @@ async def finish(tx: Tx, attempt: Attempt, outcome: Outcome, now: int, again_at:
     state, code, theirs, network = _as_columns(outcome, again_at)
     changed = await tx.run(
         _FINISH, attempt.owner, attempt=attempt.id, held=attempt.fence, to=state, why=code, theirs=theirs,
-        network=network, at=now, due=again_at if state == "unknown" else None,
+        network=network, at=now, due=again_at if state in _GOES_ON else now if state == "undo" else None,
     )  # fmt: skip
     return changed == 1
+
+
+#: States in which the resolver asks again.
+_GOES_ON = frozenset({"unknown", "waiting"})
 
 
 def _as_columns(outcome: Outcome, again_at: int | None) -> tuple[State, str | None, str | None, str | None]:
@@ -218,10 +267,24 @@ def _as_columns(outcome: Outcome, again_at: int | None) -> tuple[State, str | No
             return "succeeded", None, processor_ref, network_id
         case DeclinedBy(code):
             return "declined", code, None, None
+        case Waiting(processor_ref) | Short(processor_ref):
+            return "waiting", None, processor_ref, None
         case NotDone():
             return "not_done", None, None, None
+        case Lapsed(undo):
+            return ("undo" if undo else "not_done"), LAPSED, None, None
         case Unsettled():
             return ("manual" if again_at is None else "unknown"), None, None, None
+
+
+async def wait_on(tx: Tx, attempt: Attempt, again_at: int | None, now: int) -> bool:
+    """It still waits: when to ask again; False: somebody else holds the attempt now."""
+    return await tx.run(_WAIT_ON, attempt.owner, attempt=attempt.id, held=attempt.fence, due=again_at, at=now) == 1
+
+
+async def end(tx: Tx, owner: Owner, attempt_id: str, state: State, now: int) -> bool:
+    """End one that waits, whoever holds it, because another attempt has settled what it was about."""
+    return await tx.run(_END, owner, attempt=attempt_id, to=state, at=now) == 1
 
 
 async def undo(tx: Tx, attempt: Attempt, theirs: str, now: int) -> bool:
@@ -237,6 +300,11 @@ async def undone(tx: Tx, attempt: Attempt, now: int) -> bool:
 async def find(tx: Tx, owner: Owner, attempt_id: str) -> Attempt | None:
     """The owner's attempt."""
     return await tx.one(_BY_ID, owner, id=attempt_id)
+
+
+async def find_by_ref(tx: Tx, owner: Owner, ref: str) -> Attempt | None:
+    """The owner's attempt of this ref; cards' attempts are not found so."""
+    return await tx.one(_BY_REF, owner, ref=ref)
 
 
 async def due(tx: Tx, now: int, limit: int) -> list[Attempt]:

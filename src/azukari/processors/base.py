@@ -3,16 +3,20 @@
 A processor never sees a card. It writes an order with blanks, and the vault fills the blanks and sends it.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Literal, Protocol, runtime_checkable
 
 import msgspec
 
 from azukari.core.secret import Secret
 from azukari.db import Owner
+from azukari.processors.methods import CREDIT_CARD, MethodDetails
+from azukari.processors.three_ds import ThreeDs
 from azukari.vault import Use
 
-Kind = Literal["sale", "authorize", "verify", "capture", "refund", "cancel"]
+#: ``agree``: the shopper allows later charges by a wallet. ``top_up``: one more prepaid card for a short order.
+Kind = Literal["sale", "authorize", "verify", "capture", "refund", "cancel", "agree", "top_up"]
 
 
 class TestOrders(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -35,12 +39,26 @@ class TestOrders(msgspec.Struct, frozen=True, omit_defaults=True):
 NO_ORDERS = TestOrders()
 
 
+class Consent(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What a shopper agreed to on our page when details were kept.
+
+    text: the words, in ``language``; version: of the words. at: milliseconds. client: the address it came from.
+    """
+
+    text: str
+    version: str
+    language: str
+    at: int
+    client: str | None = None
+    purpose: str = "unscheduled"
+
+
 class Credential(msgspec.Struct, frozen=True, omit_defaults=True):
     """The first transaction with a stored card, which the shopper took part in: later orders name it (SEC-22).
 
     It stays with the vault's entry, so it outlives an export and a change of processor. network_id: the network's id
     of it. scheme: whose. at: milliseconds. amount: in the currency's smallest unit. indicator: what later charges are.
-    cvc_result: what the check of the code said, never the code.
+    cvc_result: what the check of the code said, never the code. three_ds: where the shopper was authenticated then.
     """
 
     processor: str
@@ -51,10 +69,31 @@ class Credential(msgspec.Struct, frozen=True, omit_defaults=True):
     network_id: str | None = None
     indicator: str = "unscheduled"
     cvc_result: str | None = None
+    three_ds: ThreeDs | None = None
 
     def encoded(self) -> str:
         """JSON, as the vault keeps it."""
         return msgspec.json.encode(self).decode()
+
+
+class KeptCredential(Credential, frozen=True, omit_defaults=True):
+    """What the vault keeps beside it, and no processor gets. consent: what the shopper agreed to, where we asked."""
+
+    consent: Consent | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Visit:
+    """What a method's own page has to know of a shopper who is sent there.
+
+    return_url: ours, where the far side sends the browser when all is done. label: the merchant's name.
+    store: whether the shopper is asked to allow later charges too.
+    """
+
+    return_url: str
+    locale: str = "ja"
+    label: str = ""
+    store: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,10 +101,13 @@ class Order:
     """What a processor is asked to do, once, under one ``ref``.
 
     ref: 128 random bits in hex, this attempt's idempotency key for ever.
-    amount: in the currency's smallest unit; 0 for ``verify``.
-    parent: the processor's own id of the sale or authorisation that is captured, refunded or cancelled.
-    use: the card, for kinds that need one. verification_value: never with a stored card.
-    credential: of a card that was stored before, the shopper being absent now (a merchant-initiated payment).
+    amount: in the currency's smallest unit; 0 for ``verify`` and ``agree``.
+    parent: the processor's own id of the order that is captured, refunded, topped up or cancelled; one that waits for
+    its shopper is cancelled too.
+    use: the card or wallet agreement, for kinds that need one. verification_value: never with a stored card.
+    credential: of details that were stored before, the shopper being absent now (a merchant-initiated payment).
+    method: details of any type but a card's. visit: for methods with a page of their own.
+    three_ds: the shopper was authenticated for this order. authentication_value: what proves it (CAVV), for a blank.
     """
 
     owner: Owner
@@ -78,15 +120,65 @@ class Order:
     verification_value: Secret | None = None
     credential: Credential | None = None
     test: TestOrders = NO_ORDERS
+    method: MethodDetails | None = None
+    visit: Visit | None = None
+    three_ds: ThreeDs | None = None
+    authentication_value: Secret | None = None
+
+    @property
+    def type(self) -> str:
+        """Of the payment details."""
+        if self.method is not None:
+            return self.method.type
+        return CREDIT_CARD if self.use is None else self.use.masked.type
+
+
+#: What the wire shows beside the details that were given: numbers to pay with, names of banks.
+Details = Mapping[str, object]
 
 
 @dataclass(frozen=True, slots=True)
 class Approved:
-    """Done. processor_ref: the processor's own id of it. cvc_result: ``Approved``, ``Invalid``, ``Not Checked``…"""
+    """Done. processor_ref: the processor's own id of it. cvc_result: ``Approved``, ``Invalid``, ``Not Checked``…
+
+    agreement: what later charges of a wallet are made by, where one was asked for and given.
+    """
 
     processor_ref: str
     network_id: str | None = None
     cvc_result: str | None = None
+    agreement: Secret | None = None
+    details: Details | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """The far side has it, and the shopper must act: pay with the numbers in ``details``, or go to ``redirect_url``.
+
+    deadline: milliseconds, after which nobody may pay it any more.
+    """
+
+    processor_ref: str
+    details: Details
+    deadline: int | None = None
+    redirect_url: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Short:
+    """The far side has taken what was on a prepaid card, and it is not enough: another card, or a cancellation."""
+
+    processor_ref: str
+    details: Details
+    short_amount: int
+    deadline: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Lapsed:
+    """Nobody paid in time. undo: so we say, and the far side must hear of it yet."""
+
+    undo: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +198,7 @@ class Unsettled:
     """Nobody knows yet: a timeout, a reset, an unreadable reply, a bug."""
 
 
-Outcome = Approved | DeclinedBy | NotDone | Unsettled
+Outcome = Approved | DeclinedBy | NotDone | Unsettled | Waiting | Short | Lapsed
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +210,8 @@ class Declares:
     believed: longer than an order may be under way.
     can_void_by_ref: ``void`` undoes an order we know nothing of but its ref.
     timeout: milliseconds within which ``perform`` has returned, whatever happens.
+    methods: the types of payment details it takes; None: cards alone.
+    authenticates: the card brands it has 3-D Secure for; where there are any, it is an :class:`Authenticator` too.
     """
 
     dedupes_by_ref: bool
@@ -125,6 +219,12 @@ class Declares:
     lookup_delay: int
     can_void_by_ref: bool
     timeout: int
+    methods: frozenset[str] | None = None
+    authenticates: frozenset[str] = frozenset()
+
+    def takes(self, type: str) -> bool:
+        """Whether orders with such details may be sent to it."""
+        return type == CREDIT_CARD if self.methods is None else type in self.methods
 
 
 class Processor(Protocol):
@@ -136,14 +236,62 @@ class Processor(Protocol):
     async def perform(self, order: Order) -> Outcome:
         """Do it, once. Raises the vault's NotSent and Unknown; any other exception counts as Unsettled.
 
-        A ``verify`` that a processor has no such thing for is Approved without a call.
+        A ``verify`` that a processor has no such thing for is Approved without a call. A ``cancel`` of an order that
+        waited, and that was paid a moment ago, is DeclinedBy ``not_cancellable``.
         """
         ...
 
     async def lookup(self, owner: Owner, ref: str) -> Outcome:
-        """What became of an order: NotDone when the processor has none by this ref, Unsettled when it cannot say."""
+        """What became of an order: NotDone when the processor has none by this ref, Unsettled when it cannot say.
+
+        Of one that waits, again and again: Waiting until it is paid, declined or Lapsed.
+        """
         ...
 
     async def void(self, owner: Owner, ref: str) -> bool:
         """Undo whatever was done under a ref; whether it is certain that nothing of it is left."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class AuthOrder:
+    """A shopper to be authenticated, once, under one ``ref``.
+
+    amount, currency: what the shopper is asked to agree to. use: the card.
+    """
+
+    owner: Owner
+    ref: str
+    amount: int
+    currency: str
+    use: Use
+    test: TestOrders = NO_ORDERS
+
+
+@dataclass(frozen=True, slots=True)
+class AuthResult:
+    """What came of it.
+
+    status: ``OK``; ``SKIPPED``, the card or its bank takes no part; ``CHALLENGE``, the shopper has to answer;
+    ``ERRORED``, the try failed. three_ds: where the bank has decided. value: what proves it (CAVV), with ``OK``.
+    """
+
+    status: Literal["OK", "SKIPPED", "CHALLENGE", "ERRORED"]
+    three_ds: ThreeDs | None = None
+    value: Secret | None = None
+
+
+@runtime_checkable
+class Authenticator(Protocol):
+    """What a processor with 3-D Secure can do besides. It moves no money, so a call may be given up at any time."""
+
+    async def authenticate(self, order: AuthOrder) -> AuthResult:
+        """Begin. Raises the vault's NotSent and Unknown."""
+        ...
+
+    async def finish_authentication(self, owner: Owner, ref: str, answer: Secret | None) -> AuthResult:
+        """The shopper is back with an answer, or has come to the challenge: None. ``CHALLENGE``: it goes on.
+
+        Asked again after it has ended, it says the same. Raises NotSent, Unknown.
+        """
         ...

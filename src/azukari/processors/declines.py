@@ -28,11 +28,12 @@ DECLINES: Mapping[str, _Decline] = {
     "restricted_account": _Decline(502, "The account is restricted."),
     "invalid_user_key": _Decline(502, "The user key is invalid."),
     "other_error": _Decline(502, "The payment could not be completed."),
+    "not_cancellable": _Decline(422, "This payment is noncancellable."),
     "bad_gateway": _Decline(502, "The processor could not complete the request."),
 }
 
 #: What ``Komoju-Scenario`` may order.
-SCENARIOS = frozenset(DECLINES)
+SCENARIOS = frozenset(DECLINES) - {"not_cancellable"}
 
 
 class Declined(ApiError):

@@ -8,11 +8,23 @@ import asyncio
 import msgspec
 
 from azukari.core import log
-from azukari.core.clock import Clock
+from azukari.core.clock import HOUR, SECOND, Clock
 from azukari.core.secret import Secret
 from azukari.db import Owner
 from azukari.processors.attempts import GRACE, Attempt
-from azukari.processors.base import NO_ORDERS, Credential, NotDone, Order, Outcome, Processor, TestOrders, Unsettled
+from azukari.processors.base import (
+    NO_ORDERS,
+    Credential,
+    NotDone,
+    Order,
+    Outcome,
+    Processor,
+    TestOrders,
+    Unsettled,
+    Visit,
+)
+from azukari.processors.methods import MethodDetails
+from azukari.processors.three_ds import ThreeDs
 from azukari.vault import NotSent, Unknown, Use
 
 
@@ -24,6 +36,8 @@ def orders_of(attempt: Attempt) -> TestOrders:
 async def carry_out(
     processor: Processor, attempt: Attempt, clock: Clock, *, use: Use | None = None,
     verification_value: Secret | None = None, credential: Credential | None = None,
+    method: MethodDetails | None = None, visit: Visit | None = None,
+    three_ds: ThreeDs | None = None, authentication_value: Secret | None = None,
 ) -> Outcome:  # fmt: skip
     """Call the processor for an attempt whose row says ``sent``. Never raises but when the whole process is ending.
 
@@ -33,7 +47,8 @@ async def carry_out(
     order = Order(
         owner=Owner(attempt.merchant_id, attempt.mode), ref=attempt.ref, kind=attempt.kind, amount=attempt.amount,
         currency=attempt.currency, parent=attempt.parent, use=use, verification_value=verification_value,
-        credential=credential, test=orders_of(attempt),
+        credential=credential, test=orders_of(attempt), method=method, visit=visit,
+        three_ds=three_ds, authentication_value=authentication_value,
     )  # fmt: skip
     left = min(processor.declares.timeout, (attempt.due_at or 0) - GRACE - clock.now())
     if left <= 0:
@@ -56,6 +71,18 @@ def ask_again_at(processor: Processor, attempt: Attempt, now: int) -> int | None
     if processor.declares.can_look_up or processor.declares.can_void_by_ref:
         return max(now, (attempt.sent_at or now) + processor.declares.lookup_delay)
     return None
+
+
+#: One that waits is asked after, the oftener the younger it is.
+LEAST_PAUSE, LONGEST_PAUSE = 15 * SECOND, HOUR
+
+
+def look_again_at(attempt: Attempt, deadline: int | None, now: int) -> int:
+    """When the resolver asks after one that waits: when its deadline is over at the latest."""
+    pause = min(max(LEAST_PAUSE, (now - attempt.created_at) // 4), LONGEST_PAUSE)
+    if deadline is not None and deadline > now:
+        return min(now + pause, deadline + SECOND)
+    return now + pause
 
 
 async def settle(processor: Processor, attempt: Attempt, now: int) -> Outcome:

@@ -9,6 +9,8 @@ from azukari.core.errors import Unprocessable
 from azukari.core.ids import Ids
 from azukari.db import Owner
 from azukari.processors.base import Processor
+from azukari.processors.methods import CREDIT_CARD
+from azukari.processors.simulator.processor import Simulator
 from azukari.vault import Vault
 
 GROUP = "azukari.processors"
@@ -30,14 +32,24 @@ class Processors:
     def __init__(self, processors: dict[str, Processor]) -> None:
         self._by_name = processors
 
-    def pick(self, owner: Owner) -> Processor:
-        """Who takes a new payment: test keys the simulator, live keys a real one. Raises NoProcessor."""
+    def pick(self, owner: Owner, type: str = CREDIT_CARD) -> Processor:
+        """Who takes a new payment with details of this type: test keys the simulator, live keys a real one.
+
+        Raises NoProcessor.
+        """
         if owner.mode == "test":
             return self._by_name[SIMULATOR]
         for name, processor in self._by_name.items():
-            if name != SIMULATOR:
+            if name != SIMULATOR and processor.declares.takes(type):
                 return processor
         raise NoProcessor
+
+    @property
+    def simulator(self) -> Simulator:
+        """The one of test keys, for those who play its shoppers."""
+        found = self._by_name[SIMULATOR]
+        assert isinstance(found, Simulator)
+        return found
 
     def named(self, name: str) -> Processor | None:
         """The one that took an earlier attempt, should it still be set up."""

@@ -1,19 +1,23 @@
-"""What a caller may give as ``payment_details``: a token's id, or the details themselves."""
+"""What a caller may give as ``payment_details``: the id of a token or secure token, or the details themselves."""
 
 from dataclasses import dataclass
 
 from azukari.core.errors import ApiError, InvalidToken, Unavailable, Unprocessable
 from azukari.core.secret import Secret
 from azukari.db import Owner, Tx
+from azukari.payment_methods.details import decoded, read_details
 from azukari.processors import attempts, machine
+from azukari.processors import three_ds as results
 from azukari.processors.attempts import Attempt
-from azukari.processors.base import NotDone, Outcome, Processor
+from azukari.processors.base import NotDone, Outcome, Processor, Visit
+from azukari.processors.methods import MethodDetails
+from azukari.processors.three_ds import ThreeDs
 from azukari.tokens import store
 from azukari.tokens.store import Token
 from azukari.vault import EntryGone, PaymentDetails, Use, Vault
 from azukari.wiring import Parts
 
-Given = str | PaymentDetails
+Given = str | PaymentDetails | MethodDetails
 
 
 class WrongCurrency(Unprocessable):
@@ -23,12 +27,12 @@ class WrongCurrency(Unprocessable):
 
 
 def read(value: object, now: int) -> Given:
-    """A token's id or checked details. Raises InvalidToken, MissingParameter, InvalidParameter."""
+    """A token's id or checked details of any type. Raises InvalidToken, MissingParameter, InvalidParameter."""
     if isinstance(value, str):
         if not value.startswith("tok_"):
             raise InvalidToken
         return value
-    return PaymentDetails.parse(value, now=now)
+    return read_details(value, now)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,9 +49,43 @@ class Card:
     value: Secret | None = None
 
     @property
+    def three_ds(self) -> ThreeDs | None:
+        """What a charge may say of the shopper's authentication. A card that was skipped is charged without."""
+        token = self.token
+        if token is None or token.verification != "OK" or token.three_ds is None:
+            return None
+        return results.decode(token.three_ds)
+
+    @property
     def waits_for_value(self) -> bool:
         """Whether the verification value has to be fetched between the intent and the call."""
         return self.token is not None and self.token.has_verification_value == 1
+
+    @property
+    def has_proof(self) -> bool:
+        """Whether the same goes for what proves an authentication."""
+        return self.token is not None and self.token.has_authentication_value == 1
+
+    @property
+    def token_id(self) -> str:
+        return "" if self.token is None else self.token.id
+
+
+@dataclass(frozen=True, slots=True)
+class Method:
+    """Details of any other type, found fit for one attempt."""
+
+    details: MethodDetails
+    token: Token | None = None
+
+    @property
+    def email(self) -> str | None:
+        return self.details.email
+
+
+def method_of(token: Token) -> MethodDetails:
+    """The details of a token that is not about a card."""
+    return decoded(token.method or "")
 
 
 def needs_two_steps(given: Given) -> bool:
@@ -55,30 +93,57 @@ def needs_two_steps(given: Given) -> bool:
     return isinstance(given, str)
 
 
-async def look(tx: Tx, vault: Vault, owner: Owner, given: Given, now: int, currency: str | None) -> Card:
-    """The card behind what is given. Reads only. Raises InvalidToken (unknown, used, expired), WrongCurrency."""
+async def look(
+    tx: Tx, vault: Vault, owner: Owner, given: Given, now: int, currency: str | None, *, total: int | None = None,
+    saved: bool = False,
+) -> Card | Method:  # fmt: skip
+    """What is behind what is given. Reads only.
+
+    total: what is to be paid with it, tax included; None where it is only kept.
+    saved: a secure token about a customer's saved card will do: its owner asks, with the secret key.
+    Raises InvalidToken (unknown, used, expired, or not verified for just this), WrongCurrency.
+    """
     if isinstance(given, PaymentDetails):
         return Card(vault.borrow(owner, given), given.email, value=given.verification_value)
+    if isinstance(given, MethodDetails):
+        return Method(given)
     token = await store.get_unspent(tx, owner, given, now)
-    if token.currency is not None and currency is not None and token.currency != currency:
+    if token.verification is not None:
+        _check_verified(token, currency, total, saved)
+    elif token.currency is not None and currency is not None and token.currency != currency:
         raise WrongCurrency
+    if token.method is not None:
+        return Method(method_of(token), token)
     try:
-        use = await vault.find(tx, owner, token.entry_id)
+        use = await vault.find(tx, owner, token.entry_id or "")
     except EntryGone:
         raise InvalidToken from None
     return Card(use, token.email, token)
 
 
+def _check_verified(token: Token, currency: str | None, total: int | None, saved: bool) -> None:
+    """What the shopper agreed to is charged, or nothing (SEC-23). Raises InvalidToken."""
+    if token.verification not in store.VERIFIED:
+        raise InvalidToken
+    if total is not None and (token.amount, token.currency) != (total, currency):
+        raise InvalidToken
+    if token.customer_id is not None and not saved:
+        raise InvalidToken
+    if token.verification == "OK" and not (token.three_ds and results.decode(token.three_ds).authenticated):
+        raise InvalidToken
+
+
 async def spend(
-    tx: Tx, vault: Vault, owner: Owner, card: Card, *, by: str, why: str, who: str, now: int, audit_id: str
+    tx: Tx, vault: Vault, owner: Owner, card: Card | Method, *, by: str, why: str, who: str, now: int, audit_id: str
 ) -> None:
-    """Use up the token, where it is one, and leave the vault's audit line. Raises InvalidToken.
+    """Use up the token, where it is one, and leave the vault's audit line of a card. Raises InvalidToken.
 
     audit_id: the attempt's own id serves, one line belongs to one attempt.
     """
     if card.token is not None:
         await store.spend(tx, owner, card.token.id, now, by)
-    await vault.note(tx, card.use, why=why, object_id=by, who=who, now=now, audit_id=audit_id)
+    if isinstance(card, Card):
+        await vault.note(tx, card.use, why=why, object_id=by, who=who, now=now, audit_id=audit_id)
 
 
 class NotBegun(Exception):
@@ -89,17 +154,18 @@ class NotBegun(Exception):
         self.refusal = refusal
 
 
-async def send(parts: Parts, processor: Processor, attempt: Attempt, card: Card) -> Outcome:
-    """The call of a fresh attempt: first the verification value leaves its store, then the row says ``sent`` (T2).
+async def send(
+    parts: Parts, processor: Processor, attempt: Attempt, card: Card | Method, *, visit: Visit | None = None
+) -> Outcome:
+    """The call of a fresh attempt: first what waits for it leaves its store, then the row says ``sent`` (T2).
 
-    Raises NotBegun: the value is gone (never charge silently without it), or a store is away.
+    That is the verification value, and what proves an authentication. Raises NotBegun: one of them is gone (never
+    charge silently without it), or a store is away.
     """
-    value = card.value
+    value, proof = None, None
     try:
-        if card.waits_for_value:
-            value = await parts.vault.take_verification_value(attempt.owner, card.use.entry_id)
-            if value is None:
-                raise NotBegun(InvalidToken())
+        if isinstance(card, Card):
+            value, proof = await _values(parts, attempt, card)
         if attempt.state == "prepared":
             now = parts.clock.now()
             due = now + processor.declares.timeout + attempts.GRACE
@@ -109,12 +175,31 @@ async def send(parts: Parts, processor: Processor, attempt: Attempt, card: Card)
             attempt = sent
     except Unavailable as away:
         raise NotBegun(away) from away
-    return await machine.carry_out(processor, attempt, parts.clock, use=card.use, verification_value=value)
+    if isinstance(card, Method):
+        return await machine.carry_out(processor, attempt, parts.clock, method=card.details, visit=visit)
+    return await machine.carry_out(
+        processor, attempt, parts.clock, use=card.use, verification_value=value, three_ds=card.three_ds,
+        authentication_value=proof,
+    )  # fmt: skip
+
+
+async def _values(parts: Parts, attempt: Attempt, card: Card) -> tuple[Secret | None, Secret | None]:
+    """The verification value, and what proves an authentication. Raises NotBegun: one of them is gone."""
+    value, proof = card.value, None
+    if card.waits_for_value:
+        value = await parts.vault.take_verification_value(attempt.owner, card.use.entry_id)
+    if card.has_proof:
+        proof = await parts.vault.take_authentication_value(attempt.owner, card.token_id)
+    if (card.waits_for_value and value is None) or (card.has_proof and proof is None):
+        raise NotBegun(InvalidToken())
+    return value, proof
 
 
 async def drop_value(parts: Parts, attempt: Attempt) -> None:
-    """Destroy the verification value of an attempt whose owner died before the call: nobody will need it (SEC-2)."""
+    """Destroy what waits for an attempt whose owner died before the call: nobody will need it (SEC-2)."""
     by = attempt.payment_id or attempt.customer_id or ""
     for token in await parts.db.read(store.spent, attempt.owner, by, attempt.created_at):
-        if token.has_verification_value:
+        if token.has_verification_value and token.entry_id is not None:
             await parts.vault.take_verification_value(attempt.owner, token.entry_id)
+        if token.has_authentication_value:
+            await parts.vault.take_authentication_value(attempt.owner, token.id)

@@ -3,6 +3,7 @@
 import msgspec
 
 from azukari.core.clock import iso
+from azukari.processors.methods import MethodDetails
 from azukari.tokens.store import Token
 from azukari.vault import PaymentDetails
 from azukari.web.bodies import Currency
@@ -27,6 +28,23 @@ class TokenDetails(msgspec.Struct):
     @classmethod
     def of(cls, details: PaymentDetails) -> "TokenDetails":
         return cls(details.type, details.email, details.phone, details.given_name, details.family_name)
+
+
+class MethodTokenDetails(msgspec.Struct, omit_defaults=True):
+    """What a token of any other type shows: the words it was given."""
+
+    type: str
+    email: str | None = None
+    phone: str | None = None
+    given_name: str | None = None
+    family_name: str | None = None
+    given_name_kana: str | None = None
+    family_name_kana: str | None = None
+    store: str | None = None
+
+    @classmethod
+    def of(cls, details: MethodDetails) -> "MethodTokenDetails":
+        return cls(**{name: getattr(details, name) for name in cls.__struct_fields__})
 
 
 class TokenOut(msgspec.Struct):

@@ -2,12 +2,14 @@
 
 import msgspec
 
-from azukari.core.errors import Conflict
-from azukari.db import Owner, Tx
+from azukari.core.errors import Conflict, MissingParameter
+from azukari.db import Owner, Tx, directory
+from azukari.payment_methods.details import encoded, read_details
+from azukari.processors.methods import MethodDetails
 from azukari.tokens import store
-from azukari.tokens.schemas import TokenCreate, TokenDetails, TokenOut
+from azukari.tokens.schemas import MethodTokenDetails, TokenCreate, TokenDetails, TokenOut
 from azukari.tokens.store import Token
-from azukari.vault import PaymentDetails, SealedEntry, Vault
+from azukari.vault import SealedEntry, Vault
 from azukari.web import idempotency
 from azukari.web.answers import Answer, Replay
 from azukari.web.call import Call
@@ -20,7 +22,11 @@ async def create(call: Call, order: TokenCreate) -> Answer:
 
     Raises MissingParameter, InvalidParameter (the details). Source: contract section 8.
     """
-    details = PaymentDetails.parse(order.payment_details, now=call.now)
+    if order.payment_details is None:
+        raise MissingParameter("payment_details")
+    details = read_details(order.payment_details, call.now)
+    if isinstance(details, MethodDetails):
+        return await _keep_method(call, order, details)
     # The key of the details is durable before the details are; a crash between the two leaves a key for the sweep.
     sealed = await call.vault.seal(call.owner, details)
     if details.verification_value is not None:
@@ -39,11 +45,27 @@ async def create(call: Call, order: TokenCreate) -> Answer:
         raise
 
 
+async def _keep_method(call: Call, order: TokenCreate, details: MethodDetails) -> Answer:
+    """Of any other type: there is nothing to seal. Raises MissingParameter: a secret would have to be kept."""
+    if details.has_secret:
+        raise MissingParameter("payment_details[number]")
+    token = Token(
+        merchant_id=call.owner.merchant_id, mode=call.owner.mode, id=call.parts.ids.token(), entry_id=None,
+        currency=order.currency, details=msgspec.json.encode(MethodTokenDetails.of(details)).decode(),
+        email=details.email, has_verification_value=0, created_at=call.now, expires_at=call.now + store.LIFE,
+        used_at=None, used_by=None, adopted=0, swept_at=None, method=encoded(details),
+    )  # fmt: skip
+    return await call.db.write(_save, call.claim, call.owner, call.vault, None, token)
+
+
 @idempotent
-async def _save(tx: Tx, claim: Claim | None, owner: Owner, vault: Vault, sealed: SealedEntry, token: Token) -> Answer:
+async def _save(
+    tx: Tx, claim: Claim | None, owner: Owner, vault: Vault, sealed: SealedEntry | None, token: Token
+) -> Answer:
     answer = Answer.of(TokenOut.of(token))
     await idempotency.take(tx, owner, claim, lambda: answer)
-    await vault.add(tx, owner, sealed, token.created_at)
+    if sealed is not None:
+        await vault.add(tx, owner, sealed, token.created_at)
     await store.save(tx, token)
     await idempotency.settle(tx, owner, claim.key if claim else None, answer)
     return answer
@@ -53,15 +75,24 @@ async def sweep(parts: Parts, now: int, limit: int = 200) -> int:
     """Forget tokens past their day, and shred the details nobody has adopted; how many there were."""
     over = await parts.db.read(store.over, now, limit)
     for token in over:
-        owner = Owner(token.merchant_id, token.mode)
-        if await parts.db.write(store.give_up, owner, token.id, now):
+        owner = token.owner
+        if token.has_authentication_value and token.used_at is None:
+            await parts.vault.take_authentication_value(owner, token.id)
+        if token.entry_id is not None and await parts.db.write(store.give_up, owner, token.id, now):
             await parts.vault.shred(owner, token.entry_id)
             await parts.db.write(_forget, parts.vault, owner, token)
         else:
-            await parts.db.write(store.forget, owner, token.id)
+            await parts.db.write(_drop, owner, token)
     return len(over)
 
 
 async def _forget(tx: Tx, vault: Vault, owner: Owner, token: Token) -> None:
+    await _drop(tx, owner, token)
+    if token.entry_id is not None:
+        await vault.remove(tx, owner, token.entry_id)
+
+
+async def _drop(tx: Tx, owner: Owner, token: Token) -> None:
     await store.forget(tx, owner, token.id)
-    await vault.remove(tx, owner, token.entry_id)
+    if token.verification is not None:
+        await directory.withdraw(tx, owner, token.id)

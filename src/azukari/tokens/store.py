@@ -1,4 +1,6 @@
-"""Table ``tokens``."""
+"""Table ``tokens``. A secure token is a row of it too, with what 3-D Secure has come to."""
+
+from typing import Literal
 
 import msgspec
 import sqlalchemy as sa
@@ -8,12 +10,14 @@ from azukari.core.errors import InvalidToken
 from azukari.db import (
     Integer,
     Json,
+    Money,
     Owner,
     Statement,
     Text,
     Time,
     Tx,
     add,
+    add_unless_there,
     bind,
     owned,
     owned_reference,
@@ -23,9 +27,13 @@ from azukari.db import (
 
 LIFE = DAY
 
+Verification = Literal["CREATED", "NEEDS_VERIFY", "OK", "SKIPPED", "ERRORED", "EXPIRED"]
+#: What a secure token may be charged with.
+VERIFIED: tuple[Verification, ...] = ("OK", "SKIPPED")
+
 tokens = owned_table(
     "tokens",
-    sa.Column("entry_id", Text, nullable=False),
+    sa.Column("entry_id", Text),
     sa.Column("currency", Text),
     sa.Column("details", Json, nullable=False),
     sa.Column("email", Text),
@@ -36,24 +44,45 @@ tokens = owned_table(
     sa.Column("used_by", Text),
     sa.Column("adopted", Integer, nullable=False),
     sa.Column("swept_at", Time),
+    sa.Column("verification", Text),
+    sa.Column("amount", Money),
+    sa.Column("customer_id", Text),
+    sa.Column("return_url", Text),
+    sa.Column("state_seed", Text),
+    sa.Column("processor", Text),
+    sa.Column("ref", Text),
+    sa.Column("three_ds", Json),
+    sa.Column("has_authentication_value", Integer),
+    sa.Column("open_until", Time),
+    sa.Column("idempotency_key", Text),
+    sa.Column("made_for", Text),
+    sa.Column("method", Json),
     owned_reference("entry_id", "vault_entries"),
     sa.Index(None, "expires_at"),
     partial_index("ix_tokens_used_by", "used_by", where="used_by IS NOT NULL"),
+    partial_index("ix_tokens_open_until", "open_until", where="open_until IS NOT NULL"),
+    partial_index("uq_tokens_made_for", "made_for", "merchant_id", "mode", unique=True, where="made_for IS NOT NULL"),
 )
 
 
 class Token(msgspec.Struct, frozen=True):
     """A row of ``tokens``.
 
+    entry_id: the vault's entry of a card. method: the details of any other type, JSON.
     currency: the only one it may be spent in, or None. details: what the wire shows of it, JSON.
     used_by: the id of the payment or customer it was spent on. adopted: 1 once a customer keeps its details.
     swept_at: when they were given up to the sweep.
+
+    Of secure tokens alone, None in others: verification: how far 3-D Secure has come. amount: with tax, the only one it
+    may be spent on. customer_id: whose saved card it is about. state_seed: what the challenge's one-time address is
+    made of, until it is used. processor, ref: who authenticates, under which id. three_ds: the result, JSON.
+    open_until: when an authentication that has not ended is over. made_for: what the same token is given out for again.
     """
 
     merchant_id: str
     mode: str
     id: str
-    entry_id: str
+    entry_id: str | None
     currency: str | None
     details: str
     email: str | None
@@ -64,9 +93,35 @@ class Token(msgspec.Struct, frozen=True):
     used_by: str | None
     adopted: int
     swept_at: int | None
+    verification: Verification | None = None
+    amount: int | None = None
+    customer_id: str | None = None
+    return_url: str | None = None
+    state_seed: str | None = None
+    processor: str | None = None
+    ref: str | None = None
+    three_ds: str | None = None
+    has_authentication_value: int | None = None
+    open_until: int | None = None
+    idempotency_key: str | None = None
+    made_for: str | None = None
+    method: str | None = None
+
+    @property
+    def owner(self) -> Owner:
+        return Owner(self.merchant_id, self.mode)
+
+    def verification_at(self, now: int) -> Verification | None:
+        """What a secure token shows: a time that is over is over before anybody has written so down."""
+        if self.verification in ("CREATED", "NEEDS_VERIFY"):
+            over = self.open_until is None or self.open_until <= now
+        else:
+            over = self.verification in VERIFIED and self.used_at is None and self.expires_at <= now
+        return "EXPIRED" if over else self.verification
 
 
 _ADD = Statement(None, add(tokens))
+_ADD_ONCE = Statement(None, add_unless_there(tokens))
 _BY_ID = Statement(Token, sa.select(tokens).where(*owned(tokens), tokens.c.id == bind(tokens.c.id)))
 _SPEND = Statement(
     None,
@@ -97,6 +152,7 @@ _OVER = Statement(
     .where(
         tokens.c.expires_at <= sa.bindparam("now", type_=Time),
         sa.or_(tokens.c.used_at.is_(None), tokens.c.used_at <= sa.bindparam("ended_by", type_=Time)),
+        tokens.c.open_until.is_(None),  # somebody may wait for the end of its authentication
     )
     .order_by(tokens.c.expires_at)
     .limit(sa.bindparam("limit", type_=Integer)),
@@ -108,6 +164,46 @@ _SWEEP = Statement(
     .where(*owned(tokens), tokens.c.id == sa.bindparam("token", type_=Text), tokens.c.adopted == 0)
     .values(swept_at=sa.bindparam("now", type_=Time)),
 )
+_BY_PURPOSE = Statement(
+    Token, sa.select(tokens).where(*owned(tokens), tokens.c.made_for == bind(tokens.c.made_for))
+)  # fmt: skip
+_VERIFY = Statement(
+    Token,
+    sa.update(tokens)
+    .where(
+        *owned(tokens),
+        tokens.c.id == sa.bindparam("token", type_=Text),
+        tokens.c.verification == sa.bindparam("from_status", type_=Text),
+        tokens.c.open_until > sa.bindparam("now", type_=Time),
+    )
+    .values(
+        verification=sa.bindparam("to_status", type_=Text),
+        three_ds=sa.bindparam("result", type_=Json),
+        has_authentication_value=sa.bindparam("has_value", type_=Integer),
+        state_seed=sa.bindparam("seed", type_=Text),
+        open_until=sa.bindparam("until", type_=Time),
+    )
+    .returning(*tokens.c),
+)
+_OPEN = Statement(
+    Token,
+    sa.select(tokens)
+    .where(tokens.c.open_until.is_not(None), tokens.c.open_until <= sa.bindparam("now", type_=Time))
+    .order_by(tokens.c.open_until)
+    .limit(sa.bindparam("limit", type_=Integer)),
+    ownerless="the sweep ends authentications nobody has ended, whoever's they are",
+)
+_END = Statement(
+    Token,
+    sa.update(tokens)
+    .where(
+        *owned(tokens),
+        tokens.c.id == sa.bindparam("token", type_=Text),
+        tokens.c.open_until <= sa.bindparam("now", type_=Time),
+    )
+    .values(verification="EXPIRED", open_until=None)
+    .returning(*tokens.c),
+)
 _FORGET = Statement(None, sa.delete(tokens).where(*owned(tokens), tokens.c.id == bind(tokens.c.id)))
 
 
@@ -116,12 +212,48 @@ async def save(tx: Tx, token: Token) -> None:
     await tx.run(_ADD, Owner(token.merchant_id, token.mode), **msgspec.structs.asdict(token))
 
 
+async def save_once(tx: Tx, token: Token) -> bool:
+    """A new secure token; False: there is one already for what it was made for."""
+    return await tx.run(_ADD_ONCE, token.owner, **msgspec.structs.asdict(token)) == 1
+
+
 async def get_unspent(tx: Tx, owner: Owner, token_id: str, now: int) -> Token:
     """The owner's token, good for use. Raises InvalidToken: unknown, used, expired or somebody else's."""
     token = await tx.one(_BY_ID, owner, id=token_id)
     if token is None or token.used_at is not None or token.expires_at <= now:
         raise InvalidToken
     return token
+
+
+async def find(tx: Tx, owner: Owner, token_id: str) -> Token | None:
+    """The owner's token, in whatever state it is."""
+    return await tx.one(_BY_ID, owner, id=token_id)
+
+
+async def find_made_for(tx: Tx, owner: Owner, made_for: str) -> Token | None:
+    """The secure token that was made for this."""
+    return await tx.one(_BY_PURPOSE, owner, made_for=made_for)
+
+
+async def verify(
+    tx: Tx, token: Token, to: Verification, now: int, *, three_ds: str | None, has_value: bool,
+    seed: str | None = None, until: int | None = None,
+) -> Token | None:  # fmt: skip
+    """Write down how far 3-D Secure has come; None: somebody else has, or its time was over."""
+    return await tx.one(
+        _VERIFY, token.owner, token=token.id, from_status=token.verification, to_status=to, now=now, result=three_ds,
+        has_value=int(has_value), seed=seed, until=until,
+    )  # fmt: skip
+
+
+async def abandoned(tx: Tx, now: int, limit: int) -> list[Token]:
+    """Secure tokens whose authentication is over without an end, the longest overdue first."""
+    return await tx.all(_OPEN, None, now=now, limit=limit)
+
+
+async def end(tx: Tx, token: Token, now: int) -> Token | None:
+    """It is over: ``EXPIRED``; None: somebody else was faster."""
+    return await tx.one(_END, token.owner, token=token.id, now=now)
 
 
 async def spend(tx: Tx, owner: Owner, token_id: str, now: int, by: str) -> None:

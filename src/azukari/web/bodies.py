@@ -30,11 +30,12 @@ from azukari.web.members import (
     Timestamp,
     Whole,
 )
+from azukari.web.return_urls import ReturnUrl
 from azukari.web.urls import url_is_clean
 
 __all__ = [
     "COMMAS", "Amount", "Currency", "Expiration", "Flag", "LongText", "Metadata", "Name", "Number", "PageNumber",
-    "PerPage", "PositiveAmount", "Reader", "Refused", "ShortText", "Tax", "Timestamp", "Whole", "convert",
+    "PerPage", "PositiveAmount", "Reader", "Refused", "ReturnUrl", "ShortText", "Tax", "Timestamp", "Whole", "convert",
     "convert_query", "parse", "url_is_clean",
 ]  # fmt: skip
 

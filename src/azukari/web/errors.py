@@ -21,9 +21,14 @@ class Wrapped(msgspec.Struct):
     error: ErrorOut
 
 
+def out(error: ApiError) -> ErrorOut:
+    """The inside of the answer for one of the caller's errors."""
+    return ErrorOut(error.code, error.message, error.param, {})
+
+
 def answer(error: ApiError) -> Answer:
     """The answer for one of the caller's errors."""
-    body = Wrapped(ErrorOut(error.code, error.message, error.param, {}))
+    body = Wrapped(out(error))
     headers = dict(error.headers)
     if error.retry_after is not None:
         headers["Retry-After"] = str(error.retry_after)

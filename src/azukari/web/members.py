@@ -71,7 +71,8 @@ _ISO = re.compile(
 _EXPIRATION = re.compile(r"(?:0[1-9]|1[0-2])[0-9]{2}")
 
 
-def _whole(value: object, most: int = MAX_AMOUNT) -> int:
+def whole(value: object, most: int = MAX_AMOUNT) -> int:
+    """A whole number from 0 to ``most``. Raises Refused."""
     if type(value) is int:
         number = value
     else:
@@ -86,14 +87,14 @@ def _whole(value: object, most: int = MAX_AMOUNT) -> int:
 
 
 def _positive(value: object) -> int:
-    number = _whole(value)
+    number = whole(value)
     if number == 0:
         raise Refused("{} must be greater than 0")
     return number
 
 
 def _tax(value: object) -> int | str:
-    return "auto" if value == "auto" else _whole(value)
+    return "auto" if value == "auto" else whole(value)
 
 
 def _flag(value: object) -> bool:
@@ -124,6 +125,10 @@ def _name(value: object) -> str:
     if _UNSEEN.search(text) or looks_like_card_number(text):
         raise Refused
     return text
+
+
+#: The rule of :data:`Name`, for whoever reads members by hand. Raises Refused.
+NAME = _name
 
 
 def _currency(value: object) -> str:
@@ -163,7 +168,7 @@ def _per_page(value: object) -> int:
 
 
 def _from_one(value: object, most: int) -> int:
-    number = _whole(value, most)
+    number = whole(value, most)
     if number == 0:
         raise Refused
     return number
@@ -194,7 +199,7 @@ def _listed(value: object) -> object:
 
 
 #: Whole units, 0 to 10**12: an integer or an integral decimal (``1000``, ``"1000.00"``, ``500.0``).
-Amount = Annotated[int, Reader(_whole)]
+Amount = Annotated[int, Reader(whole)]
 #: An amount that is not 0.
 PositiveAmount = Annotated[int, Reader(_positive)]
 #: An amount, or ``auto``: worked out by us.

@@ -3,15 +3,27 @@
 from azukari.core.clock import Clock
 from azukari.core.config import Settings
 from azukari.core.ids import Ids
+from azukari.processors.simulator import issuer
 from azukari.processors.simulator.bank import HOST, Bank
+from azukari.processors.simulator.desk import Desk
 from azukari.processors.simulator.processor import Simulator
 from azukari.vault import Vault
 
 
 def build(settings: Settings, vault: Vault, clock: Clock, ids: Ids) -> Simulator:
     """The entry point."""
+    desk = Desk(
+        settings.data / "simulator-desk.jsonl", clock, lambda text: vault.mac("pepper", b"simulator " + text),
+        settings.base_url,
+    )  # fmt: skip
     bank = Bank(
-        settings.data / "simulator.jsonl", ids, delay=settings.simulator_delay, fault=settings.simulator_fault
+        settings.data / "simulator.jsonl", desk, ids, delay=settings.simulator_delay, fault=settings.simulator_fault
     )  # fmt: skip
     vault.allow(HOST, bank)
-    return Simulator(vault)
+    vault.allow(
+        issuer.HOST,
+        issuer.Issuer(
+            settings.data / "issuer.jsonl", clock, delay=settings.simulator_delay, fault=settings.simulator_fault
+        ),
+    )
+    return Simulator(vault, desk)

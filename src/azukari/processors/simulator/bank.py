@@ -1,14 +1,16 @@
 """The far side: a bank that approves, declines, waits, forgets and loses replies as it is told."""
 
 import asyncio
+from collections.abc import Mapping
 from pathlib import Path
 
 import msgspec
 
 from azukari.core.ids import Ids
-from azukari.processors.base import NO_ORDERS, Credential, TestOrders
 from azukari.processors.simulator.book import Book, Line
 from azukari.processors.simulator.cards import DECLINED
+from azukari.processors.simulator.desk import Desk, Slip
+from azukari.processors.simulator.orders import BankOrder
 from azukari.vault import Filled, NotSent, Reply, Unknown
 
 HOST = "simulator"
@@ -16,36 +18,25 @@ HOST = "simulator"
 SLOW = 3_000
 
 
-class Card(msgspec.Struct):
-    """A card as the vault filled it in."""
+class Revocation(msgspec.Struct):
+    """A shopper takes an agreement back."""
 
-    number: str
-    verification_value: str | None = None
-
-
-class BankOrder(msgspec.Struct):
-    """What a processor may ask for."""
-
-    kind: str
-    amount: int
-    currency: str
-    parent: str | None = None
-    card: Card | None = None
-    credential: Credential | None = None
-    orders: TestOrders = NO_ORDERS
+    agreement: str
 
 
 _decode = msgspec.json.Decoder(BankOrder).decode
+_decode_revocation = msgspec.json.Decoder(Revocation).decode
 
 
 class Bank:
-    """Answers the orders the vault sends to it.
+    """Answers the orders the vault sends to it: those about cards itself, all others at its desk.
 
     delay, fault: what every call does unless its request ordered otherwise.
     """
 
-    def __init__(self, book: Path, ids: Ids, *, delay: int = 0, fault: str | None = None) -> None:
+    def __init__(self, book: Path, desk: Desk, ids: Ids, *, delay: int = 0, fault: str | None = None) -> None:
         self._book = Book(book)
+        self.desk = desk
         self._ids = ids
         self._delay = delay
         self._fault = fault
@@ -53,12 +44,32 @@ class Bank:
     async def send(self, request: Filled) -> Reply:
         """The transport's one method. Raises NotSent, Unknown, as a network would."""
         path = request.url.partition(HOST)[2].strip("/").split("/")
+        if path[0] == "revocations":
+            self.desk.revoke(_decode_revocation(request.body).agreement)
+            return _reply({"result": "approved"})
         if len(path) == 1:
             return await self._order(request.headers["Idempotency-Key"], _decode(request.body))
+        if (slip := self.desk.look_up(path[1])) is not None:
+            return self._about(slip, void=len(path) == 3)
         line = await asyncio.to_thread(self._book.search, path[1])
         if len(path) == 3:
             return self._void(path[1], line)
         return _reply({"result": "unknown_ref"} if line is None or line.voided else line.reply)
+
+    def _about(self, slip: Slip, *, void: bool) -> Reply:
+        if void:
+            self.desk.void(slip.ref)
+            return _reply({"result": "approved", "id": slip.id})
+        return _reply({"result": "unknown_ref"} if slip.voided else self._told(slip))
+
+    def _told(self, slip: Slip) -> dict[str, object]:
+        """What the desk says of an order."""
+        told = {
+            "result": "unknown_ref" if slip.state == "cancelled" else slip.state, "id": slip.id, "code": slip.code,
+            "details": slip.details, "deadline": slip.deadline, "redirect_url": slip.redirect_url,
+            "short_amount": slip.short, "agreement": self.desk.agreement_of(slip),
+        }  # fmt: skip
+        return {name: value for name, value in told.items() if value is not None}
 
     async def _order(self, ref: str, order: BankOrder) -> Reply:
         fault = order.orders.fault or self._fault
@@ -67,13 +78,13 @@ class Bank:
         if fault == "lost_request":
             raise Unknown("LostRequest")
         # The bank books an order when it comes, not when it answers: whoever asks meanwhile is told the truth.
-        line = self._carry_out(ref, order)
+        told = self._told(self.desk.take(ref, order)) if order.for_desk else self._carry_out(ref, order).reply
         delay = order.orders.delay if order.orders.delay is not None else self._delay
         if delay or fault == "slow":
             await asyncio.sleep((delay or SLOW) / 1_000)
         if fault == "lost_reply":
             raise Unknown("LostReply")
-        return _reply(line.reply)
+        return _reply(told)
 
     def _carry_out(self, ref: str, order: BankOrder) -> Line:
         line = self._book.recall(ref)
@@ -83,6 +94,8 @@ class Bank:
                 stored=order.credential is not None,
                 network_id=order.credential.network_id if order.credential is not None else None,
                 code=order.card is not None and order.card.verification_value is not None,
+                authenticated=order.proof is not None and order.proof.value is not None,
+                ds_trans_id=_authentication_named(order),
             )  # fmt: skip
             self._book.write(line)
         return line
@@ -107,5 +120,13 @@ class Bank:
         return _reply({"result": "approved", "id": ref})
 
 
-def _reply(body: dict[str, str | None]) -> Reply:
+def _authentication_named(order: BankOrder) -> str | None:
+    """The order's own, or the one of the stored card's first transaction."""
+    if order.proof is not None:
+        return order.proof.ds_trans_id
+    first = order.credential and order.credential.three_ds
+    return first.ds_trans_id if first else None
+
+
+def _reply(body: Mapping[str, object]) -> Reply:
     return Reply(200, {}, msgspec.json.encode(body))

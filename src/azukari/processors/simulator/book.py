@@ -15,7 +15,10 @@ _REMEMBERED = 20_000
 
 
 class Line(msgspec.Struct):
-    """An order and the bank's reply to it. stored, network_id: of a card kept before. code: whether one came along."""
+    """An order and the bank's reply to it. stored, network_id: of a card kept before. code: whether one came along.
+
+    authenticated: the proof of a 3-D Secure authentication came along. ds_trans_id: of the one the order named.
+    """
 
     ref: str
     kind: str
@@ -27,6 +30,8 @@ class Line(msgspec.Struct):
     stored: bool = False
     network_id: str | None = None
     code: bool = False
+    authenticated: bool = False
+    ds_trans_id: str | None = None
 
 
 _encode = msgspec.json.Encoder().encode

@@ -1,24 +1,65 @@
 """Our side of the simulator: an order with blanks goes out, a reply comes in."""
 
+import dataclasses
+from dataclasses import dataclass
 from typing import Literal
 
 import msgspec
 
 from azukari.core.clock import SECOND
+from azukari.core.secret import Secret
 from azukari.db import Owner
-from azukari.processors.base import Approved, Declares, DeclinedBy, NotDone, Order, Outcome, Unsettled
+from azukari.processors.base import (
+    Approved,
+    AuthOrder,
+    AuthResult,
+    Declares,
+    DeclinedBy,
+    Lapsed,
+    NotDone,
+    Order,
+    Outcome,
+    Short,
+    Unsettled,
+    Waiting,
+)
+from azukari.processors.methods import CREDIT_CARD, METHODS, MethodDetails
+from azukari.processors.simulator import issuer
 from azukari.processors.simulator.bank import HOST
-from azukari.vault import Blank, Outbound, Reply, Vault
+from azukari.processors.simulator.desk import Decision, Desk
+from azukari.processors.simulator.issuer import IssuerReply
+from azukari.vault import Blank, Outbound, Reply, Unknown, Use, Vault
 
 
 class BankReply(msgspec.Struct):
     """What the bank answers."""
 
-    result: Literal["approved", "declined", "unknown_ref"]
+    result: Literal["approved", "declined", "waiting", "short", "lapsed", "unknown_ref"]
     id: str = ""
     code: str = "card_declined"
     network_id: str | None = None
     cvc_result: str | None = None
+    details: dict[str, object] | None = None
+    deadline: int | None = None
+    redirect_url: str | None = None
+    short_amount: int = 0
+    agreement: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class FarOrder:
+    """An order as the far side's own page shows it to its shopper. state: ``waiting`` until it is decided."""
+
+    ref: str
+    kind: str
+    type: str
+    amount: int
+    currency: str
+    label: str
+    return_url: str
+    store: bool
+    locale: str
+    state: str
 
 
 _CARD = {
@@ -28,7 +69,9 @@ _CARD = {
     "verification_value": Blank.VERIFICATION_VALUE,
     "name": Blank.NAME,
 }
+_PROVES = Blank.AUTHENTICATION_VALUE
 _decode = msgspec.json.Decoder(BankReply).decode
+_decode_issuer = msgspec.json.Decoder(IssuerReply).decode
 
 
 class Simulator:
@@ -41,10 +84,13 @@ class Simulator:
         lookup_delay=SECOND,
         can_void_by_ref=True,
         timeout=10 * SECOND,
+        authenticates=frozenset(("visa", "master", "jcb", "american_express")),
+        methods=METHODS | {CREDIT_CARD},
     )
 
-    def __init__(self, vault: Vault) -> None:
+    def __init__(self, vault: Vault, desk: Desk) -> None:
         self._vault = vault
+        self.desk = desk
 
     async def perform(self, order: Order) -> Outcome:
         body: dict[str, object] = {
@@ -55,12 +101,20 @@ class Simulator:
             "credential": None if order.credential is None else msgspec.to_builtins(order.credential),
             "orders": msgspec.to_builtins(order.test),
         }
+        if order.method is not None:
+            body["method"] = _method(order.method)
+        if order.visit is not None:
+            body["visit"] = dataclasses.asdict(order.visit)
         if order.use is not None:
-            body["card"] = _CARD
+            body |= {"card": _CARD} if order.type == CREDIT_CARD else {"agreement": Blank.AGREEMENT}
+        if order.three_ds is not None:
+            body["proof"] = {"ds_trans_id": order.three_ds.ds_trans_id, "eci": order.three_ds.eci, "value": _PROVES}
         outbound = Outbound("POST", f"https://{HOST}/orders", headers={"Idempotency-Key": order.ref}, json=body)
         if order.use is None:
-            return _read(await self._vault.send_plain(outbound))
-        return _read(await self._vault.send(order.use, order.verification_value, outbound))
+            return _read(await self._vault.send_plain(outbound, _lent(order.method)))
+        return _read(
+            await self._vault.send(order.use, order.verification_value, outbound, order.authentication_value)
+        )  # fmt: skip
 
     async def lookup(self, owner: Owner, ref: str) -> Outcome:
         return _read(await self._vault.send_plain(Outbound("GET", f"https://{HOST}/orders/{ref}", headers={}, json={})))
@@ -69,14 +123,90 @@ class Simulator:
         outbound = Outbound("POST", f"https://{HOST}/orders/{ref}/void", headers={"Idempotency-Key": ref}, json={})
         return (await self._vault.send_plain(outbound)).status == 200
 
+    async def authenticate(self, order: AuthOrder) -> AuthResult:
+        body: dict[str, object] = {
+            "amount": order.amount,
+            "currency": order.currency,
+            "brand": order.use.masked.brand,
+            "card": _CARD,
+            "orders": msgspec.to_builtins(order.test),
+        }
+        url = f"https://{issuer.HOST}/authentications"
+        outbound = Outbound("POST", url, headers={"Idempotency-Key": order.ref}, json=body)
+        return _read_issuer(await self._vault.send(order.use, None, outbound))
+
+    async def finish_authentication(self, owner: Owner, ref: str, answer: Secret | None) -> AuthResult:
+        body = {"answer": None if answer is None else answer.reveal()}
+        outbound = Outbound("POST", f"https://{issuer.HOST}/authentications/{ref}", json=body)
+        return _read_issuer(await self._vault.send_plain(outbound))
+
+    # What its shoppers do: the far side's own page and the test routes ask for it.
+
+    def order_of(self, ref: str) -> FarOrder | None:
+        """What a shopper who comes to the far side's page has before them."""
+        slip = self.desk.look_up(ref)
+        if slip is None or slip.redirect_url is None:
+            return None
+        guest = slip.guest
+        return FarOrder(
+            slip.ref, slip.kind, slip.type, slip.amount, slip.currency, guest.label, guest.return_url,
+            guest.store or slip.kind == "agree", guest.locale, "cancelled" if slip.voided else slip.state,
+        )  # fmt: skip
+
+    def decide(self, ref: str, decision: Decision) -> bool:
+        """The shopper's decision about an order that waits; whether there is such an order.
+
+        It is the far side's own truth, and ours once we ask. One that was decided before stays as it is.
+        """
+        return self.desk.decide(ref, decision) is not None
+
+    async def revoke(self, use: Use) -> None:
+        """The shopper takes a wallet's agreement back. Raises NotSent, Unknown."""
+        body = {"agreement": Blank.AGREEMENT}
+        await self._vault.send(use, None, Outbound("POST", f"https://{HOST}/revocations", headers={}, json=body))
+
+
+def _read_issuer(reply: Reply) -> AuthResult:
+    if reply.status != 200:
+        return AuthResult("ERRORED")  # it has never heard of this shopper
+    try:
+        read = _decode_issuer(reply.body)
+    except msgspec.DecodeError:
+        raise Unknown("UnreadableReply") from None
+    return AuthResult(read.status, read.three_ds, None if read.value is None else Secret(read.value))
+
+
+def _method(details: MethodDetails) -> dict[str, object]:
+    return {
+        "type": details.type, "store": details.store, "brand": details.brand, "expiry_days": details.expiry_days,
+        "prepaid_number": Blank.PREPAID_NUMBER, "password": Blank.PASSWORD,
+    }  # fmt: skip
+
+
+def _lent(details: MethodDetails | None) -> dict[Blank, Secret]:
+    """The secrets among the details."""
+    if details is None:
+        return {}
+    both = {Blank.PREPAID_NUMBER: details.prepaid_number, Blank.PASSWORD: details.password}
+    return {blank: secret for blank, secret in both.items() if secret is not None}
+
 
 def _read(reply: Reply) -> Outcome:
     try:
         read = _decode(reply.body)
     except msgspec.DecodeError:
         return Unsettled()
-    if read.result == "approved":
-        return Approved(read.id, read.network_id, read.cvc_result)
-    if read.result == "declined":
-        return DeclinedBy(read.code)
-    return NotDone()
+    match read.result:
+        case "approved":
+            agreement = None if read.agreement is None else Secret(read.agreement)
+            return Approved(read.id, read.network_id, read.cvc_result, agreement, read.details)
+        case "declined":
+            return DeclinedBy(read.code)
+        case "waiting":
+            return Waiting(read.id, read.details or {}, read.deadline, read.redirect_url)
+        case "short":
+            return Short(read.id, read.details or {}, read.short_amount, read.deadline)
+        case "lapsed":
+            return Lapsed()
+        case "unknown_ref":
+            return NotDone()

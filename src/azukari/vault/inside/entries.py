@@ -1,11 +1,11 @@
-"""Entries: a card as one sealed record, and the permission to open it once."""
+"""Entries: a card or a wallet's agreement as one sealed record, and the permission to open it once."""
 
-from collections.abc import Mapping
 from typing import Never
 
 import msgspec
 import sqlalchemy as sa
 
+from azukari.core.secret import Secret
 from azukari.db import Owner, Statement, Tx, add, bind, owned
 from azukari.vault.inside import envelope
 from azukari.vault.inside.details import CREDIT_CARD, Masked, PaymentDetails
@@ -14,9 +14,9 @@ from azukari.vault.inside.errors import EntryGone, Unreadable, UseRefused
 from azukari.vault.inside.tables import deks, entries
 
 CARD = "card"
+#: A shopper's agreement to later charges; the entry's ``brand`` is the type of payment details.
+WALLET = "wallet"
 FIRST_GEN = 1
-#: The kinds of record, by the type of payment details they come from.
-_TYPES: Mapping[str, str] = {CARD: CREDIT_CARD}
 
 
 class Plain(msgspec.Struct, frozen=True, gc=False):
@@ -41,17 +41,34 @@ class Plain(msgspec.Struct, frozen=True, gc=False):
         raise TypeError("a card in clear cannot be pickled")
 
 
+class PlainAgreement(msgspec.Struct, frozen=True, gc=False):
+    """The plaintext of a wallet's record: what later charges name."""
+
+    a: str
+
+    def __repr__(self) -> str:
+        return "PlainAgreement(***)"
+
+    def __rich_repr__(self) -> Never:
+        raise TypeError("an agreement in clear is not shown")
+
+    def __reduce__(self) -> Never:
+        raise TypeError("an agreement in clear cannot be pickled")
+
+
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder(Plain).decode
+_decode_agreement = msgspec.json.Decoder(PlainAgreement).decode
 
 
 class SealedEntry:
     """A new entry, sealed, its data key written down: what is left is to add it to the main store."""
 
-    __slots__ = ("_record", "fingerprint", "id", "masked")
+    __slots__ = ("_record", "fingerprint", "id", "kind", "masked")
 
-    def __init__(self, entry_id: str, masked: Masked, fingerprint: bytes, record: bytes) -> None:
+    def __init__(self, entry_id: str, masked: Masked, fingerprint: bytes, record: bytes, kind: str = CARD) -> None:
         self.id = entry_id
+        self.kind = kind
         self.masked = masked
         self.fingerprint = fingerprint
         self._record = record
@@ -111,7 +128,9 @@ class Use:
         card = self._card
         if isinstance(card, PaymentDetails):
             return card.masked
-        return Masked(_TYPES[card.kind], card.brand, card.bin, card.last4, card.exp_month, card.exp_year)
+        if card.kind == WALLET:
+            return wallet_masked(card.brand)
+        return Masked(CREDIT_CARD, card.brand, card.bin, card.last4, card.exp_month, card.exp_year)
 
     @property
     def credential(self) -> str | None:
@@ -185,24 +204,49 @@ def seal_card(owner: Owner, entry_id: str, details: PaymentDetails, dek: Cipher,
     return SealedEntry(entry_id, details.masked, fingerprint, record)
 
 
+def wallet_masked(type: str) -> Masked:
+    """What may be shown of an agreement: whose wallet it is."""
+    return Masked(type, "", "", "", 0, 0)
+
+
+def seal_wallet(
+    owner: Owner, entry_id: str, type: str, agreement: Secret, dek: Cipher, fingerprint: bytes
+) -> SealedEntry:  # fmt: skip
+    """The sealed record of an agreement under its data key."""
+    aad = envelope.record_aad(owner, entry_id, WALLET, envelope.SCHEMA, FIRST_GEN)
+    record = envelope.seal(dek, envelope.pad(_encode(PlainAgreement(agreement.reveal()))), aad)
+    return SealedEntry(entry_id, wallet_masked(type), fingerprint, record, WALLET)
+
+
 def open_card(owner: Owner, entry_id: str, stored: Stored, merchant_key: Cipher) -> Plain:
     """The card of a stored record. Raises Unreadable."""
-    dek_aad = envelope.dek_aad(owner, entry_id, stored.dek_gen, stored.mk_version)
-    dek = envelope.cipher(envelope.unseal(merchant_key, stored.wrapped, dek_aad))
-    aad = envelope.record_aad(owner, entry_id, stored.kind, stored.schema_version, stored.dek_gen)
-    plaintext = envelope.unpad(envelope.unseal(dek, stored.record, aad))
     try:
-        return _decode(plaintext)
+        return _decode(_opened(owner, entry_id, stored, merchant_key))
     except msgspec.DecodeError:
         raise Unreadable("content") from None
 
 
+def open_wallet(owner: Owner, entry_id: str, stored: Stored, merchant_key: Cipher) -> Secret:
+    """The agreement of a stored record. Raises Unreadable."""
+    try:
+        return Secret(_decode_agreement(_opened(owner, entry_id, stored, merchant_key)).a)
+    except msgspec.DecodeError:
+        raise Unreadable("content") from None
+
+
+def _opened(owner: Owner, entry_id: str, stored: Stored, merchant_key: Cipher) -> bytes:
+    dek_aad = envelope.dek_aad(owner, entry_id, stored.dek_gen, stored.mk_version)
+    dek = envelope.cipher(envelope.unseal(merchant_key, stored.wrapped, dek_aad))
+    aad = envelope.record_aad(owner, entry_id, stored.kind, stored.schema_version, stored.dek_gen)
+    return envelope.unpad(envelope.unseal(dek, stored.record, aad))
+
+
 async def add_entry(tx: Tx, owner: Owner, sealed: SealedEntry, now: int) -> None:
     """Write the record's row."""
-    shown = sealed.masked
+    shown, brand = sealed.masked, sealed.masked.type if sealed.kind == WALLET else sealed.masked.brand
     await tx.run(
-        ADD_ENTRY, owner, id=sealed.id, kind=CARD, schema_version=envelope.SCHEMA, dek_gen=FIRST_GEN,
-        record=sealed.record, fingerprint=sealed.fingerprint, brand=shown.brand, bin=shown.bin, last4=shown.last4,
+        ADD_ENTRY, owner, id=sealed.id, kind=sealed.kind, schema_version=envelope.SCHEMA, dek_gen=FIRST_GEN,
+        record=sealed.record, fingerprint=sealed.fingerprint, brand=brand, bin=shown.bin, last4=shown.last4,
         exp_month=shown.month, exp_year=shown.year, credential=None, created_at=now, retired_at=None,
         shredded_at=None,
     )  # fmt: skip

@@ -10,8 +10,18 @@ from azukari.core.secret import Secret
 from azukari.db import Announce
 from azukari.vault.inside.entries import Plain
 from azukari.vault.inside.http import HttpTransport
-from azukari.vault.inside.scrub import Scrubber
-from azukari.vault.inside.transport import Blank, Filled, NotSent, OrderRefused, Outbound, Reply, Transport, Unknown
+from azukari.vault.inside.scrub import Scrubber, WordScrubber
+from azukari.vault.inside.transport import (
+    NO_WORDS,
+    Blank,
+    Filled,
+    NotSent,
+    OrderRefused,
+    Outbound,
+    Reply,
+    Transport,
+    Unknown,
+)
 
 _LOOPBACK = frozenset(("127.0.0.1", "::1", "localhost"))
 _MISSING: Any = object()
@@ -31,13 +41,20 @@ class Relay:
         """Declare a host (with its port, unless that is 443)."""
         self._transports[host.lower()] = transport or self._http
 
-    async def send(self, order: Outbound, card: Plain | None, code: Secret | None) -> Reply:
-        """Raises NotSent (OrderRefused among them), Unknown. Neither shows the transport's own error, which may hold
-        the order.
+    async def send(
+        self, order: Outbound, card: Plain | None, code: Secret | None, proof: Secret | None = None,
+        words: Mapping[Blank, Secret] = NO_WORDS,
+    ) -> Reply:  # fmt: skip
+        """words: secrets that are no card's. Raises NotSent (OrderRefused among them), Unknown.
+
+        Neither shows the transport's own error, which may hold the order.
         """
         host, transport = self._route(order.url)
-        request = _filled(order, _values(card, code))
-        scrubber = Scrubber(card.n, code.reveal() if code else None) if card else None
+        if words:
+            request = _filled(order, {blank: word.reveal() for blank, word in words.items()})
+        else:
+            request = _filled(order, _values(card, code, proof))
+        scrubber = _scrubber(card, code, words)
         reply, failure = await self._call(host, transport, request)
         if reply is None:
             # Raised out here: inside an except block the transport's error would hang on as its context.
@@ -88,7 +105,7 @@ def _word(error: Exception) -> str:
     return type(cause).__name__ if cause is not None else type(error).__name__
 
 
-def _values(card: Plain | None, code: Secret | None) -> Mapping[Blank, str]:
+def _values(card: Plain | None, code: Secret | None, proof: Secret | None) -> Mapping[Blank, str]:
     if card is None:
         return {}
     values = {Blank.NUMBER: card.n, Blank.MONTH: card.m, Blank.YEAR: card.y}
@@ -96,6 +113,8 @@ def _values(card: Plain | None, code: Secret | None) -> Mapping[Blank, str]:
         values[Blank.NAME] = card.h
     if code is not None:
         values[Blank.VERIFICATION_VALUE] = code.reveal()
+    if proof is not None:
+        values[Blank.AUTHENTICATION_VALUE] = proof.reveal()
     return values
 
 
@@ -130,7 +149,17 @@ def _fill(tree: object, values: Mapping[Blank, str]) -> Any:
     return tree
 
 
-def _scrubbed(reply: Reply, scrubber: Scrubber | None) -> Reply | None:
+def _scrubber(card: Plain | None, code: Secret | None, words: Mapping[Blank, Secret]) -> Scrubber | WordScrubber | None:
+    if card is not None:
+        return Scrubber(card.n, code.reveal() if code else None)
+    if not words:
+        return None
+    # A password may be a word that stands in any reply.
+    long = [word.reveal() for blank, word in words.items() if blank is not Blank.PASSWORD]
+    return WordScrubber(long, [word.reveal() for blank, word in words.items() if blank is Blank.PASSWORD])
+
+
+def _scrubbed(reply: Reply, scrubber: Scrubber | WordScrubber | None) -> Reply | None:
     """The reply without the card; None when that cannot be had."""
     try:
         if scrubber is None:

@@ -1,6 +1,7 @@
 """The vault: all that may be asked of the room."""
 
 import base64
+from collections.abc import Mapping
 
 from azukari.core.clock import Clock
 from azukari.core.ids import Ids
@@ -9,12 +10,13 @@ from azukari.db import Announce, Database, Owner, Tx, quiet
 from azukari.vault.inside import audit, entries, envelope, sweep
 from azukari.vault.inside.details import PaymentDetails
 from azukari.vault.inside.entries import Plain, SealedEntry, Use
+from azukari.vault.inside.envelope import Cipher
 from azukari.vault.inside.errors import ProviderDown, VaultError
 from azukari.vault.inside.keys import FINGERPRINT, MerchantKeys, Purpose, add_dek, all_roots, drop_deks, load_roots
 from azukari.vault.inside.provider import KeyProvider, ask
 from azukari.vault.inside.relay import Relay
 from azukari.vault.inside.sad import VerificationValues
-from azukari.vault.inside.transport import NotSent, Outbound, Reply, Transport
+from azukari.vault.inside.transport import NO_WORDS, Blank, NotSent, Outbound, Reply, Transport
 
 
 class Vault:
@@ -87,6 +89,18 @@ class Vault:
 
         The verification value is not in it. Raises ProviderDown, NotFitForLive.
         """
+        entry_id, dek = await self._new_dek(owner)
+        return entries.seal_card(owner, entry_id, details, dek, self.fingerprint(owner, details))
+
+    async def seal_agreement(self, owner: Owner, type: str, agreement: Secret) -> SealedEntry:
+        """The same for a wallet's agreement. type: of the payment details, ``paypay``."""
+        entry_id, dek = await self._new_dek(owner)
+        key = envelope.fingerprint_key(self._roots[FINGERPRINT], owner)
+        fingerprint = envelope.hmac(key, b"wallet\x00" + agreement.reveal().encode())
+        return entries.seal_wallet(owner, entry_id, type, agreement, dek, fingerprint)
+
+    async def _new_dek(self, owner: Owner) -> tuple[str, Cipher]:
+        """The id of a new entry and its data key, which is durable when this returns."""
         merchant_key = await self._merchant_keys.newest(owner)
         entry_id, dek = self._ids.new(), envelope.new_key()
         aad = envelope.dek_aad(owner, entry_id, entries.FIRST_GEN, merchant_key.version)
@@ -94,9 +108,7 @@ class Vault:
         await self._keys.write(
             add_dek, owner, entry_id, entries.FIRST_GEN, merchant_key.version, wrapped, self._clock.now()
         )
-        return entries.seal_card(
-            owner, entry_id, details, envelope.cipher(dek), self.fingerprint(owner, details)
-        )  # fmt: skip
+        return entry_id, envelope.cipher(dek)
 
     async def add(self, tx: Tx, owner: Owner, sealed: SealedEntry, now: int) -> None:
         """Within the caller's unit: keep a sealed entry."""
@@ -112,6 +124,17 @@ class Vault:
         Raises ProviderDown, Unreadable; it is gone then too.
         """
         return await self._codes.take(owner, entry_id)
+
+    async def keep_authentication_value(self, owner: Owner, token_id: str, value: Secret) -> None:
+        """Keep what proves a 3-D Secure authentication (CAVV), beside the verification values and for as long as they.
+
+        Keeping it again replaces it. Raises ProviderDown.
+        """
+        await self._codes.keep(owner, token_id, value)
+
+    async def take_authentication_value(self, owner: Owner, token_id: str) -> Secret | None:
+        """It, no longer stored when this returns; None where none is kept, or no more. Raises ProviderDown."""
+        return await self._codes.take(owner, token_id)
 
     async def set_credential(self, tx: Tx, owner: Owner, entry_id: str, credential: str) -> None:
         """Within the caller's unit: keep JSON text (stored-credential data) with an entry. Raises EntryGone."""
@@ -188,25 +211,34 @@ class Vault:
 
     # Sending
 
-    async def send(self, use: Use, verification_value: Secret | None, order: Outbound) -> Reply:
-        """Fill the order's blanks with the card, send it, take the card out of the reply.
+    async def send(
+        self, use: Use, verification_value: Secret | None, order: Outbound, authentication_value: Secret | None = None
+    ) -> Reply:  # fmt: skip
+        """Fill the order's blanks with the card or agreement, send it, take that out of the reply.
 
         Raises NotSent (the entry cannot be opened, the order is refused, no connection), Unknown, and UseRefused (a
         bug).
         """
-        card = await self._open(use)
-        return await self._relay.send(order, card, verification_value)
+        opened = await self._open(use)
+        if isinstance(opened, Secret):
+            return await self._relay.send(order, None, None, words={Blank.AGREEMENT: opened})
+        return await self._relay.send(order, opened, verification_value, authentication_value)
 
-    async def send_plain(self, order: Outbound) -> Reply:
-        """Send an order without a card in it, by the same rules. Raises NotSent, Unknown."""
-        return await self._relay.send(order, None, None)
+    async def send_plain(self, order: Outbound, words: Mapping[Blank, Secret] = NO_WORDS) -> Reply:
+        """Send an order without stored details in it, by the same rules. words: secrets lent for it, by their blanks.
 
-    async def _open(self, use: Use) -> Plain:
+        Raises NotSent, Unknown.
+        """
+        return await self._relay.send(order, None, None, words=words)
+
+    async def _open(self, use: Use) -> Plain | Secret:
         card = use.spend()
         if isinstance(card, PaymentDetails):
             return Plain.of(card)
         try:
             merchant_key = await self._merchant_keys.of_version(use.owner, card.mk_version)
+            if card.kind == entries.WALLET:
+                return entries.open_wallet(use.owner, use.entry_id, card, merchant_key.cipher)
             return entries.open_card(use.owner, use.entry_id, card, merchant_key.cipher)
         except (VaultError, ProviderDown) as error:
             raise NotSent(type(error).__name__) from error

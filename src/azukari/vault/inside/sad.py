@@ -36,7 +36,15 @@ FIND_EPOCH = Statement(
     Wrapped, _EPOCH_KEY.where(sad_epochs.c.number == bind(sad_epochs.c.number)), ownerless=_ALL_OWNERS
 )  # fmt: skip
 ADD_EPOCH: Statement[None] = Statement(None, add_unless_there(sad_epochs), ownerless=_ALL_OWNERS)
-KEEP: Statement[None] = Statement(None, add(sad_values))
+_keep_one = add(sad_values)
+KEEP: Statement[None] = Statement(
+    None,
+    # Twice under one id: the shopper's last answer came in two requests at once.
+    _keep_one.on_conflict_do_update(
+        index_elements=["merchant_id", "mode", "id"],
+        set_={name: _keep_one.excluded[name] for name in ("epoch", "sealed", "created_at")},
+    ),
+)
 TAKE = Statement(
     _Sealed,
     sa.delete(sad_values)

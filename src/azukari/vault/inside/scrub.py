@@ -6,7 +6,7 @@ is still there afterwards cannot be let through.
 
 import re
 from binascii import b2a_base64, hexlify
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from azukari.vault.inside.numbers import masked
 
@@ -108,17 +108,50 @@ class Scrubber:
                 starts.clear()
 
     def _without_code(self, data: bytes) -> bytes:
-        code = self._code
-        if code is None or code not in data:
-            return data
-        for before in _BEFORE:
-            if before + code not in data:
-                continue
-            for after in _AFTER:
-                data = data.replace(before + code + after, before + _HIDDEN.encode() + after)
-            if data.endswith(before + code):
-                data = data[: -len(code)] + _HIDDEN.encode()
+        return data if self._code is None else _without_value(data, self._code)
+
+
+class WordScrubber:
+    """Takes other secrets out of replies: an agreement, a prepaid number, a password.
+
+    long: words that stand for nothing else wherever they are found. short: taken out where they are a whole value.
+    """
+
+    def __init__(self, long: Iterable[str], short: Iterable[str]) -> None:
+        self._long = [word.encode() for word in long]
+        self._short = [word.encode() for word in short]
+
+    def reply(self, headers: Mapping[str, str], body: bytes) -> tuple[dict[str, str], bytes]:
+        """The reply without the words; header names in lower case. Raises CardInReply."""
+        return {name.lower(): self._line(value) for name, value in headers.items()}, self._without(body)
+
+    def _line(self, line: str) -> str:
+        data = _bytes(line)
+        return _HIDDEN if data.strip() in self._short else _text(self._without(data))
+
+    def _without(self, data: bytes) -> bytes:
+        for word in self._long:
+            for form in (word, *_encodings(word)):
+                data = data.replace(form, _HIDDEN.encode())
+            if word in _unspelt(data).translate(None, _GAPS):
+                raise CardInReply
+        for word in self._short:
+            data = _without_value(data, word)
         return data
+
+
+def _without_value(data: bytes, value: bytes) -> bytes:
+    """The data without a value too short to be looked for anywhere: only where it stands alone."""
+    if value not in data:
+        return data
+    for before in _BEFORE:
+        if before + value not in data:
+            continue
+        for after in _AFTER:
+            data = data.replace(before + value + after, before + _HIDDEN.encode() + after)
+        if data.endswith(before + value):
+            data = data[: -len(value)] + _HIDDEN.encode()
+    return data
 
 
 def _unspelt(data: bytes) -> bytes:

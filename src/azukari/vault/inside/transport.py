@@ -3,15 +3,19 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
+from types import MappingProxyType
 from typing import Any, Never, Protocol
 
 import msgspec
 
+from azukari.core.secret import Secret
+
 
 class Blank(Enum):
-    """Where the vault puts a part of the card into an order's JSON. All are filled with text.
+    """Where the vault puts a secret into an order's JSON. All are filled with text; one without a value is left out.
 
-    MONTH has two digits (``08``), YEAR four. VERIFICATION_VALUE and NAME may have no value: the member is left out.
+    The first six are a card's: MONTH has two digits (``08``), YEAR four, AUTHENTICATION_VALUE proves its shopper.
+    AGREEMENT is a stored wallet's, PREPAID_NUMBER and PASSWORD are lent for one order.
     """
 
     NUMBER = "number"
@@ -19,6 +23,14 @@ class Blank(Enum):
     YEAR = "year"
     VERIFICATION_VALUE = "verification_value"
     NAME = "name"
+    AUTHENTICATION_VALUE = "authentication_value"
+    AGREEMENT = "agreement"
+    PREPAID_NUMBER = "prepaid_number"
+    PASSWORD = "password"  # noqa: S105 - the blank's name
+
+
+#: For an order that none are lent for.
+NO_WORDS: Mapping[Blank, Secret] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,203 @@
+"""Payment details of every type: cards are read by the vault, all others here, member by member.
+
+Members a type does not know are ignored, an empty string or null means "not given", and no error repeats a value.
+Source: contract 1.1, 4; SEC-18.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+
+from azukari.core.errors import InvalidParameter, MissingParameter
+from azukari.core.secret import Secret
+from azukari.processors.methods import METHODS, MethodDetails
+from azukari.vault import PaymentDetails, looks_like_card_number
+from azukari.web.members import NAME, Refused
+
+PARAM = "payment_details"
+#: The chains whose tills take payments, by the contract's names.
+STORES = ("seven-eleven", "lawson", "family-mart", "ministop", "daily-yamazaki", "seicomart")
+BRANDS = ("au", "docomo", "softbank")
+_TRADE_TYPES = ("NATIVE", "MWEB")
+_MAX_DIGITS_OF_PHONE = 13
+
+_NAMES = ("name", "given_name", "family_name", "given_name_kana", "family_name_kana")
+_PAIDY = (
+    "customer_name", "customer_name_kana", "customer_age", "customer_order_count", "customer_last_order_amount",
+    "customer_last_order_at", "customer_lifetime_value", "external_customer_id", "item_title",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class _Rules:
+    """What a type asks for beside the words every type may bring.
+
+    required: of the common members. extras: members of its own, True where required. hidden: its password's name.
+    expiry_days: least and most. number: least and most characters of a prepaid number.
+    """
+
+    required: tuple[str, ...] = ()
+    extras: Mapping[str, bool] | None = None
+    hidden: str | None = None
+    expiry_days: tuple[int, int] | None = None
+    number: tuple[int, int] | None = None
+
+
+_KANA = ("email", "phone", "given_name_kana", "family_name_kana")
+_RULES: Mapping[str, _Rules] = {
+    "konbini": _Rules(("store", "email"), expiry_days=(0, 59)),
+    "bank_transfer": _Rules(_KANA, expiry_days=(14, 59)),
+    "pay_easy": _Rules(_KANA, expiry_days=(0, 59)),
+    "web_money": _Rules(number=(16, 16)),
+    "bit_cash": _Rules(number=(16, 16)),
+    "nanaco": _Rules(number=(16, 16)),
+    "net_cash": _Rules(number=(16, 20)),
+    "paypay": _Rules(extras={"user_authorization_id": False, "scanned_code": False}),
+    "paidy": _Rules(extras={name: name == "customer_name" for name in _PAIDY}),
+    "japan_mobile": _Rules(("brand",)),
+    "wechatpay": _Rules(extras={"trade_type": False}),
+    "pix": _Rules(extras={"cpf": False}),
+    "culture_voucher": _Rules(extras={"culture_id": True}, hidden="culture_password"),
+    "happy_money": _Rules(extras={"happy_money_id": True}, hidden="happy_money_password"),
+    "dospara": _Rules(extras={"user_no": True}, hidden="user_password"),
+}
+_NO_RULES = _Rules()
+#: Members with a fixed list of values.
+_CHOICES: Mapping[str, tuple[str, ...]] = {"store": STORES, "brand": BRANDS, "trade_type": _TRADE_TYPES}
+
+
+def read_details(value: object, now: int, param: str = PARAM) -> PaymentDetails | MethodDetails:
+    """Checked payment details of any type.
+
+    Raises MissingParameter, InvalidParameter, Unprocessable ``invalid_payment_type`` (unknown, or not taken here).
+    """
+    if isinstance(value, Mapping):
+        kind = value.get("type")
+        if isinstance(kind, str) and kind in METHODS:
+            return _Reader(value, param).read(kind)
+    return PaymentDetails.parse(value, now=now, param=param)
+
+
+def encoded(details: MethodDetails) -> str:
+    """All of it as JSON, but the secrets: what may be kept."""
+    words = {name: getattr(details, name) for name in _KEPT}
+    return msgspec.json.encode({name: value for name, value in words.items() if value}).decode()
+
+
+def decoded(text: str) -> MethodDetails:
+    """What :func:`encoded` wrote."""
+    return MethodDetails(**msgspec.json.decode(text))
+
+
+_KEPT = ("type", "email", "phone", *_NAMES, "store", "brand", "expiry_days", "extras")
+
+
+class _Reader:
+    def __init__(self, tree: Mapping[str, Any], param: str) -> None:
+        self._tree = tree
+        self._param = param
+
+    def read(self, kind: str) -> MethodDetails:
+        rules = _RULES.get(kind, _NO_RULES)
+        extras = {name: self._required_text(name) if must else self._text(name) for name, must in _of(rules).items()}
+        return MethodDetails(
+            type=kind,
+            email=self._email("email" in rules.required),
+            phone=self._phone("phone" in rules.required),
+            **{name: self._required_text(name) if name in rules.required else self._text(name) for name in _NAMES},
+            store=self._required_text("store") if kind == "konbini" else None,
+            brand=self._required_text("brand") if kind == "japan_mobile" else None,
+            expiry_days=self._days(rules.expiry_days),
+            extras={name: text for name, text in extras.items() if text is not None},
+            prepaid_number=None if rules.number is None else self._number(*rules.number),
+            password=None if rules.hidden is None else self._password(rules.hidden),
+        )
+
+    def _given(self, member: str) -> object:
+        value = self._tree.get(member)
+        return None if value == "" else value
+
+    def _must(self, member: str) -> object:
+        value = self._given(member)
+        if value is None:
+            raise MissingParameter(self._name(member))
+        return value
+
+    def _name(self, member: str) -> str:
+        return f"{self._param}[{member}]"
+
+    def _invalid(self, member: str) -> InvalidParameter:
+        return InvalidParameter(self._name(member))
+
+    def _required_text(self, member: str) -> str:
+        text = self._text(member)
+        if text is None:
+            raise MissingParameter(self._name(member))
+        return text
+
+    def _text(self, member: str, read: Callable[[object], str] = NAME) -> str | None:
+        value = self._given(member)
+        if value is None:
+            return None
+        if isinstance(value, bool):
+            value = "true" if value else "false"
+        try:
+            text = read(value)
+        except Refused:
+            raise self._invalid(member) from None
+        if text not in _CHOICES.get(member, (text,)):
+            raise self._invalid(member)
+        return text
+
+    def _email(self, required: bool) -> str | None:
+        text = self._required_text("email") if required else self._text("email")
+        if required and text is not None and not all(text.rpartition("@")):
+            raise self._invalid("email")
+        return text
+
+    def _phone(self, required: bool) -> str | None:
+        value = self._must("phone") if required else self._given("phone")
+        if value is None:
+            return None
+        return self._text("phone", _phone_number)
+
+    def _days(self, limits: tuple[int, int] | None) -> int | None:
+        value = self._given("expiry_days")
+        if value is None or limits is None:
+            return None
+        if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) < 4:
+            value = int(value)
+        if type(value) is not int or not limits[0] <= value <= limits[1]:
+            raise self._invalid("expiry_days")
+        return value
+
+    def _number(self, least: int, most: int) -> Secret:
+        value = self._must("prepaid_number")
+        text = str(value) if type(value) is int else value
+        if isinstance(text, str):
+            text = text.replace(" ", "").replace("-", "")
+            if text.isascii() and text.isalnum() and least <= len(text) <= most:
+                return Secret(text)
+        raise self._invalid("prepaid_number")
+
+    def _password(self, member: str) -> Secret:
+        value = self._must(member)
+        text = str(value) if type(value) is int else value
+        if not isinstance(text, str) or len(text) > 255 or not text.isprintable() or looks_like_card_number(text):
+            raise self._invalid(member)
+        return Secret(text)
+
+
+def _phone_number(value: object) -> str:
+    """Thirteen digits of a telephone number may pass for a card's by chance, more may not. Raises Refused."""
+    digits = sum(sign.isdecimal() for sign in value) if isinstance(value, str) else 0
+    if isinstance(value, str) and digits <= _MAX_DIGITS_OF_PHONE:
+        NAME("".join("0" if sign.isdecimal() else sign for sign in value))
+        return value
+    return NAME(value)
+
+
+def _of(rules: _Rules) -> Mapping[str, bool]:
+    return rules.extras or {}

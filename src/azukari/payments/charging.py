@@ -1,0 +1,276 @@
+"""A charge in parts, so that others may compose it: plan it, look and begin (T1), send it; ``outcomes`` writes T3."""
+
+from dataclasses import dataclass, replace
+
+import msgspec
+
+from azukari.core.errors import ApiError, InvalidParameter, InvalidToken, MissingParameter
+from azukari.customers import store as customers
+from azukari.customers.store import Customer
+from azukari.db import Owner, Tx, directory
+from azukari.merchants.settings import MerchantSettings
+from azukari.payment_methods.catalogue import METHODS
+from azukari.payment_methods.offer import fee
+from azukari.payments import methods, store
+from azukari.payments.errors import NothingToCharge, OrderNumTaken, TwoSources
+from azukari.payments.schemas import CardOut, More, PaymentCreate
+from azukari.payments.store import Payment
+from azukari.processors import attempts, machine
+from azukari.processors.attempts import Attempt
+from azukari.processors.base import Credential, NotDone, Outcome, Visit
+from azukari.processors.methods import CREDIT_CARD, OFFSITE, MethodDetails
+from azukari.processors.registry import Processors
+from azukari.tokens import given as tokens
+from azukari.tokens.given import Card, Given, Method, WrongCurrency
+from azukari.tokens.store import Token
+from azukari.vault import EntryGone, Vault
+from azukari.web import metadata, screening
+from azukari.web.call import Call
+from azukari.wiring import Parts
+
+DEFAULT_LOCALE = "ja"
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A charge before its customer or token has been looked at.
+
+    given: None for a customer's saved details. visit: for a method with a page of its own. settings: the merchant's.
+    suspicious: a text of the order looks like a card number. fee: what the shopper was told; None: the merchant's.
+    """
+
+    payment: Payment
+    attempt: Attempt
+    given: Given | None
+    visit: Visit
+    processors: Processors
+    settings: MerchantSettings
+    base_url: str
+    who: str
+    suspicious: bool
+    fee: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """A charge whose intent is durable: what the call needs. credential: of stored details."""
+
+    attempt: Attempt
+    payment: Payment
+    means: Card | Method
+    credential: Credential | None = None
+    visit: Visit | None = None
+
+
+async def plan(
+    call: Call, order: PaymentCreate, *, given: Given | None = None, session_id: str | None = None, store: bool = False
+) -> Plan:
+    """Read an order. given: its details, where they have been read. session_id: whose try it is.
+
+    store: a wallet's shopper is asked to allow later charges too.
+
+    Raises TwoSources, MissingParameter, InvalidParameter, what is wrong with the details, NoProcessor.
+    """
+    given = given or _given(call, order)
+    settings = await call.parts.settings_of(call.owner)
+    if order.mcc is not None and len(order.mcc) != 4:
+        raise InvalidParameter("mcc")
+    type = given.type if isinstance(given, MethodDetails) else CREDIT_CARD
+    tax = order.tax_amount()
+    attempt = attempts.plan(
+        call.parts.ids, call.owner, call.parts.processors.pick(call.owner, type),
+        "sale" if order.capture else "authorize", order.amount + tax, order.currency, now=call.now,
+        api_version=call.api_version, customer_id=order.customer, payment_id=call.new_id(),
+        state="prepared" if given and tokens.needs_two_steps(given) else "sent",
+        idempotency_key=call.idempotency_key, orders=call.orders.encoded(), session_id=session_id,
+    )  # fmt: skip
+    payment = Payment(
+        merchant_id=call.owner.merchant_id, mode=call.owner.mode, id=attempt.payment_id or "", status="pending",
+        amount=order.amount, tax=tax, fee=0, total=order.amount + tax, currency=order.currency, amount_captured=0,
+        amount_refunded=0, amount_reserved=0, customer_id=order.customer, session_id=session_id, details="null",
+        description=order.description, external_order_num=order.external_order_num,
+        metadata=metadata.merged("{}", order.metadata), locale=order.locale or DEFAULT_LOCALE,
+        more=_more(order, given), processor=attempt.processor, processor_ref=None, active_attempt=attempt.id,
+        version=1, deadline=None, captured_at=None, created_at=call.now,
+    )  # fmt: skip
+    base_url = call.parts.settings.base_url
+    visit = Visit(f"{base_url}/return/{attempt.ref}", payment.locale, settings.name, store)
+    suspicious = screening.suspicious(order.description, order.external_order_num, metadata=order.metadata)
+    return Plan(
+        payment, attempt, given, visit, call.parts.processors, settings, base_url, call.key.id, suspicious
+    )  # fmt: skip
+
+
+def _given(call: Call, order: PaymentCreate) -> Given | None:
+    if order.payment_details is not None and order.customer is not None:
+        raise TwoSources
+    if order.payment_details is not None:
+        return tokens.read(order.payment_details, call.now)
+    if order.customer is None:
+        raise MissingParameter("payment_details")
+    return None
+
+
+def _more(order: PaymentCreate, given: Given | None) -> str | None:
+    names = None if isinstance(given, str) else given
+    more = More(
+        customer_family_name=names.family_name if names else None,
+        customer_given_name=names.given_name if names else None,
+        mcc=order.mcc,
+        statement_descriptor=order.statement_descriptor,
+        platform_details=order.platform_details,
+        return_url=order.return_url,
+    )
+    return _encoded(more)
+
+
+def _encoded(more: More) -> str | None:
+    return None if more == More() else msgspec.json.encode(more).decode()
+
+
+_credential = msgspec.json.Decoder(Credential).decode
+
+
+async def look(tx: Tx, owner: Owner, vault: Vault, plan: Plan) -> Ready:
+    """Within the caller's unit, the reads of T1: what is charged, and the payment that shows it.
+
+    Raises NotFound (no such customer), NothingToCharge (no saved details), InvalidToken, WrongCurrency, OrderNumTaken.
+    """
+    if plan.given is None:
+        ready = await _stored(tx, owner, vault, plan)
+    else:
+        ready = await _given_for_this(tx, owner, vault, plan, plan.given)
+    number = plan.payment.external_order_num
+    if number and await store.order_num_taken(tx, owner, number):
+        raise OrderNumTaken
+    return ready
+
+
+async def begin(tx: Tx, vault: Vault, plan: Plan, ready: Ready) -> None:
+    """Within the caller's unit, the writes of T1: payment, attempt, the used token, the audit line.
+
+    Raises OrderNumTaken, InvalidToken: somebody else was faster by a moment.
+    """
+    payment, attempt = ready.payment, ready.attempt
+    if not await store.save(tx, payment):
+        raise OrderNumTaken
+    await attempts.begin(tx, attempt)
+    await tokens.spend(
+        tx, vault, payment.owner, ready.means, by=payment.id, why="charge", who=plan.who, now=payment.created_at,
+        audit_id=attempt.id,
+    )  # fmt: skip
+    if attempt.method is not None and ready.visit is not None:
+        await directory.publish(tx, payment.owner, attempt.ref, "attempt")
+    elif attempt.method is not None:
+        await directory.publish(tx, payment.owner, payment.id, "payment")
+    if plan.suspicious:
+        await screening.note(
+            tx, vault, payment.owner, id=payment.id, at=payment.created_at, who=plan.who, object_id=payment.id
+        )  # fmt: skip
+
+
+async def send(parts: Parts, ready: Ready) -> tuple[Outcome, ApiError | None]:
+    """The call of a charge that was begun; what came of it, and what the caller is told where nothing was sent."""
+    processor = parts.processors.named(ready.attempt.processor)
+    assert processor is not None  # it was picked for the plan
+    if ready.credential is not None and isinstance(ready.means, Card):
+        outcome = await machine.carry_out(
+            processor, ready.attempt, parts.clock, use=ready.means.use, credential=ready.credential
+        )  # fmt: skip
+        return outcome, None
+    try:
+        return await tokens.send(parts, processor, ready.attempt, ready.means, visit=ready.visit), None
+    except tokens.NotBegun as ended:
+        return NotDone(), ended.refusal
+
+
+async def _given_for_this(tx: Tx, owner: Owner, vault: Vault, plan: Plan, given: Given) -> Ready:
+    """What was given with the order. Raises InvalidToken, WrongCurrency."""
+    payment = plan.payment
+    means = await tokens.look(
+        tx, vault, owner, given, payment.created_at, payment.currency, total=payment.amount + payment.tax,
+        saved=payment.session_id is None,
+    )  # fmt: skip
+    if isinstance(means, Method):
+        return _by_method(plan, means)
+    if means.token is not None and means.token.customer_id is not None:
+        return await _of_customer(tx, owner, plan, means, means.token)
+    return _by_card(plan, plan.attempt, means)
+
+
+async def _of_customer(tx: Tx, owner: Owner, plan: Plan, card: Card, token: Token) -> Ready:
+    """A secure token about a customer's saved card: that card, as long as the customer has it. Raises InvalidToken."""
+    customer = await customers.find(tx, owner, token.customer_id or "")
+    if customer is None or customer.entry_id != token.entry_id:
+        raise InvalidToken
+    payment = msgspec.structs.replace(plan.payment, customer_id=customer.id)
+    card = replace(card, email=customer.email or card.email)
+    return _by_card(replace(plan, payment=payment), _ordered(plan.attempt, customer), card)
+
+
+def _ordered(attempt: Attempt, customer: Customer) -> Attempt:
+    """With what every test payment of the customer ends in."""
+    if customer.scenario is None:
+        return attempt
+    ordered = msgspec.structs.replace(machine.orders_of(attempt), scenario=customer.scenario)
+    return msgspec.structs.replace(attempt, orders=ordered.encoded())
+
+
+async def _stored(tx: Tx, owner: Owner, vault: Vault, plan: Plan) -> Ready:
+    """What a customer has saved."""
+    customer = await customers.get(tx, owner, plan.payment.customer_id or "")
+    if customer.entry_id is None:
+        raise NothingToCharge
+    try:
+        card = Card(await vault.find(tx, owner, customer.entry_id), customer.email)
+    except EntryGone:
+        raise NothingToCharge from None
+    if card.use.credential is None:
+        raise NothingToCharge  # never checked with the shopper present: no network would have it (SEC-22)
+    return _by_card(plan, _ordered(plan.attempt, customer), card, _credential(card.use.credential))
+
+
+def _by_card(plan: Plan, attempt: Attempt, card: Card, credential: Credential | None = None) -> Ready:
+    """By a card, or by a wallet's agreement."""
+    shown = card.use.masked
+    if shown.type == CREDIT_CARD:
+        details = msgspec.json.encode(CardOut.of(shown, card.email)).decode()
+    else:
+        details, attempt = methods.shown_wallet(shown.type, card.email), _of_type(plan, attempt, shown.type)
+    payment, attempt = _priced(plan, attempt, shown.type, details)
+    return Ready(attempt, payment, card, credential)
+
+
+def _by_method(plan: Plan, means: Method) -> Ready:
+    details = means.details
+    attempt = _of_type(plan, plan.attempt, details.type)
+    if details.type not in OFFSITE:
+        # Nobody can hold cash for us: it is taken, or it is not there.
+        attempt = msgspec.structs.replace(attempt, kind="sale")
+    shown = methods.shown(details, plan.payment.id, plan.payment.locale, plan.base_url)
+    payment, attempt = _priced(plan, attempt, details.type, shown)
+    if means.token is not None:
+        # Only now is it known who the token is about.
+        more = msgspec.json.decode(payment.more or "{}", type=More)
+        more.customer_family_name, more.customer_given_name = details.family_name, details.given_name
+        payment = msgspec.structs.replace(payment, more=_encoded(more))
+    return Ready(attempt, payment, means, visit=plan.visit if details.type in OFFSITE else None)
+
+
+def _of_type(plan: Plan, attempt: Attempt, type: str) -> Attempt:
+    """An attempt whose type is known only now: it may be another processor's."""
+    if not METHODS[type].takes(plan.payment.currency):
+        raise WrongCurrency("This payment method cannot be paid in this currency.")
+    return msgspec.structs.replace(
+        attempts.assign(attempt, plan.processors.pick(plan.payment.owner, type)), method=type
+    )  # fmt: skip
+
+
+def _priced(plan: Plan, attempt: Attempt, type: str, details: str) -> tuple[Payment, Attempt]:
+    """Payment and attempt with the fee of their type."""
+    payment = plan.payment
+    extra = fee(plan.settings, type, payment.currency) if plan.fee is None else plan.fee
+    payment = msgspec.structs.replace(
+        payment, details=details, fee=extra, total=payment.total + extra, processor=attempt.processor
+    )  # fmt: skip
+    return payment, msgspec.structs.replace(attempt, amount=payment.total)

@@ -1,0 +1,57 @@
+"""What a payment shows of details that are not a card's. Source: contract 4.2 to 4.6."""
+
+from typing import Any
+
+import msgspec
+
+from azukari.payment_methods.catalogue import STORES
+from azukari.payments.store import Payment
+from azukari.processors.methods import PREPAID, STORABLE, MethodDetails
+
+#: Types that show a mail address, even one that was not given.
+_WITH_EMAIL = PREPAID | STORABLE | {"paidy"}
+
+
+class Given(msgspec.Struct):
+    """What our own code asks of a payment's details."""
+
+    type: str = ""
+    short_amount: int = 0
+
+
+_decode = msgspec.json.Decoder(Given | None).decode
+
+
+def given_of(payment: Payment) -> Given:
+    """The type of a payment's details, and how much is missing."""
+    return _decode(payment.details) or Given()
+
+
+def shown(details: MethodDetails, payment_id: str, locale: str, base_url: str) -> str:
+    """What the wire shows of the details before the far side has said anything. JSON."""
+    instructions = f"{base_url}/{locale}/instructions/{payment_id}"
+    out: dict[str, Any] = {"type": details.type}
+    match details.type:
+        case "konbini":
+            out |= {"email": details.email, "store": details.store, "confirmation_code": None, "receipt": None}
+            out["instructions_url"] = instructions
+            if details.store is not None and STORES[details.store].scans:
+                out["barcode_url"] = f"{base_url}/api/v1/barcodes/{payment_id}"
+        case "bank_transfer":
+            out |= {"email": details.email, "instructions_url": instructions}
+        case "pay_easy":
+            out |= {"email": details.email, "instructions_url": instructions, "payment_url": instructions}
+        case "japan_mobile":
+            out["brand"] = details.brand
+        case "wechatpay":
+            out["trade_type"] = details.extras.get("trade_type", "NATIVE")
+        case type if type in PREPAID:
+            out |= {"email": details.email, "short_amount": 0, "prepaid_cards": []}
+        case type if type in _WITH_EMAIL:
+            out["email"] = details.email
+    return msgspec.json.encode(out).decode()
+
+
+def shown_wallet(type: str, email: str | None) -> str:
+    """What the wire shows of a charge by a wallet's agreement. JSON."""
+    return msgspec.json.encode({"type": type, "email": email}).decode()

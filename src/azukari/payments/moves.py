@@ -1,0 +1,189 @@
+"""A payment's moves: which state an attempt's outcome leads to, by one guarded update each.
+
+Source: contract 3.5; ``docs/architecture.md``, "A charge, end to end".
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import msgspec
+
+from azukari.core.clock import end_of_japanese_day
+from azukari.core.errors import Locked
+from azukari.db import Owner, Tx
+from azukari.payments import refunds, store
+from azukari.payments.refunds import NOT_CAPTURED, REFUND, Refund
+from azukari.payments.store import Payment
+from azukari.processors import attempts
+from azukari.processors.attempts import Attempt
+from azukari.processors.base import Approved, Details, Lapsed, Outcome, Short, Unsettled, Waiting
+
+#: After this a card hold ends by itself. Source: contract 3.5.
+HOLD_DAYS = 30
+
+
+class More(msgspec.Struct, omit_defaults=True):
+    """What recording an outcome needs beside the attempt.
+
+    refund_id: of the refund row that may be written. waiting: the attempt that waits, and that this one may end.
+    """
+
+    refund_id: str = ""
+    description: str | None = None
+    waiting: str | None = None
+
+
+_more = msgspec.json.Decoder(More).decode
+
+
+def more_of(attempt: Attempt) -> More:
+    """What was kept with an attempt."""
+    return _more(attempt.more or "{}")
+
+
+@dataclass(frozen=True, slots=True)
+class Changed:
+    """payment: as it is now; None: as it was. events: the types of what happened, in order."""
+
+    payment: Payment | None
+    events: tuple[str, ...] = ()
+
+
+class NotMovable(RuntimeError):
+    """A payment is not in the state its attempt found it in."""
+
+
+async def apply(tx: Tx, owner: Owner, payment_id: str, attempt: Attempt, outcome: Outcome, now: int) -> Changed:
+    """The move after an attempt's call. Raises NotMovable: the attempt was ours, the payment not where it must be."""
+    if isinstance(outcome, Unsettled):
+        return Changed(None)
+    changed = await _move(tx, owner, payment_id, attempt, outcome, now)
+    if changed.payment is None:
+        raise NotMovable(payment_id)
+    return changed
+
+
+async def _move(tx: Tx, owner: Owner, payment_id: str, attempt: Attempt, outcome: Outcome, now: int) -> Changed:
+    match attempt.kind, outcome:
+        case "sale", Approved():
+            return Changed(await _sold(tx, owner, payment_id, attempt, outcome, now), ("payment.captured",))
+        case "authorize", Approved(theirs):
+            until = end_of_japanese_day(now, HOLD_DAYS)
+            payment = await store.authorized(tx, owner, payment_id, attempt.id, theirs=theirs, until=until)
+            return Changed(payment, ("payment.authorized",))
+        case "sale" | "authorize", Waiting() | Short():
+            return await _waits(tx, owner, payment_id, attempt, outcome)
+        case "sale" | "authorize", _:
+            return Changed(await store.failed(tx, owner, payment_id, attempt.id), ("payment.failed",))
+        case "capture", Approved():
+            return Changed(await _captured(tx, owner, payment_id, attempt, now), ("payment.captured",))
+        case "cancel", Approved():
+            return Changed(await _cancelled(tx, owner, payment_id, attempt, now), ("payment.cancelled",))
+        case "top_up", Approved() | Short():
+            return await _topped_up(tx, owner, payment_id, attempt, outcome, now)
+        case "refund", Approved():
+            return await _refunded(tx, owner, payment_id, attempt, now)
+        case "refund", _:
+            return Changed(await store.release(tx, owner, payment_id, attempt.amount))
+        case _:
+            return Changed(await store.let_go(tx, owner, payment_id, attempt.id))
+
+
+async def settle(tx: Tx, payment: Payment, attempt: Attempt, outcome: Outcome, now: int) -> Changed:
+    """The move of a payment whose attempt waited for the shopper, and does no longer.
+
+    Raises Locked: another operation has the payment this moment, and may be ending it.
+    """
+    match outcome:
+        case Approved(theirs) if attempt.kind == "authorize":
+            until = end_of_japanese_day(now, HOLD_DAYS)
+            changed = Changed(
+                await store.held_at_last(tx, payment, attempt.id, theirs=theirs, until=until), ("payment.authorized",)
+            )
+        case Approved(theirs):
+            merged = merged_details(payment, outcome.details)
+            paid = await store.paid_at_last(tx, payment, attempt.id, theirs=theirs, details=merged, at=now)
+            changed = Changed(paid, ("payment.captured",))
+        case Lapsed():
+            changed = Changed(await store.ended(tx, payment, attempt.id, "expired"), ("payment.expired",))
+        case _:
+            changed = Changed(await store.ended(tx, payment, attempt.id, "failed"), ("payment.failed",))
+    if changed.payment is None:
+        raise Locked
+    return changed
+
+
+def merged_details(payment: Payment, more: Details | None) -> str:
+    """What the wire shows of the payment details, with what the far side has added. JSON."""
+    if not more:
+        return payment.details
+    return msgspec.json.encode({**msgspec.json.decode(payment.details, type=dict[str, object]), **more}).decode()
+
+
+async def _sold(
+    tx: Tx, owner: Owner, payment_id: str, attempt: Attempt, outcome: Approved, now: int
+) -> Payment | None:  # fmt: skip
+    sold = await store.sold(tx, owner, payment_id, attempt.id, theirs=outcome.processor_ref, at=now)
+    if sold is None or not outcome.details:
+        return sold
+    return await store.describe(tx, sold, merged_details(sold, outcome.details))
+
+
+async def _waits(tx: Tx, owner: Owner, payment_id: str, attempt: Attempt, outcome: Waiting | Short) -> Changed:
+    payment = await store.get(tx, owner, payment_id)
+    details: Mapping[str, object] = outcome.details
+    if isinstance(outcome, Waiting) and outcome.redirect_url is not None:
+        details = {"redirect_url": outcome.redirect_url, **details}
+    # Who pays at a till has the numbers and will; who goes to a page, or needs another card, has to be waited for.
+    by_cash = isinstance(outcome, Waiting) and outcome.redirect_url is None
+    waiting = await store.waits(
+        tx, payment, attempt.id, "authorized" if by_cash else "pending", theirs=outcome.processor_ref,
+        details=merged_details(payment, details), until=outcome.deadline,
+    )  # fmt: skip
+    return Changed(waiting, ("payment.authorized",) if by_cash else ())
+
+
+async def _topped_up(
+    tx: Tx, owner: Owner, payment_id: str, attempt: Attempt, outcome: Approved | Short, now: int
+) -> Changed:  # fmt: skip
+    details = merged_details(await store.get(tx, owner, payment_id), outcome.details)
+    if isinstance(outcome, Short):
+        payment = await store.still_short(tx, owner, payment_id, attempt.id, details)
+        return Changed(payment, ("payment.updated",))
+    payment = await store.topped_up(tx, owner, payment_id, attempt.id, details=details, at=now)
+    await attempts.end(tx, owner, more_of(attempt).waiting or "", "succeeded", now)
+    return Changed(payment, ("payment.captured",))
+
+
+async def _captured(tx: Tx, owner: Owner, payment_id: str, attempt: Attempt, now: int) -> Payment | None:
+    payment = await store.captured(tx, owner, payment_id, attempt.id, amount=attempt.amount, at=now)
+    if payment is not None and payment.total > attempt.amount:
+        await refunds.save(tx, _refund(attempt, payment, payment.total - attempt.amount, NOT_CAPTURED, now))
+    return payment
+
+
+async def _cancelled(tx: Tx, owner: Owner, payment_id: str, attempt: Attempt, now: int) -> Payment | None:
+    payment = await store.cancelled(tx, owner, payment_id, attempt.id)
+    waiting = more_of(attempt).waiting
+    if payment is not None and waiting is not None:
+        await attempts.end(tx, owner, waiting, "not_done", now)
+    return payment
+
+
+async def _refunded(tx: Tx, owner: Owner, payment_id: str, attempt: Attempt, now: int) -> Changed:
+    payment = await store.refunded(tx, owner, payment_id, attempt.amount)
+    if payment is None:
+        return Changed(None)
+    await refunds.save(tx, _refund(attempt, payment, attempt.amount, REFUND, now))
+    if payment.status == "refunded":
+        return Changed(payment, ("payment.refund.created", "payment.refunded"))
+    return Changed(payment, ("payment.refund.created",))
+
+
+def _refund(attempt: Attempt, payment: Payment, amount: int, type: str, now: int) -> Refund:
+    more = more_of(attempt)
+    return Refund(
+        merchant_id=attempt.merchant_id, mode=attempt.mode, id=more.refund_id, payment_id=payment.id, amount=amount,
+        currency=payment.currency, description=more.description, chargeback=0, type=type,
+        total_refunded=payment.amount_refunded, created_at=now,
+    )  # fmt: skip

@@ -1,0 +1,88 @@
+"""Money that goes back to a bank account: cash cannot be refunded the way it came. Source: contract section 5.
+
+A request stands, with its amount set aside, until somebody has transferred the money or has refused to.
+"""
+
+from typing import Literal
+
+import msgspec
+import sqlalchemy as sa
+
+from azukari.core.clock import iso
+from azukari.db import Json, Money, Owner, Statement, Text, Time, Tx, add, owned, owned_reference, owned_table
+
+requests = owned_table(
+    "refund_requests",
+    sa.Column("payment_id", Text, nullable=False),
+    sa.Column("amount", Money, nullable=False),
+    sa.Column("details", Json, nullable=False),
+    sa.Column("status", Text, nullable=False),
+    sa.Column("created_at", Time, nullable=False),
+    owned_reference("payment_id", "payments"),
+    sa.Index(None, "payment_id"),
+)
+
+
+class RefundRequest(msgspec.Struct, frozen=True):
+    """A row of ``refund_requests``. details: the account, as :class:`Account` in JSON."""
+
+    merchant_id: str
+    mode: str
+    id: str
+    payment_id: str
+    amount: int
+    details: str
+    status: Literal["pending", "rejected", "completed"]
+    created_at: int
+
+
+class Account(msgspec.Struct, kw_only=True):
+    """Where the money goes."""
+
+    customer_name: str
+    bank_name: str
+    bank_code: str | None
+    branch_name: str | None
+    branch_number: str
+    account_type: str
+    account_number: str
+    include_payment_method_fee: bool
+    description: str | None
+
+
+class RefundRequestOut(Account):
+    """A request on the wire."""
+
+    id: str
+    payment: str
+    amount: int
+    status: str
+    created_at: str
+
+    @classmethod
+    def of(cls, request: RefundRequest) -> "RefundRequestOut":
+        account = msgspec.structs.asdict(_account(request.details))
+        return cls(
+            **account, id=request.id, payment=request.payment_id, amount=request.amount, status=request.status,
+            created_at=iso(request.created_at),
+        )  # fmt: skip
+
+
+_account = msgspec.json.Decoder(Account).decode
+_ADD = Statement(None, add(requests))
+_OF_PAYMENT = Statement(
+    RefundRequest,
+    sa.select(requests)
+    .where(*owned(requests), requests.c.payment_id == sa.bindparam("payment", type_=Text))
+    .order_by(requests.c.id),
+)
+
+
+async def save(tx: Tx, request: RefundRequest) -> None:
+    """A new request."""
+    await tx.run(_ADD, Owner(request.merchant_id, request.mode), **msgspec.structs.asdict(request))
+
+
+async def of_payment(tx: Tx, owner: Owner, payment_id: str) -> list[RefundRequest]:
+    """A payment's requests, the latest last."""
+    return await tx.all(_OF_PAYMENT, owner, payment=payment_id)

@@ -1,0 +1,30 @@
+"""Test mode: what the shopper of a waiting payment would do, done by the merchant."""
+
+from collections.abc import Mapping
+from typing import Literal
+
+from azukari.core.errors import NotFound
+from azukari.payments import outcomes
+from azukari.payments.errors import NotWaiting
+from azukari.payments.schemas import PaymentOut
+from azukari.processors import attempts
+from azukari.web.call import Call
+
+#: What a payment is when it has come about.
+_LEADS_TO: Mapping[str, tuple[str, ...]] = {
+    "paid": ("captured", "authorized"), "expired": ("expired",), "failed": ("failed",),
+}  # fmt: skip
+
+
+async def simulate(call: Call, payment_id: str, outcome: Literal["paid", "expired", "failed"]) -> PaymentOut:
+    """Decide about a payment at the far side, and hear of it at once. Raises NotFound (live keys too), NotWaiting."""
+    if not call.key.is_test:
+        raise NotFound
+    shown = await call.db.read(outcomes.show, call.owner, payment_id)
+    waiting = await call.db.read(attempts.find, call.owner, shown.payment.waiting_attempt or "")
+    if waiting is None:
+        if shown.payment.status not in _LEADS_TO[outcome]:
+            raise NotWaiting
+        return PaymentOut.of(*shown, call.api_version)  # asked for again
+    call.parts.processors.simulator.decide(waiting.ref, outcome)
+    return PaymentOut.of(*await outcomes.settle_now(call.parts, call.owner, payment_id), call.api_version)

@@ -1,0 +1,281 @@
+"""The far side of all that is not a card: wallets, tills, banks, prepaid cards.
+
+What was decided there is true whatever becomes of us. Every server process works on the one file, so what a shopper
+does at one of them the others know.
+"""
+
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+
+from azukari.core.clock import DAY, Clock, end_of_japanese_day
+from azukari.processors.methods import CASH, PASSWORD, PREPAID
+from azukari.processors.simulator import numbers
+from azukari.processors.simulator.numbers import Mac, Numbers
+from azukari.processors.simulator.orders import PREFIX, Asked, BankOrder, Guest
+from azukari.processors.simulator.shared import SharedLines
+
+State = Literal["waiting", "short", "approved", "declined", "lapsed", "cancelled"]
+#: What a shopper, or a test, can make of an order that waits.
+Decision = Literal["paid", "approved", "declined", "insufficient", "expired", "failed", "cancelled"]
+
+#: Until the end of which day in Japan a payment may be made, unless the request says.
+_DAYS = {"konbini": 3, "bank_transfer": 14, "pay_easy": 3}
+_DAYS_ON_A_PAGE, _DAYS_TO_TOP_UP = 1, 7
+#: A till that heard of the deadline late may still have taken the money.
+_LATE = DAY
+
+_DECLINED: dict[str, str] = {
+    "declined": "card_declined", "insufficient": "insufficient_funds", "failed": "other_error",
+    "cancelled": "request_failed",
+}  # fmt: skip
+#: Published prepaid numbers. Source: contract 16.3.
+_BALANCES = {"1111111111111111": 2_000}
+_BAD_NUMBERS = {
+    "e111111111111112": "invalid_number", "e111111111111113": "used_number", "e111111111111114": "other_error",
+}  # fmt: skip
+_BALANCE = 100_000
+_WRONG_PASSWORD = "wrong"  # noqa: S105 - what a test types to be refused
+
+
+class Card(msgspec.Struct, frozen=True):
+    """What was taken off a prepaid card. mark: a keyed hash of its number."""
+
+    mark: str
+    last4: str
+    points: int
+
+
+class Slip(msgspec.Struct, kw_only=True):
+    """An order as it stands: the latest of a ref counts. later: a further word about one that is in the book.
+
+    parent: the id of the order it is about. card: the prepaid card it came with; short: what is still missing.
+    agreement: a keyed hash of the one it is made by.
+    """
+
+    ref: str
+    kind: str
+    type: str
+    amount: int
+    currency: str
+    id: str
+    state: State
+    created_at: int
+    parent: str | None = None
+    code: str | None = None
+    details: dict[str, object] = {}
+    deadline: int | None = None
+    redirect_url: str | None = None
+    short: int = 0
+    card: Card | None = None
+    agreement: str | None = None
+    guest: Guest = msgspec.field(default_factory=Guest)
+    revoked: bool = False
+    voided: bool = False
+    later: bool = False
+
+    @property
+    def stands(self) -> bool:
+        """Whether what was taken for it was not given back."""
+        return not self.voided and self.state in ("short", "approved")
+
+
+_encode = msgspec.json.Encoder().encode
+_decode = msgspec.json.Decoder(Slip).decode
+
+
+class Desk:
+    """Takes orders, hears what shoppers decide, says how things stand."""
+
+    def __init__(self, path: Path, clock: Clock, mac: Mac, base_url: str) -> None:
+        self._lines = SharedLines(path, self._take_in)
+        self._clock = clock
+        self._mac = mac
+        self._base_url = base_url
+        self._by_ref: dict[str, Slip] = {}
+        self._by_id: dict[str, Slip] = {}
+        self._agreements: dict[str, str] = {}
+        self._uses: dict[str, set[str]] = {}
+        self._top_ups: dict[str, dict[str, None]] = {}
+
+    def take(self, ref: str, order: BankOrder) -> Slip:
+        """Carry out an order, once."""
+        with self._lines.held():
+            known = self._by_ref.get(ref)
+            return known or self._write(self._new(ref, order))
+
+    def look_up(self, ref: str) -> Slip | None:
+        """How an order stands; one that nobody paid in time has lapsed."""
+        with self._lines.held():
+            slip = self._by_ref.get(ref)
+            if slip is not None and slip.state in ("waiting", "short") and self._late(slip):
+                slip = self._amend(slip, state="lapsed")
+            return slip
+
+    def decide(self, ref: str, decision: Decision) -> Slip | None:
+        """A shopper's decision about an order that waits; one that does not stays as it is."""
+        with self._lines.held():
+            slip = self._by_ref.get(ref)
+            if slip is None or slip.voided or slip.state not in ("waiting", "short"):
+                return slip
+            if decision in ("paid", "approved") and not self._late(slip):
+                return self._amend(slip, state="approved", short=0)
+            if decision in _DECLINED:
+                return self._amend(slip, state="declined", code=_DECLINED[decision])
+            return self._amend(slip, state="lapsed")
+
+    def void(self, ref: str) -> None:
+        """Give everything back that was done for an order, or is still to be done."""
+        with self._lines.held():
+            slip = self._by_ref.get(ref)
+            if slip is not None and not slip.voided:
+                self._amend(slip, voided=True)
+
+    def revoke(self, agreement: str) -> None:
+        """The shopper takes an agreement back: nothing is charged by it any more."""
+        with self._lines.held():
+            made_by = self._agreements.get(self._mark(agreement))
+            if made_by is not None:
+                self._amend(self._by_ref[made_by], revoked=True)
+
+    def agreement_of(self, slip: Slip) -> str | None:
+        """What came of an order that asked for one: it is made anew each time, and written down nowhere."""
+        if slip.state != "approved" or not (slip.kind == "agree" or slip.guest.store):
+            return None
+        return "agr_" + Numbers(self._mac, slip.ref).word("agreement")
+
+    def _new(self, ref: str, order: BankOrder) -> Slip:
+        parent = self._by_id.get(order.parent or "")
+        asked = order.method
+        slip = Slip(
+            ref=ref, kind=order.kind, type=asked.type if asked else parent.type if parent else "", amount=order.amount,
+            currency=order.currency, id=PREFIX + Numbers(self._mac, ref).word("id")[:22], state="approved",
+            created_at=self._clock.now(), parent=order.parent, guest=order.visit or Guest(),
+        )  # fmt: skip
+        if order.orders.scenario is not None:
+            return _declined(slip, order.orders.scenario)
+        if order.agreement is not None:
+            return self._by_agreement(slip, order.agreement)
+        if order.kind == "cancel":
+            return self._cancelled(slip, parent)
+        if asked is None:
+            return slip if parent is not None and parent.stands else _declined(slip, "other_error")
+        if asked.type in PREPAID:
+            return self._from_card(slip, parent, asked.prepaid_number or "")
+        if asked.type in PASSWORD:
+            return _declined(slip, "invalid_password") if asked.password == _WRONG_PASSWORD else slip
+        return self._waiting(slip, asked)
+
+    def _waiting(self, slip: Slip, asked: Asked) -> Slip:
+        own = Numbers(self._mac, slip.ref)
+        slip.state = "waiting"
+        if asked.type not in CASH:
+            slip.deadline = end_of_japanese_day(slip.created_at, _DAYS_ON_A_PAGE)
+            slip.redirect_url = f"{self._base_url}/offsite/{slip.ref}"
+            slip.details = numbers.of_page(asked.type, own, slip.redirect_url)
+            return slip
+        days = asked.expiry_days if asked.expiry_days is not None else _DAYS[asked.type]
+        slip.deadline = end_of_japanese_day(slip.created_at, days)
+        match asked.type:
+            case "konbini":
+                slip.details = numbers.of_store(asked.store or "", own)
+            case "bank_transfer":
+                slip.details = numbers.of_bank(own, slip.deadline)
+            case _:
+                slip.details = numbers.of_pay_easy(own)
+        return slip
+
+    def _by_agreement(self, slip: Slip, agreement: str) -> Slip:
+        slip.agreement = self._mark(agreement)
+        made_by = self._by_ref.get(self._agreements.get(slip.agreement, ""))
+        if made_by is None or made_by.revoked or made_by.voided:
+            return _declined(slip, "invalid_account")
+        slip.type = made_by.type
+        return slip
+
+    def _cancelled(self, slip: Slip, parent: Slip | None) -> Slip:
+        if parent is None:
+            return _declined(slip, "other_error")
+        if parent.state == "approved" and parent.kind != "authorize":
+            return _declined(slip, "not_cancellable")
+        return slip
+
+    def _from_card(self, slip: Slip, parent: Slip | None, number: str) -> Slip:
+        """Take what is needed off a prepaid card, or all there is."""
+        mark = self._mark(number)
+        left = _BALANCES.get(number, _BALANCE) - self._spent(mark)
+        if number in _BAD_NUMBERS or left <= 0:
+            return _declined(slip, _BAD_NUMBERS.get(number, "used_number"))
+        if slip.kind == "top_up" and (parent is None or parent.voided or parent.state != "short"):
+            return _declined(slip, "other_error")
+        slip.card = Card(mark, number[-4:], min(left, slip.amount))
+        slip.short = slip.amount - slip.card.points
+        slip.state = "short" if slip.short else "approved"
+        if parent is None:
+            slip.deadline = end_of_japanese_day(slip.created_at, _DAYS_TO_TOP_UP)
+            slip.details = _of_cards(slip.short, [slip.card])
+        else:
+            slip.deadline = parent.deadline
+            slip.details = _of_cards(slip.short, [*self._cards_of(parent), slip.card])
+        return slip
+
+    def _cards_of(self, first: Slip) -> list[Card]:
+        """All cards of an order that count: its own, and what was added."""
+        slips = [first, *(self._by_ref[ref] for ref in self._top_ups.get(first.id, ()))]
+        return [slip.card for slip in slips if slip.card is not None and slip.stands]
+
+    def _spent(self, mark: str) -> int:
+        spent = 0
+        for ref in self._uses.get(mark, ()):
+            slip = self._by_ref[ref]
+            first = self._by_id.get(slip.parent or "", slip)
+            spent += slip.card.points if slip.card is not None and slip.stands and first.stands else 0
+        return spent
+
+    def _late(self, slip: Slip) -> bool:
+        return slip.deadline is not None and self._clock.now() > slip.deadline + _LATE
+
+    def _mark(self, secret: str) -> str:
+        return self._mac(b"secret " + secret.encode()).hex()[:32]
+
+    def _amend(self, slip: Slip, **changes: object) -> Slip:
+        return self._write(msgspec.structs.replace(slip, later=True, **changes))
+
+    def _write(self, slip: Slip) -> Slip:
+        self._lines.append(_encode(slip))
+        return self._by_ref[slip.ref]
+
+    def _take_in(self, line: bytes) -> None:
+        try:
+            slip = _decode(line)
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            return  # cut short by a crash
+        self._by_ref[slip.ref] = self._by_id[slip.id] = slip
+        agreement = self.agreement_of(slip)
+        if agreement is not None:
+            self._agreements[self._mark(agreement)] = slip.ref
+        if slip.card is not None:
+            self._uses.setdefault(slip.card.mark, set()).add(slip.ref)
+        parent = self._by_id.get(slip.parent or "")
+        if parent is None:
+            return
+        # One line says all that an order did, to the one it is about too: no crash leaves the one without the other.
+        if slip.kind == "cancel" and slip.state == "approved" and parent.state in ("waiting", "short", "approved"):
+            parent.state = "cancelled"
+        elif slip.kind == "top_up" and parent.state in ("short", "approved"):
+            self._top_ups.setdefault(parent.id, {})[slip.ref] = None
+            cards = self._cards_of(parent)
+            parent.short = parent.amount - sum(card.points for card in cards)
+            parent.details = _of_cards(parent.short, cards)
+            parent.state = "short" if parent.short else "approved"
+
+
+def _of_cards(short: int, cards: list[Card]) -> dict[str, object]:
+    taken = [{"last_four_digits": card.last4, "points": card.points} for card in cards]
+    return {"short_amount": short, "prepaid_cards": taken}
+
+
+def _declined(slip: Slip, code: str) -> Slip:
+    slip.state, slip.code = "declined", code
+    return slip

@@ -1,0 +1,232 @@
+"""The far side of 3-D Secure: the bank that issued a test card, which asks its customer or does not.
+
+It keeps a book of its own, as the bank does: what it decided is true even when we died before we wrote it down. No card
+stands in it, and no value that proves anything. Source: contract 16.2.
+"""
+
+import asyncio
+import hashlib
+import os
+from base64 import b64encode
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Literal
+from uuid import UUID
+
+import msgspec
+
+from azukari.core.clock import Clock
+from azukari.processors.base import NO_ORDERS, TestOrders
+from azukari.processors.simulator.bank import SLOW
+from azukari.processors.simulator.orders import CardOrder
+from azukari.processors.three_ds import ThreeDs
+from azukari.vault import Filled, NotSent, Reply, Unknown
+
+HOST = "issuer.simulator"
+#: Wrong passwords after which the bank says no.
+TRIES = 3
+
+VERSION = "2.2.0"
+_REMEMBERED = 20_000
+
+Plan = Literal["frictionless", "challenge", "visit", "fails", "errored", "not_enrolled"]
+Status = Literal["OK", "SKIPPED", "CHALLENGE", "ERRORED"]
+
+#: What happens to a card; every other one takes no part in 3-D Secure.
+PLANS: Mapping[str, Plan] = {
+    "4100000000000100": "frictionless",
+    "5100000000000107": "frictionless",
+    "3528000000000106": "frictionless",
+    "4100000000005000": "challenge",
+    "5100000000005007": "challenge",
+    "3528000000005006": "challenge",
+    "4100000000500000": "visit",
+    "5100000000500007": "visit",
+    "3528000000500006": "visit",
+    "4100000000300005": "fails",
+    "5100000000300002": "fails",
+    "3528000000300001": "fails",
+}
+#: How each begins.
+AT_ONCE: Mapping[Plan, Status] = {
+    "frictionless": "OK",
+    "challenge": "CHALLENGE",
+    "visit": "CHALLENGE",
+    "fails": "CHALLENGE",
+    "errored": "ERRORED",
+    "not_enrolled": "SKIPPED",
+}
+#: The password a challenge ends with, well or badly.
+PASSWORDS: Mapping[Plan, str] = {"challenge": "123456", "fails": "111111"}
+
+
+class IssuerOrder(msgspec.Struct):
+    """A shopper to be authenticated. brand: of the card, as its network tells the bank."""
+
+    amount: int
+    currency: str
+    brand: str
+    card: CardOrder
+    orders: TestOrders = NO_ORDERS
+
+
+class IssuerAnswer(msgspec.Struct):
+    """What the shopper typed; None: the page of the challenge was opened."""
+
+    answer: str | None = None
+
+
+class IssuerReply(msgspec.Struct, omit_defaults=True):
+    """How an authentication stands, and what comes of one that has ended. value: the proof of a yes (CAVV)."""
+
+    status: Status
+    three_ds: ThreeDs | None = None
+    value: str | None = None
+
+
+class Line(msgspec.Struct):
+    """An authentication in the book. at: when it came to this, milliseconds."""
+
+    ref: str
+    amount: int
+    currency: str
+    brand: str
+    plan: Plan
+    status: Status
+    at: int
+    tries: int = 0
+
+
+_read_order = msgspec.json.Decoder(IssuerOrder).decode
+_read_answer = msgspec.json.Decoder(IssuerAnswer).decode
+_read_line = msgspec.json.Decoder(Line).decode
+_encode = msgspec.json.Encoder().encode
+
+
+class Issuer:
+    """Answers the orders the vault sends to it.
+
+    delay, fault: what every call does unless its request ordered otherwise.
+    """
+
+    def __init__(self, book: Path, clock: Clock, *, delay: int = 0, fault: str | None = None) -> None:
+        self._book = IssuerBook(book)
+        self._clock = clock
+        self._orders = TestOrders(fault=fault, delay=delay)
+
+    async def send(self, request: Filled) -> Reply:
+        """The transport's one method. Raises NotSent, Unknown, as a network would."""
+        path = request.url.partition(HOST)[2].strip("/").split("/")
+        if len(path) == 1:
+            order = _read_order(request.body)
+            ref = request.headers["Idempotency-Key"]
+            return await self._answer(order.orders, lambda: self._begin(ref, order))
+        line = self._book.find(path[1])
+        if line is None:
+            return Reply(404, {}, b"{}")
+        answer = _read_answer(request.body).answer
+        return await self._answer(NO_ORDERS, lambda: self._go_on(line, answer))
+
+    async def _answer(self, orders: TestOrders, decide: Callable[[], Line]) -> Reply:
+        fault = orders.fault or self._orders.fault
+        if fault == "processor_down":
+            raise NotSent("ProcessorDown")
+        if fault == "lost_request":
+            raise Unknown("LostRequest")
+        line = decide()
+        delay = orders.delay if orders.delay is not None else self._orders.delay
+        if delay or fault == "slow":
+            await asyncio.sleep((delay or SLOW) / 1_000)
+        if fault == "lost_reply":
+            raise Unknown("LostReply")
+        return Reply(200, {}, _encode(self._reply(line)))
+
+    def _begin(self, ref: str, order: IssuerOrder) -> Line:
+        line = self._book.find(ref)
+        if line is not None:
+            return line
+        plan: Plan = PLANS.get(order.card.number, "not_enrolled")
+        if order.orders.scenario is not None:
+            plan = "errored"
+        return self._book.write(
+            Line(ref, order.amount, order.currency, order.brand, plan, AT_ONCE[plan], self._clock.now())
+        )  # fmt: skip
+
+    def _go_on(self, line: Line, answer: str | None) -> Line:
+        """The shopper has come to the page, or typed something there."""
+        if line.status != "CHALLENGE":
+            return line
+        status: Status = line.status
+        tries = line.tries
+        if line.plan == "visit":
+            status = "ERRORED"
+        elif answer is not None:
+            tries += 1
+            if answer == PASSWORDS[line.plan]:
+                status = "OK" if line.plan == "challenge" else "ERRORED"
+            elif tries >= TRIES:
+                status = "ERRORED"
+        if (status, tries) == (line.status, line.tries):
+            return line
+        return self._book.write(msgspec.structs.replace(line, status=status, tries=tries, at=self._clock.now()))
+
+    @staticmethod
+    def _reply(line: Line) -> IssuerReply:
+        if line.status not in ("OK", "ERRORED"):
+            return IssuerReply(line.status)
+        yes = line.status == "OK"
+        weak, strong = ("00", "02") if line.brand == "master" else ("07", "05")
+        three_ds = ThreeDs(
+            version=VERSION, trans_status="Y" if yes else "N", eci=strong if yes else weak,
+            ds_trans_id=_id(line, "ds"), acs_trans_id=_id(line, "acs"), server_trans_id=_id(line, "server"),
+            flow="frictionless" if AT_ONCE[line.plan] != "CHALLENGE" else "challenge", at=line.at,
+            requestor_trans_id=_id(line, "requestor"), ds_reference="SIMULATED-DS-0001",
+            acs_reference="SIMULATED-ACS-0001", authentication_type="02", acquirer_mid="SIMULATOR",
+            acquirer_bin="400000",
+        )  # fmt: skip
+        return IssuerReply(line.status, three_ds, b64encode(_bytes(line, "value", 20)).decode() if yes else None)
+
+
+def _id(line: Line, of: str) -> str:
+    """One of the ids an authentication has: the same whenever it is asked for."""
+    return str(UUID(bytes=_bytes(line, of, 16), version=4))
+
+
+def _bytes(line: Line, of: str, length: int) -> bytes:
+    return hashlib.blake2s(f"{of} {line.ref}".encode(), digest_size=length).digest()
+
+
+class IssuerBook:
+    """One line of JSON for each change. Append-only; several processes may share one, each reads what others wrote."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._read = 0
+        self._known: dict[str, Line] = {}
+
+    def write(self, line: Line) -> Line:
+        """Remember how an authentication stands now."""
+        file = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            os.write(file, _encode(line) + b"\n")
+        finally:
+            os.close(file)
+        return line
+
+    def find(self, ref: str) -> Line | None:
+        """The latest line of a ref."""
+        if self._path.exists():
+            with self._path.open("rb") as file:
+                file.seek(self._read)
+                for line in file:
+                    if not line.endswith(b"\n"):
+                        break  # somebody is writing it
+                    self._read += len(line)
+                    self._remember(_read_line(line))
+        return self._known.get(ref)
+
+    def _remember(self, line: Line) -> None:
+        self._known.pop(line.ref, None)
+        self._known[line.ref] = line
+        if len(self._known) > _REMEMBERED:
+            del self._known[next(iter(self._known))]

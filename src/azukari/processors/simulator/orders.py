@@ -1,0 +1,66 @@
+"""Orders as they come to the far side, with the vault's blanks filled in."""
+
+import msgspec
+
+from azukari.processors.base import NO_ORDERS, Credential, TestOrders
+
+#: Ids of orders that are not about cards begin so.
+PREFIX = "far"
+
+
+class CardOrder(msgspec.Struct):
+    """A card as the vault filled it in."""
+
+    number: str
+    verification_value: str | None = None
+
+
+class Proof(msgspec.Struct):
+    """That the shopper was authenticated, as the vault filled it in."""
+
+    ds_trans_id: str
+    eci: str
+    value: str | None = None
+
+
+class Asked(msgspec.Struct):
+    """Payment details as the vault filled them in."""
+
+    type: str
+    store: str | None = None
+    brand: str | None = None
+    expiry_days: int | None = None
+    prepaid_number: str | None = None
+    password: str | None = None
+
+
+class Guest(msgspec.Struct):
+    """A shopper who is sent to the desk's page."""
+
+    return_url: str = ""
+    locale: str = "ja"
+    label: str = ""
+    store: bool = False
+
+
+class BankOrder(msgspec.Struct):
+    """What a processor may ask for. agreement: of a wallet, as the vault filled it in."""
+
+    kind: str
+    amount: int
+    currency: str
+    parent: str | None = None
+    card: CardOrder | None = None
+    credential: Credential | None = None
+    orders: TestOrders = NO_ORDERS
+    method: Asked | None = None
+    visit: Guest | None = None
+    agreement: str | None = None
+    proof: Proof | None = None
+
+    @property
+    def for_desk(self) -> bool:
+        """Whether it is about anything but a card."""
+        return (
+            self.method is not None or self.agreement is not None or (self.parent or "").startswith(PREFIX)
+        )  # fmt: skip

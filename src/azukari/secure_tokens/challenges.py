@@ -1,0 +1,112 @@
+"""The challenge: a shopper shows the issuer who is there, at an address that is good once."""
+
+from dataclasses import dataclass, replace
+from typing import NamedTuple
+
+from azukari.core.errors import NotFound, Unavailable
+from azukari.core.secret import Secret
+from azukari.db import Tx, directory
+from azukari.secure_tokens import outcomes
+from azukari.secure_tokens.pages import KIND, Pages
+from azukari.tokens import store
+from azukari.tokens.store import Token
+from azukari.vault import EntryGone, Masked, Vault
+from azukari.web.return_urls import with_query
+from azukari.wiring import Parts
+
+_LONGEST_ANSWER = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Challenge:
+    """What the page of a challenge shows.
+
+    amount: in the currency's smallest unit. over: nothing is to be typed any more; the shopper goes to redirect_url.
+    """
+
+    merchant: str
+    amount: int
+    currency: str
+    brand: str
+    last4: str
+    mode: str
+    over: bool = False
+    redirect_url: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """What came of an answer: where the shopper goes next, or that it was wrong and may be tried again."""
+
+    redirect_url: str | None
+    wrong: bool = False
+
+
+class _Visit(NamedTuple):
+    token: Token
+    card: Masked
+
+
+async def challenge_of(parts: Parts, token_id: str, state: str) -> Challenge | None:
+    """The challenge behind an address; None: there is none, or its address has been used.
+
+    Opening it is told to the issuer, who may end it there and then.
+    """
+    visit = await parts.db.read(_visit, parts.vault, Pages.of(parts), token_id, state)
+    if visit is None:
+        return None
+    token, card = visit
+    shop = await parts.settings_of(token.owner)
+    seen = Challenge(
+        shop.name, token.amount or 0, token.currency or "", card.brand, card.last4, token.mode
+    )  # fmt: skip
+    if token.verification_at(parts.clock.now()) == "EXPIRED":
+        return _over(seen, token)
+    result = await outcomes.finish(parts, token, None)
+    # An issuer that is away may be back when the shopper has typed.
+    if result is None or result.status == "CHALLENGE":
+        return seen
+    ended = await outcomes.conclude(parts, token, result)
+    return None if ended.answer is None else _over(seen, token)
+
+
+def _over(seen: Challenge, token: Token) -> Challenge:
+    return replace(seen, over=True, redirect_url=_way_back(token))
+
+
+async def answer_challenge(parts: Parts, token_id: str, state: str, password: str) -> Answered:
+    """What a shopper typed, told to the issuer. The third wrong password ends it.
+
+    Raises NotFound (no such challenge, or its address has been used), Unavailable (the issuer does not answer).
+    """
+    visit = await parts.db.read(_visit, parts.vault, Pages.of(parts), token_id, state)
+    if visit is None:
+        raise NotFound
+    token = visit.token
+    if token.verification_at(parts.clock.now()) == "EXPIRED":
+        return Answered(_way_back(token))
+    result = await outcomes.finish(parts, token, Secret(password[:_LONGEST_ANSWER]))
+    if result is None:
+        raise Unavailable
+    if result.status == "CHALLENGE":
+        return Answered(None, wrong=True)
+    ended = await outcomes.conclude(parts, token, result)
+    if ended.answer is None:
+        raise NotFound
+    return Answered(_way_back(token))
+
+
+def _way_back(token: Token) -> str:
+    """Fixed when the token was made, never taken from the address."""
+    return with_query(token.return_url or "", "secure_token_id", token.id)
+
+
+async def _visit(tx: Tx, vault: Vault, pages: Pages, token_id: str, state: str) -> _Visit | None:
+    owner = await directory.find_public(tx, token_id, KIND)
+    token = None if owner is None else await store.find(tx, owner, token_id)
+    if token is None or not pages.admits(token, state):
+        return None
+    try:
+        return _Visit(token, (await vault.find(tx, token.owner, token.entry_id or "")).masked)
+    except EntryGone:
+        return None

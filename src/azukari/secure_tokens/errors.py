@@ -1,0 +1,23 @@
+"""What can be wrong with a request for 3-D Secure. Source: contract 2.2, section 9."""
+
+from azukari.core.errors import InvalidParameter, Unprocessable
+
+
+class UnsupportedCardBrand(Unprocessable):
+    """The processor has no 3-D Secure for it: clients go on without."""
+
+    code, message = "unsupported_card_brand", "3-D Secure is not available for this card brand."
+    param = "payment_details"
+
+
+class NothingToVerify(Unprocessable):
+    """The customer exists but has saved no card."""
+
+    message, param = "This customer has no saved payment details.", "customer"
+
+
+class TwoSources(InvalidParameter):
+    """Both a customer and payment details."""
+
+    def __init__(self) -> None:
+        super().__init__("customer", "Give either customer or payment_details, not both.")

@@ -1,0 +1,111 @@
+"""What came of an authentication: asked of the processor, written down once."""
+
+import asyncio
+from collections.abc import Coroutine
+from dataclasses import dataclass
+from typing import Any
+
+from azukari.core import log
+from azukari.core.clock import MINUTE
+from azukari.core.secret import Secret
+from azukari.db import Tx
+from azukari.processors.base import Authenticator, AuthOrder, AuthResult, Processor
+from azukari.secure_tokens.pages import Pages
+from azukari.tokens import store
+from azukari.tokens.store import Token, Verification
+from azukari.vault import NotSent, Unknown
+from azukari.web import idempotency
+from azukari.web.answers import Answer
+from azukari.wiring import Parts
+
+#: How long a shopper may take over a challenge.
+CHALLENGE = 15 * MINUTE
+
+
+async def ask(processor: Processor, order: AuthOrder) -> AuthResult | None:
+    """Begin an authentication; None: the issuer is away."""
+    if not isinstance(processor, Authenticator):
+        return None
+    return await _within(processor, processor.authenticate(order))
+
+
+async def _within(processor: Processor, call: Coroutine[Any, Any, AuthResult]) -> AuthResult | None:
+    """What it says; None: nothing, in good time. Nothing was moved, so nobody need ask what became of it."""
+    try:
+        async with asyncio.timeout(processor.declares.timeout / 1_000):
+            return await call
+    except (NotSent, Unknown, TimeoutError):
+        return None
+    except Exception as error:
+        log.bug("a processor call broke", error, processor=processor.name)
+        return None
+
+
+async def finish(parts: Parts, token: Token, answer: Secret | None) -> AuthResult | None:
+    """Go on with one. answer: what the shopper typed; None: the challenge was opened."""
+    processor = parts.processors.named(token.processor or "")
+    if processor is None or not isinstance(processor, Authenticator):
+        return None
+    return await _within(processor, processor.finish_authentication(token.owner, token.ref or "", answer))
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """A token as its authentication left it. answer: None where somebody else had written down another end."""
+
+    token: Token
+    answer: Answer | None
+
+
+async def conclude(parts: Parts, token: Token, result: AuthResult) -> Ended:
+    """Write down what came of it, and see to what proves it. Raises Unavailable."""
+    to = _status_of(result)
+    if result.value is not None and to == "OK":
+        # Before the row says OK: a crash between the two leaves a value that nobody can use.
+        await parts.vault.keep_authentication_value(token.owner, token.id, result.value)
+    ended = await parts.db.write(_record, token, to, result, parts.clock.now(), Pages.of(parts))
+    if ended.answer is None and (ended.token.used_at is not None or ended.token.verification != "OK"):
+        await parts.vault.take_authentication_value(token.owner, token.id)
+    return ended
+
+
+def _status_of(result: AuthResult) -> Verification:
+    """``OK`` says a bank that has authenticated its customer, and nobody else (SEC-23)."""
+    if result.status == "CHALLENGE":
+        return "NEEDS_VERIFY"
+    if result.status == "OK" and (result.three_ds is None or not result.three_ds.authenticated):
+        return "ERRORED"
+    return result.status
+
+
+async def _record(
+    tx: Tx, token: Token, to: Verification, result: AuthResult, now: int, pages: Pages
+) -> Ended:  # fmt: skip
+    """Write down what came of it; whoever comes second, or too late, learns how it ended."""
+    waits = to == "NEEDS_VERIFY"
+    moved = await store.verify(
+        tx, token, to, now, three_ds=None if result.three_ds is None else result.three_ds.encoded(),
+        has_value=to == "OK" and result.value is not None, seed=token.state_seed if waits else None,
+        until=now + CHALLENGE if waits else None,
+    )  # fmt: skip
+    if moved is None:
+        return Ended(await store.find(tx, token.owner, token.id) or token, None)
+    answer = Answer.of(pages.show(moved, now))
+    await idempotency.settle(tx, token.owner, token.idempotency_key, answer)
+    return Ended(moved, answer)
+
+
+async def end_abandoned(parts: Parts, limit: int = 200) -> int:
+    """End authentications whose time is over, so many at a time; how many there were."""
+    now = parts.clock.now()
+    over = await parts.db.read(store.abandoned, now, limit)
+    for token in over:
+        await parts.db.write(_end, token, now, Pages.of(parts))
+    return len(over)
+
+
+async def _end(tx: Tx, token: Token, now: int, pages: Pages) -> None:
+    ended = await store.end(tx, token, now)
+    if ended is not None:
+        answer = Answer.of(pages.show(ended, now))
+        await idempotency.settle(tx, ended.owner, ended.idempotency_key, answer)

@@ -1,0 +1,232 @@
+"""Authenticating shoppers: written down, asked of the issuer, written down. No money moves here."""
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import msgspec
+
+from azukari.core.errors import Conflict, InvalidToken, MissingParameter, NotFound
+from azukari.customers import store as customers
+from azukari.db import Owner, Tx, directory
+from azukari.processors.attempts import GRACE
+from azukari.processors.base import AuthOrder, AuthResult, Processor
+from azukari.processors.methods import CREDIT_CARD
+from azukari.secure_tokens import outcomes
+from azukari.secure_tokens.errors import NothingToVerify, TwoSources, UnsupportedCardBrand
+from azukari.secure_tokens.pages import KIND, Pages
+from azukari.secure_tokens.schemas import SecureTokenCreate, SecureTokenOut
+from azukari.tokens import given as tokens
+from azukari.tokens import store
+from azukari.tokens.given import Card, Given
+from azukari.tokens.store import Token
+from azukari.vault import EntryGone, Masked, PaymentDetails, SealedEntry, Use, Vault
+from azukari.web import idempotency, screening
+from azukari.web.answers import Answer, Replay
+from azukari.web.call import Call
+from azukari.web.idempotency import Claim, KeyReused, idempotent
+from azukari.wiring import Parts
+
+PUBLIC = "secure_token"
+_LONGEST_ANSWER = 100
+
+
+async def create(call: Call, order: SecureTokenCreate) -> Answer:
+    """Authenticate the shopper behind a card, or behind a customer's saved card, for one amount.
+
+    Answers ``OK``, ``SKIPPED`` or ``ERRORED``, or ``NEEDS_VERIFY`` with the address the shopper has to go to.
+    Raises MissingParameter, InvalidParameter, UnsupportedCardBrand, NotFound (no such customer), NothingToVerify,
+    InvalidToken. Source: contract section 9.
+    """
+    given = _given(call, order)
+    wanted = Wanted(order.amount + (order.tax or 0), order.currency, order.return_url)
+    token, answer = await _authenticate(call, call.claim, given, order.customer, wanted)
+    return answer or Answer.of(Pages.of(call.parts).show(token, call.parts.clock.now()))
+
+
+def _given(call: Call, order: SecureTokenCreate) -> Given | None:
+    if order.payment_details is not None and order.customer is not None:
+        raise TwoSources
+    if order.payment_details is not None:
+        return tokens.read(order.payment_details, call.now)
+    if order.customer is None:
+        raise MissingParameter("payment_details")
+    return None
+
+
+async def begin_for_session(
+    call: Call, given: Given, *, amount: int, currency: str, return_url: str, made_for: str
+) -> SecureTokenOut:
+    """The same for a session. amount: tax included. made_for: the session's try, by any name of the session's own.
+
+    Asked again for the same try it gives the same token, as it stands by then: ``CREATED`` when the first is still
+    being asked. A token that was given is used up; the card and its verification value wait with the secure token,
+    whose id is then paid with. Raises UnsupportedCardBrand (go on without), InvalidToken.
+    """
+    wanted = Wanted(amount, currency, return_url, made_for)
+    token, _ = await _authenticate(call, None, given, None, wanted)
+    return Pages.of(call.parts).show(token, call.parts.clock.now())
+
+
+async def show(parts: Parts, owner: Owner, token_id: str) -> SecureTokenOut:
+    """The owner's secure token. Raises NotFound."""
+    token = await parts.db.read(store.find, owner, token_id)
+    if token is None or token.verification is None:
+        raise NotFound
+    return Pages.of(parts).show(token, parts.clock.now())
+
+
+class Wanted(NamedTuple):
+    """What a shopper is asked to agree to. total: tax included."""
+
+    total: int
+    currency: str
+    return_url: str
+    made_for: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Plan:
+    """An authentication before its card has been looked at. given: None for a customer's saved card."""
+
+    token: Token
+    given: Given | None
+    sealed: SealedEntry | None
+    brands: frozenset[str]
+    who: str
+    audit_id: str
+
+
+class _Begun(NamedTuple):
+    """A token whose authentication is written down."""
+
+    token: Token
+    use: Use
+
+
+class _AlreadyMade(Exception):
+    """There is a secure token for what this one was to be made for."""
+
+
+async def _authenticate(
+    call: Call, claim: Claim | None, given: Given | None, customer: str | None, wanted: Wanted
+) -> tuple[Token, Answer | None]:  # fmt: skip
+    """The token as it ends, and the answer that was stored of it."""
+    parts, processor = call.parts, call.parts.processors.pick(call.owner)
+    brands = processor.declares.authenticates
+    if isinstance(given, PaymentDetails):
+        _check_brand(given.masked, brands)
+    await call.vault.ready(call.owner)
+    sealed = await _sealed(call, given)
+    token = _new(call, processor, sealed, given, customer, wanted)
+    plan = _Plan(token, given, sealed, brands, call.key.id, call.new_id())
+    try:
+        # Write down who is about to be authenticated: a crash below leaves a token that ends by itself.
+        begun = await call.db.write(_begin, claim, call.owner, call.vault, plan, Pages.of(parts))
+    except (Replay, Conflict, KeyReused, _AlreadyMade) as known:
+        if sealed is not None:
+            # This request keeps nothing: what it brought goes now, and not with the next sweep.
+            await call.vault.shred(call.owner, sealed.id)
+        if isinstance(known, _AlreadyMade):
+            return await _made_for(call, wanted.made_for or ""), None
+        raise
+    # Ask. No transaction is open: issuers take seconds.
+    order = AuthOrder(call.owner, token.ref or "", wanted.total, wanted.currency, begun.use, call.orders)
+    result = await outcomes.ask(processor, order) or AuthResult("ERRORED")
+    # Write down what came of it, together with the answer that is repeated.
+    ended = await outcomes.conclude(parts, begun.token, result)
+    return ended.token, ended.answer
+
+
+async def _sealed(call: Call, given: Given | None) -> SealedEntry | None:
+    if not isinstance(given, PaymentDetails):
+        return None
+    sealed = await call.vault.seal(call.owner, given)
+    if given.verification_value is not None:
+        await call.vault.keep_verification_value(call.owner, sealed.id, given.verification_value)
+    return sealed
+
+
+def _new(
+    call: Call, processor: Processor, sealed: SealedEntry | None, given: Given | None, customer: str | None,
+    wanted: Wanted,
+) -> Token:  # fmt: skip
+    """The row as it begins; of a token or a customer what is missing is read with them."""
+    raw = given if isinstance(given, PaymentDetails) else None
+    return Token(
+        merchant_id=call.owner.merchant_id, mode=call.owner.mode, id=call.parts.ids.token(),
+        entry_id="" if sealed is None else sealed.id, currency=wanted.currency, details="null",
+        email=None if raw is None else raw.email,
+        has_verification_value=int(raw is not None and raw.verification_value is not None), created_at=call.now,
+        expires_at=call.now + store.LIFE, used_at=None, used_by=None, adopted=0, swept_at=None,
+        verification="CREATED", amount=wanted.total, customer_id=customer, return_url=wanted.return_url,
+        state_seed=call.parts.ids.ref(), processor=processor.name, ref=call.parts.ids.ref(), three_ds=None,
+        has_authentication_value=0, open_until=call.now + processor.declares.timeout + GRACE,
+        idempotency_key=None, made_for=wanted.made_for,
+    )  # fmt: skip
+
+
+def _check_brand(card: Masked, brands: frozenset[str]) -> None:
+    if card.brand not in brands:
+        raise UnsupportedCardBrand
+
+
+async def _made_for(call: Call, purpose: str) -> Token:
+    made = await call.db.read(store.find_made_for, call.owner, purpose)
+    if made is None:
+        raise Conflict  # it went away between the two
+    return made
+
+
+@idempotent
+async def _begin(tx: Tx, claim: Claim | None, owner: Owner, vault: Vault, plan: _Plan, pages: Pages) -> _Begun:
+    """T1: the token, ``CREATED``, and the audit line of its card's use.
+
+    Raises NotFound (no such customer), NothingToVerify, InvalidToken, UnsupportedCardBrand, _AlreadyMade.
+    """
+    now, purpose = plan.token.created_at, plan.token.made_for
+    if purpose is not None and await store.find_made_for(tx, owner, purpose) is not None:
+        raise _AlreadyMade
+    token, use = await _look(tx, owner, vault, plan)
+    _check_brand(use.masked, plan.brands)
+    if claim is not None:
+        token = msgspec.structs.replace(token, idempotency_key=claim.key)
+    await idempotency.take(tx, owner, claim, lambda: Answer.of(pages.show(token, now)))
+    if plan.sealed is not None:
+        await vault.add(tx, owner, plan.sealed, now)
+    elif isinstance(plan.given, str):
+        # Its card is the secure token's from now on, which sees to it that it is shredded one day.
+        await store.spend(tx, owner, plan.given, now, token.id)
+        await store.adopt(tx, owner, plan.given)
+    if not await store.save_once(tx, token):
+        raise _AlreadyMade  # by a moment
+    await directory.publish(tx, owner, token.id, KIND)
+    await vault.note(
+        tx, use, why="authenticate", object_id=token.id, who=plan.who, now=now, audit_id=plan.audit_id
+    )  # fmt: skip
+    if screening.suspicious(token.return_url):
+        await screening.note(tx, vault, owner, id=token.id, at=now, who=plan.who, object_id=token.id)
+    return _Begun(token, use)
+
+
+async def _look(tx: Tx, owner: Owner, vault: Vault, plan: _Plan) -> tuple[Token, Use]:
+    """The token with what its card says, and the card. Reads only."""
+    token, given = plan.token, plan.given
+    if isinstance(given, PaymentDetails):
+        return token, vault.borrow(owner, given)
+    if given is not None:
+        card = await tokens.look(tx, vault, owner, given, token.created_at, token.currency)
+        if not isinstance(card, Card) or card.token is None or card.token.verification is not None:
+            raise InvalidToken
+        changes = {"email": card.token.email, "has_verification_value": card.token.has_verification_value}
+        return msgspec.structs.replace(token, entry_id=card.token.entry_id, **changes), card.use
+    customer = await customers.get(tx, owner, token.customer_id or "")
+    if customer.entry_id is None:
+        raise NothingToVerify
+    try:
+        use = await vault.find(tx, owner, customer.entry_id)
+    except EntryGone:
+        raise NothingToVerify from None
+    if use.masked.type != CREDIT_CARD:
+        raise NothingToVerify
+    # The customer keeps the card: no sweep of tokens may shred it.
+    return msgspec.structs.replace(token, entry_id=customer.entry_id, email=customer.email, adopted=1), use

@@ -1,0 +1,66 @@
+"""3-D Secure in a session: our own page has a raw card's shopper authenticated before the card is tried."""
+
+from azukari.core.errors import Locked
+from azukari.db import Owner, Tx
+from azukari.secure_tokens import service as secure_tokens
+from azukari.secure_tokens.errors import UnsupportedCardBrand
+from azukari.secure_tokens.schemas import SecureTokenOut
+from azukari.sessions import store, tries
+from azukari.sessions.errors import NotAuthenticated
+from azukari.sessions.schemas import PayResult, SessionMethod, View
+from azukari.sessions.store import Session
+from azukari.sessions.tries import Try, Trying
+from azukari.tokens.given import Given
+from azukari.web.answers import Answer
+from azukari.web.call import Call
+
+
+async def begin(call: Call, session: Session, wanted: Try, method: SessionMethod, view: View) -> Given | Answer:
+    """Ask the card's issuer. What the try goes on with, or the answer that sends the shopper to the issuer's page.
+
+    Raises NotAuthenticated (counted like a declined try), Locked (the same is being asked this moment).
+    """
+    try:
+        token = await secure_tokens.begin_for_session(
+            call, wanted.given, amount=method.amount or 0,
+            currency=method.currency or session.currency, return_url=view.url(session),
+            made_for=f"{session.id}:{call.idempotency_key or call.request_id}",
+        )  # fmt: skip
+    except UnsupportedCardBrand:
+        return wanted.given  # nobody can authenticate it: go on without
+    await call.db.write(note_token, call.owner, session.id, token.id, wanted, call.now)
+    return await _act_on(call, session, token)
+
+
+async def go_on(call: Call, session: Session) -> Given | Answer:
+    """The same for a shopper who may be back from the issuer's page."""
+    token = await secure_tokens.show(call.parts, call.owner, session.secure_token_id or "")
+    return await _act_on(call, session, token)
+
+
+async def _act_on(call: Call, session: Session, token: SecureTokenOut) -> Given | Answer:
+    match token.verification_status:
+        case "OK" | "SKIPPED":
+            return token.id
+        case "NEEDS_VERIFY" if token.authentication_url is not None:
+            return Answer.of(PayResult(session.status, token.authentication_url, None))
+        case "CREATED":
+            raise Locked
+        case _:
+            await call.db.write(count_refusal, call.owner, session.id, token.id)
+            raise NotAuthenticated
+
+
+async def note_token(
+    tx: Tx, owner: Owner, session_id: str, token_id: str, wanted: Try, now: int
+) -> None:  # fmt: skip
+    """The session waits for what comes of this token, unless another try has begun meanwhile."""
+    await store.authenticate(
+        tx, owner, session_id, token_id, trying=Trying(locale=wanted.locale).encoded(),
+        consent=tries.encoded(wanted.consent), now=now,
+    )  # fmt: skip
+
+
+async def count_refusal(tx: Tx, owner: Owner, session_id: str, token_id: str) -> None:
+    """The issuer said no: once, however often that is read."""
+    await store.not_authenticated(tx, owner, session_id, token_id)

@@ -1,0 +1,141 @@
+"""What our own page needs of a session: its caller has no key, its address tells whose it is."""
+
+import functools
+from dataclasses import dataclass
+from typing import Literal
+
+import msgspec
+
+from azukari.core.errors import NotFound
+from azukari.db import Owner, Tx, directory
+from azukari.merchants.keys import PUBLISHABLE, ApiKey
+from azukari.merchants.service import API_VERSIONS
+from azukari.merchants.settings import MerchantSettings
+from azukari.payments.outcomes import Shown
+from azukari.processors.base import NO_ORDERS, Consent, TestOrders
+from azukari.secure_tokens.pages import Pages
+from azukari.secure_tokens.schemas import SecureTokenOut
+from azukari.sessions import answering
+from azukari.sessions.looking import Looked, look
+from azukari.sessions.schemas import LineItem, SessionMethod, View, line_items_of, methods_of
+from azukari.sessions.store import Session
+from azukari.web import idempotency
+from azukari.web.call import Call
+from azukari.web.idempotency import Claim
+from azukari.wiring import Parts
+
+KEY = "hosted_page"
+#: Of a session, in the directory of public ids.
+KIND = "session"
+Next = Literal["form", "resume", "done", "instructions"]
+
+
+class SessionState(msgspec.Struct):
+    """How a session stands, for a page that is open.
+
+    busy: a try is in flight: ask again. locked: it takes no more tries.
+    next: ``resume``: something waits to be finished; ``done``: there is nothing to do here any more.
+    redirect_url: where the shopper goes from here, where there is such a place: back to the shop once it is done, to
+    the instructions of a cash payment, to the page of a method that waits.
+    """
+
+    status: str
+    expired: bool
+    locked: bool
+    busy: bool
+    next: Next
+    redirect_url: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """A session for its page. methods: what it offers, in order. payment: of its latest try."""
+
+    owner: Owner
+    session: Session
+    settings: MerchantSettings
+    methods: list[SessionMethod]
+    line_items: list[LineItem]
+    payment: Shown | None
+    secure_token: SecureTokenOut | None
+    state: SessionState
+
+    @property
+    def merchant_name(self) -> str:
+        return self.settings.name
+
+
+async def open_session(parts: Parts, session_id: str, now: int) -> Opened:
+    """A session by its address. Raises NotFound."""
+    looked = await parts.db.read(_find, session_id)
+    session = looked.session
+    token = None if looked.secure_token is None else Pages.of(parts).show(looked.secure_token, now)
+    return Opened(
+        session.owner, session, await parts.settings_of(session.owner), methods_of(session.methods),
+        line_items_of(session.line_items), looked.payment, token, state_of(parts, looked, now),
+    )  # fmt: skip
+
+
+async def state(parts: Parts, session_id: str, now: int) -> SessionState:
+    """How it stands. Raises NotFound."""
+    return state_of(parts, await parts.db.read(_find, session_id), now)
+
+
+async def owner_of(parts: Parts, session_id: str) -> Owner:
+    """Whose it is. Raises NotFound."""
+    return (await parts.db.read(_find, session_id)).session.owner
+
+
+async def _find(tx: Tx, session_id: str) -> Looked:
+    owner = await directory.find_public(tx, session_id, KIND)
+    if owner is None:
+        raise NotFound
+    return await look(tx, owner, session_id)
+
+
+def state_of(parts: Parts, looked: Looked, now: int) -> SessionState:
+    """How a session stands."""
+    session = looked.session
+    step, url = _step(View(parts.settings.base_url, False, API_VERSIONS[-1]), looked, now)
+    return SessionState(
+        session.status, session.is_expired(now), session.is_locked, session.active_attempt is not None, step, url
+    )  # fmt: skip
+
+
+def _step(view: View, looked: Looked, now: int) -> tuple[Next, str | None]:
+    session = looked.session
+    if session.status == "completed" and looked.payment is not None and view.instructions(looked.payment):
+        return "instructions", view.instructions(looked.payment)
+    if session.active_attempt is not None:
+        return "resume", None
+    if session.status != "pending" or session.is_expired(now) or session.is_locked:
+        return "done", None if session.return_url is None else view.way_back(session)
+    if session.authenticating:
+        return "resume", None
+    elsewhere = answering.next_of(view, session, looked.payment) if looked.waiting is not None else None
+    # A prepaid card with too little on it waits for another one, which is typed here.
+    return ("form", None) if elsewhere is None else ("resume", elsewhere)
+
+
+def page_call(
+    parts: Parts, owner: Owner, *, now: int, client: str | None, request_id: str, nonce: str | None = None,
+    body: bytes = b"", orders: TestOrders = NO_ORDERS,
+) -> Call:  # fmt: skip
+    """A call from our own page, which has no key: it may do what a publishable one may.
+
+    nonce: of the form, once for each: a second submit gets the first one's answer. body: as it came; only a keyed hash
+    of it is kept. Raises BadRequest (a nonce of other than 1 to 100 printable ASCII characters).
+    """
+    claim = None
+    name = idempotency.read_key(nonce)
+    if name is not None:
+        mac = functools.partial(parts.vault.mac, "idempotency")
+        stored = idempotency.stored_name(f"\N{SECTION SIGN}{KEY} {name}", mac)
+        claim = Claim(stored, mac(b"page " + body), now)
+    key = ApiKey(KEY, owner, PUBLISHABLE, API_VERSIONS[-1], "")
+    return Call(parts, key, API_VERSIONS[-1], claim, orders, now, client, request_id)
+
+
+def agreed(call: Call, *, text: str, version: str, language: str) -> Consent:
+    """What a shopper has agreed to just now. text: the words that were shown."""
+    return Consent(text, version, language, call.now, call.client)

@@ -1,0 +1,326 @@
+"""Paying a session: one try at a time, written down before it is made, and never made twice.
+
+A try is a payment of its own, or a check of the details where nothing is paid. The session's row is the place one try
+may hold; what comes of it is written to payment, customer and session in one unit (``recording``).
+"""
+
+from dataclasses import dataclass, replace
+from typing import NamedTuple
+
+import msgspec
+
+from azukari.core import log
+from azukari.core.errors import ApiError, Locked, Unavailable
+from azukari.db import Owner, Tx, directory
+from azukari.payments import charging, outcomes
+from azukari.payments.outcomes import Shown
+from azukari.payments.schemas import PaymentCreate
+from azukari.processors import attempts, machine
+from azukari.processors.attempts import Attempt
+from azukari.processors.base import Consent, NotDone, Outcome, Visit
+from azukari.processors.methods import CREDIT_CARD
+from azukari.sessions import answering, authenticating, recording, store, tries, waiting
+from azukari.sessions.errors import Cancelled, Completed, CustomerGone, Expired, NotOffered, TooManyTries
+from azukari.sessions.looking import look, waiting_of
+from azukari.sessions.schemas import PaymentData, SessionMethod, SessionPay, View, methods_of, payment_data_of
+from azukari.sessions.store import Session
+from azukari.sessions.tries import Try, Trying
+from azukari.sessions.waiting import StillWaiting
+from azukari.tokens import given as tokens
+from azukari.tokens import store as token_store
+from azukari.tokens.given import Card, Given, Method
+from azukari.vault import PaymentDetails, SealedEntry, Vault
+from azukari.web import idempotency
+from azukari.web.answers import Answer, Replay
+from azukari.web.call import Call
+from azukari.web.idempotency import Claim, idempotent
+
+
+class FromPage(NamedTuple):
+    """A try from our own page, which has raw cards authenticated. consent: to keeping the details."""
+
+    consent: Consent | None = None
+
+
+class _Unauthenticated(ApiError):
+    """A raw card from our own page: the shopper is asked first. Nobody is ever told so."""
+
+
+async def pay(call: Call, session_id: str, order: SessionPay, *, page: FromPage | None = None) -> Answer:
+    """Pay a session, or store details with it; what is given may be a card, a token, or details of another type.
+
+    Answers 200 with what has to be done next, 202 while the outcome is not known, or the decline.
+    Raises NotFound, Completed, Cancelled, Expired, TooManyTries, Locked (another try is in flight), NotOffered,
+    NotAuthenticated, InvalidToken, and what is wrong with the details. Source: contract 6.5.
+    """
+    session = await call.db.read(store.get, call.owner, session_id)
+    # Whether money is only held is the merchant's choice, not the shopper's browser's.
+    capture = order.capture_word()
+    wanted = Try(
+        tokens.read(order.payment_details, call.now), capture if call.key.is_secret else None, order.locale(),
+        page and page.consent,
+    )  # fmt: skip
+    try:
+        return await attempt(call, session, wanted, authenticated=page is None)
+    except _Unauthenticated:
+        shopper = await authenticating.begin(call, session, wanted, offered(session, CREDIT_CARD), view_of(call))
+    if isinstance(shopper, Answer):
+        return shopper
+    return await attempt(call, session, wanted._replace(given=shopper), authenticated=True)
+
+
+def view_of(call: Call) -> View:
+    """Who looks."""
+    return View(call.parts.settings.base_url, call.key.is_secret, call.api_version)
+
+
+async def attempt(call: Call, session: Session, wanted: Try, *, authenticated: bool) -> Answer:
+    """One try. authenticated: nobody need ask the shopper any more; else raises :class:`_Unauthenticated`."""
+    await call.vault.ready(call.owner)
+    plan = await _plan(call, session, wanted, authenticated)
+    try:
+        # Write down what we are about to do: a crash below leaves an attempt to settle.
+        try:
+            ready = await call.db.write(begin, call.claim, call.owner, call.vault, session.id, plan)
+        except StillWaiting:
+            if await waiting.is_short(call, session.id, wanted.given):
+                return await _top_up(call, session, wanted.given)
+            await waiting.end(call, session.id)
+            ready = await call.db.write(begin, call.claim, call.owner, call.vault, session.id, plan)
+    except (ApiError, Replay):
+        if plan.sealed is not None:
+            await call.vault.shred(call.owner, plan.sealed.id)
+        raise
+    # Move the money. No transaction is open: processors take seconds.
+    outcome, refusal = await _send(call, ready)
+    # Write down what happened, to payment, customer and session together.
+    return await _conclude(call, ready, outcome, refusal)
+
+
+async def _top_up(call: Call, session: Session, given: Given) -> Answer:
+    """One more prepaid card for the try that is short of money."""
+    refusal = await waiting.top_up(call, session.id, given)
+    looked = await call.db.read(look, call.owner, session.id)
+    if refusal is not None:
+        return refusal
+    return await call.db.read(answering.result, view_of(call), looked.session, looked.payment)
+
+
+@dataclass(frozen=True, slots=True)
+class _Plan:
+    """A try before its session and its details have been looked at.
+
+    method: the session's entry for it; None: it has none. charge: None where nothing is paid.
+    """
+
+    attempt: Attempt
+    wanted: Try
+    method: SessionMethod | None
+    charge: charging.Plan | None
+    visit: Visit
+    sealed: SealedEntry | None
+    authenticated: bool
+    who: str
+    view: View
+
+
+@dataclass(frozen=True, slots=True)
+class _Ready:
+    """A try whose intent is durable: what the call needs. charge: None where nothing is paid."""
+
+    attempt: Attempt
+    session: Session
+    view: View
+    means: Card | Method
+    visit: Visit | None = None
+    charge: charging.Ready | None = None
+
+    @property
+    def shown(self) -> Shown | None:
+        return None if self.charge is None else Shown(self.charge.payment, [])
+
+
+async def _plan(call: Call, session: Session, wanted: Try, authenticated: bool) -> _Plan:
+    type = await _type_of(call, wanted.given)
+    method = find_offered(session, type)
+    # The key of details that are to be kept is durable before they are.
+    sealed = None
+    if authenticated and method and session.keeps_details and isinstance(wanted.given, PaymentDetails):
+        sealed = await call.vault.seal(call.owner, wanted.given)
+    settings = await call.parts.settings_of(call.owner)
+    charge = None
+    if session.kind != "customer" and method is not None:
+        charge = await _charge(call, session, wanted, method)
+    planned = _ordered(session, _check(call, session, wanted, type) if charge is None else charge.attempt)
+    visit = Visit(
+        f"{call.parts.settings.base_url}/return/{planned.ref}", wanted.locale or session.locale, settings.name,
+        session.keeps_details,
+    )  # fmt: skip
+    if charge is not None:
+        charge = replace(charge, attempt=planned, visit=visit)
+    return _Plan(planned, wanted, method, charge, visit, sealed, authenticated, call.key.id, view_of(call))
+
+
+async def _type_of(call: Call, given: Given) -> str:
+    """Of payment details; a token that is not there is found out about later."""
+    if not isinstance(given, str):
+        return given.type
+    token = await call.db.read(token_store.find, call.owner, given)
+    return CREDIT_CARD if token is None or token.method is None else tokens.method_of(token).type
+
+
+def _check(call: Call, session: Session, wanted: Try, type: str) -> Attempt:
+    """The attempt of a try that pays nothing: a card is checked, a wallet's shopper asked to agree."""
+    return attempts.plan(
+        call.parts.ids, call.owner, call.parts.processors.pick(call.owner, type),
+        "verify" if type == CREDIT_CARD else "agree", 0, session.currency, now=call.now,
+        api_version=call.api_version, customer_id=session.customer_id,
+        state="prepared" if tokens.needs_two_steps(wanted.given) else "sent", orders=call.orders.encoded(),
+        idempotency_key=call.idempotency_key, method=None if type == CREDIT_CARD else type, session_id=session.id,
+    )  # fmt: skip
+
+
+def _ordered(session: Session, planned: Attempt) -> Attempt:
+    """With what every test try of the session ends in."""
+    if session.scenario is None:
+        return planned
+    ordered = msgspec.structs.replace(machine.orders_of(planned), scenario=session.scenario)
+    return msgspec.structs.replace(planned, orders=ordered.encoded())
+
+
+async def _charge(call: Call, session: Session, wanted: Try, method: SessionMethod) -> charging.Plan:
+    """The charge of a try: what the session says, in the method's own currency and with its own fee."""
+    data = PaymentData() if session.payment_data is None else payment_data_of(session.payment_data)
+    order = PaymentCreate(
+        amount=method.amount or 0, currency=method.currency or session.currency,
+        capture=(wanted.capture or data.capture) != "manual", external_order_num=session.order_num, mcc=data.mcc,
+        statement_descriptor=data.statement_descriptor, platform_details=data.platform_details,
+    )  # fmt: skip
+    planned = await charging.plan(
+        call, order, given=wanted.given, session_id=session.id, store=session.keeps_details
+    )  # fmt: skip
+    payment = msgspec.structs.replace(
+        planned.payment, metadata=session.metadata, customer_id=session.customer_id,
+        locale=wanted.locale or session.locale,
+    )  # fmt: skip
+    # What looks like a card number in them was noted when the session was made.
+    return replace(planned, payment=payment, fee=method.customer_fee or 0, suspicious=False)
+
+
+def refuse(session: Session, now: int) -> None:
+    """Raises Completed, Cancelled, Expired, TooManyTries, Locked unless a try may begin."""
+    if session.status != "pending":
+        raise Completed if session.status == "completed" else Cancelled
+    if session.active_attempt is not None:
+        raise Locked
+    if session.is_expired(now):
+        raise Expired
+    if session.is_locked:
+        raise TooManyTries
+
+
+@idempotent
+async def begin(
+    tx: Tx, claim: Claim | None, owner: Owner, vault: Vault, session_id: str, plan: _Plan
+) -> _Ready:  # fmt: skip
+    """T1: write down a try before it is made, and take the session's one place for it."""
+    session = await store.get(tx, owner, session_id)
+    ready = await _look(tx, vault, session, plan)
+    shown = ready.shown
+    await idempotency.take(
+        tx, owner, claim, None if shown is None else lambda: answering.pending(plan.view, session, shown)
+    )  # fmt: skip
+    if not await store.hold(
+        tx, owner, session_id, ready.attempt.id, payment_id=ready.attempt.payment_id,
+        trying=_trying(session, plan, ready).encoded(), consent=tries.encoded(plan.wanted.consent),
+        now=plan.attempt.created_at,
+    ):  # fmt: skip
+        raise Locked  # somebody else was faster by a moment
+    if plan.charge is not None and ready.charge is not None:
+        await charging.begin(tx, vault, plan.charge, ready.charge)
+    else:
+        await _begin_check(tx, vault, plan, ready)
+    if plan.sealed is not None:
+        await vault.add(tx, owner, plan.sealed, plan.attempt.created_at)
+    return ready
+
+
+async def _look(tx: Tx, vault: Vault, session: Session, plan: _Plan) -> _Ready:
+    """The reads of T1. Raises what :func:`pay` does, and StillWaiting."""
+    now = plan.attempt.created_at
+    refuse(session, now)
+    if await waiting_of(tx, session) is not None:
+        raise StillWaiting
+    if plan.method is None:
+        raise NotOffered
+    if isinstance(plan.wanted.given, PaymentDetails) and not plan.authenticated:
+        raise _Unauthenticated
+    if session.keeps_details and await recording.customer_of(tx, session) is None:
+        raise CustomerGone
+    if plan.charge is not None:
+        charge = await charging.look(tx, session.owner, vault, plan.charge)
+        return _Ready(charge.attempt, session, plan.view, charge.means, charge.visit, charge)
+    means = await tokens.look(tx, vault, session.owner, plan.wanted.given, now, session.currency)
+    visit = plan.visit if isinstance(means, Method) else None
+    return _Ready(plan.attempt, session, plan.view, means, visit)
+
+
+async def _begin_check(tx: Tx, vault: Vault, plan: _Plan, ready: _Ready) -> None:
+    planned = ready.attempt
+    await attempts.begin(tx, planned)
+    await tokens.spend(
+        tx, vault, planned.owner, ready.means, by=planned.customer_id or "", why="verify", who=plan.who,
+        now=planned.created_at, audit_id=planned.id,
+    )  # fmt: skip
+    if ready.visit is not None:
+        await directory.publish(tx, planned.owner, planned.ref, "attempt")
+
+
+def _trying(session: Session, plan: _Plan, ready: _Ready) -> Trying:
+    trying = Trying(secret=plan.view.secret, email=ready.means.email)
+    if not session.keeps_details or not isinstance(ready.means, Card):
+        return trying
+    token = ready.means.token
+    entry_id = plan.sealed.id if plan.sealed else ready.means.use.entry_id or None
+    return msgspec.structs.replace(trying, entry_id=entry_id, token_id=None if token is None else token.id)
+
+
+def find_offered(session: Session, type: str) -> SessionMethod | None:
+    """The session's own entry for a type."""
+    return next((method for method in methods_of(session.methods) if method.type == type), None)
+
+
+def offered(session: Session, type: str) -> SessionMethod:
+    """:func:`find_offered`. Raises NotOffered."""
+    method = find_offered(session, type)
+    if method is None:
+        raise NotOffered
+    return method
+
+
+async def _send(call: Call, ready: _Ready) -> tuple[Outcome, ApiError | None]:
+    if ready.charge is not None:
+        return await charging.send(call.parts, ready.charge)
+    processor = call.parts.processors.named(ready.attempt.processor)
+    assert processor is not None  # the intent would not have been written
+    try:
+        return await tokens.send(call.parts, processor, ready.attempt, ready.means, visit=ready.visit), None
+    except tokens.NotBegun as ended:
+        return NotDone(), ended.refusal
+
+
+async def _conclude(call: Call, ready: _Ready, outcome: Outcome, refusal: ApiError | None) -> Answer:
+    """Write the outcome down. Should that fail, all we know for certain is that the try was begun."""
+    parts, planned = call.parts, ready.attempt
+    fault = machine.orders_of(planned).fault or parts.settings.simulator_fault
+    try:
+        answer = await outcomes.write_down(parts, planned, outcome, refusal, recording.write)
+        if fault == "duplicate_reply":
+            answer = await outcomes.write_down(parts, planned, outcome, refusal, recording.write)
+    except Unavailable:
+        log.warning("session.outcome_not_written", payment=planned.payment_id, attempt=planned.id)
+        return answering.pending(ready.view, ready.session, ready.shown)
+    except Exception as error:
+        log.bug("session.outcome_not_written", error, payment=planned.payment_id, attempt=planned.id)
+        return answering.pending(ready.view, ready.session, ready.shown)
+    return answer

@@ -1,0 +1,223 @@
+"""What came of a session's try: its payment's new state, its customer's details and its own, in one unit (T3).
+
+The caller, the resolver and whoever asks after a payment that waits write through the same unit; the attempt's fence
+lets one of them.
+"""
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import msgspec
+
+from azukari.core.errors import ApiError, Locked
+from azukari.customers import service as customers
+from azukari.customers import store as customer_store
+from azukari.customers.service import Keeping
+from azukari.customers.store import Customer
+from azukari.db import Tx, persevere
+from azukari.payments import outcomes
+from azukari.payments.moves import more_of
+from azukari.payments.outcomes import Shown
+from azukari.processors import attempts
+from azukari.processors.attempts import Attempt
+from azukari.processors.base import Approved, Consent, DeclinedBy, NotDone, Outcome, Short, Unsettled, Waiting
+from azukari.sessions import answering, store
+from azukari.sessions.schemas import View
+from azukari.sessions.store import Session
+from azukari.sessions.tries import Trying
+from azukari.tokens import given as tokens
+from azukari.tokens import store as token_store
+from azukari.tokens.given import Card
+from azukari.vault import EntryGone, SealedEntry, Vault
+from azukari.web import idempotency
+from azukari.web.answers import Answer
+from azukari.wiring import Parts
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """event_ids: of the payment's events. customer_event_id: of the customer's. again_at: when to ask again.
+
+    agreement: a wallet's, sealed, where the shopper has given one.
+    """
+
+    event_ids: tuple[str, ...]
+    customer_event_id: str
+    now: int
+    again_at: int | None
+    agreement: SealedEntry | None = None
+
+
+class Ended(NamedTuple):
+    """unneeded: entries of the vault that nobody needs any more."""
+
+    answer: Answer
+    unneeded: tuple[str, ...] = ()
+
+
+async def settle(parts: Parts, attempt: Attempt) -> None:
+    """Find out what became of a try whose owner died or got no answer, or that waits for its shopper."""
+    if attempt.kind != "verify":
+        await outcomes.settle(parts, attempt)
+        return
+    # Nobody need ask what became of a check that gave no answer: it moved nothing.
+    if attempt.state == "prepared":
+        await tokens.drop_value(parts, attempt)
+    await write(parts, attempt, NotDone(), (), parts.clock.now(), None, None)
+
+
+async def write(
+    parts: Parts, attempt: Attempt, outcome: Outcome, event_ids: tuple[str, ...], now: int, again_at: int | None,
+    refusal: ApiError | None,
+) -> Answer:  # fmt: skip
+    """Run the unit that records a try, and see to what it leaves behind."""
+    sealed = None
+    if isinstance(outcome, Approved) and outcome.agreement is not None and attempt.method is not None:
+        # The key of an agreement is durable before the agreement is.
+        sealed = await parts.vault.seal_agreement(attempt.owner, attempt.method, outcome.agreement)
+    ending = Ending(event_ids, parts.ids.new(), now, again_at, sealed)
+    view = View(parts.settings.base_url, False, attempt.api_version)
+    ended = await persevere(parts.db, record_try, attempt, outcome, parts.vault, view, ending, refusal)
+    for entry_id in ended.unneeded:
+        await parts.vault.shred(attempt.owner, entry_id)
+    return ended.answer
+
+
+# Payments are asked after in their own room; their sessions move with them.
+outcomes.tries.write = write
+
+
+async def record_try(
+    tx: Tx, attempt: Attempt, outcome: Outcome, vault: Vault, view: View, ending: Ending, refusal: ApiError | None
+) -> Ended:
+    """T3: write down what a try came to, to payment, customer and session. Raises Locked: read anew and try again."""
+    session = await store.get(tx, attempt.owner, attempt.session_id or "")
+    # One more prepaid card goes on with the try that was short of money.
+    holder = more_of(attempt).waiting if attempt.kind == "top_up" else attempt.id
+    holds = session.status == "pending" and holder in (session.active_attempt, session.waiting_attempt)
+    trying = Trying.of(session.trying) if holds else Trying()
+    # Whoever ends it, the answer that is kept is the one for the key that began it.
+    view = msgspec.structs.replace(view, secret=trying.secret)
+    kept = await _keeping(tx, vault, attempt, session, trying, outcome, ending)
+
+    held, shown = await _record_first(tx, attempt, outcome, ending)
+    if not held:
+        known = await outcomes.known_outcome(tx, attempt)
+        unneeded = () if ending.agreement is None else (ending.agreement.id,)
+        return Ended(await answering.of(tx, view, session, shown, known, refusal), unneeded)
+    moved = _Moved(session)
+    if holds and holder is not None:
+        moved = await _move(tx, vault, session, holder, trying, attempt, outcome, kept, shown, ending)
+    if attempt.kind == "top_up" and shown is not None:
+        answer = outcomes.answer_of(outcome, shown.encoded(attempt.api_version), refusal)
+    else:
+        answer = await answering.of(tx, view, moved.session, shown, outcome, refusal)
+    final = attempt.kind == "verify" or not isinstance(outcome, Unsettled)
+    await idempotency.settle(tx, attempt.owner, attempt.idempotency_key, answer, final=final)
+    return Ended(answer, moved.unneeded)
+
+
+async def _record_first(
+    tx: Tx, attempt: Attempt, outcome: Outcome, ending: Ending
+) -> tuple[bool, Shown | None]:  # fmt: skip
+    """The attempt, and its payment where it has one; whether it was ours to end."""
+    if attempt.payment_id is not None:
+        return await outcomes.record(tx, attempt, outcome, ending.event_ids, ending.now, ending.again_at)
+    if attempt.kind == "verify" and not isinstance(outcome, Approved | DeclinedBy):
+        outcome = NotDone()
+    if attempt.state == "waiting" and isinstance(outcome, Waiting | Unsettled):
+        await attempts.wait_on(tx, attempt, ending.again_at, ending.now)
+        return False, None
+    held = await attempts.finish(tx, attempt, outcome, ending.now, ending.again_at)
+    if not held and isinstance(outcome, Approved | Waiting) and attempt.kind != "verify":
+        await attempts.undo(tx, attempt, outcome.processor_ref, ending.now)
+    return held, None
+
+
+class _Moved(NamedTuple):
+    session: Session
+    unneeded: tuple[str, ...] = ()
+
+
+async def _move(
+    tx: Tx, vault: Vault, session: Session, holder: str, trying: Trying, attempt: Attempt, outcome: Outcome,
+    kept: Keeping | None, shown: Shown | None, ending: Ending,
+) -> _Moved:  # fmt: skip
+    """The session's move, and its customer's. Raises Locked: somebody else has moved it this moment."""
+    owner, after = session.owner, None
+    unneeded: tuple[str, ...] = ()
+    match outcome:
+        case Unsettled() if attempt.kind != "verify":
+            return _Moved(session)
+        case Waiting() | Short() if shown is not None and shown.payment.status == "authorized":
+            # Paid at a till, some time: the shopper is done here.
+            after = await store.complete(tx, owner, session.id, holder, ending.now)
+        case Short() if attempt.kind == "top_up":
+            return _Moved(session)
+        case _ if attempt.kind == "top_up" and not isinstance(outcome, Approved):
+            # The try goes on; a card that was refused counts all the same.
+            if isinstance(outcome, DeclinedBy):
+                await store.count_decline(tx, owner, session.id, holder)
+            return _Moved(session)
+        case Waiting() | Short():
+            url = outcome.redirect_url if isinstance(outcome, Waiting) else None
+            waiting = msgspec.structs.replace(trying, redirect_url=url)
+            after = await store.wait(tx, owner, session.id, holder, waiting.encoded())
+        case Approved():
+            unneeded = await _keep(tx, vault, session, trying, kept, ending)
+            after = await store.complete(tx, owner, session.id, holder, ending.now)
+        case _:
+            after = await store.let_go(tx, owner, session.id, holder, declined=isinstance(outcome, DeclinedBy))
+            if trying.entry_id is not None:
+                await vault.retire(tx, owner, trying.entry_id, ending.now)
+                unneeded = (trying.entry_id,)
+    if after is None:
+        raise Locked
+    return _Moved(after, unneeded)
+
+
+async def customer_of(tx: Tx, session: Session) -> Customer | None:
+    """The customer whose details a session keeps; None: it is gone, or nothing is kept."""
+    return None if session.customer_id is None else await customer_store.find(tx, session.owner, session.customer_id)
+
+
+async def _keeping(
+    tx: Tx, vault: Vault, attempt: Attempt, session: Session, trying: Trying, outcome: Outcome, ending: Ending
+) -> Keeping | None:  # fmt: skip
+    """What the customer is to get. Reads only. None: nothing, or there is no customer or no details any more."""
+    if not isinstance(outcome, Approved) or await customer_of(tx, session) is None:
+        return None
+    consent = None if session.consent is None else msgspec.json.decode(session.consent, type=Consent)
+    if ending.agreement is not None:
+        return Keeping.of_agreement(ending.agreement, outcome, attempt, ending.now, consent)
+    if trying.entry_id is None:
+        return None
+    token = None
+    if trying.token_id is not None:
+        token = await token_store.find(tx, session.owner, trying.token_id)
+        if token is None or token.swept_at is not None:
+            return None
+    try:
+        card = Card(await vault.find(tx, session.owner, trying.entry_id), trying.email, token)
+    except EntryGone:
+        return None
+    return Keeping.of_card(card, None, outcome, attempt, ending.now, consent)
+
+
+async def _keep(
+    tx: Tx, vault: Vault, session: Session, trying: Trying, kept: Keeping | None, ending: Ending
+) -> tuple[str, ...]:
+    """The customer has its details from now on; the entries that nobody needs any more.
+
+    Should the customer have been deleted meanwhile, what was paid is paid, and nothing is kept.
+    """
+    if kept is not None and session.customer_id is not None:
+        replaced = await customers.keep(
+            tx, vault, session.owner, session.customer_id, kept, event_id=ending.customer_event_id, now=ending.now,
+            email=trying.email,
+        )  # fmt: skip
+        return () if replaced is None else (replaced,)
+    if trying.entry_id is not None:
+        await vault.retire(tx, session.owner, trying.entry_id, ending.now)
+    agreement = None if ending.agreement is None else ending.agreement.id
+    return tuple(entry_id for entry_id in (trying.entry_id, agreement) if entry_id is not None)

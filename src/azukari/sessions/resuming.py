@@ -1,0 +1,38 @@
+"""Going on with a session whose shopper has come back: from the issuer's page, or from a method's own."""
+
+from azukari.processors.attempts import Attempt
+from azukari.processors.declines import Declined
+from azukari.sessions import answering, authenticating, paying, waiting
+from azukari.sessions.looking import look
+from azukari.sessions.tries import Try, Trying
+from azukari.web.answers import Answer
+from azukari.web.call import Call
+
+
+async def resume(call: Call, session_id: str) -> Answer:
+    """Finish what can be finished; answers and raises what :func:`~azukari.sessions.paying.pay` does.
+
+    Nothing to finish: the session as it stands, ``pending``, with the way to what it waits for, or to its own page.
+    """
+    decided = await waiting.ask(call.parts, call.owner, session_id)
+    looked = await call.db.read(look, call.owner, session_id)
+    session, view = looked.session, paying.view_of(call)
+    if session.status == "completed":
+        return await call.db.read(answering.result, view, session, looked.payment)
+    if session.active_attempt is not None:
+        return answering.pending(view, session, looked.payment)
+    _tell(decided)
+    paying.refuse(session, call.now)
+    if session.authenticating:
+        shopper = await authenticating.go_on(call, session)
+        if isinstance(shopper, Answer):
+            return shopper
+        wanted = Try(shopper, locale=Trying.of(session.trying).locale)
+        return await paying.attempt(call, session, wanted, authenticated=True)
+    return await call.db.read(answering.result, view, session, looked.payment)
+
+
+def _tell(decided: Attempt | None) -> None:
+    """Raises Declined: the shopper, or the wallet, has said no just now."""
+    if decided is not None and decided.state == "declined":
+        raise Declined(decided.code or "")

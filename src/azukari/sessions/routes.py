@@ -1,0 +1,38 @@
+"""``/sessions``."""
+
+from azukari.core.errors import ApiError
+from azukari.payments.schemas import Nothing
+from azukari.sessions import paying, service
+from azukari.sessions.schemas import SessionCreate, SessionOut, SessionPay, pay_error
+from azukari.web.answers import Answer
+from azukari.web.call import Call
+from azukari.web.routing import PublishableKey, Router, SecretKey
+
+router = Router()
+
+
+@router.post("/sessions", SecretKey)
+async def create(call: Call, body: SessionCreate) -> Answer:
+    """Create a session."""
+    return await service.create(call, body)
+
+
+@router.get("/sessions/{id}", PublishableKey)
+async def show(call: Call, id: str) -> SessionOut:
+    """Show a session."""
+    return await service.show(call, id)
+
+
+@router.post("/sessions/{id}/cancel", SecretKey)
+async def cancel(call: Call, id: str, body: Nothing) -> Answer:
+    """Cancel a pending session."""
+    return await service.cancel(call, id)
+
+
+@router.post("/sessions/{id}/pay", PublishableKey)
+async def pay(call: Call, id: str, body: SessionPay) -> Answer:
+    """Pay, or store details, with this session."""
+    try:
+        return await paying.pay(call, id, body)
+    except ApiError as error:
+        return pay_error(error)

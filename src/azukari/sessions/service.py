@@ -1,0 +1,230 @@
+"""Sessions: made by the merchant's server, shown to it and to the shopper's browser, cancelled."""
+
+from dataclasses import dataclass, replace
+
+import msgspec
+
+from azukari.core.errors import InvalidParameter, Locked, MissingParameter, NotFound
+from azukari.customers import store as customers
+from azukari.customers.schemas import CustomerOut
+from azukari.customers.store import Customer
+from azukari.db import Owner, Tx, directory, persevere
+from azukari.events import store as events
+from azukari.payment_methods.catalogue import METHODS
+from azukari.payment_methods.offer import Offer, offers
+from azukari.payments import store as payments
+from azukari.processors.registry import NoProcessor
+from azukari.secure_tokens.pages import Pages
+from azukari.sessions import paying, store, waiting
+from azukari.sessions.errors import CustomerGone, NoMethod, NotCancellable, OrderNumTaken, UnknownType
+from azukari.sessions.looking import Looked, look
+from azukari.sessions.schemas import PaymentData, SessionCreate, SessionMethod, SessionOut, View
+from azukari.sessions.store import Session
+from azukari.vault import Vault
+from azukari.web import idempotency, metadata, screening
+from azukari.web.answers import Answer
+from azukari.web.call import Call
+from azukari.web.idempotency import Claim, idempotent
+
+DEFAULT_LOCALE = "ja"
+
+
+async def create(call: Call, order: SessionCreate) -> Answer:
+    """A new session, and in the modes with a customer who has none yet, its customer.
+
+    Raises MissingParameter, InvalidParameter, UnknownType, NoMethod, OrderNumTaken, CustomerGone. Source: contract 6.2.
+    """
+    settings = await call.parts.settings_of(call.owner)
+    data = _payment_data(order)
+    amount, currency = _money(order, data, settings.currency)
+    found = offers(
+        settings, call.owner.mode, currency, wanted=_wanted(order), storable_only=order.mode != "payment"
+    )  # fmt: skip
+    if not found:
+        raise NoMethod
+    found = [offer for offer in found if _is_taken(call, offer.type)]
+    if not found:
+        raise NoProcessor
+    methods = [_method(offer, None if order.mode == "customer" else amount) for offer in found]
+    session = Session(
+        merchant_id=call.owner.merchant_id, mode=call.owner.mode, id=call.new_id(), kind=order.mode, status="pending",
+        amount=amount, currency=currency, return_url=order.return_url, email=order.email,
+        locale=order.default_locale or DEFAULT_LOCALE, methods=msgspec.json.encode(methods).decode(),
+        line_items=msgspec.json.encode(order.line_items or []).decode(),
+        metadata=metadata.merged("{}", order.metadata), payment_data=data.encoded() if data else None,
+        order_num=data.external_order_num if data else None, scenario=call.orders.scenario,
+        customer_id=None if order.mode == "payment" else order.customer_id or call.new_id(), payment_id=None,
+        secure_token_id=None, authenticating=0, active_attempt=None, waiting_attempt=None, trying=None, declines=0,
+        consent=None,
+        open_until=call.now + order.expires_in_seconds * 1_000, expires_at=call.now + order.expires_in_seconds * 1_000,
+        completed_at=None, cancelled_at=None, created_at=call.now,
+    )  # fmt: skip
+    out = paying.view_of(call).session(Looked(session), settings.name, None, call.now)
+    plan = _Plan(session, _bare(call, order, session), call.new_id(), call.key.id, _suspicious(order), Answer.of(out))
+    return await call.db.write(_save, call.claim, call.owner, call.vault, plan)
+
+
+@dataclass(frozen=True, slots=True)
+class _Plan:
+    """customer: to be made with the session; None: there is none, or it must exist. event_id: of the customer's event.
+
+    suspicious: a text of the order looks like a card number.
+    """
+
+    session: Session
+    customer: Customer | None
+    event_id: str
+    who: str
+    suspicious: bool
+    answer: Answer
+
+
+def _payment_data(order: SessionCreate) -> PaymentData | None:
+    if order.mode == "customer" or order.payment_data is None:
+        return None
+    if order.payment_data.mcc is not None and len(order.payment_data.mcc) != 4:
+        raise InvalidParameter("payment_data[mcc]")
+    return order.payment_data
+
+
+def _money(order: SessionCreate, data: PaymentData | None, default: str) -> tuple[int, str]:
+    """Amount and currency, which may stand in ``payment_data`` as well."""
+    currency = order.currency or (data.currency if data else None)
+    if order.mode == "customer":
+        return 0, currency or default
+    amount = order.amount if order.amount is not None or data is None else data.amount
+    if amount is None:
+        raise MissingParameter("amount")
+    if amount == 0:
+        raise InvalidParameter("amount", "Amount must be greater than 0")
+    if currency is None:
+        raise MissingParameter("currency")
+    return amount, currency
+
+
+def _wanted(order: SessionCreate) -> list[str] | None:
+    if not order.payment_types:
+        return None
+    if not METHODS.keys() >= set(order.payment_types):
+        raise UnknownType
+    return order.payment_types
+
+
+def _is_taken(call: Call, type: str) -> bool:
+    """Whether there is a processor for it."""
+    try:
+        call.parts.processors.pick(call.owner, type)
+    except NoProcessor:
+        return False
+    return True
+
+
+def _method(offer: Offer, amount: int | None) -> SessionMethod:
+    """amount: of the session; None where nothing is paid."""
+    entry = SessionMethod(type=offer.type, hashed_gateway=offer.gateway)
+    if offer.method.offsite:
+        entry.offsite, entry.additional_fields = True, list(offer.method.additional_fields)
+    if offer.method.group == "konbini":
+        entry.brands = {store: {"icon": f"/assets/konbini/{store}.svg"} for store in offer.brands}
+    elif offer.brands:
+        entry.brands = list(offer.brands)
+    if amount is not None:
+        entry.amount, entry.currency = offer.amount_of(amount), offer.currency
+        entry.exchange_rate = 1 if offer.rate is None else float(offer.rate)
+        entry.customer_fee = offer.fee
+    return entry
+
+
+def _bare(call: Call, order: SessionCreate, session: Session) -> Customer | None:
+    """The customer that is there from the beginning and has no details before the end. Source: contract 10.1."""
+    if session.customer_id is None or order.customer_id is not None:
+        return None
+    return Customer(
+        merchant_id=session.merchant_id, mode=session.mode, id=session.customer_id, email=order.email, metadata="{}",
+        entry_id=None, source=None, exp_month=None, exp_year=None, scenario=None,
+        external_id=order.external_customer_id, version=1, created_at=call.now, deleted_at=None,
+    )  # fmt: skip
+
+
+def _suspicious(order: SessionCreate) -> bool:
+    texts: list[object] = [order.return_url, order.payment_data and order.payment_data.external_order_num]
+    for item in order.line_items or ():
+        texts += [item.description, item.image, item.external_product_num]
+    return screening.suspicious(*texts, metadata=order.metadata)
+
+
+@idempotent
+async def _save(tx: Tx, claim: Claim | None, owner: Owner, vault: Vault, plan: _Plan) -> Answer:
+    session = plan.session
+    if session.customer_id is not None and plan.customer is None:
+        await _must_exist(tx, owner, session.customer_id)
+    former = None
+    if session.order_num is not None:
+        former = await store.find_by_order_num(tx, owner, session.order_num)
+        used = former is not None and (not former.is_expired(session.created_at) or former.active_attempt is not None)
+        if used or await payments.order_num_taken(tx, owner, session.order_num):
+            raise OrderNumTaken
+    await idempotency.take(tx, owner, claim, lambda: plan.answer)
+    if former is not None:
+        await store.close(tx, former, session.created_at)
+    if plan.customer is not None:
+        await customers.save(tx, plan.customer)
+        data = msgspec.json.encode(CustomerOut.of(plan.customer))
+        await events.record(
+            tx, owner, id=plan.event_id, type="customer.created", data=data, now=session.created_at
+        )  # fmt: skip
+    if not await store.save(tx, session):
+        raise OrderNumTaken  # somebody else was faster by a moment
+    await directory.publish(tx, owner, session.id, "session")
+    if plan.suspicious:
+        await screening.note(
+            tx, vault, owner, id=session.id, at=session.created_at, who=plan.who, object_id=session.id
+        )  # fmt: skip
+    await idempotency.settle(tx, owner, claim.key if claim else None, plan.answer)
+    return plan.answer
+
+
+async def _must_exist(tx: Tx, owner: Owner, customer_id: str) -> None:
+    try:
+        await customers.get(tx, owner, customer_id)
+    except NotFound:
+        raise CustomerGone from None
+
+
+async def show(call: Call, session_id: str) -> SessionOut:
+    """A session: all of it for a secret key, the allowed members for a publishable one. Raises NotFound."""
+    settings = await call.parts.settings_of(call.owner)
+    whole = await call.db.read(look, call.owner, session_id)
+    return paying.view_of(call).session(whole, settings.name, Pages.of(call.parts), call.now)
+
+
+async def cancel(call: Call, session_id: str) -> Answer:
+    """Take a session back that nobody has paid; one that waits for its shopper elsewhere ends there too.
+
+    Raises NotFound, NotCancellable, Locked (somebody is paying it this moment). Source: contract section 6.
+    """
+    settings = await call.parts.settings_of(call.owner)
+    await waiting.end(call, session_id)
+    return await persevere(
+        call.db, _cancel, call.claim, call.owner, session_id, paying.view_of(call), settings.name,
+        Pages.of(call.parts), call.now,
+    )  # fmt: skip
+
+
+@idempotent
+async def _cancel(
+    tx: Tx, claim: Claim | None, owner: Owner, session_id: str, view: View, merchant_name: str, pages: Pages,
+    now: int,
+) -> Answer:  # fmt: skip
+    whole = await look(tx, owner, session_id)
+    if whole.session.status != "pending":
+        raise NotCancellable
+    if whole.session.active_attempt is not None or whole.waiting is not None:
+        raise Locked
+    await idempotency.take(tx, owner, claim, None)
+    session = await store.cancel(tx, whole.session, now)
+    if session is None:
+        raise Locked
+    answer = Answer.of(view.session(replace(whole, session=session), merchant_name, pages, now))
+    await idempotency.settle(tx, owner, claim.key if claim else None, answer)
+    return answer

@@ -1,0 +1,314 @@
+"""Table ``sessions``."""
+
+from typing import Literal
+
+import msgspec
+import sqlalchemy as sa
+
+from azukari.core.errors import NotFound
+from azukari.db import (
+    Integer,
+    Json,
+    Money,
+    Owner,
+    Statement,
+    Text,
+    Time,
+    Tx,
+    add_unless_there,
+    bind,
+    owned,
+    owned_reference,
+    owned_table,
+    partial_index,
+)
+
+Kind = Literal["payment", "customer", "customer_payment"]
+Status = Literal["pending", "completed", "cancelled"]
+#: Declined tries after which a session takes no more (SEC-14).
+MOST_DECLINES = 5
+
+sessions = owned_table(
+    "sessions",
+    sa.Column("kind", Text, nullable=False),
+    sa.Column("status", Text, nullable=False),
+    sa.Column("amount", Money, nullable=False),
+    sa.Column("currency", Text, nullable=False),
+    sa.Column("return_url", Text),
+    sa.Column("email", Text),
+    sa.Column("locale", Text, nullable=False),
+    sa.Column("methods", Json, nullable=False),
+    sa.Column("line_items", Json, nullable=False),
+    sa.Column("metadata", Json, nullable=False),
+    sa.Column("payment_data", Json),
+    sa.Column("order_num", Text),
+    sa.Column("scenario", Text),
+    sa.Column("customer_id", Text),
+    sa.Column("payment_id", Text),
+    sa.Column("secure_token_id", Text),
+    sa.Column("authenticating", Integer, nullable=False),
+    sa.Column("active_attempt", Text),
+    sa.Column("waiting_attempt", Text),
+    sa.Column("trying", Json),
+    sa.Column("declines", Integer, nullable=False),
+    sa.Column("consent", Json),
+    sa.Column("open_until", Time),
+    sa.Column("expires_at", Time, nullable=False),
+    sa.Column("completed_at", Time),
+    sa.Column("cancelled_at", Time),
+    sa.Column("created_at", Time, nullable=False),
+    owned_reference("customer_id", "customers"),
+    partial_index(
+        "uq_sessions_order_num", "order_num", "merchant_id", "mode", unique=True, where="order_num IS NOT NULL"
+    ),
+    partial_index("ix_sessions_open_until", "open_until", where="open_until IS NOT NULL"),
+)
+
+
+class Session(msgspec.Struct, frozen=True):
+    """A row of ``sessions``.
+
+    kind: the wire's ``mode``. amount: 0 where nothing is paid. locale: ``default_locale``.
+    methods: what the wire shows as ``payment_methods``, JSON; it was settled when the session was made.
+    line_items, payment_data, consent: JSON. order_num: the order number it keeps for itself while it is open, and for
+    good once it is completed. scenario: what every test try ends in.
+    payment_id: of the latest try; without a foreign key, since it is written before its payment, in the same unit.
+    secure_token_id: of the latest authentication. authenticating: 1 until the session has taken note of its outcome.
+    active_attempt: the one try in flight. waiting_attempt: the latest one that waited for its shopper elsewhere;
+    whether it still does its own row says. trying: what the end of either needs beside the attempt, JSON.
+    open_until: when the worker ends it; None once there is nothing to end.
+    """
+
+    merchant_id: str
+    mode: str
+    id: str
+    kind: Kind
+    status: Status
+    amount: int
+    currency: str
+    return_url: str | None
+    email: str | None
+    locale: str
+    methods: str
+    line_items: str
+    metadata: str
+    payment_data: str | None
+    order_num: str | None
+    scenario: str | None
+    customer_id: str | None
+    payment_id: str | None
+    secure_token_id: str | None
+    authenticating: int
+    active_attempt: str | None
+    waiting_attempt: str | None
+    trying: str | None
+    declines: int
+    consent: str | None
+    open_until: int | None
+    expires_at: int
+    completed_at: int | None
+    cancelled_at: int | None
+    created_at: int
+
+    @property
+    def owner(self) -> Owner:
+        return Owner(self.merchant_id, self.mode)
+
+    @property
+    def keeps_details(self) -> bool:
+        """Whether a customer comes of it."""
+        return self.kind != "payment"
+
+    @property
+    def is_locked(self) -> bool:
+        """Too many tries were declined."""
+        return self.status == "pending" and self.declines >= MOST_DECLINES
+
+    def is_expired(self, now: int) -> bool:
+        """Expiry is a flag beside the status. Source: contract 6.3."""
+        return self.status == "pending" and self.expires_at <= now
+
+
+_columns = sessions.c
+_this = (*owned(sessions), _columns.id == sa.bindparam("session", type_=Text))
+_open = _columns.status == "pending"
+_free = _columns.active_attempt.is_(None)
+#: By the try in flight, or by the one that waits when there is none in flight.
+_held = sa.or_(
+    _columns.active_attempt == sa.bindparam("attempt", type_=Text),
+    sa.and_(_free, _columns.waiting_attempt == sa.bindparam("attempt", type_=Text)),
+)
+_at = sa.bindparam("at", type_=Time)
+
+_ADD = Statement(None, add_unless_there(sessions))
+_BY_ID = Statement(Session, sa.select(sessions).where(*owned(sessions), _columns.id == bind(_columns.id)))
+_BY_ORDER = Statement(
+    Session, sa.select(sessions).where(*owned(sessions), _columns.order_num == bind(_columns.order_num))
+)
+_HOLD = Statement(
+    None,
+    sa.update(sessions)
+    .where(*_this, _open, _free, _columns.declines < MOST_DECLINES, _columns.expires_at > _at)
+    .values(
+        active_attempt=sa.bindparam("attempt", type_=Text),
+        payment_id=sa.bindparam("new_payment", type_=Text),
+        trying=sa.bindparam("new_trying", type_=Json),
+        consent=sa.func.coalesce(sa.bindparam("new_consent", type_=Json), _columns.consent),
+        authenticating=0, waiting_attempt=None,
+    ),
+)  # fmt: skip
+_WAIT = Statement(
+    Session,
+    sa.update(sessions)
+    .where(*_this, _open, _columns.active_attempt == sa.bindparam("attempt", type_=Text))
+    .values(
+        active_attempt=None, waiting_attempt=sa.bindparam("attempt", type_=Text),
+        trying=sa.bindparam("new_trying", type_=Json),
+    )
+    .returning(*_columns),
+)  # fmt: skip
+_COMPLETE = Statement(
+    Session,
+    sa.update(sessions)
+    .where(*_this, _open, _held)
+    .values(
+        status="completed", completed_at=_at, active_attempt=None, waiting_attempt=None, trying=None, open_until=None
+    )
+    .returning(*_columns),
+)
+_LET_GO = Statement(
+    Session,
+    sa.update(sessions)
+    .where(*_this, _held)
+    .values(
+        active_attempt=None, waiting_attempt=None, trying=None,
+        declines=_columns.declines + sa.bindparam("declined", type_=Integer),
+    )
+    .returning(*_columns),
+)  # fmt: skip
+_AUTHENTICATE = Statement(
+    None,
+    sa.update(sessions)
+    .where(
+        *_this, _open, _free, _columns.expires_at > _at,
+        sa.func.coalesce(_columns.secure_token_id, "") != sa.bindparam("token", type_=Text),
+    )
+    .values(
+        secure_token_id=sa.bindparam("token", type_=Text), authenticating=1,
+        trying=sa.bindparam("new_trying", type_=Json),
+        consent=sa.func.coalesce(sa.bindparam("new_consent", type_=Json), _columns.consent),
+    ),
+)  # fmt: skip
+_NOT_AUTHENTICATED = Statement(
+    None,
+    sa.update(sessions)
+    .where(
+        *_this, _open, _free, _columns.authenticating == 1,
+        _columns.secure_token_id == sa.bindparam("token", type_=Text),
+    )
+    .values(authenticating=0, trying=None, declines=_columns.declines + 1),
+)  # fmt: skip
+_COUNT = Statement(
+    None,
+    sa.update(sessions)
+    .where(*_this, _open, _columns.waiting_attempt == sa.bindparam("attempt", type_=Text))
+    .values(declines=_columns.declines + 1),
+)
+_CANCEL = Statement(
+    Session,
+    sa.update(sessions)
+    .where(*_this, _open, _free, sa.func.coalesce(_columns.payment_id, "") == sa.bindparam("read_payment", type_=Text))
+    .values(status="cancelled", cancelled_at=_at, open_until=None, order_num=None)
+    .returning(*_columns),
+)
+_OVER = Statement(
+    Session,
+    sa.select(sessions)
+    .where(_columns.open_until <= _at, _free)
+    .order_by(_columns.open_until)
+    .limit(sa.bindparam("limit", type_=Integer)),
+    ownerless="the worker ends what has expired, whoever's it is",
+)
+_CLOSE = Statement(
+    None,
+    sa.update(sessions).where(*_this, _open, _free, _columns.expires_at <= _at).values(open_until=None, order_num=None),
+)
+
+
+async def save(tx: Tx, session: Session) -> bool:
+    """A new session; False: its order number is another session's."""
+    return await tx.run(_ADD, session.owner, **msgspec.structs.asdict(session)) == 1
+
+
+async def get(tx: Tx, owner: Owner, session_id: str) -> Session:
+    """The owner's session. Raises NotFound."""
+    session = await tx.one(_BY_ID, owner, id=session_id)
+    if session is None:
+        raise NotFound
+    return session
+
+
+async def find_by_order_num(tx: Tx, owner: Owner, order_num: str) -> Session | None:
+    """Whose order number it is."""
+    return await tx.one(_BY_ORDER, owner, order_num=order_num)
+
+
+async def hold(
+    tx: Tx, owner: Owner, session_id: str, attempt_id: str, *, payment_id: str | None, trying: str,
+    consent: str | None, now: int,
+) -> bool:  # fmt: skip
+    """Take the session's one place for a try in flight; False: it is taken, or the session takes no more tries."""
+    changed = await tx.run(
+        _HOLD, owner, session=session_id, attempt=attempt_id, new_payment=payment_id, new_trying=trying,
+        new_consent=consent, at=now,
+    )  # fmt: skip
+    return changed == 1
+
+
+async def wait(tx: Tx, owner: Owner, session_id: str, attempt_id: str, trying: str) -> Session | None:
+    """The try in flight waits for its shopper from now on; None: it does not hold the session."""
+    return await tx.one(_WAIT, owner, session=session_id, attempt=attempt_id, new_trying=trying)
+
+
+async def complete(tx: Tx, owner: Owner, session_id: str, attempt_id: str, now: int) -> Session | None:
+    """``pending -> completed`` by the try that holds it; None: it does not hold it."""
+    return await tx.one(_COMPLETE, owner, session=session_id, attempt=attempt_id, at=now)
+
+
+async def let_go(tx: Tx, owner: Owner, session_id: str, attempt_id: str, *, declined: bool) -> Session | None:
+    """The try is over and the next may come; None: it did not hold the session."""
+    return await tx.one(_LET_GO, owner, session=session_id, attempt=attempt_id, declined=int(declined))
+
+
+async def count_decline(tx: Tx, owner: Owner, session_id: str, attempt_id: str) -> None:
+    """A further card for the try that waits was refused."""
+    await tx.run(_COUNT, owner, session=session_id, attempt=attempt_id)
+
+
+async def authenticate(
+    tx: Tx, owner: Owner, session_id: str, token_id: str, *, trying: str, consent: str | None, now: int
+) -> None:
+    """Wait for what comes of a secure token it does not know yet; nothing where a try is in flight."""
+    await tx.run(
+        _AUTHENTICATE, owner, session=session_id, token=token_id, new_trying=trying, new_consent=consent, at=now
+    )  # fmt: skip
+
+
+async def not_authenticated(tx: Tx, owner: Owner, session_id: str, token_id: str) -> None:
+    """Count the issuer's no like a bank's, once."""
+    await tx.run(_NOT_AUTHENTICATED, owner, session=session_id, token=token_id)
+
+
+async def cancel(tx: Tx, read: Session, now: int) -> Session | None:
+    """``pending -> cancelled`` of a session nobody is paying; None: somebody is, or it is not as it was read."""
+    return await tx.one(_CANCEL, read.owner, session=read.id, read_payment=read.payment_id or "", at=now)
+
+
+async def over(tx: Tx, now: int, limit: int) -> list[Session]:
+    """Sessions whose time has run out and that nobody has ended."""
+    return await tx.all(_OVER, None, at=now, limit=limit)
+
+
+async def close(tx: Tx, session: Session, now: int) -> bool:
+    """Nothing is left to be done for an expired session: its order number is free again; False: it has gone on."""
+    return await tx.run(_CLOSE, session.owner, session=session.id, at=now) == 1

@@ -1,0 +1,91 @@
+"""Tries that wait for their shopper elsewhere: asked after now, or ended because something else is to happen."""
+
+from dataclasses import replace
+
+from azukari.core.clock import SECOND
+from azukari.core.errors import ApiError, Locked
+from azukari.db import Owner, Tx
+from azukari.merchants.keys import PUBLISHABLE, ApiKey
+from azukari.merchants.service import API_VERSIONS
+from azukari.payments import operations, outcomes
+from azukari.payments.errors import NotCancellable, NotShort
+from azukari.payments.methods import given_of
+from azukari.processors import attempts
+from azukari.processors.attempts import Attempt
+from azukari.processors.base import NO_ORDERS
+from azukari.processors.methods import MethodDetails
+from azukari.sessions.looking import look
+from azukari.sessions.schemas import as_pay_error
+from azukari.tokens.given import Given
+from azukari.web.answers import Answer
+from azukari.web.call import Call
+from azukari.wiring import Parts
+
+
+class StillWaiting(ApiError):
+    """The session waits for a shopper elsewhere; that has to end first. Nobody is ever told so."""
+
+
+def own_call(parts: Parts, owner: Owner, who: str, request_id: str) -> Call:
+    """A call of our own making, for what nobody has asked for."""
+    key = ApiKey(who, owner, PUBLISHABLE, API_VERSIONS[-1], "")
+    return Call(parts, key, API_VERSIONS[-1], None, NO_ORDERS, parts.clock.now(), None, request_id)
+
+
+async def ask(parts: Parts, owner: Owner, session_id: str) -> Attempt | None:
+    """Hear now, and not when it is due, what a shopper has decided; the try that waited, as it is then."""
+    waiting = (await parts.db.read(look, owner, session_id)).waiting
+    if waiting is None:
+        return None
+    await outcomes.ask(parts, waiting)
+    return await parts.db.read(attempts.find, owner, waiting.id)
+
+
+async def is_short(call: Call, session_id: str, given: Given) -> bool:
+    """Whether it waits for the rest of its money, and this could be it."""
+    payment = (await call.db.read(look, call.owner, session_id)).payment
+    if payment is None or not isinstance(given, MethodDetails):
+        return False
+    details = given_of(payment.payment)
+    return details.type == given.type and details.short_amount > 0
+
+
+async def top_up(call: Call, session_id: str, given: Given) -> Answer | None:
+    """One more prepaid card; what the caller is told where it was not taken. Raises Locked, NotShort."""
+    payment = (await call.db.read(look, call.owner, session_id)).payment
+    if payment is None or not isinstance(given, MethodDetails):
+        raise NotShort
+    answer = await operations.top_up(replace(call, claim=None), payment.payment.id, given)
+    return None if answer.status < 400 else as_pay_error(answer)
+
+
+async def end(call: Call, session_id: str) -> None:
+    """End what waits, unless the shopper has decided: then that is written down instead.
+
+    Raises Locked: nobody can say now.
+    """
+    waiting = (await call.db.read(look, call.owner, session_id)).waiting
+    if waiting is None:
+        return
+    if waiting.payment_id is not None:
+        await _cancel(replace(call, claim=None, orders=NO_ORDERS), waiting.payment_id)
+        return
+    after = await ask(call.parts, call.owner, session_id)
+    if after is not None and after.state == "waiting":
+        await call.db.write(give_up, after, call.parts.clock.now() + SECOND)
+
+
+async def _cancel(call: Call, payment_id: str) -> None:
+    """The processor has the last word about a payment that may have been made a moment ago."""
+    try:
+        answer = await operations.cancel(call, payment_id)
+    except NotCancellable:
+        return  # it has ended meanwhile
+    if answer.status in (202, 504):
+        raise Locked
+
+
+async def give_up(tx: Tx, attempt: Attempt, now: int) -> None:
+    """An agreement that nobody needs any more: whatever comes of it is undone."""
+    if await attempts.end(tx, attempt.owner, attempt.id, "not_done", now):
+        await attempts.undo(tx, attempt, attempt.processor_ref or "", now)

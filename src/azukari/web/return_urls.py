@@ -1,0 +1,62 @@
+"""Where a shopper is sent back to: the merchant's address, on the web or in an app of its own.
+
+Any scheme will do but those a browser runs or reads itself. Source: contract 6.2; ``docs/security.md``, section 8.
+"""
+
+import re
+import unicodedata
+from typing import Annotated
+from urllib.parse import quote
+
+from azukari.web.members import Reader, Refused
+
+LONGEST = 2_000
+
+#: Schemes behind which a browser finds a script, a file, its own insides, or another address.
+OF_THE_BROWSER = frozenset(
+    """
+    about android-app applescript behavior blob brave cdl chrome chrome-devtools chrome-error chrome-extension
+    chrome-native chrome-search chrome-untrusted content data devtools disk dns edge ecmascript feed file filesystem
+    firefox ftp ftps gopher help hcp intent its jar javascript jscript livescript local mailto mhtml mk mocha
+    moz-extension
+    moz-icon moz-page-thumb ms-appx ms-appx-web ms-browser-extension ms-help ms-its ms-msdt ms-officecmd opera page-icon
+    pcast res resource safari-extension safari-web-extension search search-ms shell smb tel sms telnet vbs vbscript
+    view-source vivaldi web-extension webkit-fake-url ws wss wyciwyg x-javascript x-jscript x-vbscript
+    """.split()  # noqa: SIM905
+)
+_SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.\-]*):(.+)")
+#: ``//host``, the host not empty; nobody's name or password before it.
+_WEB = re.compile(r"//(?:[A-Za-z0-9._~\-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?(?:[/?#].*)?")
+_FIT = "!#$%&'()*+,/:;=?@[]~"
+_BROKEN_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
+
+
+def return_url(value: object) -> str:
+    """The address as it is kept: what may not stand in one is escaped. Raises Refused."""
+    if not isinstance(value, str) or not value.isprintable() or len(value) > LONGEST:
+        raise Refused
+    if "\\" in value or any(unicodedata.category(character)[0] in "CZ" for character in value):
+        raise Refused
+    match = _SCHEME.fullmatch(value)
+    if match is None or match[1].lower() in OF_THE_BROWSER:
+        raise Refused
+    scheme, rest = match[1].lower(), _escaped(match[2])
+    if scheme in ("http", "https") and not _WEB.fullmatch(rest):
+        raise Refused
+    return f"{scheme}:{rest}"
+
+
+def _escaped(text: str) -> str:
+    before, mark, fragment = quote(_BROKEN_ESCAPE.sub("%25", text), safe=_FIT).partition("#")
+    return before + mark + fragment.replace("#", "%23")
+
+
+#: The address a shopper comes back to: http, https, or an app's own scheme.
+ReturnUrl = Annotated[str, Reader(return_url)]
+
+
+def with_query(url: str, name: str, value: str) -> str:
+    """The address with one more parameter; its query and its fragment stay. The value is one of ours: it is plain."""
+    before, mark, fragment = url.partition("#")
+    between = "" if before.endswith(("?", "&")) else "&" if "?" in before else "?"
+    return f"{before}{between}{name}={value}{mark}{fragment}"

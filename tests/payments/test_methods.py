@@ -1,0 +1,335 @@
+"""Payments with anything but a card: what is asked, what is shown, and every way such a payment can end."""
+
+import json
+from typing import Any
+
+import httpx
+import pytest
+
+from azukari import worker
+from azukari.core.clock import DAY, iso
+from tests.house import Api, House
+
+KONBINI = {"type": "konbini", "store": "family-mart", "email": "taro@example.com"}
+BANK = {
+    "type": "bank_transfer", "email": "taro@example.com", "phone": "0300000000", "given_name_kana": "タロウ",
+    "family_name_kana": "ヤマダ", "given_name": "太郎", "family_name": "山田",
+}  # fmt: skip
+PAYPAY = {"type": "paypay"}
+#: It holds ¥2,000.
+WEB_MONEY = {"type": "web_money", "prepaid_number": "1111111111111111"}
+OTHER_CARD = {"type": "web_money", "prepaid_number": "abcd1234efgh5678"}
+
+
+async def pay(api: Api, details: dict[str, Any], amount: int = 1000, **more: Any) -> httpx.Response:
+    headers = more.pop("headers", None)
+    currency = more.pop("currency", "JPY")
+    return await api.post(
+        "/payments", json={"amount": amount, "currency": currency, "payment_details": details, **more}, headers=headers
+    )
+
+
+async def begun(api: Api, details: dict[str, Any], amount: int = 1000, **more: Any) -> dict[str, Any]:
+    reply = await pay(api, details, amount, **more)
+    assert reply.status_code == 200, reply.text
+    return dict(reply.json())
+
+
+async def simulate(api: Api, payment: dict[str, Any], outcome: str) -> dict[str, Any]:
+    reply = await api.post(f"/test/payments/{payment['id']}/simulate", json={"outcome": outcome})
+    assert reply.status_code == 200, reply.text
+    return dict(reply.json())
+
+
+async def shown(api: Api, payment: dict[str, Any]) -> dict[str, Any]:
+    return dict((await api.get(f"/payments/{payment['id']}")).json())
+
+
+def refused(reply: httpx.Response, status: int, code: str, param: str | None = None) -> None:
+    error = reply.json()["error"]
+    assert (reply.status_code, error["code"], error["param"]) == (status, code, param), reply.text
+
+
+# Cash
+
+
+async def test_a_konbini_payment_waits_with_its_numbers_until_it_is_paid(house: House, api: Api) -> None:
+    payment = await begun(api, KONBINI)
+
+    details = payment["payment_details"]
+    base = house.parts.settings.base_url
+    assert (payment["status"], payment["payment_method_fee"], payment["total"]) == ("authorized", 190, 1190)
+    assert payment["payment_deadline"].endswith("T14:59:59Z")
+    assert details["instructions_url"] == f"{base}/ja/instructions/{payment['id']}"
+    assert details["barcode_url"] == f"{base}/api/v1/barcodes/{payment['id']}"
+    assert details["confirmation_code"].isdigit()
+    assert details["receipt"].isdigit()
+    assert (details["store"], details["email"]) == ("family-mart", "taro@example.com")
+
+    paid = await simulate(api, payment, "paid")
+
+    assert (paid["status"], paid["total"]) == ("captured", 1190)
+    assert paid["captured_at"]
+    assert paid["payment_details"] == details
+    assert await api.events() == ["payment.authorized", "payment.captured"]
+    refused(await api.post(f"/payments/{payment['id']}/refund"), 422, "not_refundable")
+
+
+@pytest.mark.parametrize(
+    ("store", "code", "receipt", "barcode"),
+    [
+        ("seven-eleven", None, 13, True), ("lawson", 6, 11, False), ("family-mart", 5, 12, True),
+        ("ministop", 6, 11, False), ("seicomart", 6, 11, False), ("daily-yamazaki", None, 11, False),
+    ],
+)  # fmt: skip
+async def test_each_store_has_numbers_of_its_own(
+    api: Api, store: str, code: int | None, receipt: int, barcode: bool
+) -> None:
+    details = (await begun(api, KONBINI | {"store": store}))["payment_details"]
+
+    assert (details["confirmation_code"] and len(details["confirmation_code"])) == code
+    assert len(details["receipt"]) == receipt
+    assert ("barcode_url" in details) == barcode
+
+
+async def test_a_bank_transfer_names_an_account_and_its_payers_name_comes_back(api: Api) -> None:
+    payment = await begun(api, BANK)
+
+    details = payment["payment_details"]
+    assert {
+        "email", "order_id", "bank_name", "bank_number", "account_branch_name", "account_number", "account_type",
+        "account_name", "payment_deadline", "instructions_url",
+    } <= details.keys()  # fmt: skip
+    assert details["payment_deadline"] == payment["payment_deadline"]
+    assert (payment["customer_family_name"], payment["customer_given_name"]) == ("山田", "太郎")
+    assert payment["payment_method_fee"] == 0
+
+
+async def test_a_pay_easy_payment_has_three_numbers(api: Api) -> None:
+    details = (await begun(api, BANK | {"type": "pay_easy"}))["payment_details"]
+
+    assert details["payment_url"] == details["instructions_url"]
+    assert [len(details[name]) for name in ("bank_id", "customer_id", "confirmation_id")] == [5, 11, 6]
+    assert details["cvs_code"] is None
+
+
+async def test_the_deadline_is_the_end_of_a_day_in_japan(house: House, api: Api) -> None:
+    today = iso(house.clock.now() + 9 * DAY // 24)[:10]
+
+    payment = await begun(api, KONBINI | {"expiry_days": "0"})
+
+    assert payment["payment_deadline"] == f"{today}T14:59:59Z"
+
+
+async def test_waiting_cash_can_not_be_captured_and_can_be_cancelled(api: Api) -> None:
+    payment = await begun(api, KONBINI)
+
+    refused(await api.post(f"/payments/{payment['id']}/capture"), 422, "not_capturable")
+    cancelled = await api.post(f"/payments/{payment['id']}/cancel")
+
+    assert (cancelled.status_code, cancelled.json()["status"]) == (200, "cancelled")
+    refused(await api.post(f"/test/payments/{payment['id']}/simulate", json={"outcome": "paid"}), 422,
+            "unprocessable_entity")  # fmt: skip
+    assert (await shown(api, payment))["status"] == "cancelled"
+    assert await api.events() == ["payment.authorized", "payment.cancelled"]
+
+
+@pytest.mark.parametrize(("outcome", "status"), [("expired", "expired"), ("failed", "failed"), ("paid", "captured")])
+@pytest.mark.parametrize("details", [KONBINI, BANK, PAYPAY], ids=lambda details: details["type"])
+async def test_a_waiting_payment_ends_as_it_is_told(
+    api: Api, details: dict[str, Any], outcome: str, status: str
+) -> None:
+    payment = await begun(api, details)
+
+    assert (await simulate(api, payment, outcome))["status"] == status
+    assert (await api.events())[-1] == f"payment.{status}"
+
+
+async def test_cash_that_was_paid_a_moment_ago_is_not_cancelled(house: House, api: Api) -> None:
+    payment = await begun(api, KONBINI)
+    attempt = await waiting(house, payment)
+    house.parts.processors.simulator.decide(attempt, "paid")
+
+    refused(await api.post(f"/payments/{payment['id']}/cancel"), 422, "not_cancellable")
+
+    assert (await shown(api, payment))["status"] == "captured"
+
+
+async def waiting(house: House, payment: dict[str, Any]) -> str:
+    """The ref of the attempt a payment waits with."""
+    for line in (house.parts.settings.data / "simulator-desk.jsonl").read_text().splitlines():
+        slip = json.loads(line)
+        if slip["kind"] in ("sale", "authorize"):
+            ref = str(slip["ref"])
+    return ref
+
+
+ACCOUNT = {
+    "amount": 500, "customer_name": "ヤマダ タロウ", "bank_name": "テスト銀行", "branch_number": "001",
+    "account_type": "normal", "account_number": "0234567", "include_payment_method_fee": False,
+}  # fmt: skip
+
+
+async def test_cash_goes_back_to_a_bank_account(api: Api) -> None:
+    payment = await simulate(api, await begun(api, KONBINI), "paid")
+    path = f"/payments/{payment['id']}/refund_request"
+
+    reply = await api.post(path, json=ACCOUNT)
+
+    assert reply.status_code == 200
+    [request] = reply.json()["refund_requests"]
+    assert {name: request[name] for name in ACCOUNT} == ACCOUNT
+    assert (request["status"], request["payment"], request["bank_code"]) == ("pending", payment["id"], None)
+    assert await shown(api, payment) == reply.json()
+    assert (await api.events())[-1] == "payment.updated"
+    # What is asked for cannot be asked for again, and the fee is not part of it.
+    refused(await api.post(path, json=ACCOUNT | {"amount": 501}), 422, "not_refundable", "amount")
+    assert (await api.post(path, json=ACCOUNT)).status_code == 200
+    refused(await api.post(path, json=ACCOUNT | {"amount": 190}), 422, "not_refundable", "amount")
+    everything = ACCOUNT | {"amount": 190, "include_payment_method_fee": True}
+    assert len((await api.post(path, json=everything)).json()["refund_requests"]) == 3
+
+
+async def test_only_paid_cash_is_given_back_so(api: Api) -> None:
+    card = await begun(api, {"type": "credit_card", "number": "4111111111111111", "month": 12, "year": 2099})
+    for payment in (card, await begun(api, KONBINI), await simulate(api, await begun(api, PAYPAY), "paid")):
+        reply = await api.post(f"/payments/{payment['id']}/refund_request", json=ACCOUNT)
+        refused(reply, 422, "not_refundable")
+    for name, value in (("account_number", "12345678"), ("branch_number", "12"), ("bank_code", "abcd")):
+        reply = await api.post(f"/payments/{payment['id']}/refund_request", json=ACCOUNT | {name: value})
+        refused(reply, 422, "invalid_parameter", name)
+
+
+# The deadline
+
+
+async def test_who_has_not_paid_by_the_deadline_pays_no_more(house: House, api: Api) -> None:
+    payment = await begun(api, KONBINI)
+    ref = await waiting(house, payment)
+    house.clock.advance(5 * DAY)
+
+    await worker.end_holds(house.parts)
+
+    assert (await shown(api, payment))["status"] == "expired"
+    assert await api.events() == ["payment.authorized", "payment.expired"]
+    # The far side is told, so that nobody can pay it there any more.
+    house.clock.advance(60_000)
+    await worker.settle_attempts(house.parts)
+    house.parts.processors.simulator.decide(ref, "paid")
+    house.clock.advance(60_000)
+    await worker.settle_attempts(house.parts)
+    assert (await shown(api, payment))["status"] == "expired"
+
+
+async def test_who_paid_at_the_last_minute_has_paid(house: House, api: Api) -> None:
+    payment = await begun(api, KONBINI)
+    house.parts.processors.simulator.decide(await waiting(house, payment), "paid")
+    house.clock.advance(5 * DAY)
+
+    await worker.end_holds(house.parts)
+
+    assert (await shown(api, payment))["status"] == "captured"
+
+
+async def test_the_resolver_hears_of_it_by_itself(house: House, api: Api) -> None:
+    payment = await begun(api, PAYPAY)
+    house.parts.processors.simulator.decide(await waiting(house, payment), "approved")
+
+    house.clock.advance(20_000)
+    await worker.settle_attempts(house.parts)
+
+    assert (await shown(api, payment))["status"] == "captured"
+
+
+# Off-site
+
+
+async def test_a_wallet_sends_the_shopper_to_its_page(house: House, api: Api) -> None:
+    payment = await begun(api, PAYPAY, return_url="https://shop.example/back?order=1")
+
+    address = payment["payment_details"]["redirect_url"]
+    assert payment["status"] == "pending"
+    assert await api.events() == []
+    ref = address.rpartition("/")[2]
+    order = house.parts.processors.simulator.order_of(ref)
+    assert order is not None
+    assert (order.type, order.amount, order.currency, order.state) == ("paypay", 1000, "JPY", "waiting")
+    assert order.return_url == f"{house.parts.settings.base_url}/return/{ref}"
+
+    house.parts.processors.simulator.decide(ref, "insufficient")
+    assert (await simulate(api, payment, "paid"))["status"] == "failed"
+
+
+async def test_a_wallet_can_be_held_and_captured_later(api: Api) -> None:
+    payment = await begun(api, PAYPAY, capture=False)
+    assert (await simulate(api, payment, "paid"))["status"] == "authorized"
+
+    captured = await api.post(f"/payments/{payment['id']}/capture")
+
+    assert captured.json()["status"] == "captured"
+    refund = await api.post(f"/payments/{payment['id']}/refund", json={"amount": 300})
+    assert refund.json()["amount_refunded"] == 300
+
+
+async def test_a_method_is_paid_in_its_own_currencies(api: Api) -> None:
+    refused(await pay(api, PAYPAY, currency="USD"), 422, "invalid_currency", "currency")
+    assert (await pay(api, {"type": "ideal"}, currency="EUR")).json()["status"] == "pending"
+
+
+# Prepaid
+
+
+async def test_a_prepaid_card_with_enough_on_it_pays_at_once(api: Api) -> None:
+    payment = await begun(api, WEB_MONEY, 1500)
+
+    assert payment["status"] == "captured"
+    assert payment["payment_details"] == {
+        "type": "web_money", "email": None, "short_amount": 0,
+        "prepaid_cards": [{"last_four_digits": "1111", "points": 1500}],
+    }  # fmt: skip
+
+
+async def test_a_prepaid_card_that_is_short_waits_for_another(api: Api) -> None:
+    payment = await begun(api, WEB_MONEY, 2500)
+    assert (payment["status"], payment["payment_details"]["short_amount"]) == ("pending", 500)
+
+    added = await api.patch(f"/payments/{payment['id']}", json={"payment_details": OTHER_CARD})
+
+    assert (added.status_code, added.json()["status"]) == (200, "captured")
+    assert added.json()["payment_details"]["prepaid_cards"] == [
+        {"last_four_digits": "1111", "points": 2000}, {"last_four_digits": "5678", "points": 500},
+    ]  # fmt: skip
+    assert added.json()["payment_details"]["short_amount"] == 0
+    assert await api.events() == ["payment.captured"]
+    # What is gone is gone.
+    refused(await pay(api, WEB_MONEY, 1), 502, "used_number")
+
+
+async def test_a_bad_second_card_leaves_the_payment_short(api: Api) -> None:
+    payment = await begun(api, WEB_MONEY, 2500)
+
+    for number, code in (("2", "invalid_number"), ("3", "used_number"), ("4", "other_error")):
+        card = {"type": "web_money", "prepaid_number": "e11111111111111" + number}
+        refused(await api.patch(f"/payments/{payment['id']}", json={"payment_details": card}), 502, code)
+        refused(await pay(api, card), 502, code)
+
+    assert (await shown(api, payment))["payment_details"]["short_amount"] == 500
+    other = {"type": "nanaco", "prepaid_number": "abcd1234efgh5678"}
+    refused(await api.patch(f"/payments/{payment['id']}", json={"payment_details": other}), 422, "invalid_parameter",
+            "payment_details[type]")  # fmt: skip
+
+
+async def test_a_cancelled_short_payment_gives_its_card_back(api: Api) -> None:
+    payment = await begun(api, WEB_MONEY, 2500)
+    assert (await api.post(f"/payments/{payment['id']}/cancel")).json()["status"] == "cancelled"
+
+    assert (await begun(api, WEB_MONEY, 2000))["status"] == "captured"
+
+
+async def test_an_account_with_a_password_pays_at_once(api: Api) -> None:
+    voucher = {"type": "culture_voucher", "culture_id": "taro", "culture_password": "open sesame"}
+
+    paid = await pay(api, voucher, currency="KRW")
+
+    assert (paid.json()["status"], paid.json()["payment_details"]) == ("captured", {"type": "culture_voucher"})
+    refused(await pay(api, voucher | {"culture_password": "wrong"}, currency="KRW"), 502, "invalid_password")

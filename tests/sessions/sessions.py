@@ -1,0 +1,85 @@
+"""Sessions as tests make them."""
+
+from typing import Any
+
+import httpx
+
+from azukari.core.errors import ApiError
+from azukari.sessions import page, paying, resuming
+from azukari.sessions.paying import FromPage
+from azukari.sessions.schemas import SessionPay, pay_error
+from azukari.web.answers import Answer, Replay
+from tests.house import Api, House, card
+
+ORDER: dict[str, Any] = {"amount": 1000, "currency": "JPY", "return_url": "https://shop.example/thanks"}
+CODE = "123"
+POOR = "4123111111111000"
+MASTER = "5555555555554444"
+
+
+async def make(api: Api, **more: Any) -> dict[str, Any]:
+    """A new session."""
+    reply = await api.post("/sessions", json={**ORDER, **more})
+    assert reply.status_code == 200, reply.text
+    made: dict[str, Any] = reply.json()
+    return made
+
+
+async def pay(api: Api, session: dict[str, Any], details: Any = None, **more: Any) -> httpx.Response:
+    """A try, with a good card unless told otherwise."""
+    body = {"payment_details": card(verification_value=CODE) if details is None else details, **more.pop("json", {})}
+    return await api.post(f"/sessions/{session['id']}/pay", json=body, **more)
+
+
+async def shown(api: Api, session: dict[str, Any]) -> dict[str, Any]:
+    """The session as it is now."""
+    found: dict[str, Any] = (await api.get(f"/sessions/{session['id']}")).json()
+    return found
+
+
+def refused(reply: httpx.Response, status: int, code: str) -> None:
+    """A failed try."""
+    assert (reply.status_code, reply.json()["error"]["code"], reply.json()["status"]) == (status, code, "error")
+
+
+class Browser:
+    """Our own page, without its HTML: it calls what the page's routes call."""
+
+    def __init__(self, house: House, session: dict[str, Any]) -> None:
+        self._house = house
+        self._id = session["id"]
+        self._presses = 0
+
+    async def pay(self, details: Any, *, nonce: str | None = None, consent: str | None = None) -> Answer:
+        self._presses += 1
+        call = await self._call(nonce or f"press-{self._presses}")
+        agreed = None if consent is None else page.agreed(call, text=consent, version="1", language="ja")
+        order = SessionPay(payment_details=details, api_locale="ja")
+        return await _answered(paying.pay(call, self._id, order, page=FromPage(agreed)))
+
+    async def resume(self) -> Answer:
+        return await _answered(resuming.resume(await self._call(None), self._id))
+
+    async def state(self) -> page.SessionState:
+        return await page.state(self._house.parts, self._id, self._house.clock.now())
+
+    async def open(self) -> page.Opened:
+        return await page.open_session(self._house.parts, self._id, self._house.clock.now())
+
+    async def _call(self, nonce: str | None) -> Any:
+        parts = self._house.parts
+        owner = await page.owner_of(parts, self._id)
+        return page.page_call(
+            parts, owner, now=parts.clock.now(), client="203.0.113.9", request_id=parts.ids.new(), nonce=nonce,
+            body=b"the same",
+        )  # fmt: skip
+
+
+async def _answered(answering: Any) -> Answer:
+    try:
+        answer: Answer = await answering
+        return answer
+    except Replay as replay:
+        return replay.answer
+    except ApiError as error:
+        return pay_error(error)

@@ -1,0 +1,121 @@
+"""``GET /sessions/{id}`` and ``POST /sessions/{id}/cancel``."""
+
+import pytest
+
+from tests.house import Api, House, card
+from tests.sessions.sessions import ORDER, make, pay, refused, shown
+
+#: All that a publishable key may read of a session (SEC-10). A new member joins it only when shoppers need it.
+FOR_BROWSERS = {
+    "id", "resource", "mode", "amount", "currency", "session_url", "return_url", "default_locale", "payment_methods",
+    "created_at", "cancelled_at", "completed_at", "status", "expired", "metadata", "merchant", "payment",
+}  # fmt: skip
+FOR_THE_MERCHANT = {"payment_data", "secure_token", "line_items", "email", "merchant_id"}
+ALL = {
+    "email": "taro@example.com", "metadata": {"order": "secret-1"}, "line_items": [{"description": "secret-2"}],
+    "payment_data": {"external_order_num": "secret-3", "name": "secret-4"}, "external_customer_id": "secret-5",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("mode", ["payment", "customer", "customer_payment"])
+async def test_a_publishable_key_reads_what_shoppers_need_and_nothing_else(house: House, mode: str) -> None:
+    made = await make(house.api, mode=mode, **ALL)
+    with_customer = set() if mode == "payment" else {"customer_id"}
+    for paid in (False, True):
+        whole = await shown(house.api, made)
+        reply = await house.publishable.get(f"/sessions/{made['id']}")
+        part = reply.json()
+
+        assert set(whole) == FOR_BROWSERS | FOR_THE_MERCHANT | with_customer
+        assert set(part) == FOR_BROWSERS
+        assert (part["metadata"], part["merchant"]) == ({}, {"name": "Test shop"})
+        same = FOR_BROWSERS - {"metadata", "payment"}
+        assert {name: part[name] for name in same} == {name: whole[name] for name in same}
+        for secret in ("secret-", "taro@", "customer_id"):
+            assert secret not in reply.text.replace('"external_order_num":"secret-3"', ""), secret
+        if not paid:
+            assert (await pay(house.publishable, made)).status_code == 200
+
+
+async def test_a_publishable_key_sees_the_payment_without_what_the_merchant_wrote(house: House) -> None:
+    made = await make(house.api, mode="customer_payment", **ALL)
+    answer = (await pay(house.publishable, made)).json()
+    part = (await house.publishable.get(f"/sessions/{made['id']}")).json()["payment"]
+    whole = (await shown(house.api, made))["payment"]
+
+    assert (part["metadata"], part["description"], part["customer"]) == ({}, None, None)
+    assert (whole["metadata"], whole["customer"]) == ({"order": "secret-1"}, made["customer_id"])
+    assert answer["payment"] == part
+    assert answer["customer"]["email"] is None
+    assert part["status"] == "captured"
+
+
+async def test_a_pending_session_is_cancelled_once(house: House) -> None:
+    for body in ({}, {"json": {}}, {"data": "@"}, {"json": {"fraud_details": {}}}):
+        made = await make(house.api)
+        if body.get("data"):
+            body = {"data": {"id": made["id"]}}
+        reply = await house.api.post(f"/sessions/{made['id']}/cancel", **body)  # type: ignore[arg-type]
+
+        cancelled = reply.json()
+        assert (reply.status_code, cancelled["status"]) == (200, "cancelled")
+        assert cancelled["cancelled_at"] is not None
+        assert await shown(house.api, made) == cancelled
+        again = await house.api.post(f"/sessions/{made['id']}/cancel")
+        assert (again.status_code, again.json()["error"]["code"]) == (422, "not_cancellable")
+        refused(await pay(house.publishable, made), 422, "session_cancelled")
+
+
+async def test_a_completed_session_is_not_cancelled(api: Api) -> None:
+    made = await make(api)
+    await pay(api, made)
+
+    reply = await api.post(f"/sessions/{made['id']}/cancel")
+
+    assert (reply.status_code, reply.json()["error"]["code"]) == (422, "not_cancellable")
+    assert (await shown(api, made))["status"] == "completed"
+
+
+async def test_an_expired_session_may_still_be_cancelled(house: House) -> None:
+    made = await make(house.api, expires_in_seconds=1)
+    house.clock.advance(2_000)
+
+    reply = await house.api.post(f"/sessions/{made['id']}/cancel")
+
+    assert (reply.status_code, reply.json()["status"], reply.json()["expired"]) == (200, "cancelled", False)
+
+
+async def test_a_cancellation_is_repeated_by_its_key(api: Api) -> None:
+    made = await make(api)
+    key = {"X-KOMOJU-IDEMPOTENCY": "cancel-1"}
+
+    replies = [await api.post(f"/sessions/{made['id']}/cancel", headers=key) for _ in range(2)]
+
+    assert [reply.status_code for reply in replies] == [200, 200]
+    assert replies[0].content == replies[1].content
+
+
+async def test_a_cancellation_while_somebody_pays_has_to_wait(api: Api) -> None:
+    made = await make(api)
+    waiting = await pay(api, made, headers={"Azukari-Fault": "lost_reply"})
+    assert waiting.status_code == 202
+
+    reply = await api.post(f"/sessions/{made['id']}/cancel")
+
+    assert (reply.status_code, reply.json()["error"]["code"]) == (423, "locked")
+
+
+async def test_what_is_kept_of_a_merchants_own_text_is_noted(house: House) -> None:
+    number = "4242 4242 4242 4242"
+    for more in ({"metadata": {"a": number}}, {"line_items": [{"description": number}]}):
+        await make(house.api, **more)
+    reply = await house.api.post("/sessions", json={**ORDER, "email": number})
+    assert reply.status_code == 422
+    assert card()["number"] not in reply.text
+
+
+async def test_an_unknown_session_is_not_found(house: House) -> None:
+    for api in (house.api, house.publishable):
+        for method, path in (("GET", ""), ("POST", "/pay")):
+            reply = await api.request(method, f"/sessions/{'0' * 25}{path}", json={"payment_details": card()})
+            assert (reply.status_code, reply.json()["error"]["code"]) == (404, "not_found")

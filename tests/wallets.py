@@ -1,0 +1,43 @@
+"""A shopper who allows a merchant to charge a wallet, as the hosted page would have it."""
+
+from azukari.customers import service as customers
+from azukari.customers.service import Keeping
+from azukari.db import Owner, Tx
+from azukari.merchants.service import API_VERSIONS
+from azukari.processors import attempts, machine
+from azukari.processors.attempts import Attempt
+from azukari.processors.base import Approved, Visit, Waiting
+from azukari.processors.methods import MethodDetails
+from azukari.wiring import Parts
+
+
+async def agree(parts: Parts, owner: Owner, customer_id: str, type: str = "paypay") -> None:
+    """The customer keeps a wallet's agreement from now on."""
+    processor = parts.processors.pick(owner, type)
+    attempt = attempts.plan(
+        parts.ids, owner, processor, "agree", 0, "JPY", now=parts.clock.now(), api_version=API_VERSIONS[-1],
+        customer_id=customer_id, method=type,
+    )  # fmt: skip
+    await parts.db.write(attempts.begin, attempt)
+    visit = Visit(f"https://azukari.example/return/{attempt.ref}", store=True)
+    waiting = await machine.carry_out(processor, attempt, parts.clock, method=MethodDetails(type), visit=visit)
+    assert isinstance(waiting, Waiting)
+    assert waiting.redirect_url is not None
+    assert parts.processors.simulator.decide(attempt.ref, "approved")
+    outcome = await processor.lookup(owner, attempt.ref)
+    assert isinstance(outcome, Approved)
+    assert outcome.agreement is not None
+    sealed = await parts.vault.seal_agreement(owner, type, outcome.agreement)
+    kept = Keeping.of_agreement(sealed, outcome, attempt, parts.clock.now())
+    replaced = await parts.db.write(_keep, parts, owner, attempt, outcome, kept)
+    if replaced is not None:
+        await parts.vault.shred(owner, replaced)
+
+
+async def _keep(
+    tx: Tx, parts: Parts, owner: Owner, attempt: Attempt, outcome: Approved, kept: Keeping
+) -> str | None:  # fmt: skip
+    assert await attempts.finish(tx, attempt, outcome, attempt.created_at)
+    return await customers.keep(
+        tx, parts.vault, owner, attempt.customer_id or "", kept, event_id=parts.ids.new(), now=attempt.created_at
+    )
