@@ -377,3 +377,41 @@ async def test_an_account_with_a_password_pays_at_once(api: Api) -> None:
 
     assert (paid.json()["status"], paid.json()["payment_details"]) == ("captured", {"type": "culture_voucher"})
     refused(await pay(api, voucher | {"culture_password": "wrong"}, currency="KRW"), 502, "invalid_password")
+
+
+# What nobody knows for a while
+
+
+@pytest.mark.parametrize("fault", ["lost_reply", "lost_request", "duplicate_reply", "processor_down"])
+async def test_one_more_card_with_a_fault_on_its_way(house: House, api: Api, fault: str) -> None:
+    payment = await begun(api, WEB_MONEY, 2500)
+
+    reply = await api.patch(
+        f"/payments/{payment['id']}", json={"payment_details": OTHER_CARD}, headers={"Azukari-Fault": fault}
+    )
+
+    assert reply.status_code == {"duplicate_reply": 200, "processor_down": 504}.get(fault, 202)
+    house.clock.advance(10_000)
+    await worker.settle_attempts(house.parts)
+    done = fault in ("lost_reply", "duplicate_reply")
+    assert (await shown(api, payment))["status"] == ("captured" if done else "pending")
+    if not done:
+        again = await api.patch(f"/payments/{payment['id']}", json={"payment_details": OTHER_CARD})
+        assert again.json()["status"] == "captured"
+
+
+@pytest.mark.parametrize("fault", ["lost_reply", "lost_request", "duplicate_reply", "processor_down"])
+async def test_a_cancellation_with_a_fault_on_its_way(house: House, api: Api, fault: str) -> None:
+    payment = await begun(api, KONBINI)
+
+    reply = await api.post(f"/payments/{payment['id']}/cancel", headers={"Azukari-Fault": fault})
+
+    assert reply.status_code == {"duplicate_reply": 200, "processor_down": 504}.get(fault, 202)
+    house.clock.advance(10_000)
+    await worker.settle_attempts(house.parts)
+    done = fault in ("lost_reply", "duplicate_reply")
+    assert (await shown(api, payment))["status"] == ("cancelled" if done else "authorized")
+    house.clock.advance(60_000)
+    await worker.settle_attempts(house.parts)
+    if not done:
+        assert (await simulate(api, payment, "paid"))["status"] == "captured"
