@@ -26,7 +26,8 @@ OF_THE_BROWSER = frozenset(
 )
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.\-]*):(.+)")
 #: ``//host``, the host not empty; nobody's name or password before it.
-_WEB = re.compile(r"//(?:[A-Za-z0-9._~\-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?(?:[/?#].*)?")
+_WEB = re.compile(r"//(?:[A-Za-z0-9._~\-]+|\[[0-9A-Fa-f:.]+\])(?::([0-9]{1,5}))?(?:[/?#].*)?")
+_LAST_PORT = 65_535
 _FIT = "!#$%&'()*+,/:;=?@[]~"
 _BROKEN_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
 
@@ -41,8 +42,10 @@ def return_url(value: object) -> str:
     if match is None or match[1].lower() in OF_THE_BROWSER:
         raise Refused
     scheme, rest = match[1].lower(), _escaped(match[2])
-    if scheme in ("http", "https") and not _WEB.fullmatch(rest):
-        raise Refused
+    if scheme in ("http", "https"):
+        web = _WEB.fullmatch(rest)
+        if web is None or int(web[1] or 0) > _LAST_PORT:
+            raise Refused
     return f"{scheme}:{rest}"
 
 
