@@ -102,11 +102,21 @@ def unpad(padded: bytes) -> bytes:
     return data[:-1]
 
 
+def keyed(key: bytes) -> HMAC:
+    """HMAC-SHA-256 under a key, for many messages: :func:`mac` takes a copy for each, which saves the setting up."""
+    return HMAC(key, SHA256())
+
+
+def mac(under: HMAC, message: bytes) -> bytes:
+    """The message's HMAC-SHA-256."""
+    copy = under.copy()
+    copy.update(message)
+    return copy.finalize()
+
+
 def hmac(key: bytes, message: bytes) -> bytes:
-    """HMAC-SHA-256."""
-    mac = HMAC(key, SHA256())
-    mac.update(message)
-    return mac.finalize()
+    """HMAC-SHA-256 of one message."""
+    return mac(keyed(key), message)
 
 
 def fingerprint_key(root: bytes, owner: Owner) -> bytes:
