@@ -20,6 +20,8 @@ class Blank(Enum):
     VERIFICATION_VALUE = "verification_value"
     NAME = "name"
 
+    __hash__ = object.__hash__  # each is one object; Enum's own hash is a call in Python
+
 
 @dataclass(frozen=True, slots=True)
 class Outbound:
