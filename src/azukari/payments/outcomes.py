@@ -3,7 +3,6 @@
 The caller and the resolver write through the same unit; the attempt's fence lets one of them.
 """
 
-from dataclasses import dataclass
 from typing import NamedTuple
 
 import msgspec
@@ -92,8 +91,7 @@ async def record_outcome(
     return answer
 
 
-@dataclass(frozen=True, slots=True)
-class _Changed:
+class _Changed(msgspec.Struct, frozen=True):
     payment: Payment | None
     events: tuple[str, ...] = ()
 

@@ -1,7 +1,5 @@
 """Charging: written down before it is tried, never tried twice."""
 
-from dataclasses import dataclass
-
 import msgspec
 
 from azukari.core.errors import ApiError, InvalidParameter, Locked, MissingParameter
@@ -47,8 +45,7 @@ async def charge(call: Call, order: PaymentCreate) -> Answer:
     return await outcomes.conclude(call.parts, ready.attempt, outcome, Shown(ready.payment, []), refusal)
 
 
-@dataclass(frozen=True, slots=True)
-class _Plan:
+class _Plan(msgspec.Struct, frozen=True):
     """A charge before its customer or token has been looked at.
 
     given: None for a customer's saved details. suspicious: a text of the order looks like a card number.
@@ -61,8 +58,7 @@ class _Plan:
     suspicious: bool
 
 
-@dataclass(frozen=True, slots=True)
-class _Ready:
+class _Ready(msgspec.Struct, frozen=True):
     """A charge whose intent is durable: what the call needs. credential: of a stored card."""
 
     attempt: Attempt

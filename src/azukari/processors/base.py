@@ -57,8 +57,7 @@ class Credential(msgspec.Struct, frozen=True, omit_defaults=True):
         return msgspec.json.encode(self).decode()
 
 
-@dataclass(frozen=True, slots=True)
-class Order:
+class Order(msgspec.Struct, frozen=True):
     """What a processor is asked to do, once, under one ``ref``.
 
     ref: 128 random bits in hex, this attempt's idempotency key for ever.
@@ -80,8 +79,7 @@ class Order:
     test: TestOrders = NO_ORDERS
 
 
-@dataclass(frozen=True, slots=True)
-class Approved:
+class Approved(msgspec.Struct, frozen=True):
     """Done. processor_ref: the processor's own id of it. cvc_result: ``Approved``, ``Invalid``, ``Not Checked``…"""
 
     processor_ref: str
@@ -89,20 +87,17 @@ class Approved:
     cvc_result: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class DeclinedBy:
+class DeclinedBy(msgspec.Struct, frozen=True):
     """The bank's no; ``code`` is one of the wire's."""
 
     code: str
 
 
-@dataclass(frozen=True, slots=True)
-class NotDone:
+class NotDone(msgspec.Struct, frozen=True):
     """Provably nothing happened: no byte of the request left, or the processor says it knows of none."""
 
 
-@dataclass(frozen=True, slots=True)
-class Unsettled:
+class Unsettled(msgspec.Struct, frozen=True):
     """Nobody knows yet: a timeout, a reset, an unreadable reply, a bug."""
 
 

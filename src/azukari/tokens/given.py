@@ -1,6 +1,6 @@
 """What a caller may give as ``payment_details``: a token's id, or the details themselves."""
 
-from dataclasses import dataclass
+import msgspec
 
 from azukari.core.errors import ApiError, InvalidToken, Unavailable, Unprocessable
 from azukari.core.secret import Secret
@@ -31,8 +31,7 @@ def read(value: object, now: int) -> Given:
     return PaymentDetails.parse(value, now=now)
 
 
-@dataclass(frozen=True, slots=True)
-class Card:
+class Card(msgspec.Struct, frozen=True):
     """Details found fit for one attempt.
 
     token: where they come from, or None for raw ones. value: the verification value of raw ones; a token's lies in the
