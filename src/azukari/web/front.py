@@ -48,14 +48,8 @@ class Front:
             log.bug("request failed", error, request_id=sender.request_id, method=scope["method"])
             if not sender.status:
                 await sender(errors.BUG, send)
-        log.event(
-            "request",
-            request_id=sender.request_id,
-            method=scope["method"],
-            route=scope.get("azukari.route"),
-            status=sender.status,
-            ms=(time.perf_counter_ns() - started) // 1_000_000,
-        )
+        took = (time.perf_counter_ns() - started) // 1_000_000
+        log.request(sender.request_id, scope["method"], scope.get("azukari.route"), sender.status, took)
 
     async def _check_url(self, scope: Scope) -> None:
         try:
