@@ -6,9 +6,6 @@ import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from starlette.routing import BaseRoute, Router
-from starlette.types import ASGIApp, Receive, Scope, Send
-
 from azukari import worker
 from azukari.core import config, log
 from azukari.core.clock import Clock
@@ -22,7 +19,8 @@ from azukari.secure_tokens import routes as secure_tokens
 from azukari.sessions import routes as sessions
 from azukari.tokens import routes as tokens
 from azukari.web import pages
-from azukari.web.front import Front, not_found
+from azukari.web.dispatch import ASGIApp, Dispatch, Receive, Route, Scope, Send
+from azukari.web.front import Front
 from azukari.web.limits import Limiter
 from azukari.web.routing import mount
 from azukari.wiring import Parts
@@ -35,7 +33,7 @@ ROUTERS = (
 )  # fmt: skip
 
 
-def routes(parts: Parts) -> list[BaseRoute]:
+def routes(parts: Parts) -> list[Route]:
     """Every route of the server."""
     shown = pages.for_shops(payment_methods.pictures(parts))
     return [*mount(API, ROUTERS, parts, Limiter(parts.clock)), *pages.routes(parts), *shown]
@@ -43,7 +41,7 @@ def routes(parts: Parts) -> list[BaseRoute]:
 
 def asgi(parts: Parts) -> ASGIApp:
     """The app over an installation that is open."""
-    return Front(Router(routes(parts), default=not_found, redirect_slashes=False), parts)
+    return Front(Dispatch(routes(parts)), parts)
 
 
 class App:
@@ -53,14 +51,28 @@ class App:
         self._settings = settings
         self._announce = announce
         self._clock = clock
-        self._lifespan = Router(lifespan=self._run)
-        self._front: ASGIApp = not_found
+        self._front: ASGIApp = self._live
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        await (self._front if scope["type"] == "http" else self._lifespan)(scope, receive, send)
+        await (self._front if scope["type"] == "http" else self._live)(scope, receive, send)
+
+    async def _live(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """From the server's start to its end. Source: ASGI, "Lifespan Protocol"."""
+        stage = "startup"
+        await receive()
+        try:
+            async with self._run():
+                await send({"type": "lifespan.startup.complete"})
+                stage = "shutdown"
+                await receive()
+        except BaseException as error:
+            # What it says may be anything: the server logs the exception by our rules.
+            await send({"type": f"lifespan.{stage}.failed", "message": type(error).__name__})
+            raise
+        await send({"type": "lifespan.shutdown.complete"})
 
     @asynccontextmanager
-    async def _run(self, _: object) -> AsyncIterator[None]:
+    async def _run(self) -> AsyncIterator[None]:
         parts = await Parts.assemble(self._settings, self._announce, self._clock)
         self._front = asgi(parts)
         stop = asyncio.Event()

@@ -1,6 +1,7 @@
 """The ``azukari`` command."""
 
 import asyncio
+import gc
 import json
 import os
 import resource
@@ -81,6 +82,8 @@ def _fail(sentence: str) -> NoReturn:
 
 @app.callback(invoke_without_command=True)
 def _main(version: Annotated[bool, typer.Option("--version", help="Show the version.")] = False) -> None:
+    # What a start makes stays: without this the collector looks through it a hundred times.
+    gc.set_threshold(250_000, 20, 100)
     # A core dump would hold the keys of the vault and whatever card is in flight.
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     if version:

@@ -50,6 +50,29 @@ def test_an_event_is_one_line_of_json(written: Written) -> None:
     assert written.getvalue().count("\n") == 1
 
 
+@pytest.mark.parametrize("method", ["GET", "POST", "PURGE", f"X-{CARD}", 'a"}\n{"level":"error"'])
+@pytest.mark.parametrize("route", [None, "/", "/payments/{id}", f"/{CARD}", 'a"}\n{"level":"error"', f"/{KEY}"])
+def test_a_request_is_written_as_the_event_of_its_name(written: Written, method: str, route: str | None) -> None:
+    log.request("0abc", method, route, 200, 12)
+    log.event("request", request_id="0abc", method=method, route=route, status=200, ms=12)
+
+    request, event = written.lines()
+    assert CARD not in written.getvalue()
+    assert KEY not in written.getvalue()
+    assert list(request) == list(event)
+    assert request | {"time": None} == event | {"time": None}
+
+
+def test_a_request_is_a_plain_line_on_a_terminal_and_none_where_only_warnings_are_wanted(written: Written) -> None:
+    log.setup("info", stream=written, human=True)
+    log.request("0abc", "GET", "/", 200, 12)
+    log.setup("warning", stream=written)
+    log.request("0abc", "GET", "/", 200, 12)
+
+    assert written.getvalue().endswith("info    request request_id='0abc' method='GET' route='/' status=200 ms=12\n")
+    assert written.getvalue().count("\n") == 1
+
+
 def test_a_field_that_is_not_on_the_list_is_dropped_and_counted(written: Written) -> None:
     log.event("payment.captured", payment="p1", body="secret", email="a@example.com")
 

@@ -3,9 +3,9 @@
 A processor's test module subclasses them and gives them a ``stand``.
 """
 
-import dataclasses
 from typing import Protocol
 
+import msgspec
 import pytest
 
 from azukari.core.secret import Secret
@@ -79,7 +79,7 @@ class ProcessorContract:
         """The permission to use a card is good for one sending, so an order that is sent again needs another."""
         use = stand.vault.borrow(OWNER, PaymentDetails.parse(card(number), now=NOW))
         use.note()
-        return dataclasses.replace(order, use=use)
+        return msgspec.structs.replace(order, use=use)
 
     def test_it_says_what_it_promises(self, stand: Stand) -> None:
         declares = stand.processor.declares
@@ -152,7 +152,7 @@ class ProcessorContract:
         first = await stand.processor.perform(order)
 
         # Whatever it says this time.
-        again = self.with_card(stand, dataclasses.replace(order, amount=2000), stand.good)
+        again = self.with_card(stand, msgspec.structs.replace(order, amount=2000), stand.good)
 
         assert await stand.processor.perform(again) == first
         assert stand.stands(order.ref)

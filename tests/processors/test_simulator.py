@@ -44,10 +44,10 @@ class TestSimulator(ProcessorContract):
         bad: str = "4123111111111059"
 
         def unreachable(self, order: Order) -> Order:
-            return dataclasses.replace(order, test=TestOrders(fault="processor_down"))
+            return msgspec.structs.replace(order, test=TestOrders(fault="processor_down"))
 
         def unanswered(self, order: Order) -> Order:
-            return dataclasses.replace(order, test=TestOrders(fault="lost_reply"))
+            return msgspec.structs.replace(order, test=TestOrders(fault="lost_reply"))
 
         async def let_time_pass(self) -> None:
             self.house.clock.advance(self.processor.declares.lookup_delay)

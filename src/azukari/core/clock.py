@@ -1,5 +1,6 @@
 """Time, injected: integers of milliseconds since 1970 (UTC) inside, ISO 8601 on the wire."""
 
+import functools
 import time
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Protocol
@@ -32,7 +33,13 @@ class SystemClock:
 
 def iso(moment: int) -> str:
     """``2018-11-13T06:20:21Z``: UTC, whole seconds, from year 1 to 9999. Source: contract 1.7."""
-    text = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(moment // SECOND))
+    return _iso(moment // SECOND)
+
+
+# Whatever happens now happens in the same few seconds.
+@functools.lru_cache(1_024)
+def _iso(second: int) -> str:
+    text = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(second))
     return text.zfill(20)  # the C library leaves the zeros of early years away
 
 

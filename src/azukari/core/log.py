@@ -35,6 +35,8 @@ _LEVELS: dict[Level, int] = {
 #: Libraries that write addresses, headers or the parameters of statements below this level.
 _QUIET = ("httpx", "httpcore", "sqlalchemy", "hpack", "asyncio")
 _MOST_CHARACTERS = 2_000
+#: What a request's line says of its method as it is; another word is the caller's own, and scrubbed.
+_METHODS = frozenset(("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"))
 
 _encode = msgspec.json.Encoder().encode
 
@@ -42,6 +44,11 @@ _encode = msgspec.json.Encoder().encode
 @functools.lru_cache(2)
 def _second(second: int) -> str:
     return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(second))
+
+
+def _moment() -> str:
+    second, rest = divmod(time.time_ns() // 1_000_000, 1_000)
+    return f"{_second(second)}.{rest:03d}Z"
 
 
 class _Sink:
@@ -53,9 +60,10 @@ class _Sink:
         self.human = False
 
     def write(self, level: str, name: str, fields: Mapping[str, object], errors: list[dict[str, Any]]) -> None:
-        second, rest = divmod(time.time_ns() // 1_000_000, 1_000)
-        moment = f"{_second(second)}.{rest:03d}Z"
-        line = _plain(moment, level, name, fields, errors) if self.human else _json(moment, level, name, fields, errors)
+        write_line = _plain if self.human else _json
+        self.put(write_line(_moment(), level, name, fields, errors))
+
+    def put(self, line: str) -> None:
         try:
             stream = self.stream or sys.stderr
             stream.write(line)
@@ -72,6 +80,28 @@ def event(name: str, /, **fields: object) -> None:
     """Something happened: ``log.event("payment.captured", payment=payment.id, ms=12)``."""
     if _sink.level <= logging.INFO:
         _sink.write("info", name, _allowed(fields), [])
+
+
+def request(request_id: str, method: str, route: str | None, status: int, ms: int) -> None:
+    """A request was answered. The line :func:`event` would write, at a fraction of its cost: every request has one.
+
+    Only words are scrubbed here, and those once: the id is one of ours, the rest are numbers we counted. route: the
+    template (``/payments/{id}``), never the address itself.
+    """
+    if _sink.level > logging.INFO:
+        return
+    if _sink.human or method not in _METHODS:
+        event("request", request_id=request_id, method=method, route=route, status=status, ms=ms)
+        return
+    _sink.put(
+        f'{{"time":"{_moment()}","level":"info","event":"request","request_id":"{request_id}","method":"{method}",'
+        f'"route":{_route(route)},"status":{status:d},"ms":{ms:d}}}\n'
+    )
+
+
+@functools.lru_cache(256)
+def _route(template: str | None) -> str:
+    return _encode(_safe(template)).decode()
 
 
 def debug(name: str, /, **fields: object) -> None:

@@ -1,8 +1,7 @@
 """A charge in parts, so that others may compose it: plan it, look and begin (T1), send it; ``outcomes`` writes T3."""
 
-from dataclasses import dataclass, replace
-
 import msgspec
+from msgspec.structs import replace
 
 from azukari.core.errors import ApiError, InvalidParameter, InvalidToken, MissingParameter
 from azukari.customers import store as customers
@@ -31,8 +30,7 @@ from azukari.wiring import Parts
 DEFAULT_LOCALE = "ja"
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
+class Plan(msgspec.Struct, frozen=True):
     """A charge before its customer or token has been looked at.
 
     given: None for a customer's saved details. visit: for a method with a page of its own. settings: the merchant's.
@@ -51,8 +49,7 @@ class Plan:
     fee: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Ready:
+class Ready(msgspec.Struct, frozen=True):
     """A charge whose intent is durable: what the call needs. credential: of stored details."""
 
     attempt: Attempt
@@ -203,7 +200,7 @@ async def _of_customer(tx: Tx, owner: Owner, plan: Plan, card: Card, token: Toke
     customer = await customers.find(tx, owner, token.customer_id or "")
     if customer is None or customer.entry_id != token.entry_id:
         raise InvalidToken
-    payment = msgspec.structs.replace(plan.payment, customer_id=customer.id)
+    payment = replace(plan.payment, customer_id=customer.id)
     card = replace(card, email=customer.email or card.email)
     return _by_card(replace(plan, payment=payment), _ordered(plan.attempt, customer), card)
 
@@ -212,8 +209,8 @@ def _ordered(attempt: Attempt, customer: Customer) -> Attempt:
     """With what every test payment of the customer ends in."""
     if customer.scenario is None:
         return attempt
-    ordered = msgspec.structs.replace(machine.orders_of(attempt), scenario=customer.scenario)
-    return msgspec.structs.replace(attempt, orders=ordered.encoded())
+    ordered = replace(machine.orders_of(attempt), scenario=customer.scenario)
+    return replace(attempt, orders=ordered.encoded())
 
 
 async def _stored(tx: Tx, owner: Owner, vault: Vault, plan: Plan) -> Ready:
@@ -246,14 +243,14 @@ def _by_method(plan: Plan, means: Method) -> Ready:
     attempt = _of_type(plan, plan.attempt, details.type)
     if details.type not in OFFSITE:
         # Nobody can hold cash for us: it is taken, or it is not there.
-        attempt = msgspec.structs.replace(attempt, kind="sale")
+        attempt = replace(attempt, kind="sale")
     shown = methods.shown(details, plan.payment.id, plan.payment.locale, plan.base_url)
     payment, attempt = _priced(plan, attempt, details.type, shown)
     if means.token is not None:
         # Only now is it known who the token is about.
         more = msgspec.json.decode(payment.more or "{}", type=More)
         more.customer_family_name, more.customer_given_name = details.family_name, details.given_name
-        payment = msgspec.structs.replace(payment, more=_encoded(more))
+        payment = replace(payment, more=_encoded(more))
     return Ready(attempt, payment, means, visit=plan.visit if details.type in OFFSITE else None)
 
 
@@ -261,7 +258,7 @@ def _of_type(plan: Plan, attempt: Attempt, type: str) -> Attempt:
     """An attempt whose type is known only now: it may be another processor's."""
     if not METHODS[type].takes(plan.payment.currency):
         raise WrongCurrency("This payment method cannot be paid in this currency.")
-    return msgspec.structs.replace(
+    return replace(
         attempts.assign(attempt, plan.processors.pick(plan.payment.owner, type)), method=type
     )  # fmt: skip
 
@@ -270,7 +267,7 @@ def _priced(plan: Plan, attempt: Attempt, type: str, details: str) -> tuple[Paym
     """Payment and attempt with the fee of their type."""
     payment = plan.payment
     extra = fee(plan.settings, type, payment.currency) if plan.fee is None else plan.fee
-    payment = msgspec.structs.replace(
+    payment = replace(
         payment, details=details, fee=extra, total=payment.total + extra, processor=attempt.processor
     )  # fmt: skip
-    return payment, msgspec.structs.replace(attempt, amount=payment.total)
+    return payment, replace(attempt, amount=payment.total)

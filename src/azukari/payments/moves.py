@@ -4,7 +4,6 @@ Source: contract 3.5; ``docs/architecture.md``, "A charge, end to end".
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 import msgspec
 
@@ -41,8 +40,7 @@ def more_of(attempt: Attempt) -> More:
     return _more(attempt.more or "{}")
 
 
-@dataclass(frozen=True, slots=True)
-class Changed:
+class Changed(msgspec.Struct, frozen=True):
     """payment: as it is now; None: as it was. events: the types of what happened, in order."""
 
     payment: Payment | None

@@ -96,8 +96,7 @@ class Visit:
     store: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Order:
+class Order(msgspec.Struct, frozen=True):
     """What a processor is asked to do, once, under one ``ref``.
 
     ref: 128 random bits in hex, this attempt's idempotency key for ever.
@@ -137,8 +136,7 @@ class Order:
 Details = Mapping[str, object]
 
 
-@dataclass(frozen=True, slots=True)
-class Approved:
+class Approved(msgspec.Struct, frozen=True):
     """Done. processor_ref: the processor's own id of it. cvc_result: ``Approved``, ``Invalid``, ``Not Checked``…
 
     agreement: what later charges of a wallet are made by, where one was asked for and given.
@@ -151,8 +149,7 @@ class Approved:
     details: Details | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Waiting:
+class Waiting(msgspec.Struct, frozen=True):
     """The far side has it, and the shopper must act: pay with the numbers in ``details``, or go to ``redirect_url``.
 
     deadline: milliseconds, after which nobody may pay it any more.
@@ -164,8 +161,7 @@ class Waiting:
     redirect_url: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Short:
+class Short(msgspec.Struct, frozen=True):
     """The far side has taken what was on a prepaid card, and it is not enough: another card, or a cancellation."""
 
     processor_ref: str
@@ -174,27 +170,23 @@ class Short:
     deadline: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Lapsed:
+class Lapsed(msgspec.Struct, frozen=True):
     """Nobody paid in time. undo: so we say, and the far side must hear of it yet."""
 
     undo: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class DeclinedBy:
+class DeclinedBy(msgspec.Struct, frozen=True):
     """The bank's no; ``code`` is one of the wire's."""
 
     code: str
 
 
-@dataclass(frozen=True, slots=True)
-class NotDone:
+class NotDone(msgspec.Struct, frozen=True):
     """Provably nothing happened: no byte of the request left, or the processor says it knows of none."""
 
 
-@dataclass(frozen=True, slots=True)
-class Unsettled:
+class Unsettled(msgspec.Struct, frozen=True):
     """Nobody knows yet: a timeout, a reset, an unreadable reply, a bug."""
 
 

@@ -3,12 +3,11 @@
 Source: ``docs/architecture.md``, "A charge, end to end"; the callers write T1 and T3.
 """
 
-import asyncio
-
 import msgspec
 
 from azukari.core import log
 from azukari.core.clock import HOUR, SECOND, Clock
+from azukari.core.deadline import Deadline
 from azukari.core.secret import Secret
 from azukari.db import Owner
 from azukari.processors.attempts import GRACE, Attempt
@@ -54,7 +53,7 @@ async def carry_out(
     if left <= 0:
         return NotDone()
     try:
-        async with asyncio.timeout(left / 1_000):
+        with Deadline(left / 1_000):
             return await processor.perform(order)
     except NotSent:
         return NotDone()
@@ -90,7 +89,7 @@ async def settle(processor: Processor, attempt: Attempt, now: int) -> Outcome:
     if attempt.state == "prepared":
         return NotDone()  # its owner died before the call
     try:
-        async with asyncio.timeout(processor.declares.timeout / 1_000):
+        with Deadline(processor.declares.timeout / 1_000):
             return await _ask(processor, attempt, now)
     except (NotSent, Unknown, TimeoutError):
         return Unsettled()
@@ -109,7 +108,7 @@ async def _ask(processor: Processor, attempt: Attempt, now: int) -> Outcome:
 async def undo(processor: Processor, attempt: Attempt) -> bool:
     """Give back what was done after all; whether it is certain that nothing of it is left."""
     try:
-        async with asyncio.timeout(processor.declares.timeout / 1_000):
+        with Deadline(processor.declares.timeout / 1_000):
             return await processor.void(attempt.owner, attempt.ref)
     except (NotSent, Unknown, TimeoutError):
         return False

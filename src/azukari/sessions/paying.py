@@ -4,10 +4,10 @@ A try is a payment of its own, or a check of the details where nothing is paid. 
 may hold; what comes of it is written to payment, customer and session in one unit (``recording``).
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import NamedTuple
 
-import msgspec
+from msgspec.structs import replace
 
 from azukari.core import log
 from azukari.core.errors import ApiError, Locked, Unavailable
@@ -184,8 +184,8 @@ def _ordered(session: Session, planned: Attempt) -> Attempt:
     """With what every test try of the session ends in."""
     if session.scenario is None:
         return planned
-    ordered = msgspec.structs.replace(machine.orders_of(planned), scenario=session.scenario)
-    return msgspec.structs.replace(planned, orders=ordered.encoded())
+    ordered = replace(machine.orders_of(planned), scenario=session.scenario)
+    return replace(planned, orders=ordered.encoded())
 
 
 async def _charge(call: Call, session: Session, wanted: Try, method: SessionMethod) -> charging.Plan:
@@ -199,7 +199,7 @@ async def _charge(call: Call, session: Session, wanted: Try, method: SessionMeth
     planned = await charging.plan(
         call, order, given=wanted.given, session_id=session.id, store=session.keeps_details
     )  # fmt: skip
-    payment = msgspec.structs.replace(
+    payment = replace(
         planned.payment, metadata=session.metadata, customer_id=session.customer_id,
         locale=wanted.locale or session.locale,
     )  # fmt: skip
@@ -282,7 +282,7 @@ def _trying(session: Session, plan: _Plan, ready: _Ready) -> Trying:
         return trying
     token = ready.means.token
     entry_id = plan.sealed.id if plan.sealed else ready.means.use.entry_id or None
-    return msgspec.structs.replace(trying, entry_id=entry_id, token_id=None if token is None else token.id)
+    return replace(trying, entry_id=entry_id, token_id=None if token is None else token.id)
 
 
 def find_offered(session: Session, type: str) -> SessionMethod | None:

@@ -1,6 +1,6 @@
 """Tries that wait for their shopper elsewhere: asked after now, or ended because something else is to happen."""
 
-from dataclasses import replace
+from msgspec.structs import replace
 
 from azukari.core.clock import SECOND
 from azukari.core.errors import ApiError, Locked

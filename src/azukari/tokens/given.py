@@ -1,6 +1,6 @@
 """What a caller may give as ``payment_details``: the id of a token or secure token, or the details themselves."""
 
-from dataclasses import dataclass
+import msgspec
 
 from azukari.core.errors import ApiError, InvalidToken, Unavailable, Unprocessable
 from azukari.core.secret import Secret
@@ -35,8 +35,7 @@ def read(value: object, now: int) -> Given:
     return read_details(value, now)
 
 
-@dataclass(frozen=True, slots=True)
-class Card:
+class Card(msgspec.Struct, frozen=True):
     """Details found fit for one attempt.
 
     token: where they come from, or None for raw ones. value: the verification value of raw ones; a token's lies in the
@@ -71,8 +70,7 @@ class Card:
         return "" if self.token is None else self.token.id
 
 
-@dataclass(frozen=True, slots=True)
-class Method:
+class Method(msgspec.Struct, frozen=True):
     """Details of any other type, found fit for one attempt."""
 
     details: MethodDetails

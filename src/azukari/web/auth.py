@@ -3,7 +3,6 @@
 Clients leave the trailing colon out, or the word ``Basic``; both are taken. Source: contract 1.2.
 """
 
-import base64
 import binascii
 import enum
 from ipaddress import IPv4Network, IPv6Network, ip_address
@@ -33,10 +32,10 @@ def key_text(header: bytes | None) -> str:
     if not header:
         raise Unauthorized
     scheme, _, credentials = header.strip().rpartition(b" ")
-    if scheme.strip().lower() not in (b"basic", b""):
+    if scheme != b"Basic" and scheme.strip().lower() not in (b"basic", b""):
         raise Unauthorized
     try:
-        text = base64.b64decode(credentials, validate=True).decode("ascii")
+        text = binascii.a2b_base64(credentials, strict_mode=True).decode("ascii")
     except (binascii.Error, ValueError):
         raise Unauthorized from None
     user, _, password = text.partition(":")

@@ -1,6 +1,6 @@
 """One request, as a service sees it."""
 
-from dataclasses import dataclass
+import msgspec
 
 from azukari.core.config import FAULTS
 from azukari.core.errors import InvalidParameter
@@ -12,8 +12,7 @@ from azukari.web.idempotency import Claim
 from azukari.wiring import Parts
 
 
-@dataclass(frozen=True, slots=True)
-class Call:
+class Call(msgspec.Struct, frozen=True):
     """Who calls, when, and what the house has to answer with.
 
     claim: the idempotency key, where one was sent. now: when the request came, milliseconds.

@@ -3,12 +3,11 @@
 import time
 from collections.abc import Mapping
 
-from starlette.types import ASGIApp, Receive, Scope, Send
-
 from azukari.core import log
-from azukari.core.errors import ApiError, NotFound
+from azukari.core.errors import ApiError
 from azukari.web import bodies, errors, screening
 from azukari.web.answers import Answer, Replay
+from azukari.web.dispatch import ASGIApp, Receive, Scope, Send
 from azukari.wiring import Parts
 
 _ALWAYS = [(b"x-content-type-options", b"nosniff"), (b"cache-control", b"no-store")]
@@ -29,9 +28,6 @@ class Front:
         self._https = _HTTPS if parts.settings.base_url.startswith("https:") else []
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
-            await self._app(scope, receive, send)
-            return
         started = time.perf_counter_ns()
         sender = _Sender(scope, self._ids.new(), self._https)
         scope["azukari.request_id"] = sender.request_id
@@ -48,14 +44,8 @@ class Front:
             log.bug("request failed", error, request_id=sender.request_id, method=scope["method"])
             if not sender.status:
                 await sender(errors.BUG, send)
-        log.event(
-            "request",
-            request_id=sender.request_id,
-            method=scope["method"],
-            route=scope.get("azukari.route"),
-            status=sender.status,
-            ms=(time.perf_counter_ns() - started) // 1_000_000,
-        )
+        took = (time.perf_counter_ns() - started) // 1_000_000
+        log.request(sender.request_id, scope["method"], scope.get("azukari.route"), sender.status, took)
 
     async def _check_url(self, scope: Scope) -> None:
         try:
@@ -96,8 +86,3 @@ def _overridden(headers: list[tuple[bytes, bytes]], own: Mapping[str, str]) -> l
     named = [(name.lower().encode(), value.encode("latin-1")) for name, value in own.items()]
     names = {name for name, _ in named}
     return [header for header in headers if header[0] not in names] + named
-
-
-async def not_found(scope: Scope, receive: Receive, send: Send) -> None:
-    """No route has this path."""
-    raise NotFound

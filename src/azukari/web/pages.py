@@ -3,14 +3,13 @@
 from collections.abc import Awaitable, Callable, Mapping
 
 import msgspec
-from starlette.routing import BaseRoute, Route
-from starlette.types import Receive, Scope, Send
 
 import azukari
 from azukari.core.errors import MethodNotAllowed, NotFound, Unavailable
 from azukari.merchants import store as merchants
 from azukari.web import site
 from azukari.web.answers import Answer
+from azukari.web.dispatch import Receive, Route, Scope, Send
 from azukari.wiring import Parts
 
 HTML = "text/html; charset=utf-8"
@@ -42,7 +41,7 @@ class _Page:
         await scope["azukari.send"](await self._make(scope), send)
 
 
-def routes(parts: Parts) -> list[BaseRoute]:
+def routes(parts: Parts) -> list[Route]:
     """The routes outside of the API."""
 
     async def start(_: Scope) -> Answer:
@@ -73,7 +72,7 @@ def routes(parts: Parts) -> list[BaseRoute]:
     return [Route(path, _Page(path, make)) for path, make in made.items()]
 
 
-def for_shops(shows: Mapping[str, Show]) -> list[BaseRoute]:
+def for_shops(shows: Mapping[str, Show]) -> list[Route]:
     """Routes whose answers, errors too, any shop's page may show and read."""
 
     def made(show: Show) -> Callable[[Scope], Awaitable[Answer]]:

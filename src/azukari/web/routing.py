@@ -13,8 +13,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import msgspec
-from starlette.routing import BaseRoute, Route
-from starlette.types import Receive, Scope, Send
 
 from azukari.core.errors import BadRequest, MethodNotAllowed
 from azukari.merchants.keys import ApiKey
@@ -25,6 +23,7 @@ from azukari.web import bodies, idempotency
 from azukari.web.answers import Answer
 from azukari.web.auth import Access, authenticate, client_address
 from azukari.web.call import Call, read_orders
+from azukari.web.dispatch import Receive, Route, Scope, Send
 from azukari.web.limits import Limiter
 from azukari.web.server import read_body
 from azukari.wiring import Parts
@@ -174,8 +173,8 @@ def _text(value: bytes | None) -> str | None:
     return None if value is None else value.decode("latin-1")
 
 
-def mount(prefix: str, routers: Iterable[Router], parts: Parts, limiter: Limiter) -> list[BaseRoute]:
-    """The Starlette routes of some routers: one per path, the busiest first."""
+def mount(prefix: str, routers: Iterable[Router], parts: Parts, limiter: Limiter) -> list[Route]:
+    """The routes of some routers: one per path."""
     by_path: dict[str, list[Endpoint]] = {}
     for router in routers:
         for endpoint in router.endpoints:

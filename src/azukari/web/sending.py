@@ -11,7 +11,7 @@ Send = Callable[[Message], Awaitable[None]]
 App = Callable[[Any, Receive, Send], Awaitable[None]]
 
 #: Headers that change how an answer is framed or what becomes of the connection: uvicorn knows about those.
-_FRAMING = (b"transfer-encoding", b"connection")
+_FRAMING = frozenset((b"transfer-encoding", b"connection"))
 
 
 def head(status: int, headers: Iterable[tuple[bytes, bytes]]) -> bytes:
@@ -65,7 +65,7 @@ class OneWrite:
         if not cycle.keep_alive or cycle.disconnected or cycle.flow.write_paused or cycle.scope["method"] == "HEAD":
             return False
         named = dict(headers)
-        return named.get(b"content-length") == b"%d" % len(body) and not any(name in named for name in _FRAMING)
+        return named.get(b"content-length") == b"%d" % len(body) and _FRAMING.isdisjoint(named)
 
     def _write(self, answer: bytes) -> None:
         cycle = self._cycle

@@ -11,7 +11,8 @@ import msgspec
 
 #: Bytes after which a new file is begun; the one before is kept.
 ROTATE = 64 * 1024 * 1024
-_REMEMBERED = 20_000
+#: Orders after which those before them go: so many are remembered at least, and twice as many at most.
+_REMEMBERED = 10_000
 
 
 class Line(msgspec.Struct):
@@ -45,7 +46,9 @@ class Book:
         self._path = path
         self._file = -1
         self._size = 0
+        # Two halves: when the younger is full, the older is forgotten as a whole.
         self._recent: dict[str, Line] = {}
+        self._older: dict[str, Line] = {}
 
     def write(self, line: Line) -> None:
         """Remember an order."""
@@ -54,8 +57,8 @@ class Book:
         encoded = _encode(line) + b"\n"
         self._size += os.write(self._file, encoded)
         self._recent[line.ref] = line
-        if len(self._recent) > _REMEMBERED:
-            del self._recent[next(iter(self._recent))]
+        if len(self._recent) >= _REMEMBERED:
+            self._recent, self._older = {}, self._recent
 
     def _open(self) -> None:
         if self._file >= 0:
@@ -68,11 +71,11 @@ class Book:
 
     def recall(self, ref: str) -> Line | None:
         """An order of this process that is fresh in memory."""
-        return self._recent.get(ref)
+        return self._recent.get(ref) or self._older.get(ref)
 
     def search(self, ref: str) -> Line | None:
         """The latest line of a ref, from memory or from the files: slow, for those who look things up."""
-        needle, found = f'{{"ref":"{ref}"'.encode(), self._recent.get(ref)
+        needle, found = f'{{"ref":"{ref}"'.encode(), self.recall(ref)
         if found is not None:
             return found
         for path in (self._path.with_suffix(".1.jsonl"), self._path):

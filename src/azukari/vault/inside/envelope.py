@@ -4,6 +4,7 @@ A sealed value is ``0x01 || 0x01 || nonce[12] || AES-256-GCM``: version, algorit
 bound to (its merchant, mode, row and generation) is the additional data, so a value moved elsewhere does not open.
 """
 
+import functools
 import os
 from typing import Protocol
 
@@ -59,14 +60,19 @@ def u32(number: int) -> bytes:
     return number.to_bytes(4, "big")
 
 
+@functools.lru_cache(1_000)
+def _whose(owner: Owner) -> bytes:
+    return lp(owner.mode) + lp(owner.merchant_id)
+
+
 def record_aad(owner: Owner, record_id: str, kind: str, schema: int, dek_gen: int) -> bytes:
     """What a record is bound to."""
-    return b"az1/rec" + lp(owner.mode) + lp(owner.merchant_id) + lp(record_id) + lp(kind) + u32(schema) + u32(dek_gen)
+    return b"az1/rec" + _whose(owner) + lp(record_id) + lp(kind) + u32(schema) + u32(dek_gen)
 
 
 def dek_aad(owner: Owner, record_id: str, dek_gen: int, mk_version: int) -> bytes:
     """What a wrapped data key is bound to."""
-    return b"az1/dek" + lp(owner.mode) + lp(owner.merchant_id) + lp(record_id) + u32(dek_gen) + u32(mk_version)
+    return b"az1/dek" + _whose(owner) + lp(record_id) + u32(dek_gen) + u32(mk_version)
 
 
 def seal(under: Cipher, data: bytes, aad: bytes) -> bytes:
@@ -102,14 +108,24 @@ def unpad(padded: bytes) -> bytes:
     return data[:-1]
 
 
+def keyed(key: bytes) -> HMAC:
+    """HMAC-SHA-256 under a key, for many messages: :func:`mac` takes a copy for each, which saves the setting up."""
+    return HMAC(key, SHA256())
+
+
+def mac(under: HMAC, message: bytes) -> bytes:
+    """The message's HMAC-SHA-256."""
+    copy = under.copy()
+    copy.update(message)
+    return copy.finalize()
+
+
 def hmac(key: bytes, message: bytes) -> bytes:
-    """HMAC-SHA-256."""
-    mac = HMAC(key, SHA256())
-    mac.update(message)
-    return mac.finalize()
+    """HMAC-SHA-256 of one message."""
+    return mac(keyed(key), message)
 
 
 def fingerprint_key(root: bytes, owner: Owner) -> bytes:
     """The key of one merchant's fingerprints in one mode, so equal cards of two merchants share nothing (SEC-4)."""
-    info = b"az1/fp" + lp(owner.mode) + lp(owner.merchant_id)
+    info = b"az1/fp" + _whose(owner)
     return HKDF(algorithm=SHA256(), length=KEY_BYTES, salt=None, info=info).derive(root)

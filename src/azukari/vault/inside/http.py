@@ -1,9 +1,9 @@
 """Orders over HTTPS."""
 
-import asyncio
 import logging
 from typing import TYPE_CHECKING
 
+from azukari.core.deadline import Deadline
 from azukari.vault.inside.transport import Filled, NotSent, Reply, Unknown
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ class HttpTransport:
         import httpx
 
         try:
-            async with asyncio.timeout(request.timeout_seconds):
+            with Deadline(request.timeout_seconds):
                 return await self._exchange(self._connected(), request)
         except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout) as error:
             raise NotSent from error

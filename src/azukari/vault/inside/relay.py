@@ -26,6 +26,7 @@ from azukari.vault.inside.transport import (
 _LOOPBACK = frozenset(("127.0.0.1", "::1", "localhost"))
 _MISSING: Any = object()
 _CONTENT_TYPE = "Content-Type"
+_encode = msgspec.json.Encoder().encode
 
 
 class Relay:
@@ -125,9 +126,9 @@ def _filled(order: Outbound, values: Mapping[Blank, str]) -> Filled:
     if order.json is None:
         return Filled(order, order.headers, b"")
     headers = dict(order.headers)
-    if all(name.lower() != _CONTENT_TYPE.lower() for name in headers):
+    if _CONTENT_TYPE.lower() not in map(str.lower, headers):
         headers[_CONTENT_TYPE] = "application/json"
-    return Filled(order, headers, msgspec.json.encode(_fill(order.json, values)))
+    return Filled(order, headers, _encode(_fill(order.json, values)))
 
 
 def _one_line(text: str) -> bool:
@@ -138,12 +139,19 @@ _PLAIN = frozenset({str, int, bool, type(None)})
 
 
 def _fill(tree: object, values: Mapping[Blank, str]) -> Any:
-    if type(tree) in _PLAIN:  # nearly all there is, and the tests below are slow
+    # By exact types first: they are nearly all there is, and the tests for the others are slow.
+    kind = type(tree)
+    if kind in _PLAIN:
         return tree
-    if isinstance(tree, Blank):
-        return values.get(tree, _MISSING)
-    if isinstance(tree, Mapping):
-        return {name: value for name, below in tree.items() if (value := _fill(below, values)) is not _MISSING}
+    if kind is Blank:
+        return values.get(tree, _MISSING)  # type: ignore[call-overload]
+    if kind is dict or isinstance(tree, Mapping):
+        filled: dict[str, object] = {}
+        for name, below in tree.items():  # type: ignore[attr-defined]
+            value = below if type(below) in _PLAIN else _fill(below, values)
+            if value is not _MISSING:
+                filled[name] = value
+        return filled
     if isinstance(tree, list | tuple):
         return [value for below in tree if (value := _fill(below, values)) is not _MISSING]
     return tree

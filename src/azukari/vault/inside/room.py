@@ -3,6 +3,8 @@
 import base64
 from collections.abc import Mapping
 
+from cryptography.hazmat.primitives.hmac import HMAC
+
 from azukari.core.clock import Clock
 from azukari.core.ids import Ids
 from azukari.core.secret import Secret
@@ -39,14 +41,16 @@ class Vault:
         self._codes = VerificationValues(sad, provider, clock)
         self._relay = Relay(announce, loopback_http=loopback_http)
         self._roots: dict[str, bytes] = {}
+        self._macs: dict[str, HMAC] = {}
 
     async def open(self) -> None:
         """Load the installation's own keys. Raises WrongKey, with a sentence that helps; ProviderDown; DatabaseDown."""
         self._roots = await load_roots(self._keys, self._provider, self._clock)
+        self._macs = {name: envelope.keyed(key) for name, key in self._roots.items()}
 
     async def close(self) -> None:
         """Let connections and keys go."""
-        self._roots = {}
+        self._roots, self._macs = {}, {}
         self._merchant_keys.forget()
         await self._relay.close()
 
@@ -64,7 +68,7 @@ class Vault:
 
     def mac(self, purpose: Purpose, message: bytes) -> bytes:
         """HMAC-SHA-256 with the installation's key of that purpose."""
-        return envelope.hmac(self._roots[purpose], message)
+        return envelope.mac(self._macs[purpose], message)
 
     def fingerprint(self, owner: Owner, details: PaymentDetails) -> bytes:
         """32 bytes that are equal for equal numbers of one merchant and mode, and tell nothing else (SEC-4)."""

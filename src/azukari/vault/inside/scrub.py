@@ -40,7 +40,6 @@ class Scrubber:
 
     def __init__(self, digits: str, verification_value: str | None) -> None:
         self._digits = digits.encode()
-        self._mask = masked(digits).encode()
         self._encoded = _encodings(self._digits)
         self._code = verification_value.encode() if verification_value else None
 
@@ -48,7 +47,7 @@ class Scrubber:
         """The reply without the card; header names in lower case. Raises CardInReply."""
         lines = {name.lower(): value for name, value in headers.items()}
         # One search for all of it: nearly every reply ends here.
-        whole = b"\x01".join(_bytes(part) for part in (*lines, *lines.values())) + b"\x01" + body
+        whole = _bytes("\x01".join((*lines, *lines.values(), ""))) + body if lines else body
         if not self._may_hold_number(whole):
             if self._code is None or self._code not in whole:
                 return lines, body
@@ -80,11 +79,12 @@ class Scrubber:
     def _without_number(self, data: bytes) -> bytes:
         if not self._may_hold_number(data):
             return data
+        mask = masked(self._digits.decode()).encode()
         for reading in (_AS_IT_IS, _SPELT):
             for start, end in reversed(list(self._spans(reading, data))):
-                data = data[:start] + self._mask + data[end:]
+                data = data[:start] + mask + data[end:]
         for encoded in self._encoded:
-            data = data.replace(encoded, self._mask)
+            data = data.replace(encoded, mask)
         if self._may_hold_number(data):
             raise CardInReply
         return data
@@ -167,10 +167,12 @@ def _encodings(digits: bytes) -> tuple[bytes, ...]:
     Three bytes make four letters, so there are three ways for the number to fall on them. Letters that also hold bits
     of what stands around it are left out.
     """
-    shifted = ((b"", 0), (b"\0", 2), (b"\0\0", 3))
+    size = len(digits)
     return (
         hexlify(digits),
-        *(b2a_base64(shift + digits)[first : (len(shift) + len(digits)) * 8 // 6] for shift, first in shifted),
+        b2a_base64(digits)[: size * 8 // 6],
+        b2a_base64(b"\0" + digits)[2 : (size + 1) * 8 // 6],
+        b2a_base64(b"\0\0" + digits)[3 : (size + 2) * 8 // 6],
     )
 
 
