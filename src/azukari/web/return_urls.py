@@ -17,7 +17,8 @@ OF_THE_BROWSER = frozenset(
     """
     about android-app applescript behavior blob brave cdl chrome chrome-devtools chrome-error chrome-extension
     chrome-native chrome-search chrome-untrusted content data devtools disk dns edge ecmascript feed file filesystem
-    firefox ftp ftps gopher help hcp intent its jar javascript jscript livescript local mhtml mk mocha moz-extension
+    firefox ftp ftps gopher help hcp intent its jar javascript jscript livescript local mailto mhtml mk mocha
+    moz-extension
     moz-icon moz-page-thumb ms-appx ms-appx-web ms-browser-extension ms-help ms-its ms-msdt ms-officecmd opera page-icon
     pcast res resource safari-extension safari-web-extension search search-ms shell smb tel sms telnet vbs vbscript
     view-source vivaldi web-extension webkit-fake-url ws wss wyciwyg x-javascript x-jscript x-vbscript
@@ -25,7 +26,7 @@ OF_THE_BROWSER = frozenset(
 )
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.\-]*):(.+)")
 #: ``//host``, the host not empty; nobody's name or password before it.
-_WEB = re.compile(r"//(?:[A-Za-z0-9._~%\-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?(?:[/?#].*)?")
+_WEB = re.compile(r"//(?:[A-Za-z0-9._~\-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?(?:[/?#].*)?")
 _FIT = "!#$%&'()*+,/:;=?@[]~"
 _BROKEN_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
 
