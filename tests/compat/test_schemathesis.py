@@ -82,6 +82,11 @@ class Open:
     ids: dict[str, str]
 
 
+KONBINI = {"type": "konbini", "store": "lawson", "email": "a@example.com"}
+#: Operations that need a payment in a state of its own.
+OF_THEIR_OWN = {"capture": "held", "simulate": "waiting", "refund_request": "waiting"}
+
+
 async def _ids(api: Api) -> dict[str, str]:
     customer = await api.customer()
     payment = (await api.charge(customer)).json()["id"]
@@ -91,6 +96,9 @@ async def _ids(api: Api) -> dict[str, str]:
         "payments": payment,
         "external_customers": customer,
         "held": (await api.post("/payments", json=held)).json()["id"],
+        "waiting": (await api.post("/payments", json={**held, "customer": None, "payment_details": KONBINI})).json()[
+            "id"
+        ],
         "events": (await api.get("/events")).json()["data"][0]["id"],
         "secure_tokens": (await api.secure_token())["id"],
         "sessions": await api.session(),
@@ -131,7 +139,8 @@ def _request(api: Api, case: Case, ids: dict[str, str] | None) -> httpx.Request:
     path = case.operation.path.format_map(made_up)
     if ids is not None and "{id}" in case.operation.path:
         thing = case.operation.path.removeprefix("/test").split("/")[1]
-        path = case.operation.path.replace("{id}", ids["held" if "capture" in path else thing])
+        thing = next((other for word, other in OF_THEIR_OWN.items() if word in case.operation.path), thing)
+        path = case.operation.path.replace("{id}", ids[thing])
     headers = {
         name.encode(): str(value).encode() for name, value in (case.headers or {}).items()
         if name.lower() not in ("authorization", "azukari-delay", "content-type") and value != "slow"

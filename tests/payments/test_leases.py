@@ -142,13 +142,20 @@ async def test_an_owner_whose_lease_is_over_does_not_call(house: House, rows: Ro
     assert [line.kind for line in book.by_ref.values()] == ["verify"]
 
 
-@pytest.mark.parametrize("kind", ["charge", "refund"])
+KONBINI = {"type": "konbini", "store": "lawson", "email": "a@example.com"}
+
+
+@pytest.mark.parametrize("kind", ["charge", "refund", "cash"])
 async def test_a_late_success_is_undone_until_that_is_certain(house: House, rows: Rows, kind: str) -> None:
     api = house.api
     customer = await api.customer()
     payment = (await api.charge(customer)).json()["id"] if kind == "refund" else None
     line = LateAndStubborn.connect(house)
-    asking = api.charge(customer) if payment is None else api.post(f"/payments/{payment}/refund", json={})
+    if kind == "cash":
+        # It is not done yet, and somebody might do it.
+        asking = api.post("/payments", json={"amount": 1000, "currency": "JPY", "payment_details": KONBINI})
+    else:
+        asking = api.charge(customer) if payment is None else api.post(f"/payments/{payment}/refund", json={})
     owner = asyncio.ensure_future(asking)
     await until(lambda: "orders" in line.asked)
     await settle(house)

@@ -7,7 +7,7 @@ import httpx
 import pytest
 
 from azukari import worker
-from azukari.core.clock import DAY, iso
+from azukari.core.clock import DAY, HOUR, iso, parse_iso
 from tests.house import Api, House
 
 KONBINI = {"type": "konbini", "store": "family-mart", "email": "taro@example.com"}
@@ -203,10 +203,11 @@ async def test_only_paid_cash_is_given_back_so(api: Api) -> None:
 # The deadline
 
 
-async def test_who_has_not_paid_by_the_deadline_pays_no_more(house: House, api: Api) -> None:
+@pytest.mark.parametrize("after", [HOUR, 2 * DAY], ids=["before the far side knows", "the far side knows"])
+async def test_who_has_not_paid_by_the_deadline_pays_no_more(house: House, api: Api, after: int) -> None:
     payment = await begun(api, KONBINI)
     ref = await waiting(house, payment)
-    house.clock.advance(5 * DAY)
+    house.clock.advance(parse_iso(payment["payment_deadline"]) + after - house.clock.now())
 
     await worker.end_holds(house.parts)
 
@@ -229,6 +230,49 @@ async def test_who_paid_at_the_last_minute_has_paid(house: House, api: Api) -> N
     await worker.end_holds(house.parts)
 
     assert (await shown(api, payment))["status"] == "captured"
+
+
+@pytest.mark.parametrize(("details", "status"), [(KONBINI, "authorized"), (PAYPAY, "pending"), (WEB_MONEY, "captured")],
+                         ids=["cash", "wallet", "prepaid"])  # fmt: skip
+async def test_an_order_whose_reply_was_lost_is_found_again(
+    house: House, api: Api, details: dict[str, Any], status: str
+) -> None:
+    reply = await pay(api, details, headers={"Azukari-Fault": "lost_reply", "X-KOMOJU-IDEMPOTENCY": "a"})
+    assert (reply.status_code, reply.json()["status"]) == (202, "pending")
+
+    house.clock.advance(10_000)
+    await worker.settle_attempts(house.parts)
+
+    found = await shown(api, reply.json())
+    assert found["status"] == status
+    assert ("redirect_url" in found["payment_details"]) == (details is PAYPAY)
+    if status != "captured":
+        assert (await simulate(api, found, "paid"))["status"] == "captured"
+
+
+async def test_an_order_that_did_not_arrive_is_a_failed_payment(house: House, api: Api) -> None:
+    refused(await pay(api, KONBINI, headers={"Azukari-Fault": "processor_down"}), 504, "gateway_timeout")
+    reply = await pay(api, PAYPAY, headers={"Azukari-Fault": "lost_request"})
+    assert reply.status_code == 202
+
+    house.clock.advance(10_000)
+    await worker.settle_attempts(house.parts)
+
+    assert {each["status"] for each in (await api.get("/payments")).json()["data"]} == {"failed"}
+
+
+async def test_the_same_key_gets_the_same_numbers(api: Api) -> None:
+    key = {"X-KOMOJU-IDEMPOTENCY": "order-1"}
+    first, again = await pay(api, KONBINI, headers=key), await pay(api, KONBINI, headers=key)
+    assert (again.content, again.headers["X-Idempotent-Replayed"]) == (first.content, "true")
+    assert (await api.get("/payments")).json()["total"] == 1
+
+
+async def test_a_scenario_fails_any_method(api: Api) -> None:
+    for details in (KONBINI, PAYPAY, WEB_MONEY):
+        reply = await pay(api, details, headers={"Komoju-Scenario": "restricted_account"})
+        refused(reply, 502, "restricted_account")
+    assert await api.events() == ["payment.failed"] * 3
 
 
 async def test_the_resolver_hears_of_it_by_itself(house: House, api: Api) -> None:
@@ -333,3 +377,41 @@ async def test_an_account_with_a_password_pays_at_once(api: Api) -> None:
 
     assert (paid.json()["status"], paid.json()["payment_details"]) == ("captured", {"type": "culture_voucher"})
     refused(await pay(api, voucher | {"culture_password": "wrong"}, currency="KRW"), 502, "invalid_password")
+
+
+# What nobody knows for a while
+
+
+@pytest.mark.parametrize("fault", ["lost_reply", "lost_request", "duplicate_reply", "processor_down"])
+async def test_one_more_card_with_a_fault_on_its_way(house: House, api: Api, fault: str) -> None:
+    payment = await begun(api, WEB_MONEY, 2500)
+
+    reply = await api.patch(
+        f"/payments/{payment['id']}", json={"payment_details": OTHER_CARD}, headers={"Azukari-Fault": fault}
+    )
+
+    assert reply.status_code == {"duplicate_reply": 200, "processor_down": 504}.get(fault, 202)
+    house.clock.advance(10_000)
+    await worker.settle_attempts(house.parts)
+    done = fault in ("lost_reply", "duplicate_reply")
+    assert (await shown(api, payment))["status"] == ("captured" if done else "pending")
+    if not done:
+        again = await api.patch(f"/payments/{payment['id']}", json={"payment_details": OTHER_CARD})
+        assert again.json()["status"] == "captured"
+
+
+@pytest.mark.parametrize("fault", ["lost_reply", "lost_request", "duplicate_reply", "processor_down"])
+async def test_a_cancellation_with_a_fault_on_its_way(house: House, api: Api, fault: str) -> None:
+    payment = await begun(api, KONBINI)
+
+    reply = await api.post(f"/payments/{payment['id']}/cancel", headers={"Azukari-Fault": fault})
+
+    assert reply.status_code == {"duplicate_reply": 200, "processor_down": 504}.get(fault, 202)
+    house.clock.advance(10_000)
+    await worker.settle_attempts(house.parts)
+    done = fault in ("lost_reply", "duplicate_reply")
+    assert (await shown(api, payment))["status"] == ("cancelled" if done else "authorized")
+    house.clock.advance(60_000)
+    await worker.settle_attempts(house.parts)
+    if not done:
+        assert (await simulate(api, payment, "paid"))["status"] == "captured"

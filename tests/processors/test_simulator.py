@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+from contextlib import nullcontext
 from typing import Any
 
 import httpx
@@ -10,13 +11,17 @@ import pytest
 
 from azukari import worker
 from azukari.core.config import FAULTS
-from azukari.processors.base import Order, Processor, TestOrders
+from azukari.core.errors import MissingParameter
+from azukari.payment_methods import catalogue
+from azukari.payment_methods.details import read_details
+from azukari.processors.base import Approved, NotDone, Order, Processor, TestOrders, Visit, Waiting
+from azukari.processors.methods import CASH, METHODS, OFFSITE, PREPAID, STORABLE, MethodDetails
 from azukari.processors.simulator import build
 from azukari.processors.simulator.book import Book, Line
 from azukari.processors.simulator.processor import Simulator
 from azukari.vault import Vault
 from tests.house import Api, House, card
-from tests.processors.contract import ProcessorContract, Stand
+from tests.processors.contract import OWNER, ProcessorContract, Stand
 
 
 def book_of(house: House) -> list[dict[str, Any]]:
@@ -270,3 +275,62 @@ async def test_a_fault_of_the_settings_meets_every_call_that_orders_nothing_else
 
     assert (await house.api.charge(customer)).status_code == 504
     assert (await house.api.charge(customer, headers={"Azukari-Fault": "lost_reply"})).status_code == 202
+
+
+# What is not a card
+
+
+async def test_a_wallet_that_is_paid_may_be_charged_again(house: House) -> None:
+    simulator, owner = house.parts.processors.simulator, OWNER
+    visit = Visit("https://azukari.example/return", store=True)
+    order = Order(owner, "a" * 32, "sale", 1000, "JPY", method=MethodDetails("paypay"), visit=visit)
+    waiting = await simulator.perform(order)
+    assert isinstance(waiting, Waiting)
+    assert waiting.redirect_url == f"{house.parts.settings.base_url}/offsite/{order.ref}"
+    assert await simulator.lookup(owner, order.ref) == waiting
+    shown = simulator.order_of(order.ref)
+    assert shown is not None
+    assert (shown.store, shown.return_url, shown.state) == (True, visit.return_url, "waiting")
+
+    assert simulator.decide(order.ref, "approved")
+
+    approved = await simulator.lookup(owner, order.ref)
+    assert isinstance(approved, Approved)
+    assert approved.agreement is not None
+    assert "agr_" not in repr(approved)
+    assert simulator.order_of("f" * 32) is None
+    assert not simulator.decide("f" * 32, "paid")
+
+
+async def test_a_voided_wallet_order_is_done_no_more(house: House) -> None:
+    simulator = house.parts.processors.simulator
+    visit = Visit("https://azukari.example/return")
+    order = Order(OWNER, "b" * 32, "agree", 0, "JPY", method=MethodDetails("linepay"), visit=visit)
+    assert isinstance(await simulator.perform(order), Waiting)
+
+    assert await simulator.void(OWNER, order.ref)
+
+    simulator.decide(order.ref, "approved")
+    assert await simulator.lookup(OWNER, order.ref) == NotDone()
+
+
+def test_a_processor_says_which_methods_it_takes(house: House) -> None:
+    declares = house.parts.processors.simulator.declares
+    assert set(METHODS) | {"credit_card"} == declares.methods
+    cards_alone = dataclasses.replace(declares, methods=None)
+    assert cards_alone.takes("credit_card")
+    assert not cards_alone.takes("paypay")
+
+
+def test_the_catalogue_and_the_processors_know_the_same_methods() -> None:
+    groups = {slug: method.group for slug, method in catalogue.METHODS.items() if slug in METHODS}
+    assert set(groups) == set(METHODS)
+    assert {slug for slug, method in catalogue.METHODS.items() if method.offsite} == set(OFFSITE)
+    assert {slug for slug, group in groups.items() if group == "prepaid"} == set(PREPAID)
+    assert {slug for slug, group in groups.items() if group in ("konbini", "bank", "payeasy")} == set(CASH)
+    storable = {slug for slug, method in catalogue.METHODS.items() if method.storable}
+    assert storable == STORABLE | {"credit_card"}
+    for slug, method in catalogue.METHODS.items():
+        if slug in METHODS:
+            with pytest.raises(MissingParameter) if method.required and slug != "pix" else nullcontext():
+                read_details({"type": slug}, 0)

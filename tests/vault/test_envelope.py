@@ -14,6 +14,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from hypothesis import given
 from hypothesis import strategies as st
 
+from azukari.core.secret import Secret
 from azukari.db import Owner
 from azukari.vault import EntryGone, NotSent, Unreadable
 from azukari.vault.inside import entries, envelope, tables
@@ -260,3 +261,21 @@ async def test_a_thief_with_a_pen_moves_no_card(room: Room) -> None:
     with pytest.raises(NotSent, match="Unreadable"):
         await room.vault.send(await room.use(yours.id, B), None, ORDER)
     assert bank.got == []
+
+
+def test_a_wallet_opens_as_what_it_is_in_its_own_row_alone() -> None:
+    key, dek, owner = envelope.cipher(envelope.new_key()), envelope.new_key(), Owner("a", "test")
+    sealed = entries.seal_wallet(owner, "entry", "paypay", Secret("agr_1"), envelope.cipher(dek), b"")
+    wrapped = envelope.seal(key, dek, envelope.dek_aad(owner, "entry", 1, 1))
+    stored = Stored(sealed.kind, 1, 1, sealed.record, 1, wrapped, "paypay", "", "", 0, 0, None)
+
+    assert entries.open_wallet(owner, "entry", stored, key).reveal() == "agr_1"
+    assert entries.Use(owner, "entry", stored).masked.type == "paypay"
+    for other_owner, entry_id, row in (
+        (Owner("b", "test"), "entry", stored), (Owner("a", "live"), "entry", stored), (owner, "other", stored),
+        (owner, "entry", changed(stored, kind="card")), (owner, "entry", changed(stored, dek_gen=2)),
+    ):  # fmt: skip
+        with pytest.raises(Unreadable):
+            entries.open_wallet(other_owner, entry_id, row, key)
+    with pytest.raises(Unreadable):
+        entries.open_card(owner, "entry", stored, key)

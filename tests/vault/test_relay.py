@@ -11,8 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from azukari.core.secret import Secret
 from azukari.vault import Blank, Filled, NotSent, OrderRefused, Outbound, Reply, Unknown
-from azukari.vault.inside.scrub import CardInReply, Scrubber
+from azukari.vault.inside.scrub import CardInReply, Scrubber, WordScrubber
 
 from .conftest import AMEX, CARDS, DINERS, MASTER, VISA, Room, card
 
@@ -308,3 +309,44 @@ async def test_two_orders_do_not_mix_their_cards(room: Room) -> None:
 
     assert first.json()["card"]["number"] == "41111111****1111"
     assert second.json()["card"]["number"] == "55555555****4444"
+
+
+# Other secrets
+
+PREPAID = "q7zk2mvx9lpb4trw"
+
+
+async def test_lent_words_fill_their_blanks_and_come_back_hidden(room: Room) -> None:
+    bank = Answering(lambda request: Reply(200, {"X-Echo": PREPAID}, request.body + PREPAID.encode().hex().encode()))
+    room.vault.allow("bank", bank)
+    json_body = {"number": Blank.PREPAID_NUMBER, "password": Blank.PASSWORD, "card": Blank.NUMBER}
+    order = Outbound("POST", "https://bank/x", json=json_body)
+
+    reply = await room.vault.send_plain(
+        order, {Blank.PREPAID_NUMBER: Secret(PREPAID), Blank.PASSWORD: Secret("sesame")}
+    )
+
+    assert json.loads(bank.got[0].body) == {"number": PREPAID, "password": "sesame"}
+    assert reply.body == b'{"number":"***","password":"***"}***'
+    assert reply.headers == {"x-echo": "***"}
+
+
+@pytest.mark.parametrize(
+    "echo", [PREPAID.encode(), base64.b64encode(b"x" + PREPAID.encode()), PREPAID.encode().hex().encode()]
+)
+def test_a_word_is_taken_out_of_a_reply_however_it_is_written(echo: bytes) -> None:
+    _, body = WordScrubber([PREPAID], []).reply({}, b'{"a":"' + echo + b'"}')
+    assert PREPAID.encode() not in body
+    assert b"***" in body
+
+
+def test_a_word_that_cannot_be_taken_out_loses_the_reply() -> None:
+    with pytest.raises(CardInReply):
+        WordScrubber([PREPAID], []).reply({}, "-".join(PREPAID).encode())
+
+
+def test_a_password_is_hidden_where_it_is_a_value_and_left_where_it_is_a_part_of_words() -> None:
+    headers, body = WordScrubber([], ["open"]).reply(
+        {"A": "open", "B": "opened"}, b'{"x":"open","y":"reopened"}&p=open'
+    )
+    assert (headers, body) == ({"a": "***", "b": "opened"}, b'{"x":"***","y":"reopened"}&p=***')

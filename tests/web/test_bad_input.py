@@ -259,7 +259,7 @@ BAD_CARDS: list[tuple[str, Any, str]] = [
     ("given_name", f"{MARK}\x7f", "invalid_parameter"), ("family_name", f"{MARK}\u200f", "invalid_parameter"),
     ("email", "4111111111111111@example.com", "invalid_parameter"), ("email", "a" * 256, "invalid_parameter"),
     ("phone", "4111 1111 1111 1111", "invalid_parameter"), ("phone", {"a": MARK}, "invalid_parameter"),
-    ("type", "zgold", "invalid_payment_type"), ("type", MARK, "invalid_payment_type"),
+    ("type", "credit_card_korea", "invalid_payment_type"), ("type", MARK, "invalid_payment_type"),
     ("type", "4111111111111111", "invalid_payment_type"), ("type", ["credit_card"], "invalid_parameter"),
     ("type", None, "missing_parameter"),
 ]  # fmt: skip
@@ -277,7 +277,7 @@ async def test_a_card_that_cannot_be_right_is_422_on_every_road_and_never_repeat
             details = {**card(verification_value="123"), member: value}
             reply = await api.request(method, path, json={**rest, "payment_details": details})
             # A type of the contract's own list may be named.
-            got = outcome(reply, value if value != "zgold" else MARK)
+            got = outcome(reply, value if value != "credit_card_korea" else MARK)
             if got != (422, code, f"payment_details[{member}]"):
                 found[method, path, member, repr(value)] = got
             assert "4111" not in reply.text
@@ -287,6 +287,84 @@ async def test_a_card_that_cannot_be_right_is_422_on_every_road_and_never_repeat
                 found[method, path, repr(value)] = outcome(reply)
     assert found == {}
     assert await api.events() == ["customer.created"]
+
+
+KONBINI = {"type": "konbini", "store": "lawson", "email": "a@example.com"}
+BANK = {"type": "bank_transfer", "email": "a@example.com", "phone": "0300000000", "given_name_kana": "タロウ",
+        "family_name_kana": "ヤマダ"}  # fmt: skip
+WEB_MONEY = {"type": "web_money", "prepaid_number": "abcd1234efgh5678"}
+VOUCHER = {"type": "culture_voucher", "culture_id": "a", "culture_password": "b"}
+BAD_METHODS: list[tuple[dict[str, Any], str, Any, str]] = [
+    (KONBINI, "store", None, "missing"), (KONBINI, "store", "", "missing"), (KONBINI, "store", MARK, "invalid"),
+    (KONBINI, "store", ["lawson"], "invalid"), (KONBINI, "store", {"a": MARK}, "invalid"),
+    (KONBINI, "store", "Lawson", "invalid"), (KONBINI, "email", None, "missing"), (KONBINI, "email", MARK, "invalid"),
+    (KONBINI, "email", f"{MARK}@", "invalid"), (KONBINI, "email", ["a@example.com"], "invalid"),
+    (KONBINI, "email", f"4111111111111111@{MARK}.example", "invalid"), (KONBINI, "name", f"{MARK}\n", "invalid"),
+    (KONBINI, "name", "4111 1111 1111 1111", "invalid"), (KONBINI, "given_name_kana", f"{MARK}\u202e", "invalid"),
+    (KONBINI, "phone", "4111 1111 1111 1111", "invalid"), (KONBINI, "phone", [MARK], "invalid"),
+    (KONBINI, "expiry_days", 60, "invalid"), (KONBINI, "expiry_days", -1, "invalid"),
+    (KONBINI, "expiry_days", "60", "invalid"), (KONBINI, "expiry_days", MARK, "invalid"),
+    (KONBINI, "expiry_days", 1.5, "invalid"), (KONBINI, "expiry_days", True, "invalid"),
+    (KONBINI, "expiry_days", "\uff11", "invalid"), (BANK, "expiry_days", 13, "invalid"),
+    (BANK, "phone", None, "missing"), (BANK, "given_name_kana", None, "missing"),
+    (BANK, "family_name_kana", "a" * 256, "invalid"), (BANK, "email", "", "missing"),
+    ({**BANK, "type": "pay_easy"}, "phone", "", "missing"),
+    (WEB_MONEY, "prepaid_number", None, "missing"), (WEB_MONEY, "prepaid_number", f"{MARK}12345678", "invalid"),
+    (WEB_MONEY, "prepaid_number", MARK + "1234567890", "invalid"), (WEB_MONEY, "prepaid_number", [MARK], "invalid"),
+    (WEB_MONEY, "prepaid_number", "\uff11" * 16, "invalid"), (WEB_MONEY, "prepaid_number", True, "invalid"),
+    ({**WEB_MONEY, "type": "net_cash"}, "prepaid_number", MARK + "12345678901234", "invalid"),
+    (VOUCHER, "culture_id", None, "missing"), (VOUCHER, "culture_password", "", "missing"),
+    (VOUCHER, "culture_password", MARK * 40, "invalid"), (VOUCHER, "culture_password", {"a": MARK}, "invalid"),
+    (VOUCHER, "culture_password", "4111111111111111", "invalid"),
+    ({"type": "paidy", "customer_name": "a"}, "customer_name", None, "missing"),
+    ({"type": "paidy", "customer_name": "a"}, "item_title", ["a"], "invalid"),
+    ({"type": "japan_mobile", "brand": "au"}, "brand", "willcom", "invalid"),
+    ({"type": "japan_mobile", "brand": "au"}, "brand", None, "missing"),
+    ({"type": "wechatpay"}, "trade_type", MARK, "invalid"), ({"type": "paypay"}, "email", {"a": MARK}, "invalid"),
+]  # fmt: skip
+
+
+async def test_details_that_cannot_be_right_are_422_and_never_repeated(api: Api) -> None:
+    found = {}
+    for good, member, value, code in BAD_METHODS:
+        for path, rest in {"/payments": {"amount": 1000, "currency": "JPY"}, "/tokens": {}}.items():
+            reply = await api.post(path, json={**rest, "payment_details": {**good, member: value}})
+            if outcome(reply, value) != (422, f"{code}_parameter", f"payment_details[{member}]"):
+                found[path, good["type"], member, repr(value)] = outcome(reply, value)
+            assert "4111" not in reply.text
+    assert found == {}
+    assert await api.events() == []
+
+
+async def test_loose_members_of_methods_are_taken_as_not_given(api: Api) -> None:
+    for details in (
+        {**KONBINI, "phone": "", "name": None, "given_name": "", "expiry_days": "", "unknown": [1], "installments": 3},
+        {**KONBINI, "expiry_days": "59", "phone": 300000000, "name": 7},
+        {"type": "paypay", "email": "", "expiry_days": "not asked for", "prepaid_number": None},
+        {"type": "paidy", "customer_name": "a", "customer_age": 30, "capture": True},
+        {**WEB_MONEY, "prepaid_number": "1234-5678 9012-3456"},
+    ):
+        reply = await api.post("/payments", json={"amount": 100, "currency": "JPY", "payment_details": details})
+        assert reply.status_code == 200, reply.text
+
+
+BAD_RETURNS = [
+    "javascript:alert(1)", "JaVaScRiPt:alert(1)", " javascript:alert(1)", "java\nscript:alert(1)", "data:text/html,a",
+    "vbscript:a", "blob:https://a.example/b", "file:///etc/passwd", "filesystem:http://a.example/b", "//a.example",
+    "/a", "a", "https://", "https://user@a.example", "https://a.example\\@b.example", "https:///a", "http://a:99999/",
+    "about:blank", "view-source:https://a.example", "https://a.example/a b", ["https://a"],
+    "https://a.example/?card=4111111111111111", "https://" + "a" * 2_000, "://a.example", "1http://a.example",
+]  # fmt: skip
+
+
+async def test_an_address_that_a_browser_would_run_is_no_return_url(api: Api) -> None:
+    order = {"amount": 100, "currency": "JPY", "payment_details": {"type": "paypay"}}
+    for value in BAD_RETURNS:
+        reply = await api.post("/payments", json={**order, "return_url": value})
+        assert outcome(reply)[:3] == (422, "invalid_parameter", "return_url"), value
+    for value in ("https://shop.example/a?b=c#d", "http://localhost:3000/", "komoju://creditCard?amount=1", "", None):
+        reply = await api.post("/payments", json={**order, "return_url": value})
+        assert reply.status_code == 200, reply.text
 
 
 async def test_text_that_is_no_token_is_an_invalid_token_where_one_is_taken(api: Api) -> None:

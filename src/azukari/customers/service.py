@@ -1,6 +1,5 @@
 """Keeping payment details: a card is checked with its processor before a customer has it."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 import msgspec
@@ -12,11 +11,12 @@ from azukari.customers.schemas import CustomerOut, CustomerWrite, Source
 from azukari.customers.store import Customer
 from azukari.db import Owner, Tx, persevere
 from azukari.events import store as events
+from azukari.payment_methods.details import is_method
 from azukari.processors import attempts
 from azukari.processors.attempts import Attempt
 from azukari.processors.base import Approved, Consent, DeclinedBy, KeptCredential, NotDone, Outcome
 from azukari.processors.declines import Declined, NoAnswer, NotSentAnswer
-from azukari.processors.methods import CREDIT_CARD, METHODS, MethodDetails
+from azukari.processors.methods import CREDIT_CARD, MethodDetails
 from azukari.processors.three_ds import ThreeDs
 from azukari.tokens import given as tokens
 from azukari.tokens import store as token_store
@@ -110,8 +110,7 @@ class _Stored:
 
 async def _check_and_store(call: Call, order: CustomerWrite, customer: Customer, *, new: bool) -> _Stored:
     # Before the details are read: whatever else is missing, they would not be kept.
-    type = order.payment_details.get("type") if isinstance(order.payment_details, Mapping) else None
-    if isinstance(type, str) and type in METHODS:
+    if is_method(order.payment_details):
         raise NotKept
     details = tokens.read(order.payment_details, call.now)
     if isinstance(details, MethodDetails):

@@ -73,11 +73,15 @@ def read_details(value: object, now: int, param: str = PARAM) -> PaymentDetails 
 
     Raises MissingParameter, InvalidParameter, Unprocessable ``invalid_payment_type`` (unknown, or not taken here).
     """
-    if isinstance(value, Mapping):
-        kind = value.get("type")
-        if isinstance(kind, str) and kind in METHODS:
-            return _Reader(value, param).read(kind)
+    if isinstance(value, Mapping) and is_method(value):
+        return _Reader(value, param).read(value["type"])
     return PaymentDetails.parse(value, now=now, param=param)
+
+
+def is_method(value: object) -> bool:
+    """Whether these would be details of a type that is not a card's."""
+    kind = value.get("type") if isinstance(value, Mapping) else None
+    return isinstance(kind, str) and kind in METHODS
 
 
 def encoded(details: MethodDetails) -> str:

@@ -195,38 +195,40 @@ class Write(Protocol):
     ) -> Answer: ...  # fmt: skip
 
 
-class Tries:
-    """Who writes down what came of a session's try, which concerns more than the payment.
-
-    The room of sessions stands above this one, so it says so itself when it is loaded; whoever asks after a payment
-    here, because it is due or because somebody wants to know, thereby moves its session too.
-    """
-
-    write: Write | None = None
-
-
-tries = Tries()
-
-
 async def write_outcome(
     parts: Parts, attempt: Attempt, outcome: Outcome, event_ids: tuple[str, ...], now: int, again_at: int | None,
     refusal: ApiError | None,
 ) -> Answer:  # fmt: skip
-    """Of a payment that is nobody else's concern, or as :data:`tries` says."""
-    if attempt.session_id is not None and tries.write is not None:
-        return await tries.write(parts, attempt, outcome, event_ids, now, again_at, refusal)
+    """Of a payment that is nobody else's concern."""
     return await parts.db.write(record_outcome, attempt, outcome, event_ids, now, again_at, refusal)
+
+
+_SESSIONS = "sessions"
+_writes: dict[str, Write] = {}
+
+
+def written_by_sessions(write: Write) -> None:
+    """Sessions stand above payments: they say once how outcomes of their tries are written, with their own row."""
+    _writes[_SESSIONS] = write
+
+
+def _write_of(attempt: Attempt) -> Write:
+    if attempt.session_id is None:
+        return write_outcome
+    return _writes.get(_SESSIONS, write_outcome)
 
 
 async def conclude(
     parts: Parts, attempt: Attempt, outcome: Outcome, intended: Shown, refusal: ApiError | None = None, *,
-    write: Write = write_outcome,
+    write: Write | None = None,
 ) -> Answer:  # fmt: skip
     """Write the outcome down and see to what it leaves behind.
 
     intended: the payment as the intent left it. Should the outcome not be written, that is all we know for certain:
-    the caller is told "not known yet", and the resolver finds out. write: the unit that does it.
+    the caller is told "not known yet", and the resolver finds out. write: what runs the unit that does it; None: what
+    the attempt belongs to says.
     """
+    write = write or _write_of(attempt)
     fault = machine.orders_of(attempt).fault or parts.settings.simulator_fault
     try:
         answer = await write_down(parts, attempt, outcome, refusal, write)
@@ -265,7 +267,7 @@ def _event_ids(parts: Parts, attempt: Attempt) -> tuple[str, ...]:
 
 
 async def settle(
-    parts: Parts, attempt: Attempt, *, write: Write = write_outcome, deadline: int | None = None
+    parts: Parts, attempt: Attempt, *, write: Write | None = None, deadline: int | None = None
 ) -> None:  # fmt: skip
     """Find out what became of an operation that nobody has ended, or that waits. The attempt is ours: taken over.
 
@@ -290,6 +292,7 @@ async def settle(
         again_at = now + ASK_AGAIN if now - attempt.created_at < GIVE_UP else None
     if isinstance(outcome, Unsettled) and again_at is None:
         log.warning("attempt.needs_a_person", attempt=attempt.id, payment=attempt.payment_id)
+    write = write or _write_of(attempt)
     await write(parts, attempt, outcome, _event_ids(parts, attempt), now, again_at, None)
 
 
@@ -304,7 +307,7 @@ def _of_waiting(attempt: Attempt, outcome: Outcome, deadline: int | None, now: i
     return outcome, machine.look_again_at(attempt, deadline, now)
 
 
-async def settle_now(parts: Parts, owner: Owner, id: str, *, write: Write = write_outcome) -> Shown:
+async def settle_now(parts: Parts, owner: Owner, id: str, *, write: Write | None = None) -> Shown:
     """Ask now, and not when it is due, what became of a payment that waits; the payment as it is then.
 
     id: the payment's, or the ref of its attempt. Raises NotFound.
@@ -315,7 +318,7 @@ async def settle_now(parts: Parts, owner: Owner, id: str, *, write: Write = writ
     return await parts.db.read(show, owner, payment_id)
 
 
-async def ask(parts: Parts, waiting: Attempt, *, write: Write = write_outcome, deadline: int | None = None) -> None:
+async def ask(parts: Parts, waiting: Attempt, *, write: Write | None = None, deadline: int | None = None) -> None:
     """:func:`settle` for one that waits, and that nobody has taken over. What cannot be done now the resolver does."""
     held = await parts.db.write(attempts.take_over, waiting, parts.clock.now() + LEASE)
     if held is not None and held.state == "waiting":

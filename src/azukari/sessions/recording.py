@@ -84,7 +84,7 @@ async def write(
 
 
 # Payments are asked after in their own room; their sessions move with them.
-outcomes.tries.write = write
+outcomes.written_by_sessions(write)
 
 
 async def record_try(

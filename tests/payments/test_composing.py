@@ -1,0 +1,103 @@
+"""A charge in parts: what another room composes, with rows of its own in the same units."""
+
+from typing import Any
+
+import pytest
+
+from azukari import worker
+from azukari.core.errors import ApiError
+from azukari.db import Owner, Tx
+from azukari.events import store as events
+from azukari.merchants.service import API_VERSIONS
+from azukari.payments import charging, outcomes
+from azukari.payments.charging import Plan, Ready
+from azukari.payments.outcomes import Shown
+from azukari.payments.schemas import PaymentCreate
+from azukari.processors.attempts import Attempt
+from azukari.processors.base import NO_ORDERS, Outcome
+from azukari.vault import Vault
+from azukari.web.answers import Answer
+from azukari.web.call import Call
+from azukari.wiring import Parts
+from tests.house import House, card
+
+SESSION = "s" * 25
+
+
+async def call_of(house: House) -> Call:
+    key = await house.parts.keyring.resolve(house.api.key, None)
+    return Call(house.parts, key, API_VERSIONS[-1], None, NO_ORDERS, house.clock.now(), None, "request")
+
+
+async def _intend(tx: Tx, owner: Owner, vault: Vault, plan: Plan) -> Ready:
+    ready = await charging.look(tx, owner, vault, plan)
+    await charging.begin(tx, vault, plan, ready)
+    return ready
+
+
+async def _record(
+    tx: Tx, attempt: Attempt, outcome: Outcome, event_ids: tuple[str, ...], now: int, again_at: int | None,
+    refusal: ApiError | None, own_id: str,
+) -> Answer:  # fmt: skip
+    answer = await outcomes.record_outcome(tx, attempt, outcome, event_ids, now, again_at, refusal)
+    await events.record(tx, attempt.owner, id=own_id, type="ping", data=b"{}", now=now)
+    return answer
+
+
+async def _write(
+    parts: Parts, attempt: Attempt, outcome: Outcome, event_ids: tuple[str, ...], now: int, again_at: int | None,
+    refusal: ApiError | None,
+) -> Answer:  # fmt: skip
+    assert attempt.session_id == SESSION
+    return await parts.db.write(
+        _record, attempt, outcome, event_ids, now, again_at, refusal, parts.ids.new()
+    )  # fmt: skip
+
+
+async def try_to_pay(house: House, details: dict[str, Any]) -> tuple[Answer, Ready]:
+    call = await call_of(house)
+    order = PaymentCreate(amount=1000, currency="JPY", payment_details=details)
+    plan = await charging.plan(call, order, session_id=SESSION)
+    ready = await house.parts.db.write(_intend, call.owner, house.parts.vault, plan)
+    outcome, refusal = await charging.send(house.parts, ready)
+    shown = Shown(ready.payment, [])
+    return await outcomes.conclude(house.parts, ready.attempt, outcome, shown, refusal), ready
+
+
+@pytest.fixture(autouse=True)
+def of_sessions(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(outcomes, "_writes", {})
+    outcomes.written_by_sessions(_write)
+
+
+async def test_an_outcome_is_written_with_what_the_charge_belongs_to(house: House) -> None:
+    answer, ready = await try_to_pay(house, card())
+
+    assert answer.status == 200
+    assert await house.api.events() == ["payment.captured", "ping"]
+    shown = (await house.api.get(f"/payments/{ready.payment.id}")).json()
+    assert (shown["session"], shown["status"]) == (SESSION, "captured")
+
+
+@pytest.mark.parametrize("heard_by", ["a test", "the return", "the resolver", "the deadline"])
+async def test_so_is_one_that_comes_later(house: House, heard_by: str) -> None:
+    answer, ready = await try_to_pay(house, {"type": "paypay"})
+    assert answer.status == 200
+    assert await house.api.events() == ["ping"]
+    parts = house.parts
+    if heard_by == "a test":
+        await house.api.post(f"/test/payments/{ready.payment.id}/simulate", json={"outcome": "paid"})
+    else:
+        assert parts.processors.simulator.decide(ready.attempt.ref, "approved")
+    if heard_by == "the return":
+        shown = await outcomes.settle_now(parts, ready.payment.owner, ready.attempt.ref)
+        assert shown.payment.status == "captured"
+    elif heard_by == "the resolver":
+        house.clock.advance(20_000)
+        await worker.settle_attempts(parts)
+    elif heard_by == "the deadline":
+        house.clock.advance(5 * 24 * 3_600_000)
+        await worker.end_holds(parts)
+
+    assert sorted(await house.api.events()) == ["payment.captured", "ping", "ping"]
+    assert (await house.api.get(f"/payments/{ready.payment.id}")).json()["status"] == "captured"
