@@ -59,7 +59,9 @@ _NO_ADDRESS = (
     "evil.example", "shop@evil.example", "?a", "#a", "https://user:secret@shop.example/", "https://shop.example@evil/",
     "https://shop.example:port/", "https://shop.example:999999/", "https://shop .example/", "https://shop.example/\n",
     "https://shop.example/\r\nSet-Cookie: a=b", "https://shop.example/\0", "https://shop.example/ a", "https://<a>/",
-    "https://あ.example/", "komoju:", "komoju", "://a", "-app://a", ".app://a", "app_1://a",
+    "https://あ.example/", "komoju:", "komoju", "://a", "https://a:65536/",
+    "https://a.example/?card=4111111111111111", "komoju://4111-1111-1111-1111", "https://a.example/4111%201111%201111%201111",
+     "-app://a", ".app://a", "app_1://a",
 )  # fmt: skip
 HOSTILE = [_JS, *_SPELLINGS, *_OTHERS, *(text for text in _NO_ADDRESS if text)]
 

@@ -353,7 +353,7 @@ BAD_RETURNS = [
     "vbscript:a", "blob:https://a.example/b", "file:///etc/passwd", "filesystem:http://a.example/b", "//a.example",
     "/a", "a", "https://", "https://user@a.example", "https://a.example\\@b.example", "https:///a", "http://a:99999/",
     "about:blank", "view-source:https://a.example", "https://a.example/a b", ["https://a"],
-    "https://" + "a" * 2_000, "://a.example", "1http://a.example",
+    "https://a.example/?card=4111111111111111", "https://" + "a" * 2_000, "://a.example", "1http://a.example",
 ]  # fmt: skip
 
 

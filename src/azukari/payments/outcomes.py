@@ -195,26 +195,11 @@ class Write(Protocol):
     ) -> Answer: ...  # fmt: skip
 
 
-class Tries:
-    """Who writes down what came of a session's try, which concerns more than the payment.
-
-    The room of sessions stands above this one, so it says so itself when it is loaded; whoever asks after a payment
-    here, because it is due or because somebody wants to know, thereby moves its session too.
-    """
-
-    write: Write | None = None
-
-
-tries = Tries()
-
-
 async def write_outcome(
     parts: Parts, attempt: Attempt, outcome: Outcome, event_ids: tuple[str, ...], now: int, again_at: int | None,
     refusal: ApiError | None,
 ) -> Answer:  # fmt: skip
-    """Of a payment that is nobody else's concern, or as :data:`tries` says."""
-    if attempt.session_id is not None and tries.write is not None:
-        return await tries.write(parts, attempt, outcome, event_ids, now, again_at, refusal)
+    """Of a payment that is nobody else's concern."""
     return await parts.db.write(record_outcome, attempt, outcome, event_ids, now, again_at, refusal)
 
 

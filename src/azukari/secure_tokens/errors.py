@@ -10,6 +10,13 @@ class UnsupportedCardBrand(Unprocessable):
     param = "payment_details"
 
 
+class NotACard(Unprocessable):
+    """Details of a type that has no 3-D Secure."""
+
+    code, message = "invalid_payment_type", "Payment method was invalid. It is not one of credit_card."
+    param = "payment_details[type]"
+
+
 class NothingToVerify(Unprocessable):
     """The customer exists but has saved no card."""
 

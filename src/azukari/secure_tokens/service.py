@@ -8,11 +8,12 @@ import msgspec
 from azukari.core.errors import Conflict, InvalidToken, MissingParameter, NotFound
 from azukari.customers import store as customers
 from azukari.db import Owner, Tx, directory
+from azukari.payment_methods.details import is_method
 from azukari.processors.attempts import GRACE
 from azukari.processors.base import AuthOrder, AuthResult, Processor
 from azukari.processors.methods import CREDIT_CARD
 from azukari.secure_tokens import outcomes
-from azukari.secure_tokens.errors import NothingToVerify, TwoSources, UnsupportedCardBrand
+from azukari.secure_tokens.errors import NotACard, NothingToVerify, TwoSources, UnsupportedCardBrand
 from azukari.secure_tokens.pages import KIND, Pages
 from azukari.secure_tokens.schemas import SecureTokenCreate, SecureTokenOut
 from azukari.tokens import given as tokens
@@ -20,7 +21,7 @@ from azukari.tokens import store
 from azukari.tokens.given import Card, Given
 from azukari.tokens.store import Token
 from azukari.vault import EntryGone, Masked, PaymentDetails, SealedEntry, Use, Vault
-from azukari.web import idempotency, screening
+from azukari.web import idempotency
 from azukari.web.answers import Answer, Replay
 from azukari.web.call import Call
 from azukari.web.idempotency import Claim, KeyReused, idempotent
@@ -46,6 +47,8 @@ async def create(call: Call, order: SecureTokenCreate) -> Answer:
 def _given(call: Call, order: SecureTokenCreate) -> Given | None:
     if order.payment_details is not None and order.customer is not None:
         raise TwoSources
+    if is_method(order.payment_details):
+        raise NotACard
     if order.payment_details is not None:
         return tokens.read(order.payment_details, call.now)
     if order.customer is None:
@@ -203,8 +206,6 @@ async def _begin(tx: Tx, claim: Claim | None, owner: Owner, vault: Vault, plan: 
     await vault.note(
         tx, use, why="authenticate", object_id=token.id, who=plan.who, now=now, audit_id=plan.audit_id
     )  # fmt: skip
-    if screening.suspicious(token.return_url):
-        await screening.note(tx, vault, owner, id=token.id, at=now, who=plan.who, object_id=token.id)
     return _Begun(token, use)
 
 

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from azukari.core.errors import ApiError, Locked
+from azukari.core.errors import ApiError, InvalidToken, Locked, NotFound
 from azukari.customers import service as customers
 from azukari.customers import store as customer_store
 from azukari.customers.service import Keeping
@@ -84,7 +84,7 @@ async def write(
 
 
 # Payments are asked after in their own room; their sessions move with them.
-outcomes.tries.write = write
+outcomes.written_by_sessions(write)
 
 
 async def record_try(
@@ -212,10 +212,13 @@ async def _keep(
     Should the customer have been deleted meanwhile, what was paid is paid, and nothing is kept.
     """
     if kept is not None and session.customer_id is not None:
-        replaced = await customers.keep(
-            tx, vault, session.owner, session.customer_id, kept, event_id=ending.customer_event_id, now=ending.now,
-            email=trying.email,
-        )  # fmt: skip
+        try:
+            replaced = await customers.keep(
+                tx, vault, session.owner, session.customer_id, kept, event_id=ending.customer_event_id,
+                now=ending.now, email=trying.email,
+            )  # fmt: skip
+        except (NotFound, InvalidToken):
+            raise Locked from None  # customer or card went this moment: read anew, there is nothing to keep
         return () if replaced is None else (replaced,)
     if trying.entry_id is not None:
         await vault.retire(tx, session.owner, trying.entry_id, ending.now)

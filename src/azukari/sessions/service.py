@@ -147,7 +147,7 @@ def _bare(call: Call, order: SessionCreate, session: Session) -> Customer | None
 
 
 def _suspicious(order: SessionCreate) -> bool:
-    texts: list[object] = [order.return_url, order.payment_data and order.payment_data.external_order_num]
+    texts: list[object] = [order.payment_data and order.payment_data.external_order_num]
     for item in order.line_items or ():
         texts += [item.description, item.image, item.external_product_num]
     return screening.suspicious(*texts, metadata=order.metadata)

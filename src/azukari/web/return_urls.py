@@ -6,8 +6,9 @@ Any scheme will do but those a browser runs or reads itself. Source: contract 6.
 import re
 import unicodedata
 from typing import Annotated
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
+from azukari.core.pan import looks_like_card_number
 from azukari.web.members import Reader, Refused
 
 LONGEST = 2_000
@@ -27,7 +28,6 @@ OF_THE_BROWSER = frozenset(
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.\-]*):(.+)")
 #: ``//host``, the host not empty; nobody's name or password before it.
 _WEB = re.compile(r"//(?:[A-Za-z0-9._~\-]+|\[[0-9A-Fa-f:.]+\])(?::([0-9]{1,5}))?(?:[/?#].*)?")
-_LAST_PORT = 65_535
 _FIT = "!#$%&'()*+,/:;=?@[]~"
 _BROKEN_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
 
@@ -42,11 +42,16 @@ def return_url(value: object) -> str:
     if match is None or match[1].lower() in OF_THE_BROWSER:
         raise Refused
     scheme, rest = match[1].lower(), _escaped(match[2])
-    if scheme in ("http", "https"):
-        web = _WEB.fullmatch(rest)
-        if web is None or int(web[1] or 0) > _LAST_PORT:
-            raise Refused
+    if scheme in ("http", "https") and not _is_on_the_web(rest):
+        raise Refused
+    if looks_like_card_number(value) or looks_like_card_number(unquote(value)):
+        raise Refused
     return f"{scheme}:{rest}"
+
+
+def _is_on_the_web(rest: str) -> bool:
+    match = _WEB.fullmatch(rest)
+    return match is not None and int(match[1] or 0) <= 65_535
 
 
 def _escaped(text: str) -> str:
