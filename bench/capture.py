@@ -26,10 +26,10 @@ _BEGINS = ("BEGIN",)
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """A statement and its values: a tuple on PostgreSQL, by name on SQLite."""
+    """A statement and its values, in their order."""
 
     sql: str
-    values: Any
+    values: tuple[Any, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,12 +89,12 @@ def _recording(sent: list[Sent]) -> Iterator[None]:
 
     async def recorded(*args: Any, **kwargs: Any) -> Any:
         connection = await connect(*args, **kwargs)
-        connection.add_query_logger(lambda query: sent.append(Sent(query.query, query.args)))
+        connection.add_query_logger(lambda query: sent.append(Sent(query.query, tuple(query.args))))
         return connection
 
     class Recorder(sqlite3.Connection):
         def execute(self, sql: str, values: Any = (), /) -> sqlite3.Cursor:
-            sent.append(Sent(sql, values))
+            sent.append(Sent(sql, tuple(values)))
             return super().execute(sql, values)
 
     with (
@@ -109,12 +109,7 @@ def _recording(sent: list[Sent]) -> Iterator[None]:
 def varying(captured: Captured, number: int = 0) -> set[object]:
     """Values of one of the charges that no other has in their place: ids, moments, its customer's."""
     mine, *others = [
-        [value for transaction in charge for sent in transaction for value in plain(sent)]
+        [value for transaction in charge for sent in transaction for value in sent.values]
         for charge in (captured.charges[number:] + captured.charges[:number])
     ]
     return {value for value, *rest in zip(mine, *others, strict=True) if any(other != value for other in rest)}
-
-
-def plain(sent: Sent) -> list[Any]:
-    """A statement's values in their order."""
-    return list(sent.values.values()) if isinstance(sent.values, dict) else list(sent.values)

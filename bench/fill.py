@@ -163,6 +163,6 @@ def _write_sqlite(settings: Settings, rows: dict[Statement[Any], list[dict[str, 
         for statement, each in rows.items():
             if (statement.query.table.schema is not None) is mine:  # type: ignore[attr-defined]
                 compiled = statement.sqlite
-                connection.executemany(compiled.sql, [{**row, **compiled.constants} for row in each])
+                connection.executemany(compiled.sql, [compiled.args(row) for row in each])
         connection.execute("COMMIT")
         connection.close()

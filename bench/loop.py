@@ -93,10 +93,7 @@ class Running:
         charge = self._charges[next(self._turn) % len(self._charges)]
         new = {old: self._ids.new() for old in charge.ids}
         return [
-            [
-                Sent(sent.sql, {name: new.get(value, value) for name, value in sent.values.items()})
-                for sent in transaction
-            ]
+            [Sent(sent.sql, tuple(new.get(value, value) for value in sent.values)) for sent in transaction]
             for transaction in charge.transactions
         ]
 
@@ -112,6 +109,6 @@ class _Charge(NamedTuple):
         transactions = captured.charges[number]
         # What the reads look up is there already and stays.
         reads = [sent for sent in transactions[0] if sent.sql.startswith("SELECT")]
-        there = {value for sent in reads for value in sent.values.values()}
+        there = {value for sent in reads for value in sent.values}
         own = varying(captured, number)
         return cls(transactions, [value for value in own if isinstance(value, str) and value not in there])

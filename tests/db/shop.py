@@ -2,7 +2,7 @@
 
 import sqlalchemy as sa
 
-from azukari.db import Integer, Owner, Statement, Text, Tx, add, add_unless_there, hot, owned
+from azukari.db import Bytes, Integer, Owner, Statement, Text, Tx, add, add_unless_there, hot, owned
 
 metadata = sa.MetaData()
 OWNER = Owner("mer_1", "test")
@@ -16,6 +16,7 @@ def _table(name: str, *columns: sa.Column[int] | sa.Column[str]) -> sa.Table:
 
 items = _table("items", sa.Column("stock", Integer, nullable=False))
 orders = _table("orders", sa.Column("item", Text, nullable=False))
+pictures = _table("pictures", sa.Column("data", Bytes, nullable=False), sa.Column("words", Text))
 
 
 def _by(table: sa.Table, name: str = "id") -> tuple[sa.ColumnElement[bool], ...]:
@@ -34,6 +35,9 @@ TAKE_AND_TELL = Statement(
 )
 ADD_ORDER = Statement(None, add(orders))
 ORDERS = Statement(str, sa.select(orders.c.id).where(*_by(orders, "item")).order_by(orders.c.id))
+ANY_ORDERS = Statement(str, sa.select(orders.c.id).where(*_by(orders, "item")))
+ADD_PICTURE = Statement(None, add(pictures))
+PICTURE = Statement(lambda *row: row, sa.select(pictures.c.data, pictures.c.words).where(*_by(pictures)))
 EITHER = Statement(
     str, sa.select(items.c.id).where(*owned(items), items.c.id.in_(["apple", "pear"])).order_by(items.c.id)
 )
@@ -91,3 +95,39 @@ async def hot_order_then_fail(tx: Tx, item: str, number: str) -> str:
 @hot
 async def hot_read(tx: Tx, item: str) -> list[str]:
     return await tx.all(ORDERS, OWNER, item=item)
+
+
+@hot
+async def hot_take(tx: Tx, item: str) -> int | None:
+    return await tx.one(TAKE_AND_TELL, OWNER, id=item)
+
+
+@hot
+async def hot_add(tx: Tx, name: str) -> int:
+    return await tx.run(ADD_ITEM_ONCE, OWNER, id=name, stock=0)
+
+
+@hot
+async def hot_order_and_look(tx: Tx, item: str) -> list[str]:
+    await tx.run(ADD_ORDER, OWNER, id=item, item=item)
+    return await tx.all(ANY_ORDERS, OWNER, item=item)
+
+
+@hot
+async def hot_picture(tx: Tx, name: str, data: bytes, words: str | None) -> None:
+    await tx.run(ADD_PICTURE, OWNER, id=name, data=data, words=words)
+    await tx.run(ADD_ORDER, OWNER, id=name, item=name)
+
+
+@hot
+async def hot_picture_then_fail(tx: Tx, name: str, data: bytes, words: str | None) -> None:
+    await hot_picture(tx, name, data, words)
+    raise SoldOut("found out too late")
+
+
+async def picture_there(tx: Tx, name: str) -> int:
+    return await tx.run(ADD_PICTURE, OWNER, id=name, data=b"", words=None)
+
+
+async def picture(tx: Tx, name: str) -> tuple[bytes, str | None] | None:
+    return await tx.one(PICTURE, OWNER, id=name)

@@ -38,6 +38,7 @@ def test_no_column_has_values_that_sqlalchemy_would_convert(engine: str):
 def test_every_statement_compiles_for_both_databases():
     assert Statement.every
     for statement in Statement.every:
-        for sql in (statement.sqlite.sql, statement.postgres.sql, statement.postgres.batch_sql):
+        many = [statement.bulk.sql] if statement.bulk else []
+        for sql in (statement.sqlite.sql, statement.postgres.sql, statement.postgres.batch_sql, *many):
             assert sql
             assert "POSTCOMPILE" not in sql, sql

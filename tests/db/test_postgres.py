@@ -1,15 +1,16 @@
 """What is PostgreSQL's alone: lock step, deadlocks, lost connections."""
 
 import asyncio
+import json
 import traceback
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from typing import Any
 
 import asyncpg
 import pytest
 import sqlalchemy as sa
 
-from azukari.db import DatabaseDown, Statement, Tx, UnitMisuse, hot, postgres
+from azukari.db import DatabaseDown, Statement, Tx, UnitMisuse, hot, link, postgres
 from azukari.db.lockstep import lock_step
 from azukari.db.postgres import PostgresDatabase
 from azukari.db.waiting import Waiting
@@ -19,11 +20,18 @@ from tests.db.shop import (
     SoldOut,
     add_item,
     count_orders,
+    hot_add,
     hot_order,
+    hot_order_and_look,
     hot_order_then_fail,
+    hot_picture,
+    hot_picture_then_fail,
+    hot_take,
     metadata,
     order,
     orders_of,
+    picture,
+    picture_there,
     stock_of,
 )  # fmt: skip
 from tests.db.test_units import all_of
@@ -60,6 +68,10 @@ class Listening:
         self.sent.append((sql.split()[0], 1))
         return await self._connection.execute(sql)
 
+    async def fetch(self, sql: str, *args: Any) -> Any:
+        self.sent.append((sql.split()[0], sum(len(sets) for sets in many(args))))
+        return await self._connection.fetch(sql, *args)
+
     async def fetchmany(self, sql: str, args: list[Any]) -> Any:
         self.sent.append((sql.split()[0], len(args)))
         return await self._connection.fetchmany(sql, args)
@@ -72,12 +84,17 @@ async def listening(postgres_url: str) -> AsyncIterator[Listening]:
     await connection.close()
 
 
+def many(args: tuple[Any, ...]) -> Iterator[list[dict[str, Any]]]:
+    """The sets of parameters among the values of a statement for many."""
+    return (json.loads(value) for value in args if isinstance(value, str) and value.startswith("[{"))
+
+
 def waiting(unit: Any, *args: Any) -> Waiting:
     return Waiting(unit, args, {}, asyncio.get_running_loop().create_future())
 
 
-async def commit(connection: Any, ended_well: list[Waiting]) -> None:
-    await connection.execute("COMMIT")
+async def commit(end: Callable[[], Awaitable[str]], ended_well: list[Waiting]) -> None:
+    await end()
 
 
 async def test_equal_steps_travel_together(postgres_database: PostgresDatabase, listening: Listening):
@@ -85,7 +102,7 @@ async def test_equal_steps_travel_together(postgres_database: PostgresDatabase, 
 
     outcomes = await lock_step(listening, [waiting(hot_order, "apple", f"{number:02}") for number in range(64)], commit)
 
-    assert listening.sent == [("BEGIN", 1), ("SELECT", 64), ("UPDATE", 64), ("INSERT", 64), ("COMMIT", 1)]
+    assert listening.sent == [("SELECT", 64), ("BEGIN", 1), ("UPDATE", 64), ("INSERT", 64), ("COMMIT", 1)]
     assert [value for _, value, _ in outcomes] == [f"{number:02}" for number in range(64)]
     assert await postgres_database.read(stock_of, "apple") == 0
 
@@ -96,25 +113,98 @@ async def test_a_unit_that_leaves_is_not_asked_again(postgres_database: Postgres
     batch = [waiting(hot_order, item, item) for item in ("apple", "pear", "plum")]
     outcomes = await lock_step(listening, batch, commit)
 
-    assert listening.sent == [("BEGIN", 1), ("SELECT", 3), ("UPDATE", 1), ("INSERT", 1), ("COMMIT", 1)]
+    assert listening.sent == [("SELECT", 3), ("BEGIN", 1), ("UPDATE", 1), ("INSERT", 1), ("COMMIT", 1)]
     assert [type(error) for _, _, error in outcomes] == [type(None), LookupError, LookupError]
 
 
 async def test_writes_go_in_the_order_of_their_keys(postgres_database: PostgresDatabase, listening: Listening):
     taken: list[str] = []
 
-    async def fetchmany(sql: str, args: list[Any]) -> Any:
+    async def fetch(sql: str, *args: Any) -> Any:
         if sql.startswith("UPDATE"):
-            taken.extend(value for row in args for value in row if value in ("apple", "pear", "plum"))
-        return await Listening.fetchmany(listening, sql, args)
+            taken.extend(each["id"] for sets in many(args) for each in sets)
+        return await Listening.fetch(listening, sql, *args)
 
-    listening.fetchmany = fetchmany  # type: ignore[method-assign]
+    listening.fetch = fetch  # type: ignore[method-assign]
     for item in ("plum", "apple", "pear"):
         await postgres_database.write(add_item, item, 5)
 
     await lock_step(listening, [waiting(hot_order, item, item) for item in ("plum", "apple", "pear")], commit)
 
     assert taken == ["apple", "pear", "plum"]
+
+
+async def test_rows_of_one_statement_for_many_come_home(postgres_database: PostgresDatabase, listening: Listening):
+    stocks = {"apple": 3, "pear": 0, "plum": 7}
+    for item, stock in stocks.items():
+        await postgres_database.write(add_item, item, stock)
+
+    outcomes = await lock_step(
+        listening, [waiting(hot_take, item) for item in ("plum", "pear", "fig", "apple")], commit
+    )
+
+    assert listening.sent == [("BEGIN", 1), ("UPDATE", 4), ("COMMIT", 1)]
+    assert [value for _, value, _ in outcomes] == [6, None, None, 2]
+
+
+async def test_one_statement_for_many_tells_whose_row_was_there(
+    postgres_database: PostgresDatabase, listening: Listening
+):
+    await postgres_database.write(add_item, "pear", 1)
+
+    outcomes = await lock_step(listening, [waiting(hot_add, item) for item in ("plum", "pear", "apple")], commit)
+    again = await lock_step(listening, [waiting(hot_add, item) for item in ("fig", "kiwi", "fig")], commit)
+
+    assert [value for _, value, _ in outcomes] == [1, 0, 1]
+    assert [value for _, value, _ in again] == [1, 1, 0]
+    assert listening.sent == 2 * [("BEGIN", 1), ("INSERT", 3), ("COMMIT", 1)]
+
+
+ODD = [b"", b"\x00\xff'\\", b"{}"]
+WORDS = [None, 'it\'s "quoted" \\ \n \u2028', "\U0001f600"]
+
+
+async def test_plain_inserts_of_a_batch_are_one_statement_and_its_own_transaction(
+    postgres_database: PostgresDatabase, listening: Listening
+):
+    batch = [waiting(hot_picture, str(number), ODD[number], WORDS[number]) for number in range(3)]
+
+    await lock_step(listening, [*batch, waiting(hot_picture_then_fail, "4", b"", None)], commit)
+
+    assert listening.sent == [("WITH", 6)]
+    for number in range(3):
+        assert await postgres_database.read(picture, str(number)) == (ODD[number], WORDS[number])
+        assert await postgres_database.read(orders_of, str(number)) == [str(number)]
+    assert await postgres_database.read(picture, "4") is None
+    assert await postgres_database.read(count_orders) == 3
+
+
+async def test_plain_inserts_that_fail_leave_nothing_of_the_others(postgres_database: PostgresDatabase):
+    await postgres_database.write(picture_there, "1")
+
+    answers = await all_of(*(postgres_database.write(hot_picture, str(number), b"", None) for number in range(3)))
+
+    assert [type(answer) for answer in answers] == [type(None), asyncpg.UniqueViolationError, type(None)]
+    assert await postgres_database.read(count_orders) == 2
+
+
+async def test_a_unit_sees_what_it_has_added(postgres_database: PostgresDatabase, listening: Listening):
+    outcomes = await lock_step(listening, [waiting(hot_order_and_look, item) for item in ("apple", "pear")], commit)
+
+    assert [value for _, value, _ in outcomes] == [["apple"], ["pear"]]
+    assert listening.sent == [("BEGIN", 1), ("INSERT", 2), ("SELECT", 2), ("COMMIT", 1)]
+
+
+async def test_plans_are_made_anew(postgres_url: str, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(link, "PLANS_SECONDS", -1.0)
+    database = await PostgresDatabase.open(postgres_url)
+    await database.write(add_item, "apple", 100)
+
+    for turn in range(2):
+        await all_of(*(database.write(hot_order, "apple", f"{turn} {number}") for number in range(3)))
+
+    assert await database.read(count_orders) == 6
+    await database.close()
 
 
 async def test_who_spoiled_a_batch_runs_alone_and_the_others_together_again(postgres_url: str):

@@ -1,5 +1,6 @@
 """One connection to PostgreSQL, and what the driver's errors mean."""
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
 
@@ -26,6 +27,21 @@ _SETTINGS = {
     "jit": "off",
 }
 
+#: For statements that look rows up by their keys, many at a time, on connections that do nothing else: the planner is
+#: not to weigh the reading of whole tables against it, which is right for the size they have now and not for long.
+BY_KEY = {
+    "plan_cache_mode": "force_generic_plan",
+    "enable_seqscan": "off",
+    "enable_bitmapscan": "off",
+    "enable_hashjoin": "off",
+    "enable_mergejoin": "off",
+    "enable_material": "off",
+    "random_page_cost": "0",
+    "cpu_tuple_cost": "1",
+}
+#: How long such a plan is kept: in a table that was next to empty then, it may go through all rows after all.
+PLANS_SECONDS = 10.0
+
 #: Another transaction was in the way, or a migration changed a table under a prepared statement: it is tried again.
 _AGAIN = (
     asyncpg.SerializationError,
@@ -50,11 +66,16 @@ class Unreachable(DatabaseDown):
 
 
 class Link:
-    """A connection that is made when it is needed, and made anew after it broke."""
+    """A connection that is made when it is needed, and made anew after it broke.
 
-    def __init__(self, url: str) -> None:
+    by_key: it is for statements that look rows up by their keys.
+    """
+
+    def __init__(self, url: str, *, by_key: bool = False) -> None:
         self._url = url
         self._connection: Any = None
+        self._by_key = by_key
+        self._planned = 0.0
 
     async def open(self) -> Any:
         """The connection. Raises Unreachable."""
@@ -62,7 +83,8 @@ class Link:
             try:
                 # Each statement of the code is prepared once for the life of its connection.
                 self._connection = await asyncpg.connect(
-                    self._url, timeout=CONNECT_SECONDS, command_timeout=NETWORK_SECONDS, server_settings=_SETTINGS,
+                    self._url, timeout=CONNECT_SECONDS, command_timeout=NETWORK_SECONDS,
+                    server_settings={**_SETTINGS, **BY_KEY} if self._by_key else _SETTINGS,
                     statement_cache_size=4_096, max_cached_statement_lifetime=0, max_cacheable_statement_size=0,
                 )  # fmt: skip
             except (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError) as error:
@@ -79,6 +101,7 @@ class Link:
         for _ in range(TRIES):
             connection = await self.open()
             try:
+                await self._plan_anew(connection)
                 return await work(connection)
             except _AGAIN as error:
                 lost = error
@@ -101,6 +124,12 @@ class Link:
                 self._drop()
                 raise
         raise DatabaseDown from lost
+
+    async def _plan_anew(self, connection: Any) -> None:
+        now = asyncio.get_running_loop().time()
+        if self._by_key and now - self._planned > PLANS_SECONDS:
+            await connection.execute("DISCARD PLANS")
+            self._planned = now
 
     async def _roll_back(self) -> None:
         try:

@@ -12,10 +12,10 @@ from functools import partial
 from typing import Any, ParamSpec, Self, TypeVar
 
 from azukari.db.link import Link, Unreachable
-from azukari.db.lockstep import Spoiled, lock_step
+from azukari.db.lockstep import Commit, Spoiled, lock_step
 from azukari.db.stepping import Running, Step
 from azukari.db.units import Announce, DatabaseDown, Unit, UnitMisuse, is_hot, name_of, only_reads, quiet
-from azukari.db.waiting import WAITING, Outcome, Waiting, answer_all
+from azukari.db.waiting import WAITING, Outcome, Waiting, all_on_their_way, answer_all
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -70,6 +70,8 @@ class _Lanes:
         self._starting -= 1
         try:
             while self._waiting:
+                if self._most > 1:
+                    await all_on_their_way(self._waiting, self._most)
                 batch = self._take(min(self._most, self._share()))
                 try:
                     outcomes = await self._run(link, batch)
@@ -108,7 +110,7 @@ class PostgresDatabase:
         self._announce = announce
         self._reading = _Lanes([Link(url) for _ in range(readers)], self._read, 1)
         self._writing = _Lanes([Link(url) for _ in range(writers)], self._write, 1)
-        self._hot = _Lanes([Link(url) for _ in range(BATCHES)], self._together, BATCH)
+        self._hot = _Lanes([Link(url, by_key=True) for _ in range(BATCHES)], self._together, BATCH)
         #: Units that read in several statements, by name.
         self._several: set[str] = set()
 
@@ -158,13 +160,13 @@ class PostgresDatabase:
         outcomes = await self._together(link, rest, again=False) if rest else []
         return outcomes + await self._write(link, apart)
 
-    async def _commit(self, connection: Any, ended_well: list[Waiting]) -> None:
+    async def _commit(self, end: Callable[[], Awaitable[str]], ended_well: list[Waiting]) -> None:
         if not ended_well:
-            await connection.execute("ROLLBACK")
+            await end()
             return
         names = ",".join(sorted({name_of(waiting.unit) for waiting in ended_well}))
         self._announce(f"commit:before:{names}")
-        if await connection.execute("COMMIT") != "COMMIT":
+        if await end() != "COMMIT":
             raise UnitMisuse(f"{names}: the transaction had failed before its commit")
         self._announce(f"commit:after:{names}")
 
@@ -192,10 +194,11 @@ class PostgresDatabase:
         return unit.outcome
 
 
-async def _one(connection: Any, waiting: Waiting, commit: Callable[[Any, list[Waiting]], Awaitable[None]]) -> Outcome:
+async def _one(connection: Any, waiting: Waiting, commit: Commit) -> Outcome:
     await connection.execute("BEGIN")
     unit = await _steps(connection, Running(waiting))
-    await commit(connection, [waiting] if unit.error is None else [])
+    well = unit.error is None
+    await commit(partial(connection.execute, "COMMIT" if well else "ROLLBACK"), [waiting] if well else [])
     return unit.outcome
 
 
@@ -203,7 +206,7 @@ async def _steps(connection: Any, unit: Running, *, most: int | None = None, onl
     """Take a unit to its end, or as far as ``most`` statements. Raises what the driver raises."""
     try:
         while unit.step is not None and most != 0:
-            if only_read and unit.step.writes:
+            if only_read and unit.step.statement.writes:
                 unit.fail(only_reads(name_of(unit.waiting.unit)))
                 break
             unit.advance(await _send(connection, unit.step))
@@ -215,9 +218,11 @@ async def _steps(connection: Any, unit: Running, *, most: int | None = None, onl
 
 
 async def _send(connection: Any, step: Step) -> Any:
+    compiled = step.statement.postgres
+    args = compiled.args(step.params)
     if not step.counts:
-        return await connection.fetch(step.sql, *step.args)
-    status = await connection.execute(step.sql, *step.args)
+        return await connection.fetch(compiled.sql, *args)
+    status = await connection.execute(compiled.sql, *args)
     return int(status.rpartition(" ")[2])
 
 

@@ -98,8 +98,8 @@ class SqliteTx:
         compiled = statement.sqlite
         if statement.writes:
             self.wrote = True
-        fill(statement, owner, params, compiled.constants)
-        return self._connection.execute(compiled.sql, params)
+        fill(statement, owner, params)
+        return self._connection.execute(compiled.sql, compiled.args(params))
 
     async def one(self, statement: Statement[R], owner: Owner | None, /, **params: Any) -> R | None:
         row = self._execute(statement, owner, params).fetchone()

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from operator import itemgetter
 from typing import Any, ClassVar, Generic, NamedTuple, TypeVar, overload
 
@@ -11,22 +11,28 @@ from sqlalchemy.dialects import sqlite
 from sqlalchemy.sql import visitors
 from sqlalchemy.sql.elements import ClauseElement
 
+from azukari.db import bulk
+from azukari.db.bulk import ORDINAL
+
 R = TypeVar("R")
 
-_SQLITE = sqlite.dialect(paramstyle="named")
-#: The bind that numbers the rows of a lock-step batch, and the column it comes back in (always the last).
-ORDINAL = "ord_"
+_SQLITE = sqlite.dialect(paramstyle="qmark")
+
+
+Pick = Callable[[Mapping[str, Any]], tuple[Any, ...]]
 
 
 @dataclass(frozen=True, slots=True)
 class ForSqlite:
-    """SQL with ``:name`` binds. ``constants`` are the values the code itself wrote into the statement."""
+    """SQL with ``?`` binds; ``args`` picks their values, in order, from the named ones.
+
+    By place, because the driver would look every name up for every row.
+    """
 
     sql: str
-    constants: Mapping[str, Any]
+    args: Pick
 
 
-Pick = Callable[[Mapping[str, Any]], tuple[Any, ...]]
 _Write = sa.Insert | sa.Update | sa.Delete
 
 
@@ -36,16 +42,16 @@ class ForPostgres:
 
     ``batch_sql`` is the same statement for many sets of parameters at once: it takes one more, named ``ord_``, and
     gives it back in the last column of each row, so that rows find their way home; ``batch_args`` picks for it.
-    ``key`` picks what says which rows a write takes, as text: whoever writes several goes by it, so that two never
-    wait for each other's rows.
+    ``row`` picks the key of the row a write takes, None where it does not name it whole. ``key`` picks, as text, what
+    says which rows a write takes: whoever writes several goes by it, so that two never wait for each other's rows.
     """
 
     sql: str
     args: Pick
     batch_sql: str
     batch_args: Pick
+    row: Pick | None
     key: Pick
-    constants: Mapping[str, Any]
 
 
 class Statement(Generic[R]):
@@ -78,7 +84,7 @@ class Statement(Generic[R]):
     @cached_property
     def sqlite(self) -> ForSqlite:
         plain = _Compiled.of(self.query, _SQLITE)
-        return ForSqlite(plain.sql, plain.constants)
+        return ForSqlite(plain.sql, plain.args)
 
     @cached_property
     def postgres(self) -> ForPostgres:
@@ -87,8 +93,24 @@ class Statement(Generic[R]):
         numbers = dialect()  # type: ignore[no-untyped-call]
         plain, batch = _Compiled.of(self.query, numbers), _Compiled.of(self._numbered(), numbers)
         return ForPostgres(
-            plain.sql, _picker(plain.names), batch.sql, _picker(batch.names), _key(self.query, plain), plain.constants
-        )
+            plain.sql, plain.args, batch.sql, batch.args, _row(self.query), _key(self.query, plain)
+        )  # fmt: skip
+
+    @cached_property
+    def bulk(self) -> bulk.Bulk | None:
+        """The statement on PostgreSQL for many sets of parameters in one, where there is such a one."""
+        from sqlalchemy.dialects.postgresql.asyncpg import dialect
+
+        derived = bulk.derive(self.query)
+        if derived is None:
+            return None
+        many = _Compiled.of(derived, dialect())  # type: ignore[no-untyped-call]
+        return bulk.compiled(many.sql, many.names, many.constants, self.query)
+
+    @cached_property
+    def adds(self) -> bool:
+        """Whether it is a plain insert, which adds its one row or fails: nobody has to wait for its answer."""
+        return bulk.is_plain(self.query) and self.bulk is not None
 
     def _numbered(self) -> ClauseElement:
         ordinal = sa.bindparam(ORDINAL, type_=sa.Integer).label(ORDINAL)
@@ -100,8 +122,17 @@ class Statement(Generic[R]):
         return sa.select(query.subquery(), ordinal)  # a union, or plain SQL: it takes no further column
 
 
+@lru_cache(None)
+def together(statements: tuple[Statement[Any], ...]) -> bulk.Bulk:
+    """Plain inserts of many sets each, as one statement."""
+    from sqlalchemy.dialects.postgresql.asyncpg import dialect
+
+    many = _Compiled.of(bulk.together([statement.query for statement in statements]), dialect())  # type: ignore[no-untyped-call]
+    return bulk.compiled(many.sql, many.names, many.constants)
+
+
 class _Compiled(NamedTuple):
-    """names: of the binds in their order, where the dialect counts them.
+    """names: of the binds in their order.
 
     constants: values the code wrote into the statement (``status == "captured"``), which no caller gives.
     """
@@ -120,11 +151,22 @@ class _Compiled(NamedTuple):
         constants = {name: v for name, v in state.parameters.items() if name not in required and name not in lists}
         return cls(state.statement, state.positiontup or (), constants)
 
+    @property
+    def args(self) -> Pick:
+        """Picks the values of the binds, in order, from what a caller gives."""
+        pick, constants = _picker(self.names), self.constants
+        return (lambda params: pick({**params, **constants})) if constants else pick
+
 
 def _picker(names: Sequence[str]) -> Pick:
     if len(names) > 1:
         return itemgetter(*names)
     return lambda params: tuple(params[name] for name in names)
+
+
+def _row(query: Any) -> Pick | None:
+    names = bulk.rows(query) if isinstance(query, sa.Insert | sa.Update) else [None]
+    return None if None in names else _picker([name for name in names if name])
 
 
 def _key(query: Any, compiled: _Compiled) -> Pick:

@@ -6,7 +6,8 @@ No event loop is asked: whatever else a unit waits for comes to the engine inste
 from collections.abc import Coroutine, Generator
 from typing import Any, TypeVar
 
-from azukari.db.statements import ORDINAL, Statement
+from azukari.db.bulk import ORDINAL
+from azukari.db.statements import Statement
 from azukari.db.units import Owner, fill, name_of, waits
 from azukari.db.waiting import Outcome, Waiting
 
@@ -16,19 +17,16 @@ R = TypeVar("R")
 class Step:
     """One statement a unit waits for.
 
-    args: the values of ``sql``'s binds.
-    key: which rows a write takes, where that matters.
+    params: the values of its binds, by name.
     counts: the unit wants the number of changed rows, not the rows.
     """
 
-    __slots__ = ("args", "counts", "key", "sql", "writes")
+    __slots__ = ("counts", "params", "statement")
 
-    def __init__(self, sql: str, args: tuple[Any, ...], key: tuple[str, ...], *, counts: bool, writes: bool) -> None:
-        self.sql = sql
-        self.args = args
-        self.key = key
+    def __init__(self, statement: Statement[Any], params: dict[str, Any], *, counts: bool) -> None:
+        self.statement = statement
+        self.params = params
         self.counts = counts
-        self.writes = writes
 
     def __await__(self) -> Generator["Step", Any, Any]:
         return (yield self)
@@ -43,13 +41,10 @@ class StepTx:
         self._seat = seat
 
     def _step(self, statement: Statement[Any], owner: Owner | None, params: dict[str, Any], counts: bool) -> Step:
-        compiled = statement.postgres
-        fill(statement, owner, params, compiled.constants)
-        writes = statement.writes
-        if self._seat is None:
-            return Step(compiled.sql, compiled.args(params), (), counts=counts, writes=writes)
-        params[ORDINAL] = self._seat
-        return Step(compiled.batch_sql, compiled.batch_args(params), compiled.key(params), counts=counts, writes=writes)
+        fill(statement, owner, params)
+        if self._seat is not None:
+            params[ORDINAL] = self._seat
+        return Step(statement, params, counts=counts)
 
     async def one(self, statement: Statement[R], owner: Owner | None, /, **params: Any) -> R | None:
         rows = await self._step(statement, owner, params, False)
@@ -68,14 +63,17 @@ class Running:
     """A unit between its first step and its end.
 
     step: what it waits for; None once it has ended, with ``value`` or with ``error``.
+    adds: on a seat, its plain inserts that are not sent yet: it went on as if they were.
     wrote: it has changed a row.
     """
 
-    __slots__ = ("_coroutine", "error", "rows", "step", "value", "waiting", "wrote")
+    __slots__ = ("_coroutine", "_seat", "adds", "error", "rows", "step", "value", "waiting", "wrote")
 
     def __init__(self, waiting: Waiting, seat: int | None = None) -> None:
         self.waiting = waiting
         self.step: Step | None = None
+        self.adds: list[Step] = []
+        self._seat = seat
         self.rows: list[Any] = []
         self.wrote = False
         self.value: Any = None
@@ -100,7 +98,11 @@ class Running:
             self.error = error
         else:
             if isinstance(step, Step):
-                self.step = step
+                if self._seat is not None and step.counts and step.statement.adds:
+                    self.adds.append(step)
+                    self.advance(1)
+                else:
+                    self.step = step
             else:
                 self.fail(waits(name_of(self.waiting.unit), step))
 

@@ -1,6 +1,6 @@
 """The contract between a unit of work and the engine that runs it."""
 
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from typing import Any, Concatenate, NamedTuple, ParamSpec, Protocol, TypeVar
 
@@ -116,14 +116,12 @@ def name_of(unit: Callable[..., Any]) -> str:
     return f"{function.__module__.removeprefix('azukari.')}.{function.__qualname__}"
 
 
-def fill(statement: Statement[Any], owner: Owner | None, params: dict[str, Any], constants: Mapping[str, Any]) -> None:
-    """Add to a caller's params what the statement needs besides: its owner, and the constants of the code."""
+def fill(statement: Statement[Any], owner: Owner | None, params: dict[str, Any]) -> None:
+    """Add to a caller's params what the statement needs besides: its owner."""
     if owner is not None:
         params["merchant_id"], params["mode"] = owner
     elif statement.ownerless is None:
         raise no_owner(statement)
-    if constants:
-        params.update(constants)
 
 
 def waits(name: str, awaited: Any) -> UnitMisuse:

@@ -17,6 +17,7 @@ from azukari.db import (
     Text,
     Time,
     Tx,
+    add,
     add_unless_there,
     bind,
     owned,
@@ -123,10 +124,8 @@ _not_over = sa.or_(_columns.status == "pending", _columns.status == "authorized"
 #: Waiting for the shopper, and nothing else is under way.
 _waits = (_columns.waiting_attempt == sa.bindparam("attempt", type_=Text), _free, _not_over)
 
-_ADD = Statement(
-    None,
-    add_unless_there(payments),
-)  # fmt: skip
+_ADD = Statement(None, add(payments))
+_ADD_UNLESS_TAKEN = Statement(None, add_unless_there(payments))
 _BY_ID = Statement(Payment, sa.select(payments).where(*owned(payments), _columns.id == bind(_columns.id)))
 _BY_ORDER = Statement(
     str,
@@ -307,7 +306,8 @@ _LIST = Listing(
 
 async def save(tx: Tx, payment: Payment) -> bool:
     """A new payment; False: its ``external_order_num`` is taken."""
-    return await tx.run(_ADD, payment.owner, **msgspec.structs.asdict(payment)) == 1
+    statement = _ADD if payment.external_order_num is None else _ADD_UNLESS_TAKEN
+    return await tx.run(statement, payment.owner, **msgspec.structs.asdict(payment)) == 1
 
 
 async def get(tx: Tx, owner: Owner, payment_id: str) -> Payment:
