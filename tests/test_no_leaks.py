@@ -31,6 +31,7 @@ from azukari.core.pan import luhn
 from azukari.db.open import SqliteFiles
 from azukari.processors import attempts
 from azukari.secure_tokens.challenges import answer_challenge, challenge_of
+from tests.checkout.test_page import shopper
 from tests.house import Api, House, card
 from tests.secure_tokens.cards import CHALLENGE, FRICTIONLESS, RIGHT, address
 from tests.wallets import agree
@@ -453,6 +454,35 @@ async def test_cards_in_what_a_payment_shows_again_leave_no_trace(
 
     await assert_nowhere(house, [number], [], replies, logged, temporary)
     assert {reply.status_code for reply in replies} == {422}
+
+
+async def test_cards_on_the_hosted_page_leave_no_trace(house: House, logged: io.StringIO, temporary: Path) -> None:
+    replies = listening(house.api)
+    numbers = ["4242424242424242", "4100000000005000", "4123111111111000", _new_number(), _new_number("555555")]
+    codes = _codes(len(numbers))
+    for number, code in zip(numbers, codes, strict=True):
+        for mode in ("payment", "customer"):
+            buyer = await shopper(house, mode=mode)
+            sentence = (await buyer.get("/words?locale=ja")).json()["m"]["credit_card"].get("consent", "")
+            consent = {"text": sentence, "version": "1"}
+            details = card(number, verification_value=code)
+            await buyer.pay(details, consent=consent)
+            await buyer.pay(details, consent={"text": number, "version": code})
+            await buyer.pay({"type": "credit_card", "email": number, "name": number, **details}, consent=consent)
+            await buyer.pay({"type": "konbini", "store": number, "email": number}, consent=consent)
+            await buyer.pay({"type": number}, consent=consent, locale=number)
+            await buyer.post("/pay", {"csrf": number, "nonce": number, "payment_details": number})
+            await buyer.post("/pay", json.dumps({"payment_details": details}).encode()[:-1])
+            await buyer.post("/resume", {"csrf": number, "locale": number})
+            await buyer.post("", f"cardnumber={number}&cvc={code}".encode())
+            for path in ("", "/words", "/state"):
+                await buyer.get(f"{path}?locale={number}&code={number}&failed={number}&method={number}")
+        body = {"csp-report": {"effective-directive": number, "blocked-uri": f"https://shop.example/{number}"}}
+        await house.api.post("http://azukari.test/csp-report", content=json.dumps(body), auth=None)
+    house.clock.advance(10_000)
+    await worker.settle_attempts(house.parts)
+
+    await assert_nowhere(house, numbers, codes, replies, logged, temporary)
 
 
 async def test_a_challenge_leaves_no_trace(house: House, logged: io.StringIO, temporary: Path) -> None:

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from azukari import worker
+from azukari.checkout import routes as checkout
 from azukari.core import config, log
 from azukari.core.clock import Clock
 from azukari.core.config import Settings
@@ -36,7 +37,8 @@ ROUTERS = (
 def routes(parts: Parts) -> list[Route]:
     """Every route of the server."""
     shown = pages.for_shops(payment_methods.pictures(parts))
-    return [*mount(API, ROUTERS, parts, Limiter(parts.clock)), *pages.routes(parts), *shown]
+    limiter = Limiter(parts.clock)
+    return [*mount(API, ROUTERS, parts, limiter), *checkout.routes(parts, limiter), *pages.routes(parts), *shown]
 
 
 def asgi(parts: Parts) -> ASGIApp:

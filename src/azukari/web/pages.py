@@ -14,6 +14,7 @@ from azukari.wiring import Parts
 
 HTML = "text/html; charset=utf-8"
 _CACHED = {"Cache-Control": "public, max-age=3600", "Cross-Origin-Resource-Policy": "cross-origin"}
+_KEPT = {"Cache-Control": "public, max-age=31536000, immutable", "Cross-Origin-Resource-Policy": "cross-origin"}
 
 
 #: What answers a path that needs no key, from its parameters and its query.
@@ -56,6 +57,12 @@ def routes(parts: Parts) -> list[Route]:
     async def static(scope: Scope) -> Answer:
         return _file(scope["path_params"]["name"])
 
+    async def released(scope: Scope) -> Answer:
+        given = scope["path_params"]
+        found = _file(given["name"])
+        # Another release's page asks: it gets what we have, but nobody is to keep it under that name.
+        return found._replace(headers=_KEPT if given["release"] == site.release() else {})
+
     async def health(_: Scope) -> Answer:
         return Answer.of(Health("alive", azukari.__version__))
 
@@ -67,6 +74,7 @@ def routes(parts: Parts) -> list[Route]:
 
     made = {
         "/": start, "/reference": reference, "/openapi.yaml": description, "/static/{name}": static,
+        "/static/{release}/{name}": released,
         "/health": health, "/ready": ready,
     }  # fmt: skip
     return [Route(path, _Page(path, make)) for path, make in made.items()]

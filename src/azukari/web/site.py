@@ -1,6 +1,8 @@
 """The pages a person sees who opens the server's address: what this is, and the API reference. And our static files."""
 
+import base64
 import functools
+import hashlib
 import importlib.resources
 from collections.abc import Mapping
 from pathlib import PurePath
@@ -18,7 +20,7 @@ if TYPE_CHECKING:
 PAGE_HEADERS: Mapping[str, str] = {
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
     "font-src 'self'; connect-src 'self'; form-action 'self'; base-uri 'none'; object-src 'none'; frame-src 'none'; "
-    "frame-ancestors 'none'; require-trusted-types-for 'script'",
+    "frame-ancestors 'none'; require-trusted-types-for 'script'; report-uri /csp-report",
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
     "Referrer-Policy": "no-referrer",
@@ -60,6 +62,23 @@ def static_names() -> frozenset[str]:
 def static_file(name: str) -> tuple[bytes, str] | None:
     """A file's bytes and media type. A name that is not one of ours never reaches the disk."""
     return _static_file(name) if name in static_names() else None
+
+
+@functools.cache
+def release() -> str:
+    """One name for all static files as they are now. It stands in their addresses, so that a page never meets the
+    modules of another release: browsers keep those.
+    """
+    every = hashlib.sha256()
+    for name in sorted(static_names()):
+        every.update(name.encode() + hashlib.sha256(_static_file(name)[0]).digest())
+    return every.hexdigest()[:16]
+
+
+@functools.cache
+def integrity(name: str) -> str:
+    """What a browser holds a script against before it runs it. Source: W3C Subresource Integrity."""
+    return "sha384-" + base64.b64encode(hashlib.sha384(_static_file(name)[0]).digest()).decode()
 
 
 @functools.cache

@@ -1,0 +1,131 @@
+"""What the page's addresses have in common: who asks, from where, and that a post comes from our own page."""
+
+import hmac
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import TypeVar
+from urllib.parse import parse_qsl, urlsplit
+
+import msgspec
+
+from azukari.core.errors import ApiError, Forbidden, MethodNotAllowed, UnsupportedMediaType
+from azukari.web import bodies, site
+from azukari.web.answers import Answer
+from azukari.web.auth import client_address
+from azukari.web.dispatch import Receive, Route, Scope, Send
+from azukari.web.server import read_body
+from azukari.wiring import Parts
+
+T = TypeVar("T", bound=msgspec.Struct)
+HTML = "text/html; charset=utf-8"
+JSON = "application/json"
+
+
+@dataclass(frozen=True, slots=True)
+class Visit:
+    """One request of a browser. given: the parts of the path. body: as it came. now: milliseconds."""
+
+    parts: Parts
+    given: Mapping[str, str]
+    query: Mapping[str, str]
+    headers: Mapping[bytes, bytes]
+    body: bytes
+    client: str | None
+    request_id: str
+    now: int
+
+    @property
+    def base_url(self) -> str:
+        return self.parts.settings.base_url
+
+    def header(self, name: bytes) -> str:
+        """Empty where it was not sent."""
+        return self.headers.get(name, b"").decode("latin-1")
+
+    def mark(self, of: str) -> str:
+        """What our page about a thing sends back, and nobody else's page knows."""
+        # Letters and digits of base 16: never long runs of digits alone.
+        return self.parts.vault.mac("pepper", f"page {of}".encode()).hex()[:40]
+
+    def read(self, shape: type[T]) -> T:
+        """The JSON of a post from our own page.
+
+        Raises Forbidden (another origin's), UnsupportedMediaType, and what is wrong with the body.
+        """
+        if self.header(b"origin") != _origin(self.base_url):
+            raise Forbidden
+        # A form, which a browser sends anywhere without asking, is never JSON.
+        if self.header(b"content-type").partition(";")[0].strip().lower() != JSON:
+            raise UnsupportedMediaType
+        return bodies.convert(bodies.parse(JSON, self.body), shape)
+
+    def must_be_ours(self, given: str, of: str) -> None:
+        """Raises Forbidden: the page that sent this was not made by us, or not for this thing."""
+        if not hmac.compare_digest(given.encode(), self.mark(of).encode()):
+            raise Forbidden
+
+
+def _origin(url: str) -> str:
+    parts = urlsplit(url)
+    port = {"http": ":80", "https": ":443"}.get(parts.scheme, "")
+    return f"{parts.scheme}://{parts.netloc}".lower().removesuffix(port)
+
+
+Handler = Callable[[Visit], Awaitable[Answer]]
+#: Makes the answer for what a handler raises.
+Refused = Callable[[Visit, ApiError], Answer]
+
+
+def page(html: bytes, status: int = 200) -> Answer:
+    """A page of ours."""
+    return Answer(status, html, HTML, site.PAGE_HEADERS)
+
+
+def redirect(url: str) -> Answer:
+    """On to another address, with GET."""
+    return Answer(303, b"", HTML, {**site.PAGE_HEADERS, "Location": url})
+
+
+class Address:
+    """All methods of one path, as an ASGI app."""
+
+    def __init__(
+        self, path: str, parts: Parts, refused: Refused, get: Handler | None = None, post: Handler | None = None,
+        *, cors: bool = False,
+    ) -> None:  # fmt: skip
+        self._path = path
+        self._parts = parts
+        self._refused = refused
+        self._cors = cors
+        self._handlers = {method: handler for method, handler in (("GET", get), ("POST", post)) if handler is not None}
+        if get is not None:
+            self._handlers["HEAD"] = get
+
+    @property
+    def route(self) -> Route:
+        return Route(self._path, self)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        scope["azukari.route"] = self._path
+        if self._cors:
+            scope["azukari.cors"] = True
+        handler = self._handlers.get(scope["method"])
+        if handler is None:
+            raise MethodNotAllowed(self._handlers.keys())
+        headers = dict(scope["headers"])
+        peer = scope["client"][0] if scope.get("client") else None
+        visit = Visit(
+            parts=self._parts,
+            given=scope["path_params"],
+            query=dict(parse_qsl(scope["query_string"].decode("latin-1"), max_num_fields=20)),
+            headers=headers,
+            body=await read_body(receive, scope["headers"]) if scope["method"] == "POST" else b"",
+            client=client_address(peer, headers.get(b"x-forwarded-for"), self._parts.settings.trusted_proxies),
+            request_id=scope["azukari.request_id"],
+            now=self._parts.clock.now(),
+        )
+        try:
+            answer = await handler(visit)
+        except ApiError as error:
+            answer = self._refused(visit, error)
+        await scope["azukari.send"](answer, send)

@@ -1,0 +1,156 @@
+"""Pages from their templates: the session's, and those around it."""
+
+import functools
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+from urllib.parse import urlencode
+
+import msgspec
+
+from azukari.checkout import view
+from azukari.checkout.view import Order, Shop
+from azukari.checkout.wording import Shown
+from azukari.checkout.words import LANGUAGES, say, words
+from azukari.web import site
+
+if TYPE_CHECKING:
+    import jinja2
+
+#: The modules of each page, the one that starts it last. The others are those it imports.
+SESSION, STEP, SLIP = ("page.js", "card.js", "inputs.js", "pay.js"), ("page.js", "step.js"), ("page.js", "slip.js")
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """One language of the switch."""
+
+    locale: str
+    lang: str
+    name: str
+    href: str
+    current: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    """A button of a page that says one thing."""
+
+    text: str
+    href: str
+
+
+def session(
+    language: str,
+    order: Order,
+    *,
+    csrf: str,
+    now: int,
+    secure: bool,
+    resume: bool = False,
+    failed: Shown | None = None,
+    code: str | None = None,
+) -> bytes:
+    """The form. secure: the page came over https, so it may say that details travel encrypted.
+
+    resume: the shopper is back from a step in between, so the page finishes what it can before it asks anew.
+    failed: what came of the step, whose code it was.
+    """
+    t = view.texts(language, order)
+    first, rest = view.split_items(order)
+    data = {
+        "id": order.id, "csrf": csrf, "now": now, "pays": order.pays, "locale": language, "resume": resume,
+        "failed": msgspec.to_builtins(failed), "code": code,
+        "left": order.expires_at - now if order.expires_at - order.created_at < view.LONG else None,
+        "brands": [brand for method in order.methods if method.group == "card" for brand in method.brands],
+        "consent": view.CONSENT_VERSION if order.saves else None,
+    }  # fmt: skip
+    return _render(
+        "session.html", language, order.shop, t["title"], SESSION, t=t, order=order, panels=view.panels(order),
+        one=len(order.methods) == 1, shown=first, rest=rest, secure=secure, data=data,
+        names_lang=LANGUAGES[order.locale][0],
+    )  # fmt: skip
+
+
+def notice(
+    language: str, shop: Shop | None, heading: str, lead: str | None = None, actions: Sequence[Action] = (), *,
+    good: bool = False, leave: str | None = None,
+) -> bytes:  # fmt: skip
+    """A page that says one thing. leave: where it goes by itself after a second."""
+    return _render(
+        "notice.html", language, shop, view.title(language, None, shop, heading), STEP if leave else (),
+        heading=heading, lead=lead, actions=actions, good=good, leave=leave,
+    )  # fmt: skip
+
+
+def instructions(language: str, slip: object, shop: Shop, heading: str, hrefs: Mapping[str, str], csrf: str) -> bytes:
+    """How to pay what waits to be paid."""
+    t = {"back": say(language, "back", shop=shop.name)}
+    page_title = view.title(language, None, shop, heading)
+    return _render(
+        "instructions.html", language, shop, page_title, SLIP, slip=slip, csrf=csrf, hrefs=hrefs, t=t
+    )  # fmt: skip
+
+
+def offsite(language: str, shop: Shop, *, method: str, amount: str | None, stores: bool, post: str, csrf: str) -> bytes:
+    """The stand-in for a wallet's own page."""
+    t = {"wallet_test": say(language, "wallet_test", method=method)}
+    page_title = view.title(language, None, shop, "KOMOJU Offsite Test Page")
+    return _render(
+        "offsite.html", language, shop, page_title, STEP, t=t, method=method, amount=amount, stores=stores, post=post,
+        csrf=csrf,
+    )  # fmt: skip
+
+
+def challenge(
+    language: str, shop: Shop, *, last4: str, amount: str | None, hint: str | None, post: str, token: str, state: str,
+    hrefs: Mapping[str, str],
+) -> bytes:  # fmt: skip
+    """The stand-in for an issuer's page."""
+    known = words(language)
+    return _render(
+        "challenge.html", language, shop, view.title(language, None, shop, known["tds_h"]), STEP, amount=amount,
+        lead=say(language, "tds_lead", shop=shop.name, last4=last4), hint=hint, post=post, token=token, state=state,
+        empty=say(language, "missing_parameter", label=known["tds_pw"]), hrefs=hrefs,
+    )  # fmt: skip
+
+
+def _render(
+    template: str, language: str, shop: Shop | None, title: str, modules: Sequence[str], **context: object
+) -> bytes:
+    mark, notice = view.test_notice(language)
+    t = {**words(language), "language": LANGUAGES[language][1], "title": title}
+    given = context.pop("t", {})
+    hrefs = context.pop("hrefs", {})
+    assert isinstance(given, dict)
+    assert isinstance(hrefs, Mapping)
+    found = _templates().get_template(template)
+    return found.render(
+        lang=LANGUAGES[language][0], shop=shop, title=title, t={**t, **given, "test_mark": mark, "test": notice},
+        links=_links(language, shop, hrefs), base=f"/static/{site.release()}",
+        modules={name: site.integrity(name) for name in modules}, **{"names_lang": None, **context},
+    ).encode()  # fmt: skip
+
+
+def _links(language: str, shop: Shop | None, hrefs: Mapping[str, str]) -> list[Link]:
+    offered = shop.languages if shop else tuple(LANGUAGES)
+    return [
+        Link(locale, *LANGUAGES[locale], hrefs.get(locale) or "?" + urlencode({"locale": locale}), locale == language)
+        for locale in offered
+    ]
+
+
+@functools.cache
+def _templates() -> "jinja2.Environment":
+    import jinja2  # for pages only: a start does not wait for it
+
+    made = jinja2.Environment(
+        loader=jinja2.PackageLoader("azukari.checkout"),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    made.globals["has_hint"] = view.has_hint
+    made.policies["json.dumps_kwargs"] = {"ensure_ascii": False, "separators": (",", ":"), "sort_keys": True}
+    return made

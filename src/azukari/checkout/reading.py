@@ -1,0 +1,99 @@
+"""From what the house keeps to what the pages show."""
+
+from collections.abc import Mapping
+
+import msgspec
+from msgspec import UNSET
+
+from azukari.checkout.view import Item, Method, Order, Shop
+from azukari.checkout.words import LANGUAGES
+from azukari.merchants.settings import MerchantSettings
+from azukari.payment_methods.catalogue import METHODS
+from azukari.sessions.page import Opened
+from azukari.sessions.schemas import LineItem, SessionMethod
+from azukari.web.members import Refused
+from azukari.web.return_urls import return_url, with_query
+
+
+def shop_of(settings: MerchantSettings, mode: str) -> Shop:
+    """The merchant as its pages show it. mode: ``live`` or ``test``."""
+    return Shop(
+        name=settings.name, live=mode == "live", logo=settings.logo, accent=settings.accent, support=settings.support,
+        languages=tuple(settings.languages), legal_url=settings.legal_url, legal_text=settings.legal_text,
+        privacy_url=settings.privacy_url, bank_fee=settings.bank_fee,
+    )  # fmt: skip
+
+
+def order_of(opened: Opened) -> Order:
+    """A session as its page shows it."""
+    session = opened.session
+    return Order(
+        id=session.id, mode=session.kind, shop=shop_of(opened.settings, session.mode), amount=session.amount,
+        currency=session.currency, methods=tuple(_method(entry, session.currency) for entry in opened.methods),
+        items=tuple(_item(line) for line in opened.line_items), email=session.email, locale=session.locale,
+        return_to=way_back(session.return_url, session.id), created_at=session.created_at,
+        expires_at=session.expires_at, chosen=_type_of(opened),
+    )  # fmt: skip
+
+
+class _Details(msgspec.Struct):
+    type: str | None = None
+    short_amount: int | None = None
+
+
+_details = msgspec.json.Decoder(_Details | None).decode
+
+
+def _tried(opened: Opened) -> _Details | None:
+    return None if opened.payment is None else _details(opened.payment.payment.details)
+
+
+def _type_of(opened: Opened) -> str | None:
+    """The type of the latest try; one that was authenticated first is a card's."""
+    found = _tried(opened)
+    return found.type if found else "credit_card" if opened.secure_token else None
+
+
+def fell_short(opened: Opened) -> bool:
+    """Whether the latest try was a prepaid card with too little on it: another number has to be given."""
+    found = _tried(opened)
+    return found is not None and bool(found.short_amount) and opened.payment is not None
+
+
+def _method(entry: SessionMethod, currency: str) -> Method:
+    known = METHODS[entry.type]
+    fee = entry.customer_fee or 0
+    return Method(
+        type=entry.type, group=known.group, names=known.names._asdict(), amount=(entry.amount or 0) + fee,
+        currency=entry.currency or currency, fee=fee,
+        # A list of brands, or the stores as an object's keys.
+        brands=() if entry.brands is UNSET else tuple(entry.brands),
+        members=(*known.required, *known.additional_fields),
+    )  # fmt: skip
+
+
+def _item(line: LineItem) -> Item:
+    amount = line.amount if isinstance(line.amount, int) else None
+    name = line.description if isinstance(line.description, str) and line.description else None
+    number = line.external_product_num if isinstance(line.external_product_num, str) else ""
+    return Item(name or number or "·", line.quantity, amount)
+
+
+def way_back(url: str | None, session_id: str | None = None) -> str | None:
+    """Where the shopper goes back to. It was checked when it came; what is not fit to be a link is none now."""
+    if url is None:
+        return None
+    try:
+        good = return_url(url)
+    except Refused:
+        return None
+    return good if session_id is None else with_query(good, "session_id", session_id)
+
+
+def language_of(query: Mapping[str, str], accepted: str, offered: tuple[str, ...], default: str | None) -> str:
+    """The language of a page: the link's, then the session's. Chinese, which the wire has no word for, comes by the
+    browser's first language. accepted: ``Accept-Language``. default: None where nobody has said.
+    """
+    first = accepted.partition(",")[0].partition(";")[0].strip().lower()[:2]
+    wishes = (query.get("locale", "")[:2], "zh" if first == "zh" else default or first, default, "en")
+    return next((wish for wish in wishes if wish in offered), offered[0] if offered else next(iter(LANGUAGES)))

@@ -1,0 +1,226 @@
+"""The session's page: which one is shown, and what its script asks for."""
+
+import functools
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+import msgspec
+
+from azukari.checkout import pages, reading, view, wording
+from azukari.checkout.http import Visit, page, redirect
+from azukari.checkout.pages import Action
+from azukari.checkout.schemas import Error, Failed, PayIn, ResumeIn, Tried, Went
+from azukari.checkout.view import Method, Order
+from azukari.checkout.words import LANGUAGES, say, words
+from azukari.core.clock import MINUTE
+from azukari.core.errors import ApiError, InvalidParameter, NotFound
+from azukari.sessions import page as sessions
+from azukari.sessions import paying, resuming
+from azukari.sessions.page import Opened, SessionState
+from azukari.sessions.paying import FromPage
+from azukari.sessions.schemas import SessionPay, pay_error
+from azukari.web import errors
+from azukari.web.answers import Answer, Replay
+from azukari.web.limits import Limiter
+
+#: So long after its end a session says that it is done; later, that it has been done before.
+_FRESH = MINUTE
+#: The API declines with 502 and 504. To proxies on the way to a browser these mean a broken server, and some put a page
+#: of their own in the place of ours.
+_DECLINES, _STATUS_OF_NO = (502, 504), 422
+_tried = msgspec.json.Decoder(Tried).decode
+
+
+async def show(visit: Visit) -> Answer:
+    """The page at a session's address. Raises NotFound."""
+    opened = await sessions.open_session(visit.parts, visit.given["id"], visit.now)
+    order = reading.order_of(opened)
+    language = _language(visit, order)
+    state = opened.state
+    if state.status != "pending" or state.expired or state.locked:
+        return _over(visit, opened, order, language)
+    again = "again" in visit.query
+    away = state.redirect_url or _challenge(opened)
+    if away and not again:
+        return page(pages.notice(
+            language, order.shop, words(language)["tds_mid"], None,
+            [Action(words(language)["proceed"], away), Action(words(language)["restart"], "?again=1")],
+        ))  # fmt: skip
+    # A prepaid card with too little on it waits for another number, and there is nothing to finish.
+    short = reading.fell_short(opened) and not state.busy
+    code = visit.query.get("failed") or ("insufficient_funds" if short and not again else None)
+    failed = wording.of_code(language, order, order.first, code) if code else None
+    if failed is not None and failed.at == wording.PAGE:
+        return page(pages.notice(language, order.shop, failed.h, failed.p, _ways_back(order, language)))
+    return page(pages.session(
+        language, order, csrf=visit.mark(order.id), now=visit.now, secure=visit.base_url.startswith("https:"),
+        resume=(state.busy or state.next == "resume") and not again and not short,
+        failed=failed if failed is not None and failed.at == wording.ALERT else None, code=code,
+    ))  # fmt: skip
+
+
+def _ways_back(order: Order, language: str) -> list[Action]:
+    return [Action(say(language, "back", shop=order.shop.name), order.return_to)] if order.return_to else []
+
+
+def _language(visit: Visit, order: Order, wish: str = "") -> str:
+    query = {"locale": wish} if wish else visit.query
+    return reading.language_of(query, visit.header(b"accept-language"), order.shop.languages, order.locale)
+
+
+def _challenge(opened: Opened) -> str | None:
+    token = opened.secure_token
+    waits = opened.state.next == "resume" and token is not None and token.verification_status == "NEEDS_VERIFY"
+    return token.authentication_url or None if waits and token is not None else None
+
+
+def _method(order: Order, type: str | None) -> Method | None:
+    return next((method for method in order.methods if method.type == type), None)
+
+
+def _over(visit: Visit, opened: Opened, order: Order, language: str) -> Answer:
+    """A session that takes no try any more."""
+    state, known = opened.state, words(language)
+    actions = _ways_back(order, language)
+    if state.status == "completed":
+        if state.next == "instructions" and opened.payment is not None:
+            return redirect(f"{visit.base_url}/{language}/instructions/{opened.payment.payment.id}")
+        if visit.now - (opened.session.completed_at or 0) > _FRESH:
+            return page(pages.notice(language, order.shop, known["already"], None, actions, good=True))
+        lead = say(language, "returning", shop=order.shop.name) if order.return_to else None
+        heading = known["done_pay" if order.pays else "done_save"]
+        return page(
+            pages.notice(language, order.shop, heading, lead, actions, good=True, leave=order.return_to)
+        )  # fmt: skip
+    if state.status == "cancelled":
+        return page(pages.notice(language, order.shop, known["cancelled"], None, actions))
+    if state.expired:
+        return page(pages.notice(language, order.shop, known["expired"], None, actions))
+    return page(pages.notice(language, order.shop, known["too_many"], known["ask_shop"], actions))
+
+
+async def reload(visit: Visit) -> Answer:
+    """A form sent without a script, by a browser too old to be told: nothing of it is read."""
+    return redirect(f"{visit.base_url}/sessions/{visit.given['id']}")
+
+
+async def state(visit: Visit) -> Answer:
+    """How the session stands. Raises NotFound."""
+    found: SessionState = await sessions.state(visit.parts, visit.given["id"], visit.now)
+    return Answer.of(found)
+
+
+async def words_of(visit: Visit) -> Answer:
+    """The page's texts in a language, and what its script says. Raises NotFound."""
+    opened = await sessions.open_session(visit.parts, visit.given["id"], visit.now)
+    order = reading.order_of(opened)
+    language = _language(visit, order)
+    told = view.told(language, order)
+    if code := visit.query.get("code"):
+        told["shown"] = wording.of_code(language, order, _method(order, visit.query.get("method")), code)
+    return Answer.of(told)
+
+
+async def pay(visit: Visit, limiter: Limiter) -> Answer:
+    """One press of the button; the same press again is answered alike."""
+    given = visit.read(PayIn)
+    session_id = visit.given["id"]
+    visit.must_be_ours(given.csrf, session_id)
+    opened = await sessions.open_session(visit.parts, session_id, visit.now)
+    order = reading.order_of(opened)
+    language = _language(visit, order, given.locale)
+    type = given.payment_details.get("type") if isinstance(given.payment_details, dict) else None
+    method = _method(order, type if isinstance(type, str) else None)
+    call = sessions.page_call(
+        visit.parts, opened.owner, now=visit.now, client=visit.client, request_id=visit.request_id,
+        nonce=f"{session_id}:{given.nonce}", body=visit.body,
+    )  # fmt: skip
+    wanted = SessionPay(payment_details=given.payment_details, api_locale=language if language != "zh" else None)
+    try:
+        limiter.count(call.key, visit.client)
+        agreed = _agreed(order, method, given, language)
+        consent = agreed and sessions.agreed(call, text=agreed, version=view.CONSENT_VERSION, language=language)
+    except ApiError as error:
+        return _told(language, order, method, pay_error(error))
+    return await _try(
+        language, order, method, functools.partial(paying.pay, call, session_id, wanted, page=FromPage(consent or None))
+    )  # fmt: skip
+
+
+def _agreed(order: Order, method: Method | None, given: PayIn, language: str) -> str | None:
+    """The sentence the shopper has agreed to: ours, word for word. Raises InvalidParameter."""
+    if not order.saves or method is None:
+        return None
+    text = view.consent(language, order, method)
+    if given.consent is None or given.consent.text != text or given.consent.version != view.CONSENT_VERSION:
+        raise InvalidParameter("consent")
+    return text
+
+
+async def resume(visit: Visit) -> Answer:
+    """Finish what can be finished after a step in between."""
+    given = visit.read(ResumeIn)
+    session_id = visit.given["id"]
+    visit.must_be_ours(given.csrf, session_id)
+    opened = await sessions.open_session(visit.parts, session_id, visit.now)
+    order = reading.order_of(opened)
+    call = sessions.page_call(
+        visit.parts, opened.owner, now=visit.now, client=visit.client, request_id=visit.request_id
+    )  # fmt: skip
+    language = _language(visit, order, given.locale)
+    return await _try(language, order, order.first, functools.partial(resuming.resume, call, session_id))
+
+
+async def _try(
+    language: str, order: Order, method: Method | None, act: Callable[[], Coroutine[Any, Any, Answer]]
+) -> Answer:
+    try:
+        answer = await act()
+    except Replay as replay:
+        answer = replay.answer
+    except NotFound:
+        raise
+    except ApiError as error:
+        answer = pay_error(error)
+    return _told(language, order, method, answer)
+
+
+def _told(language: str, order: Order, method: Method | None, answer: Answer) -> Answer:
+    """No more of an answer than the page needs, and its words."""
+    tried = _tried(answer.body)
+    if tried.error is None:
+        went = Went(tried.status, tried.redirect_url or "")
+        return Answer.of(went, answer.status)
+    shown = wording.of_code(language, order, method, tried.error.code, tried.error.param, answer.status)
+    return Answer.of(Failed.of(tried.error, shown), _STATUS_OF_NO if answer.status in _DECLINES else answer.status)
+
+
+def refused(visit: Visit, error: ApiError) -> Answer:
+    """The page for an address that leads nowhere, or that cannot be shown now."""
+    language = reading.language_of(visit.query, visit.header(b"accept-language"), tuple(LANGUAGES), None)
+    known = words(language)
+    if error.status >= 500:
+        html = pages.notice(language, None, known["service_unavailable"], known["retry"])
+    else:
+        found = error.status in (404, 405)
+        html = pages.notice(language, None, known["not_found" if found else "bad_request"], known["ask_shop"])
+    return page(html, error.status)._replace(headers={**page(b"").headers, **dict(error.headers)})
+
+
+def refused_in_api(_: Visit, error: ApiError) -> Answer:
+    """The same for whoever speaks the API."""
+    return errors.answer(error)
+
+
+def refused_in_json(visit: Visit, error: ApiError) -> Answer:
+    """The same for the page's script."""
+    if error.code in ("not_found", "internal_server_error", "service_unavailable"):
+        at = {"not_found": wording.RELOAD, "internal_server_error": wording.CHECKING}.get(error.code, wording.ALERT)
+    else:
+        at = wording.PAGE
+    known = words(visit.query.get("locale") if visit.query.get("locale") in LANGUAGES else "ja")
+    heading, text = known["bad_request"], known["ask_shop"]
+    if at == wording.ALERT:
+        heading, text = known["service_unavailable"], known["retry"]
+    answer = Answer.of(Failed(Error(error.code, error.param), at, heading, text), error.status)
+    return answer._replace(headers=dict(error.headers))

@@ -1,0 +1,241 @@
+"""The pages around a session's: instructions and their barcode, and in test mode the stand-ins for a wallet and an
+issuer; and the way back from all of them.
+"""
+
+import base64
+from typing import Any, Literal, cast
+from urllib.parse import urlencode
+
+import msgspec
+
+from azukari.checkout import money, pages, reading
+from azukari.checkout.http import Visit, page, redirect
+from azukari.checkout.schemas import BarcodeOut, DecideIn, PasswordIn, Redirect, SimulateIn, Tried
+from azukari.checkout.slips import Slip
+from azukari.checkout.view import Shop
+from azukari.checkout.words import LANGUAGES, say, words
+from azukari.core.clock import MINUTE, iso
+from azukari.core.errors import ApiError, InvalidParameter, NotFound
+from azukari.db import Owner, Tx, directory
+from azukari.merchants.settings import MerchantSettings
+from azukari.payment_methods import barcode
+from azukari.payment_methods.catalogue import METHODS
+from azukari.payments import outcomes, simulating
+from azukari.payments.outcomes import Shown
+from azukari.processors import attempts
+from azukari.processors.simulator.processor import FarOrder
+from azukari.secure_tokens import challenges
+from azukari.secure_tokens.pages import PATH as CHALLENGE
+from azukari.sessions import page as sessions
+from azukari.sessions import resuming
+from azukari.sessions import store as session_rows
+from azukari.web.answers import Answer, Replay
+
+_GOOD_FOR, _ASK_AGAIN = 10 * MINUTE, 3
+#: The test passwords of the simulated issuer. Source: contract 16.2.
+_PASSES, _FAILS = "123456", "111111"
+_tried = msgspec.json.Decoder(Tried).decode
+_Details = dict[str, Any]
+
+
+async def _whose(visit: Visit, id: str, kind: str) -> tuple[Owner, MerchantSettings]:
+    """Whose public thing it is, and how they show themselves. Raises NotFound."""
+    owner = await visit.parts.db.read(directory.find_public, id, kind)
+    if owner is None:
+        raise NotFound
+    return owner, await visit.parts.settings_of(owner)
+
+
+def _language(visit: Visit, offered: tuple[str, ...], default: str | None = None) -> str:
+    return reading.language_of(visit.query, visit.header(b"accept-language"), offered, default)
+
+
+# Instructions.
+
+
+async def instructions(visit: Visit) -> Answer:
+    """How a cash payment is made. Raises NotFound."""
+    payment_id, language = visit.given["payment"], visit.given["locale"]
+    if language not in LANGUAGES:
+        raise NotFound
+    owner, settings = await _whose(visit, payment_id, "payment")
+    shown, way_back = await visit.parts.db.read(_payment, owner, payment_id)
+    payment, details = shown.payment, _details(shown)
+    if details.get("type") not in ("konbini", "bank_transfer", "pay_easy"):
+        raise NotFound
+    shop = reading.shop_of(settings, owner.mode)
+    outcome = {"captured": "paid_in", "pending": None, "authorized": None}.get(payment.status, "no_late")
+    waits = outcome is None and not shop.live
+    slip = Slip.of(
+        language, shop, payment=payment.id, type=str(details["type"]), details=details, amount=payment.total,
+        fee=payment.fee, currency=payment.currency, deadline=payment.deadline, outcome=outcome,
+        barcode=_picture(details), return_to=way_back,
+        tools=f"/{language}/instructions/{payment.id}/simulate" if waits else None,
+    )  # fmt: skip
+    hrefs = {locale: f"/{locale}/instructions/{payment.id}" for locale in LANGUAGES}
+    return page(pages.instructions(language, slip, shop, slip.heading, hrefs, visit.mark(payment.id)))
+
+
+async def _payment(tx: Tx, owner: Owner, payment_id: str) -> tuple[Shown, str | None]:
+    """A payment, and where its shopper goes from its page."""
+    shown = await outcomes.show(tx, owner, payment_id)
+    if shown.payment.session_id is None:
+        return shown, reading.way_back(_return_url(shown))
+    session = await session_rows.get(tx, owner, shown.payment.session_id)
+    return shown, reading.way_back(session.return_url, session.id)
+
+
+class _More(msgspec.Struct):
+    return_url: str | None = None
+
+
+def _return_url(shown: Shown) -> str | None:
+    return msgspec.json.decode(shown.payment.more, type=_More).return_url if shown.payment.more else None
+
+
+def _details(shown: Shown) -> _Details:
+    return cast(_Details, msgspec.json.decode(shown.payment.details) or {})
+
+
+def _picture(details: _Details) -> str | None:
+    """The barcode of a payment whose store scans one; None: there is nothing to draw yet."""
+    number = details.get("receipt")
+    if not details.get("barcode_url") or not isinstance(number, str):
+        return None
+    return f"data:image/png;base64,{base64.b64encode(barcode.png(number)).decode()}"
+
+
+async def barcode_of(visit: Visit) -> Answer:
+    """``GET /api/v1/barcodes/{payment}``, open as its page is. Raises NotFound. Source: contract section 12."""
+    payment_id = visit.given["payment"]
+    owner, _ = await _whose(visit, payment_id, "payment")
+    shown = await visit.parts.db.read(outcomes.show, owner, payment_id)
+    details = _details(shown)
+    if not details.get("barcode_url"):
+        raise NotFound
+    picture = _picture(details)
+    if picture is None:
+        return Answer.of(BarcodeOut("pending", retry_after=_ASK_AGAIN))
+    return Answer.of(BarcodeOut("ready", iso(visit.now + _GOOD_FOR), picture))
+
+
+async def simulate(visit: Visit) -> Answer:
+    """A button of the test tools. Raises NotFound, InvalidParameter, Forbidden."""
+    given, payment_id = visit.read(SimulateIn), visit.given["payment"]
+    visit.must_be_ours(given.csrf, payment_id)
+    if given.outcome not in ("paid", "expired", "failed"):
+        raise InvalidParameter("outcome")
+    owner, _ = await _whose(visit, payment_id, "payment")
+    call = sessions.page_call(
+        visit.parts, owner, now=visit.now, client=visit.client, request_id=visit.request_id
+    )  # fmt: skip
+    out = await simulating.simulate(call, payment_id, cast(Literal["paid", "expired", "failed"], given.outcome))
+    return Answer.of({"status": out.status})
+
+
+# A wallet's page.
+
+
+def _far_order(visit: Visit, owner: Owner) -> FarOrder:
+    order = visit.parts.processors.simulator.order_of(visit.given["ref"]) if owner.mode == "test" else None
+    if order is None:
+        raise NotFound
+    return order
+
+
+async def offsite(visit: Visit) -> Answer:
+    """The simulator's wallet. Raises NotFound."""
+    ref = visit.given["ref"]
+    owner, settings = await _whose(visit, ref, "attempt")
+    order = _far_order(visit, owner)
+    if order.state != "waiting":
+        return redirect(order.return_url)
+    shop = reading.shop_of(settings, owner.mode)
+    language = _language(visit, shop.languages, order.locale)
+    return page(pages.offsite(
+        language, shop, method=METHODS[order.type].names.in_(language), stores=order.store,
+        amount=money.amount(language, order.amount, order.currency) if order.amount else None,
+        post=f"/offsite/{ref}", csrf=visit.mark(ref),
+    ))  # fmt: skip
+
+
+async def decide(visit: Visit) -> Answer:
+    """What the shopper does there. Raises NotFound, InvalidParameter, Forbidden."""
+    given, ref = visit.read(DecideIn), visit.given["ref"]
+    visit.must_be_ours(given.csrf, ref)
+    owner, _ = await _whose(visit, ref, "attempt")
+    order = _far_order(visit, owner)
+    if given.decision not in ("approved", "declined", "insufficient", "leave"):
+        raise InvalidParameter("decision")
+    if given.decision != "leave":
+        decision = cast(Literal["approved", "declined", "insufficient"], given.decision)
+        visit.parts.processors.simulator.decide(ref, decision)
+    return Answer.of(Redirect(order.return_url))
+
+
+async def come_back(visit: Visit) -> Answer:
+    """Back from somebody else's page: what became of it is asked now. Raises NotFound."""
+    ref = visit.given["ref"]
+    owner, settings = await _whose(visit, ref, "attempt")
+    attempt = await visit.parts.db.read(attempts.find_by_ref, owner, ref)
+    if attempt is None:
+        raise NotFound
+    if attempt.session_id is not None:
+        return await _to_session(visit, owner, attempt.session_id)
+    shown = await outcomes.settle_now(visit.parts, owner, ref)
+    way_back = reading.way_back(_return_url(shown))
+    if way_back is not None:
+        return redirect(way_back)
+    shop = reading.shop_of(settings, owner.mode)
+    language = _language(visit, shop.languages, shown.payment.locale)
+    good = shown.payment.status in ("captured", "authorized")
+    key = "done_pay" if good else "internal_server_error" if shown.payment.status == "pending" else "request_failed"
+    return page(pages.notice(language, shop, words(language)[key], good=good))
+
+
+async def _to_session(visit: Visit, owner: Owner, session_id: str) -> Answer:
+    """To the session's page, which knows what comes next; a refusal goes along by its code."""
+    call = sessions.page_call(
+        visit.parts, owner, now=visit.now, client=visit.client, request_id=visit.request_id
+    )  # fmt: skip
+    try:
+        answer = await resuming.resume(call, session_id)
+    except Replay as replay:
+        answer = replay.answer
+    except ApiError as error:
+        return redirect(_session_url(visit, session_id, error.code))
+    tried = _tried(answer.body)
+    return redirect(_session_url(visit, session_id, tried.error.code if tried.error else None))
+
+
+def _session_url(visit: Visit, session_id: str, code: str | None) -> str:
+    return f"{visit.base_url}/sessions/{session_id}" + (f"?{urlencode({'failed': code})}" if code else "")
+
+
+# An issuer's page.
+
+
+async def challenge(visit: Visit) -> Answer:
+    """The simulated issuer asks who is there. Raises NotFound."""
+    token, state = visit.query.get("token", ""), visit.query.get("state", "")
+    found = await challenges.challenge_of(visit.parts, token, state)
+    if found is None:
+        raise NotFound
+    if found.over and found.redirect_url:
+        return redirect(found.redirect_url)
+    shop = Shop(found.merchant, live=found.mode == "live")
+    language = _language(visit, tuple(LANGUAGES))
+    hint = None if shop.live else say(language, "tds_test", good=_PASSES, bad=_FAILS)
+    query = {"token": token, "state": state}
+    return page(pages.challenge(
+        language, shop, last4=found.last4, hint=hint, post=CHALLENGE, token=token, state=state,
+        amount=money.amount(language, found.amount, found.currency) if found.amount else None,
+        hrefs={locale: "?" + urlencode({**query, "locale": locale}) for locale in LANGUAGES},
+    ))  # fmt: skip
+
+
+async def answer_challenge(visit: Visit) -> Answer:
+    """What the shopper types there; its address says who comes. Raises NotFound, Forbidden, Unavailable."""
+    given = visit.read(PasswordIn)
+    found = await challenges.answer_challenge(visit.parts, given.token, given.state, given.password)
+    return Answer.of(Redirect(found.redirect_url, found.wrong))

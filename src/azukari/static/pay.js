@@ -1,0 +1,189 @@
+// The session page: one press pays once, and every end leaves no doubt.
+import { all, ask, fill, find, go, mark, sign, wait } from "./page.js";
+import { brands } from "./card.js";
+import { fault, page, shape, valueOf, watch } from "./inputs.js";
+
+const [form, button, status, alert, say] = ["form", "go", "status", "alert", "say"].map((id) => find(`#${id}`));
+const given = JSON.parse(form.dataset.page);
+const { csrf, left } = given;
+const own = `/sessions/${given.id}`;
+/** t: texts by place; w: our words; m: of each method. @type {any} */
+let told = null;
+let busy = false;
+/** Sent, not answered: pressed again, it is the same payment. @type {any} */
+let sent = null;
+let failed = "";
+
+const method = () => find("[name=method]:checked, [name=method][type=hidden]", form).value;
+const controls = () => all(`[data-panel="${method()}"] [data-k]`, form);
+const home = (code = "") => go(`${own}?${new URLSearchParams({ locale: given.locale, ...code && { failed: code } })}`);
+const title = (bad = false) => { document.title = (bad ? told.w.title_error : "") + told.t.title; };
+
+async function speak(locale = given.locale) {
+  const query = new URLSearchParams({ locale, method: method(), code: failed });
+  const { out } = await ask(`${own}/words?${query}`) ?? {};
+  if (out?.t) ({ w: page.w } = told = out);
+  return out?.t;
+}
+
+/** Sum, button and consent follow the method. */
+function follow() {
+  const { go: label, sum = "", fee = "", consent } = told.m[method()];
+  const before = find("#total-sum")?.textContent;
+  const [, figures, unit] = /^(.*?)(円?)$/.exec(sum) ?? [];
+  const texts = { "#go > span": busy ? told.w.busy : label, "#consent": consent, "#total-sum": sum, "#fee-sum": fee,
+    "#figures": figures, "#unit": unit };
+  for (const [selector, text] of Object.entries(texts)) if (find(selector)) find(selector).textContent = text;
+  if (find("#fee")) find("#fee").hidden = !fee;
+  if (before && before !== sum) say.textContent = fill(told.w.total_now, { amount: sum });
+}
+
+function choose() {
+  const wanted = all("[name=method][type=radio]", form).find(({ value }) => `#${value}` === location.hash);
+  if (wanted) wanted.checked = true;
+  follow();
+}
+
+form.addEventListener("change", (/** @type {any} */ { target }) => {
+  const group = target.closest("[data-k=pick]");
+  if (group) mark(group, null);
+  if (target.name !== "method") return;
+  history.replaceState(null, "", `#${method()}`);
+  follow();
+});
+
+function setBusy(on = false) {
+  busy = on;
+  button.ariaDisabled = on ? "true" : null;
+  for (const input of all("input", form)) input.readOnly = on;
+  say.textContent = on ? told.w.busy : "";
+  status.textContent = "";
+  follow();
+}
+
+form.addEventListener("submit", async (/** @type {Event} */ event) => {
+  event.preventDefault();
+  if (!told || busy) return;
+  alert.replaceChildren();
+  const bad = controls().filter((control) => (mark(control, fault(control)), find(".err", control.closest(".field"))));
+  title(bad.length > 0);
+  if (bad.length) return (find("input", bad[0]) ?? bad[0]).focus();
+  const order = {
+    payment_details: Object.assign({ type: method() }, ...controls().map(valueOf)), locale: given.locale,
+    consent: given.consent && { text: find("#consent").textContent, version: given.consent },
+  };
+  const text = JSON.stringify(order);
+  if (sent?.text !== text) sent = { text, nonce: crypto.getRandomValues(new Uint32Array(4)).join("-") };
+  setBusy(true);
+  const slow = setTimeout(() => { status.textContent = told.w.slow; }, 8_000);
+  const reply = await Promise.race([ask(`${own}/pay`, { ...order, nonce: sent.nonce, csrf }), wait(30_000)]);
+  clearTimeout(slow);
+  handle(reply);
+});
+
+/** @param {{status: number, out: any} | null} reply @returns {any} */
+function handle(reply) {
+  const { error, at, h, p, redirect_url: url, status: state } = reply?.out ?? {};
+  if (url && reply?.status === 200) {
+    if (state === "completed") return finish(url);
+    if (url.includes("/three_d_secure_service/")) status.textContent = told.w.tds_go;
+    // Nothing to be finished after all: the form is open again.
+    return given.resume && url.endsWith(own) ? setBusy() : go(url);
+  }
+  if (!at || at === "checking" || at === "status") return look(h);
+  sent = null;
+  if (at === "reload" || at === "page") return home(error.code);
+  setBusy();
+  const control = controls().find((one) => one.dataset.k === at || one.name === at);
+  if (!control) return warn({ h, p }, error.code);
+  if (at === "code") control.value = "";
+  title(true);
+  mark(control, h);
+  return control.focus();
+}
+
+/** Ask the server until it knows. @returns {Promise<any>} */
+async function look(text = told.w.checking) {
+  status.textContent = text;
+  for (let silent = 0; silent < 3; await wait(2_000)) {
+    const { status: state, expired, locked, busy: tried, next, redirect_url: url } = (await ask(`${own}/state`))?.out ?? {};
+    silent = state ? 0 : silent + 1;
+    if (!state || tried) continue;
+    if (state === "completed") return finish(url);
+    if (state !== "pending" || expired || locked) return home();
+    if (next === "resume") return url ? go(url) : handle(await ask(`${own}/resume`, { csrf, locale: given.locale }));
+    setBusy();
+    // The server knows of no payment: now it may be said.
+    return warn({ h: told.w.failed, p: `${given.pays ? told.w.no_charge : ""} ${told.w.retry}` });
+  }
+  setBusy();
+  status.textContent = told.w.offline;
+}
+
+/** @param {{h: string, p: string}} shown */
+function warn({ h, p }, code = "") {
+  failed = code;
+  const [box, text, heading, rest] = ["div", "div", "h2", "p"].map((name) => document.createElement(name));
+  box.className = "alert";
+  heading.textContent = h;
+  rest.textContent = p;
+  text.append(heading, rest);
+  box.append(sign(), text);
+  alert.replaceChildren(box);
+  title(true);
+  alert.scrollIntoView({ block: "center" });
+  alert.focus();
+}
+
+/** Our page says so, and goes on to the shop. @param {string | null} url */
+function finish(url) {
+  button.classList.add("ok");
+  find("span", button).textContent = told.w.done;
+  return url?.includes("/instructions/") ? go(url) : home();
+}
+
+for (const link of all(".lang a")) {
+  link.addEventListener("click", async (/** @type {Event} */ event) => {
+    event.preventDefault();
+    const { locale } = link.dataset;
+    if (!await speak(locale)) return;
+    given.locale = locale;
+    document.documentElement.lang = link.lang;
+    for (const place of all("[data-t]")) place.textContent = told.t[place.dataset.t];
+    title();
+    for (const other of all(".lang a")) other.ariaCurrent = other === link ? "true" : null;
+    link.closest("details").open = false;
+    find(".lang summary").focus();
+    follow();
+    for (const control of controls()) if (find(".err", control.closest(".field"))) mark(control, fault(control));
+    if (told.shown && alert.firstChild) warn(told.shown, failed);
+    history.replaceState(null, "", `?locale=${locale}${location.hash}`);
+  });
+}
+
+if (left !== null) {
+  for (const n of [5, 1]) {
+    wait(left - n * 60_000).then(() => { if (!busy && left > n * 60_000) status.textContent = fill(told.w.expiring, { n }); });
+  }
+  setTimeout(home, left + 1_000);
+}
+
+addEventListener("hashchange", choose);
+addEventListener("pageshow", async ({ persisted }) => {
+  const state = persisted && (await ask(`${own}/state`))?.out;
+  if (state?.status === "pending" && !state.expired && !state.locked) setBusy();
+  else if (persisted) home();
+});
+
+Object.assign(page, { brands: given.brands, now: () => given.now + performance.now() });
+while (!await speak()) await wait(1_000);
+brands.push(...told.b);
+watch(form);
+choose();
+for (const input of all("input[data-k]", form)) if (input.value) shape(input);
+if (given.failed) warn(given.failed, given.code);
+if (/failed|token/.test(location.search)) history.replaceState(null, "", own + location.hash);
+if (given.resume) {
+  setBusy(true);
+  look();
+}

@@ -1,0 +1,33 @@
+// Single steps: a result that goes back to the shop, and the test pages that stand in for others.
+import { all, ask, find, go, mark } from "./page.js";
+
+const { leave, csrf, post } = find("main").dataset;
+if (leave) setTimeout(go, 1_000, leave);
+
+for (const button of all("button[data-send]")) {
+  button.addEventListener("click", async () => {
+    if (button.getAttribute("aria-disabled")) return;
+    button.setAttribute("aria-disabled", "true");
+    const reply = await ask(post, { csrf, decision: button.dataset.send });
+    if (reply?.out?.redirect_url) go(reply.out.redirect_url);
+    else location.reload();
+  });
+}
+
+const form = find("#challenge");
+form?.addEventListener("submit", async (/** @type {Event} */ event) => {
+  event.preventDefault();
+  const { token, state, empty, wrong } = form.dataset;
+  const [input, button] = [find("#password"), find(".go", form)];
+  const password = input.value.normalize("NFKC").trim();
+  mark(input, password ? null : empty);
+  if (!password) return input.focus();
+  if (button.getAttribute("aria-disabled")) return;
+  button.setAttribute("aria-disabled", "true");
+  const reply = await ask(form.dataset.post, { token, state, password });
+  if (reply?.out?.redirect_url) return go(reply.out.redirect_url);
+  if (reply && !reply.out.wrong) return location.reload();
+  button.removeAttribute("aria-disabled");
+  if (reply) mark(input, wrong);
+  input.focus();
+});

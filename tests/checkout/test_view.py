@@ -1,0 +1,198 @@
+"""What the session page says, and how it says what went wrong."""
+
+import json
+import re
+from dataclasses import replace
+
+import pytest
+
+from azukari.checkout import accents, pages, view, wording
+from azukari.checkout.reading import language_of, way_back
+from azukari.checkout.view import Item, Method, Order, Shop
+from azukari.checkout.words import LANGUAGES, words
+from azukari.web import site
+
+KB = 1_000
+HOSTILE = """<script>alert(1)</script>"'><img src=x onerror=alert(1)>{{7*7}}"""
+
+
+def method(type: str, group: str, amount: int = 5000, **more: object) -> Method:
+    return Method(type, group, dict.fromkeys(LANGUAGES, type), amount, "JPY", **more)  # type: ignore[arg-type]
+
+
+CARD = method("credit_card", "card", brands=("visa", "master", "jcb"))
+PAYPAY = method("paypay", "offsite")
+KONBINI = method("konbini", "konbini", 5190, fee=190, brands=("lawson", "family-mart"), members=("store", "email"))
+BANK = method("bank_transfer", "bank", members=("email", "phone", "family_name_kana", "given_name_kana"))
+ORDER = Order("s", "payment", Shop("Tea"), 5000, "JPY", (CARD, PAYPAY, KONBINI, BANK), created_at=0, expires_at=1)
+
+
+def html(order: Order, language: str = "ja") -> str:
+    return pages.session(language, order, csrf="c", now=0, secure=True).decode()
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("mode", ["payment", "customer", "customer_payment"])
+def test_every_place_has_a_text_in_every_language(language: str, mode: str) -> None:
+    order = replace(ORDER, mode=mode, items=tuple(Item(f"{at}", at, at) for at in range(1, 6)), tax=10)
+    places = set(re.findall(r'data-t="([^"]*)"', html(order, "ja")))
+    told = view.told(language, order)
+    assert places <= told["t"].keys()
+    assert told["m"].keys() == {each.type for each in order.methods}
+
+
+def test_what_a_merchant_writes_is_never_markup() -> None:
+    shop = Shop(HOSTILE, legal_text=HOSTILE)
+    text = html(
+        replace(ORDER, shop=shop, items=(Item(HOSTILE, 1, 5000),), email=HOSTILE, return_to="https://a.test/?x=\"'")
+    )
+    assert "<script>alert" not in text
+    assert "<img src=x" not in text
+    assert "49" not in text
+    assert "&lt;script&gt;" in text
+    # One element with the page's data, which ends where we end it.
+    found = re.search(r"data-page='([^']*)'", text)
+    assert found is not None
+    assert json.loads(found[1])["id"] == "s"
+
+
+def test_nothing_stands_inline() -> None:
+    text = html(ORDER)
+    assert " style=" not in text
+    assert "<style" not in text
+    assert not re.search(r"\son\w+=", text)
+    assert re.findall(r"<script([^>]*)></script>", text)
+    assert not re.search(r"<script[^>]*>[^<]", text)
+
+
+def test_every_script_is_held_against_its_hash() -> None:
+    for tag in re.findall(r"<(?:script|link rel=\"modulepreload\")[^>]*>", html(ORDER)):
+        name = re.search(r"/static/\w+/([\w.]+)\"", tag)
+        assert name is not None
+        assert f'integrity="{site.integrity(name[1])}"' in tag
+    # A module that is imported and not preloaded would run unchecked.
+    for name in pages.SESSION:
+        source = site.static_file(name)
+        assert source is not None
+        assert set(re.findall(r'from "\./([\w.]+)"', source[0].decode())) <= set(pages.SESSION)
+
+
+def test_the_card_page_is_light() -> None:
+    assert len(html(replace(ORDER, methods=(CARD,)))) < 8 * KB
+    assert len(html(replace(ORDER, methods=(CARD, PAYPAY, KONBINI))).encode()) < 10 * KB
+
+
+def test_a_page_of_storing_says_nothing_of_paying() -> None:
+    order = replace(ORDER, mode="customer", amount=0, methods=(replace(CARD, amount=0), replace(PAYPAY, amount=0)))
+    text = html(order)
+    assert "支払う" not in text
+    assert "円" not in text
+    assert view.button("ja", order, PAYPAY) == "paypayを登録する"
+    assert view.consent("en", order, CARD) == (
+        'By pressing "Save this card" you allow Tea to charge this card for future payments. To withdraw, contact Tea.'
+    )
+
+
+def test_the_button_names_the_act_and_the_sum() -> None:
+    assert view.button("ja", ORDER, CARD) == "5,000円を支払う"
+    assert view.button("en", ORDER, PAYPAY) == "Continue to paypay"
+    assert view.button("en", ORDER, KONBINI) == "Get payment number"
+    assert view.button("ko", replace(ORDER, mode="customer_payment"), CARD) == "5,000엔 결제하고 등록하기"
+
+
+def test_live_pages_carry_no_trace_of_testing() -> None:
+    text = html(replace(ORDER, shop=Shop("Tea", live=True)))
+    assert "テスト" not in text
+    assert 'class="test"' not in text
+    assert "[テスト]" in html(ORDER)
+
+
+@pytest.mark.parametrize(
+    ("items", "amounts"),
+    [
+        ((Item("a", 2, 1300), Item("b", 1, 2400)), [2600, 2400]),
+        ((Item("a", 2, 2600), Item("b", 1, 2400)), [2600, 2400]),
+        ((Item("a", 2, None),), [None]),
+    ],
+)
+def test_a_lines_amount_is_of_one_piece_unless_only_the_lines_add_up(
+    items: tuple[Item, ...], amounts: list[int | None]
+) -> None:
+    assert view.item_amounts(replace(ORDER, items=items)) == amounts
+
+
+@pytest.mark.parametrize(
+    ("code", "at", "heading"),
+    [
+        ("card_declined", "alert", "Your card was declined"),
+        ("bad_verification_value", "code", "The security code is incorrect. You have not been charged."),
+        ("card_expired", "expiry", "This card has expired. You have not been charged."),
+        ("internal_server_error", "checking", "We're checking the result"),
+        ("unprocessable_entity", "page", "This payment can't be accepted"),
+        ("<b>", "page", "This payment can't be accepted"),
+    ],
+)
+def test_errors_are_told_by_their_code(code: str, at: str, heading: str) -> None:
+    shown = wording.of_code("en", ORDER, CARD, code)
+    assert (shown.at, shown.h) == (at, heading)
+
+
+def test_a_declined_card_says_that_no_money_moved_and_what_to_do() -> None:
+    assert wording.of_code("ja", ORDER, CARD, "insufficient_funds").p == (
+        "請求は行われていません。別のカードか、ほかのお支払い方法をお試しください。"
+    )
+    saving = replace(ORDER, mode="customer")
+    shown = wording.of_code("ja", saving, CARD, "card_declined")
+    assert (shown.h, "請求" in shown.p) == (words("ja")["save_failed"], False)
+
+
+def test_a_wrong_field_is_told_beside_it() -> None:
+    shown = wording.of_code("ja", ORDER, CARD, "missing_parameter", "payment_details[month]")
+    assert (shown.at, shown.h) == ("expiry", "有効期限を入力してください")
+    shown = wording.of_code("en", ORDER, BANK, "invalid_parameter", "payment_details[phone]")
+    assert (shown.at, shown.h) == ("phone", "Check the phone number")
+    assert wording.of_code("en", ORDER, CARD, "invalid_parameter", "amount").at == "page"
+
+
+def test_one_code_means_waiting_or_the_end() -> None:
+    assert wording.of_code("en", ORDER, CARD, "locked", status=423).at == "status"
+    assert wording.of_code("en", ORDER, CARD, "locked", status=422).h == "Too many attempts"
+
+
+@pytest.mark.parametrize(
+    ("query", "accepted", "default", "language"),
+    [
+        ({}, "en-US,en", "ja", "ja"), ({"locale": "ko"}, "en", "ja", "ko"), ({}, "zh-TW,en;q=0.5", "ja", "zh"),
+        ({"locale": "ja"}, "zh", "en", "ja"), ({"locale": "xx"}, "en", "ko", "ko"), ({}, "ko-KR", None, "ko"),
+        ({}, "fr", None, "en"),
+    ],
+)  # fmt: skip
+def test_the_language_is_the_links_or_the_sessions(
+    query: dict[str, str], accepted: str, default: str | None, language: str
+) -> None:
+    assert language_of(query, accepted, tuple(LANGUAGES), default) == language
+
+
+def test_only_a_languages_the_merchant_has_is_taken() -> None:
+    assert language_of({"locale": "zh"}, "", ("ja", "en"), "ja") == "ja"
+
+
+@pytest.mark.parametrize("url", ["javascript:alert(1)", "data:text/html,x", "//evil.test", "", "\\\\evil.test"])
+def test_a_way_back_that_is_no_address_is_none(url: str) -> None:
+    assert way_back(url, "s") is None
+
+
+def test_the_way_back_keeps_its_query() -> None:
+    assert way_back("https://shop.test/a?b=1#c", "s") == "https://shop.test/a?b=1&session_id=s#c"
+
+
+@pytest.mark.parametrize("colour", ["#1f5a4e", "#7a2048", "#ffe100", "#ffffff", "#000000", "#ff0000"])
+def test_any_accent_can_be_read(colour: str) -> None:
+    light, dark = re.findall(r":root \{([^}]*)\}", accents.sheet(colour))[:2]
+    for rule, ground in ((light, (255, 255, 255)), (dark, (28, 32, 36))):
+        roles = dict(re.findall(r"--([\w-]+): (#\w+)", rule))
+        of = {name: accents.read(value) for name, value in roles.items()}
+        assert accents.contrast(of["fill"], (255, 255, 255)) >= 4.5
+        assert accents.contrast(of["fill-press"], (255, 255, 255)) >= 4.5
+        assert accents.contrast(of["accent"], of["wash"]) >= 4.5
+        assert accents.contrast(of["fill"], ground) >= 3

@@ -1,0 +1,206 @@
+"""The fields of the hosted page take what people give."""
+
+import pytest
+from playwright.async_api import Page, expect
+
+from tests.e2e.browsing import OpenPage
+from tests.e2e.serving import Shop
+from tests.e2e.shopping import VISA, errors, fill_card, is_back, new_session, press, visit
+from tests.e2e.watching import Watch
+from tests.house import Api
+
+
+@pytest.mark.parametrize(
+    ("typed", "shown", "tile"),
+    [
+        ("4111111111111111", "4111 1111 1111 1111", "VISA"), ("378282246310005", "3782 822463 10005", "AMEX"),
+        ("30569309025904", "3056 930902 5904", "DINERS"),
+        ("５５５５５５５５５５５５４４４４", "5555 5555 5555 4444", "MC"),
+        (" 3530-1113 3330-0000 ", "3530 1113 3330 0000", "JCB"),
+        ("6212345678901234567", "6212 3456 7890 1234 567", "UPAY"),
+    ],
+)  # fmt: skip
+async def test_a_number_is_grouped_and_its_brand_named(
+    page: Page, api: Api, shop: Shop, typed: str, shown: str, tile: str
+) -> None:
+    await visit(page, await new_session(api, shop))
+    await page.locator("#number").fill(typed)
+
+    await expect(page.locator("#number")).to_have_value(shown)
+    await expect(page.locator(".tile")).to_have_text(tile)
+    length = "表面の4桁" if tile == "AMEX" else "裏面の3桁"
+    await expect(page.locator("#code-h")).to_have_text(f"カード{length}")
+
+
+async def test_the_caret_stays_and_backspace_takes_the_digit_before_a_gap(page: Page, api: Api, shop: Shop) -> None:
+    await visit(page, await new_session(api, shop))
+    number = page.locator("#number")
+    await number.press_sequentially("12345678")
+    await number.evaluate("it => it.setSelectionRange(5, 5)")
+    await number.press("Backspace")
+
+    await expect(number).to_have_value("1235 678")
+    assert await number.evaluate("it => it.selectionStart") == 3
+    await number.press("9")
+    await expect(number).to_have_value("1239 5678")
+    await number.press("ControlOrMeta+z")
+    await number.press("ControlOrMeta+z")
+    await expect(number).to_have_value("1235 678")
+
+
+async def test_an_input_method_is_left_alone_until_it_is_done(page: Page, api: Api, shop: Shop) -> None:
+    await visit(page, await new_session(api, shop))
+    number = page.locator("#number")
+    await number.focus()
+    tools = await page.context.new_cdp_session(page)
+    for length in range(1, 7):
+        text = "４" * length
+        await tools.send("Input.imeSetComposition", {"text": text, "selectionStart": length, "selectionEnd": length})
+        await expect(number).to_have_value(text)
+    await tools.send("Input.insertText", {"text": "４" * 6})
+
+    await expect(number).to_have_value("4444 44")
+
+
+@pytest.mark.parametrize("typed", ["12/30", "1230", "12/2030", "2030-12", "203012", "１２／３０", "12 / 30", "122030"])
+async def test_an_expiry_in_any_form_is_shown_in_one(page: Page, api: Api, shop: Shop, typed: str) -> None:
+    await visit(page, await new_session(api, shop))
+    await page.locator("#expiry").fill(typed)
+    await page.locator("#expiry").blur()
+
+    await expect(page.locator("#expiry")).to_have_value("12 / 30")
+    await expect(errors(page)).to_have_count(0)
+
+
+async def test_an_expiry_is_shaped_as_it_is_typed_and_can_be_deleted(page: Page, api: Api, shop: Shop) -> None:
+    await visit(page, await new_session(api, shop))
+    expiry = page.locator("#expiry")
+    await expiry.press_sequentially("830")
+    await expect(expiry).to_have_value("08 / 30")
+    for _ in range(4):
+        await expiry.press("Backspace")
+    await expect(expiry).to_have_value("")
+
+
+@pytest.mark.parametrize(
+    ("field", "typed", "said"),
+    [
+        ("number", "4111 1111", "桁数が足りません"),
+        ("number", "4111111111111112", "カード番号をもう一度ご確認ください"),
+        ("number", "41111111111111111111", "桁数が多すぎます"),
+        ("expiry", "13/30", "月/年で入力してください（例 08/29）"),
+        ("expiry", "01/20", "カードの有効期限が切れています"),
+        ("expiry", "01/59", "月/年で入力してください（例 08/29）"),
+        ("code", "12", "3桁で入力してください"), ("name", "山田太郎", "カードに印字されたローマ字で入力してください"),
+    ],
+)  # fmt: skip
+async def test_a_field_says_what_is_wrong_on_leaving_and_not_before(
+    page: Page, api: Api, shop: Shop, field: str, typed: str, said: str
+) -> None:
+    await visit(page, await new_session(api, shop))
+    if field == "code":
+        await page.locator("#number").fill(VISA)
+    place = page.locator(f"#{field}")
+    await place.press_sequentially(typed)
+    await expect(errors(page)).to_have_count(0)
+    await place.blur()
+
+    await expect(errors(page)).to_have_text(said)
+    await expect(place).to_have_attribute("aria-invalid", "true")
+    await expect(place).to_have_accessible_description(said)
+
+    await place.fill({"number": VISA, "expiry": "12/30", "code": "123", "name": "TARO YAMADA"}[field])
+    await expect(errors(page)).to_have_count(0)
+    await expect(place).to_have_attribute("aria-invalid", "false")
+
+
+async def test_an_empty_form_can_be_sent_and_is_told(page: Page, api: Api, shop: Shop) -> None:
+    await visit(page, await new_session(api, shop))
+    await press(page)
+
+    await expect(errors(page)).to_have_text([
+        "カード番号を入力してください", "有効期限を入力してください", "セキュリティコードを入力してください",
+        "カード名義を入力してください",
+    ])  # fmt: skip
+    await expect(page.locator("#number")).to_be_focused()
+    await expect(page).to_have_title("エラー: [テスト] お支払い | Test shop")
+
+
+async def test_contact_fields_are_mended(page: Page, api: Api, shop: Shop) -> None:
+    await visit(page, await new_session(api, shop), "#bank_transfer")
+    panel = page.locator("[data-panel=bank_transfer]")
+    await panel.get_by_label("メールアドレス").fill("taro＠example.com ")
+    await panel.get_by_label("セイ").fill("やまだ")
+    await panel.get_by_label("メイ").fill("ﾀﾛｳ")
+    await panel.get_by_label("電話番号").fill("+81 90-1234-5678")
+    async with page.expect_request("**/pay") as sent:
+        await press(page)
+    details = (await sent.value).post_data_json["payment_details"]
+    assert details == {
+        "type": "bank_transfer", "email": "taro@example.com", "phone": "09012345678", "family_name_kana": "ヤマダ",
+        "given_name_kana": "タロウ",
+    }  # fmt: skip
+    await expect(page.get_by_role("heading", name="お振込先")).to_be_visible()
+
+
+async def test_the_keyboard_is_enough(page: Page, api: Api, shop: Shop) -> None:
+    session = await new_session(api, shop, payment_types=["credit_card", "paypay"])
+    await visit(page, session)
+    await page.keyboard.press("Tab")
+    await expect(page.locator(".lang summary")).to_be_focused()
+    await page.keyboard.press("Tab")
+    await expect(page.get_by_role("radio", name="クレジットカード")).to_be_focused()
+    await page.keyboard.press("ArrowDown")
+    await expect(page.get_by_role("radio", name="PayPay")).to_be_checked()
+    await page.keyboard.press("ArrowUp")
+    for text in (VISA, "1230", "123", "TARO YAMADA"):
+        await page.keyboard.press("Tab")
+        await page.keyboard.type(text)
+    await page.keyboard.press("Enter")
+
+    await is_back(page, shop, session)
+
+
+async def test_a_change_of_language_keeps_what_was_typed(page: Page, api: Api, shop: Shop) -> None:
+    await visit(page, await new_session(api, shop))
+    await fill_card(page)
+    await page.locator("#name").fill("山田")
+    await page.locator("#name").blur()
+    await page.locator(".lang summary").click()
+    await page.get_by_role("link", name="English").click()
+
+    await expect(page.locator("html")).to_have_attribute("lang", "en")
+    await expect(page.locator("#go")).to_have_text("Pay ¥5,000")
+    await expect(page.locator("#number")).to_have_value("4111 1111 1111 1111")
+    await expect(errors(page)).to_have_text("Use the Latin letters on the card")
+    await expect(page).to_have_title("[Test] Payment | Test shop")
+    await page.reload()
+    await expect(page.locator("html")).to_have_attribute("lang", "en")
+    await expect(page.locator("#number")).to_have_value("")
+
+
+async def test_a_change_of_language_needs_no_script(open_page: OpenPage, api: Api, shop: Shop, watch: Watch) -> None:
+    # Turned off, Chromium says of a module it would have preloaded that a policy forbids it.
+    watch.expect(r"did not load: .*\.js: csp")
+    page = await open_page(script=False)
+    session = await new_session(api, shop)
+    await page.goto(session["session_url"])
+    await page.locator(".lang summary").click()
+    await page.get_by_role("link", name="한국어").click()
+
+    await expect(page.locator("html")).to_have_attribute("lang", "ko")
+    await expect(page.locator("#go")).to_be_hidden()
+    await expect(page.locator("noscript p")).to_have_text("JavaScript를 켜고 새로 고쳐 주세요.")
+
+
+async def test_a_fee_changes_the_sum_and_is_announced(page: Page, api: Api, shop: Shop) -> None:
+    await visit(page, await new_session(api, shop))
+    await page.get_by_role("radio", name="コンビニ").check()
+
+    await expect(page.locator("#total-sum")).to_have_text("5,190円")
+    await expect(page.locator(".amount")).to_have_text("5,190円")
+    await expect(page.locator("#fee")).to_contain_text("190円")
+    await expect(page.locator("#say")).to_have_text("合計は5,190円になりました")
+    assert page.url.endswith("#konbini")
+    await page.reload()
+    await expect(page.get_by_role("radio", name="コンビニ")).to_be_checked()

@@ -1,0 +1,104 @@
+"""The hosted page held against what it must look like and weigh."""
+
+import pytest
+from playwright.async_api import Page, expect
+
+from tests.e2e.browsing import OpenPage, Size
+from tests.e2e.looking import axe, too_wide, weigh
+from tests.e2e.serving import Shop, Site
+from tests.e2e.shopping import NO_FUNDS, fill_card, new_session, press, visit
+from tests.e2e.watching import Watch
+from tests.house import Api
+
+KB = 1_024
+ITEMS = [
+    {"description": "深蒸し煎茶 100g", "quantity": 2, "amount": 1300},
+    {"description": "A" * 60, "amount": 1900},
+    {"description": "湯呑み", "amount": 300},
+    {"description": "送料", "amount": 200},
+]
+
+
+@pytest.mark.parametrize("locale", ["ja", "en", "ko", "zh"])
+@pytest.mark.parametrize(("size", "dark"), [("small", False), ("phone", True), ("desktop", False)])
+async def test_a_page_fits_and_axe_finds_nothing(
+    open_page: OpenPage, api: Api, shop: Shop, size: Size, dark: bool, locale: str
+) -> None:
+    page = await open_page(size, dark=dark)
+    session = await new_session(api, shop, line_items=ITEMS)
+    for method in ("credit_card", "konbini", "bank_transfer"):
+        await visit(page, session, f"?locale={locale}#{method}")
+        assert await too_wide(page) == []
+        assert await axe(page) == []
+    await press(page)
+    assert await too_wide(page) == []
+    assert await axe(page) == []
+
+
+@pytest.mark.parametrize("mode", ["customer", "customer_payment"])
+async def test_pages_of_storing_fit_and_axe_finds_nothing(open_page: OpenPage, api: Api, shop: Shop, mode: str) -> None:
+    page = await open_page("small")
+    await visit(page, await new_session(api, shop, mode=mode))
+    assert await too_wide(page) == []
+    assert await axe(page) == []
+
+
+async def test_a_page_after_a_decline_fits_and_axe_finds_nothing(page: Page, api: Api, shop: Shop) -> None:
+    await visit(page, await new_session(api, shop))
+    await fill_card(page, NO_FUNDS)
+    await press(page)
+    await expect(page.get_by_role("alert")).not_to_be_empty()
+
+    assert await too_wide(page) == []
+    assert await axe(page) == []
+
+
+async def test_pages_that_say_one_thing_have_nothing_for_axe(page: Page, api: Api, shop: Shop) -> None:
+    session = await new_session(api, shop)
+    await api.post(f"/sessions/{session['id']}/cancel")
+    for address in (session["session_url"], "/sessions/none"):
+        await page.goto(address)
+        assert await axe(page) == []
+
+
+async def test_a_card_page_is_light(page: Page, api: Api, shop: Shop) -> None:
+    session = await new_session(api, shop, payment_types=["credit_card"])
+    weight = await weigh(page, session["session_url"])
+
+    kinds = {kind: sum(size for address, size in weight.items() if f".{kind}" in address) for kind in ("css", "js")}
+    assert weight[session["session_url"]] < 10 * KB
+    assert kinds["css"] < 16 * KB
+    assert kinds["js"] < 20 * KB
+    assert sum(weight.values()) < 60 * KB
+
+
+async def test_a_page_cannot_be_framed(page: Page, api: Api, server: Site, shop: Shop, watch: Watch) -> None:
+    address = (await new_session(api, shop))["session_url"]
+    watch.expect("did not load: .*: net::ERR_BLOCKED_BY_RESPONSE")
+    watch.expect(f"Framing '{server.url}/' violates .* \"frame-ancestors 'none'\"")
+    await page.goto(shop.show("/frame", f'<h1>Shop</h1><iframe title="Ours" src="{address}"></iframe>'))
+
+    assert not page.frames[1].url.startswith(server.url)
+
+
+async def test_an_instruction_page_prints_on_one_side(page: Page, api: Api, shop: Shop) -> None:
+    await visit(page, await new_session(api, shop), "#konbini")
+    await page.get_by_role("radio", name="ファミリーマート").check()
+    await page.locator("[data-panel=konbini] input[name=email]").fill("taro@example.com")
+    await press(page)
+    await expect(page.locator("#bars")).to_be_visible()
+
+    await page.emulate_media(media="print")
+    await expect(page.locator(".test")).to_be_visible()
+    for gone in ("#print", ".act .go", ".tools", ".copy", ".lang"):
+        await expect(page.locator(gone).first).to_be_hidden()
+    printed = await page.pdf(format="A4")
+    assert printed.count(b"/Type /Page\n") == 1
+
+
+async def test_one_button_is_filled_and_targets_are_large(page: Page, api: Api, shop: Shop) -> None:
+    await visit(page, await new_session(api, shop))
+    assert await page.locator(".go:not(.quiet):visible").count() == 1
+    small = await page.evaluate("""() => [...document.querySelectorAll("a, button, summary, label.pick, .in input")]
+      .filter((it) => it.checkVisibility() && it.getBoundingClientRect().height < 44).map((it) => it.outerHTML)""")
+    assert small == []
