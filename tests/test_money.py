@@ -31,14 +31,14 @@ TAKEN = set("JPY USD EUR TWD KRW PLN GBP HKD SGD NZD AUD IDR MYR PHP THB CNY BRL
 def floats_in(source: str) -> list[str]:
     """What in a module makes or may make a float, as ``line: code``.
 
-    One exception: milliseconds divided into seconds where an ``asyncio`` call waits, ``asyncio.sleep(x / 1_000)``.
+    One exception: milliseconds divided into seconds where something waits, ``asyncio.sleep(x / 1_000)``.
     A path joined to a text, ``folder / "name"``, is no division.
     """
     tree = ast.parse(source)
     waits = {
         id(argument)
         for node in ast.walk(tree)
-        if isinstance(node, ast.Call) and ast.unparse(node.func) in ("asyncio.sleep", "asyncio.timeout")
+        if isinstance(node, ast.Call) and ast.unparse(node.func) in ("asyncio.sleep", "asyncio.timeout", "Deadline")
         for argument in node.args
         if isinstance(argument, ast.BinOp) and ast.unparse(argument.right) == "1000"
     }
