@@ -32,6 +32,8 @@ from azukari.db.open import SqliteFiles
 from azukari.processors import attempts
 from azukari.secure_tokens.challenges import answer_challenge, challenge_of
 from tests.checkout.test_page import shopper
+from tests.fields.test_frame import Frame
+from tests.fields.test_frame import get as get_page
 from tests.house import Api, House, card
 from tests.secure_tokens.cards import CHALLENGE, FRICTIONLESS, RIGHT, address
 from tests.wallets import agree
@@ -483,6 +485,36 @@ async def test_cards_on_the_hosted_page_leave_no_trace(house: House, logged: io.
     await worker.settle_attempts(house.parts)
 
     await assert_nowhere(house, numbers, codes, replies, logged, temporary)
+
+
+async def test_cards_in_a_shops_page_leave_no_trace(house: House, logged: io.StringIO, temporary: Path) -> None:
+    replies = listening(house.api)
+    numbers = ["4242424242424242", "4100000000005000", "4123111111111000", _new_number(), _new_number("555555")]
+    codes = _codes(len(numbers))
+    for number, code in zip(numbers, codes, strict=True):
+        for mode in ("payment", "customer_payment"):
+            order = {"amount": 5_000, "currency": "JPY", "mode": mode}
+            frame = Frame(house, (await house.api.post("/sessions", json=order)).json()["id"])
+            told = await get_page(house, f"/fields/words?session={frame.id}&locale=en")
+            consent = {"text": told.json()["t"].get("reuse_credit_card", ""), "version": "1"}
+            details = card(number, verification_value=code)
+            await frame.pay(details, consent={"text": number, "version": code})
+            await frame.pay({**details, "name": number}, nonce="two", consent=consent)
+            await frame.pay({"type": "konbini", "store": number, "email": number}, nonce="three", consent=consent)
+            await frame.pay({"type": number}, nonce=number, locale=number, consent=consent)
+            await frame.pay(number, nonce="four", consent=consent)
+            await frame.pay(details, session=number)
+            await frame.pay(details, nonce="five", consent=consent)
+            await frame.send(json.dumps({"session": frame.id, "payment_details": details}).encode()[:-1])
+            for path in ("frame", "words", "return"):
+                for name in ("session", "origin", "locale", "code", "param", "method", "session_id"):
+                    own = {"session": frame.id, "session_id": frame.id, "origin": "http://localhost", name: number}
+                    await get_page(house, f"/fields/{path}", params=own)
+    house.clock.advance(10_000)
+    await worker.settle_attempts(house.parts)
+
+    await assert_nowhere(house, numbers, codes, replies, logged, temporary)
+    assert {reply.status_code for reply in replies} >= {200, 400, 404, 422, 502}
 
 
 async def test_a_challenge_leaves_no_trace(house: House, logged: io.StringIO, temporary: Path) -> None:

@@ -14,6 +14,7 @@ from azukari.core.config import Settings
 from azukari.customers import routes as customers
 from azukari.db import Announce, quiet
 from azukari.events import routes as events
+from azukari.fields import routes as fields
 from azukari.payment_methods import routes as payment_methods
 from azukari.payments import routes as payments
 from azukari.secure_tokens import routes as secure_tokens
@@ -38,7 +39,10 @@ def routes(parts: Parts) -> list[Route]:
     """Every route of the server."""
     shown = pages.for_shops(payment_methods.pictures(parts))
     limiter = Limiter(parts.clock)
-    return [*mount(API, ROUTERS, parts, limiter), *checkout.routes(parts, limiter), *pages.routes(parts), *shown]
+    return [
+        *mount(API, ROUTERS, parts, limiter), *checkout.routes(parts, limiter), *fields.routes(parts, limiter),
+        *pages.routes(parts), *shown,
+    ]  # fmt: skip
 
 
 def asgi(parts: Parts) -> ASGIApp:

@@ -3,7 +3,7 @@
 import re
 from urllib.parse import unquote_plus, urlsplit
 
-from playwright.async_api import BrowserContext, ConsoleMessage, Frame, Page, Request, Response
+from playwright.async_api import BrowserContext, ConsoleMessage, Error, Frame, Page, Request, Response
 
 from azukari.core.pan import looks_like_card_number
 from tests.e2e.serving import Site
@@ -119,7 +119,12 @@ class Watch:
                 await self._look_into_frame(frame)
 
     async def _look_into_frame(self, frame: Frame) -> None:
-        seen = await frame.evaluate(_KEPT)
+        try:
+            seen = await frame.evaluate(_KEPT)
+        except Error:
+            if frame.is_detached():
+                return  # its page has closed it meanwhile
+            raise
         split = urlsplit(frame.url)
         origin = f"{split.scheme}://{split.netloc}"
         if any(looks_like_card_number(text) for text in seen["kept"]):

@@ -8,7 +8,7 @@ from urllib.parse import urlencode
 
 import msgspec
 
-from azukari.checkout import money, pages, reading
+from azukari.checkout import framing, money, pages, reading
 from azukari.checkout.http import Visit, page, redirect
 from azukari.checkout.schemas import BarcodeOut, DecideIn, PasswordIn, Redirect, SimulateIn, Tried
 from azukari.checkout.slips import Slip
@@ -25,10 +25,12 @@ from azukari.payments.outcomes import Shown
 from azukari.processors import attempts
 from azukari.processors.simulator.processor import FarOrder
 from azukari.secure_tokens import challenges
+from azukari.secure_tokens.pages import KIND
 from azukari.secure_tokens.pages import PATH as CHALLENGE
 from azukari.sessions import page as sessions
 from azukari.sessions import resuming
 from azukari.sessions import store as session_rows
+from azukari.tokens import store as token_rows
 from azukari.web.answers import Answer, Replay
 
 _GOOD_FOR, _ASK_AGAIN = 10 * MINUTE, 3
@@ -222,16 +224,26 @@ async def challenge(visit: Visit) -> Answer:
     if found is None:
         raise NotFound
     if found.over and found.redirect_url:
-        return redirect(found.redirect_url)
+        return await _for_fields(visit, token, redirect(found.redirect_url))
     shop = Shop(found.merchant, live=found.mode == "live")
     language = _language(visit, tuple(LANGUAGES))
     hint = None if shop.live else say(language, "tds_test", good=_PASSES, bad=_FAILS)
     query = {"token": token, "state": state}
-    return page(pages.challenge(
+    html = pages.challenge(
         language, shop, last4=found.last4, hint=hint, post=CHALLENGE, token=token, state=state,
         amount=money.amount(language, found.amount, found.currency) if found.amount else None,
         hrefs={locale: "?" + urlencode({**query, "locale": locale}) for locale in LANGUAGES},
-    ))  # fmt: skip
+    )  # fmt: skip
+    return await _for_fields(visit, token, page(html))
+
+
+async def _for_fields(visit: Visit, token_id: str, answer: Answer) -> Answer:
+    """A challenge that began in a shop's page may be shown there; any other stands alone."""
+    owner = await visit.parts.db.read(directory.find_public, token_id, KIND)
+    token = None if owner is None else await visit.parts.db.read(token_rows.find, owner, token_id)
+    if token is None or not (token.return_url or "").startswith(f"{visit.base_url}{framing.RETURN}?"):
+        return answer
+    return framing.framed(answer, await visit.parts.settings_of(token.owner), token.mode)
 
 
 async def answer_challenge(visit: Visit) -> Answer:

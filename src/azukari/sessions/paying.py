@@ -37,9 +37,13 @@ from azukari.web.idempotency import Claim, idempotent
 
 
 class FromPage(NamedTuple):
-    """A try from our own page, which has raw cards authenticated. consent: to keeping the details."""
+    """A try from our own page. consent: to keeping the details.
+
+    asks: a raw card's shopper is authenticated first; the fields have done so before, where it is called for.
+    """
 
     consent: Consent | None = None
+    asks: bool = True
 
 
 class _Unauthenticated(ApiError):
@@ -61,7 +65,7 @@ async def pay(call: Call, session_id: str, order: SessionPay, *, page: FromPage 
         page and page.consent,
     )  # fmt: skip
     try:
-        return await attempt(call, session, wanted, authenticated=page is None)
+        return await attempt(call, session, wanted, authenticated=page is None or not page.asks)
     except _Unauthenticated:
         shopper = await authenticating.begin(call, session, wanted, offered(session, CREDIT_CARD), view_of(call))
     if isinstance(shopper, Answer):

@@ -52,14 +52,16 @@ def routes(parts: Parts) -> list[Route]:
         return Answer(200, site.reference_page(), HTML, site.PAGE_HEADERS)
 
     async def description(_: Scope) -> Answer:
-        return _file("openapi.yaml")
+        return file("openapi.yaml")
 
     async def static(scope: Scope) -> Answer:
-        return _file(scope["path_params"]["name"])
+        # Shops' pages load some of them, and a module only comes where its server lets anybody read it.
+        scope["azukari.cors"] = True
+        return file(scope["path_params"]["name"])
 
     async def released(scope: Scope) -> Answer:
         given = scope["path_params"]
-        found = _file(given["name"])
+        found = file(given["name"])
         # Another release's page asks: it gets what we have, but nobody is to keep it under that name.
         return found._replace(headers=_KEPT if given["release"] == site.release() else {})
 
@@ -93,7 +95,8 @@ def for_shops(shows: Mapping[str, Show]) -> list[Route]:
     return [Route(path, _Page(path, made(show))) for path, show in shows.items()]
 
 
-def _file(name: str) -> Answer:
+def file(name: str) -> Answer:
+    """A static file. Raises NotFound."""
     found = site.static_file(name)
     if found is None:
         raise NotFound

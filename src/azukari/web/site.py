@@ -4,7 +4,7 @@ import base64
 import functools
 import hashlib
 import importlib.resources
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import PurePath
 from typing import TYPE_CHECKING
 
@@ -16,11 +16,14 @@ from azukari.web.reference import Reference
 if TYPE_CHECKING:
     import jinja2
 
+_POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
+    "font-src 'self'; connect-src 'self'; form-action 'self'; base-uri 'none'; object-src 'none'; frame-src 'none'; "
+    "frame-ancestors {ancestors}; require-trusted-types-for 'script'; report-uri /csp-report"
+)
 #: On every page we serve; behind TLS the front adds HSTS, as to every answer. Source: docs/security.md, "Pages".
 PAGE_HEADERS: Mapping[str, str] = {
-    "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
-    "font-src 'self'; connect-src 'self'; form-action 'self'; base-uri 'none'; object-src 'none'; frame-src 'none'; "
-    "frame-ancestors 'none'; require-trusted-types-for 'script'; report-uri /csp-report",
+    "Content-Security-Policy": _POLICY.format(ancestors="'none'"),
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
     "Referrer-Policy": "no-referrer",
@@ -30,10 +33,25 @@ PAGE_HEADERS: Mapping[str, str] = {
     "Permissions-Policy": "camera=(), microphone=(), geolocation=(), payment=(self)",
 }
 
+
+def framed_by(sources: Sequence[str]) -> Mapping[str, str]:
+    """The headers of a page that others may show in theirs. ``X-Frame-Options`` cannot name them, so it is left out.
+
+    sources: as a policy writes origins; none: nobody may.
+    """
+    if not sources:
+        return PAGE_HEADERS
+    policy = _POLICY.format(ancestors=" ".join(sources))
+    return {name: value for name, value in PAGE_HEADERS.items() if name != "X-Frame-Options"} | {
+        "Content-Security-Policy": policy
+    }
+
+
 _MEDIA_TYPES = {
     ".css": "text/css; charset=utf-8",
     ".js": "text/javascript; charset=utf-8",
     ".json": "application/json; charset=utf-8",
+    ".ts": "text/plain; charset=utf-8",
     ".yaml": "application/yaml; charset=utf-8",
 }
 _static = importlib.resources.files("azukari") / "static"

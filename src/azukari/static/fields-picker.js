@@ -1,0 +1,46 @@
+// What <komoju-picker> shows: the methods of a session, one of them chosen.
+
+const STYLE = new CSSStyleSheet();
+STYLE.replaceSync(`:host { display: block; }
+fieldset { display: grid; gap: 8px; min-width: 0; margin: 0; padding: 0 0 var(--fields-gap, 16px); border: 0; }
+legend { padding: 0 0 6px; font-weight: var(--fields-label-weight, 600); }
+label { display: flex; align-items: center; gap: 12px; min-height: 44px; padding: 4px 12px; cursor: pointer;
+  border: 1px solid var(--fields-edge, #84898f); border-radius: var(--fields-radius, 12px); }
+label:has(:checked) { border-color: var(--fields-accent, currentcolor);
+  box-shadow: inset 0 0 0 1px var(--fields-accent, currentcolor); }
+label:has(:focus-visible) { outline: 3px solid var(--fields-focus, #2458c6); outline-offset: 2px; }
+input { flex: none; width: 20px; height: 20px; margin: 0; accent-color: var(--fields-accent, auto); outline: 0; }
+small { margin-left: auto; font-size: .8125em; }`);
+
+/** @param {string} tag @param {object} properties @param {...Node} inside @returns {any} */
+function make(tag, properties, ...inside) {
+  const made = Object.assign(document.createElement(tag), properties);
+  made.append(...inside);
+  return made;
+}
+
+/** @param {any} picker @param {(theme: string | null) => Promise<string>} css reads a theme */
+export function draw(picker, css) {
+  const root = picker.shadowRoot ?? picker.attachShadow({ mode: "open", delegatesFocus: true });
+  const id = picker.getAttribute("fields"), theme = picker.getAttribute("theme");
+  /** @type {any} */
+  const fields = id ? document.getElementById(id) : document.querySelector("komoju-fields");
+  if (picker.locale && fields && !fields.locale) fields.locale = picker.locale;
+  if (!root.adoptedStyleSheets.length || picker.dressed !== theme) {
+    picker.dressed = theme;
+    const own = new CSSStyleSheet();
+    root.adoptedStyleSheets = [STYLE, own];
+    css(theme).then((text) => own.replaceSync(text.includes("{") ? text : `:host{${text}}`));
+  }
+  const { texts, session, paymentType } = fields ?? {};
+  if (!texts || !session) return;
+  const focused = root.activeElement?.value;
+  const labels = session.payment_methods.map((/** @type {{type: string}} */ { type }) => {
+    const { name = type, fee } = texts.methods[type] ?? {};
+    const onchange = () => { fields.paymentType = type; };
+    const radio = make("input", { type: "radio", name: "method", value: type, checked: type === paymentType, onchange });
+    return make("label", {}, radio, make("span", { textContent: name }), ...fee ? [make("small", { textContent: fee })] : []);
+  });
+  root.replaceChildren(make("fieldset", { lang: texts.lang }, make("legend", { textContent: texts.pick }), ...labels));
+  if (focused) root.querySelector(`input[value="${CSS.escape(focused)}"]`)?.focus();
+}

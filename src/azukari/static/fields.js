@@ -1,0 +1,390 @@
+// <komoju-fields> and <komoju-picker>: payment inputs in a shop's own page. The inputs themselves stand in a frame on the
+// origin this file comes from; what is typed there stays there, and this file never sees any of it.
+
+/** @typedef {{id: string, type?: string, payment_methods?: {type: string}[]}} Session */
+
+const HERE = new URL(import.meta.url).origin;
+/** Attributes that are properties too. */
+const NAMES = {
+  komojuApi: "komoju-api", sessionId: "session-id", publishableKey: "publishable-key", paymentType: "payment-type",
+  locale: "locale", theme: "theme", name: "name",
+};
+/** @type {Set<KomojuFields>} */
+const elements = new Set();
+/** @type {Set<KomojuPicker>} */
+const pickers = new Set();
+/** Forms of which a submit is under way, and those whose submit is ours. @type {WeakSet<Element>} */
+const working = new WeakSet(), passing = new WeakSet();
+
+const STYLE = new CSSStyleSheet();
+STYLE.replaceSync(`:host { display: block; }
+:host([hidden]) { display: none; }
+iframe { display: block; width: calc(100% + 6px); height: 3rem; margin: -3px; border: 0; }
+[role=alert] { color: #b3261e; }`);
+/** What few pages need comes when they need it. @param {string} name @returns {Promise<any>} */
+const more = (name) => import(`${HERE}/static/fields-${name}.js`);
+
+/** @param {string} tag @param {object} [properties] @param {...(Node | string)} inside @returns {any} */
+function make(tag, properties = {}, ...inside) {
+  const made = Object.assign(document.createElement(tag), properties);
+  made.append(...inside);
+  return made;
+}
+
+/** The text of a theme: CSS as it is, in a data: address, or at any other. @param {string | null} theme */
+async function css(theme) {
+  if (!theme || /[{;]|^\s*--/.test(theme) && !theme.startsWith("data:")) return theme ?? "";
+  const [, base64, data] = /^data:[^,]*?(;base64)?,(.*)$/s.exec(theme) ?? [];
+  try {
+    if (data !== undefined) return base64 ? atob(data) : decodeURIComponent(data);
+    return await (await fetch(new URL(theme, document.baseURI))).text();
+  } catch (error) {
+    console.warn("komoju-fields: the theme could not be read.", error);
+    return "";
+  }
+}
+
+/** The form around an element, also from inside other components. @param {Node | null} node @returns {HTMLFormElement | null} */
+function formAround(node) {
+  while (node && !(node instanceof HTMLFormElement)) node = node.parentNode ?? /** @type {any} */ (node).host ?? null;
+  return node;
+}
+
+/** Send a form past us. @param {HTMLFormElement} form @param {any} submitter the button that was pressed */
+function send(form, submitter) {
+  passing.add(form);
+  try {
+    form.requestSubmit(submitter?.form === form && !submitter.disabled ? submitter : null);
+  } finally {
+    passing.delete(form);
+  }
+}
+
+/** Before anybody else sees it: whoever handles the form's submit gets it with the tokens in it. @param {any} event */
+async function onSubmit(event) {
+  const form = event.composedPath()[0], { submitter } = event;
+  // What is not shown is not what the shopper has chosen.
+  const own = [...elements].filter((one) => formAround(one) === form && (one.checkVisibility?.() ?? true));
+  if (passing.has(form) || !own.length) return;
+  event.preventDefault();
+  event.stopImmediatePropagation();
+  if (working.has(form)) return;
+  working.add(form);
+  try {
+    for (const one of own) {
+      one.submitter = submitter;
+      if (!await one.submit()) return;
+    }
+  } finally {
+    working.delete(form);
+  }
+  send(form, submitter);
+}
+
+class KomojuFields extends HTMLElement {
+  static observedAttributes = [...Object.values(NAMES), "session", "token"];
+
+  #root = this.attachShadow({ mode: "open" });
+  /** @type {HTMLIFrameElement | null} */
+  #frame = null;
+  /** @type {MessagePort | null} */
+  #port = null;
+  /** @type {HTMLDialogElement | null} */
+  #dialog = null;
+  /** @type {Session | null} */
+  #session = null;
+  /** Whether the session came from the shop's page. */
+  #given = false;
+  /** Where the frame is, or should be. */
+  #src = "";
+  #starting = false;
+  /** @type {Map<number, (out: any) => void>} */
+  #asked = new Map();
+  #n = 0;
+  /** Those who wait for the frame. @type {((there: boolean) => void)[]} */
+  #waiting = [];
+  #there = false;
+  /** Why there is no frame. @type {object | null} */
+  #trouble = null;
+  /** What the frame calls the methods. @type {any} */
+  texts = null;
+  /** @type {any} */
+  submitter = null;
+
+  constructor() {
+    super();
+    this.#root.adoptedStyleSheets = [STYLE];
+  }
+
+  /** The session as the API shows it, once it is known. */
+  get session() { return this.#session; }
+  set session(session) {
+    this.#session = session;
+    this.#given = Boolean(session);
+    if (!session) return;
+    this.#tell("komoju-session-change", { session });
+    this.#start();
+  }
+
+  get token() { return this.hasAttribute("token"); }
+  set token(on) { this.toggleAttribute("token", Boolean(on)); }
+
+  connectedCallback() {
+    elements.add(this);
+    // What a framework has set before this file came.
+    for (const name of /** @type {(keyof this)[]} */ ([...Object.keys(NAMES), "session", "token"])) {
+      if (!Object.hasOwn(this, name)) continue;
+      const value = this[name];
+      delete this[name];
+      this[name] = value;
+    }
+    formAround(this)?.getRootNode().addEventListener("submit", onSubmit, true);
+    this.#start();
+  }
+
+  disconnectedCallback() {
+    elements.delete(this);
+    // A frame that is moved starts anew.
+    this.#lose();
+    this.#dialog?.remove();
+  }
+
+  /** @param {string} name @param {string | null} _ @param {string | null} value */
+  attributeChangedCallback(name, _, value) {
+    if (name === "session" && value) this.session = JSON.parse(value);
+    this.#start();
+  }
+
+  /** Pay, or in token mode make a token. Nothing: it did not work, and an event has said why. @returns {Promise<any>} */
+  async submit() {
+    const missing = { code: "frame_unavailable", message: "session-id and publishable-key are needed." };
+    const error = this.#frame ? this.#trouble : missing;
+    if (error) this.#tell("komoju-error", { error });
+    if (error || !await this.#ready()) return undefined;
+    const out = await new Promise((answered) => {
+      this.#asked.set(++this.#n, answered);
+      this.#port?.postMessage({ do: "submit", n: this.#n });
+    });
+    if (out?.go) location.assign(out.go);
+    if (!out?.token) return undefined;
+    // In a text, a form's value too, it is its id.
+    const token = Object.defineProperty(out.token, "toString", { value: () => out.token.id });
+    const name = this.getAttribute("name") || "komoju_token";
+    let input = [...this.children].find((child) => child instanceof HTMLInputElement);
+    if (!input) this.append(input = make("input", { type: "hidden" }));
+    Object.assign(/** @type {HTMLInputElement} */ (input), { name, value: token.id });
+    return token;
+  }
+
+  focus() {
+    this.#frame?.focus();
+    this.#port?.postMessage({ do: "focus" });
+  }
+
+  /** Send the form around the element without a token. */
+  submitParentForm() {
+    const form = formAround(this);
+    if (form) send(form, this.submitter);
+  }
+
+  get #origin() {
+    return new URL(this.getAttribute("komoju-api") || HERE, HERE).origin;
+  }
+
+  /** @returns {boolean} whether the shop's page has cancelled it @param {string} name @param {object} detail */
+  #tell(name, detail) {
+    const cancelable = name === "komoju-error";
+    return !this.dispatchEvent(new CustomEvent(name, { detail, bubbles: true, composed: true, cancelable }));
+  }
+
+  // The frame.
+
+  /** Once for all attributes that are set together. */
+  async #start() {
+    if (this.#starting) return;
+    this.#starting = true;
+    await null;
+    this.#starting = false;
+    const id = this.getAttribute("session-id") || this.#session?.id;
+    if (!this.isConnected || !id || !this.getAttribute("publishable-key")) return;
+    const query = { session: id, origin: location.origin, locale: this.getAttribute("locale") ?? "" };
+    const src = `${this.#origin}/fields/frame?${new URLSearchParams(query)}`;
+    const same = this.#src.split("&locale=")[0] === src.split("&locale=")[0];
+    if (same && this.#frame) {
+      if (this.#port) this.#set();
+      return;
+    }
+    this.#lose();
+    this.#trouble = null;
+    this.#src = src;
+    this.#frame?.remove();
+    this.#frame = make("iframe", { src, title: "", allow: "payment *", onload: () => this.#loaded() });
+    this.#root.replaceChildren(/** @type {HTMLIFrameElement} */ (this.#frame));
+  }
+
+  #lose() {
+    this.#port?.close();
+    this.#port = null;
+    this.#there = false;
+    for (const answered of this.#asked.values()) answered(null);
+    this.#asked.clear();
+  }
+
+  /** @returns {Promise<boolean>} */
+  #ready() {
+    return this.#there ? Promise.resolve(true) : new Promise((woken) => this.#waiting.push(woken));
+  }
+
+  /** @param {boolean} there */
+  #wake(there) {
+    this.#there = there;
+    for (const woken of this.#waiting.splice(0)) woken(there);
+  }
+
+  #loaded() {
+    const src = this.#src;
+    setTimeout(() => { if (src === this.#src && this.isConnected && !this.#port) this.#absent(); }, 1_000);
+  }
+
+  /** There is a page, but it is not our frame, or we may not show it: why, as far as the API tells. */
+  async #absent() {
+    const origin = this.#origin;
+    const { searchParams } = new URL(this.#src);
+    const headers = { authorization: `Basic ${btoa(`${this.getAttribute("publishable-key")}:`)}` };
+    const doubt = `Is komoju-api right, and is ${location.origin} among the origins the merchant has registered there?`;
+    let error = { code: "frame_unavailable", message: `No payment fields came from ${origin}. ${doubt}` };
+    try {
+      const { error: found } = await (await fetch(`${origin}/api/v1/sessions/${searchParams.get("session")}`, { headers })).json();
+      if (found) error = found;
+    } catch { /* Then the question is all there is. */ }
+    if (this.#port) return;
+    this.#trouble = error;
+    const cancelled = this.#tell("komoju-error", { error });
+    console.error("komoju-fields:", error.message);
+    if (!cancelled) this.#root.append(make("p", { role: "alert", textContent: error.message }));
+    this.#wake(false);
+  }
+
+  /** A frame has come. @param {MessageEvent} event */
+  meet({ source, origin, ports: [port] }) {
+    if (!this.#frame || source !== this.#frame.contentWindow || origin !== this.#origin) return;
+    this.#lose();
+    this.#root.querySelector("[role=alert]")?.remove();
+    this.#trouble = null;
+    this.#port = port;
+    port.onmessage = ({ data }) => port === this.#port && this.#hear(data);
+    this.#set();
+  }
+
+  async #set() {
+    const port = this.#port;
+    const look = { css: await css(this.getAttribute("theme")), ...this.#look() };
+    port?.postMessage({
+      do: "set", key: this.getAttribute("publishable-key"), type: this.getAttribute("payment-type") ?? "",
+      locale: this.getAttribute("locale") ?? "", token: this.token, look,
+      session: this.#given ? this.#session : null,
+    });
+  }
+
+  /** The page around: its letters, and whether they are light on dark. */
+  #look() {
+    const { fontFamily: font, color } = getComputedStyle(this);
+    const [r, g, b] = color.match(/[\d.]+/g)?.map(Number) ?? [0, 0, 0];
+    return { font, dark: r * 2 + g * 5 + b > 1_020 };
+  }
+
+  /** @param {any} message */
+  #hear(message) {
+    switch (message.do) {
+      case "height":
+        if (this.#frame) this.#frame.style.height = `${Math.ceil(message.height)}px`;
+        return;
+      case "scheme":
+        // Of another scheme than its frame, a page would stand on a ground of its own.
+        if (this.#frame) this.#frame.style.colorScheme = message.scheme;
+        return;
+      case "texts":
+        this.texts = message;
+        if (this.#frame) Object.assign(this.#frame, { title: message.title, lang: message.lang });
+        if (!this.getAttribute("payment-type")) this.setAttribute("payment-type", message.type);
+        this.#wake(true);
+        for (const picker of pickers) picker.render();
+        return;
+      case "event": {
+        if (message.name === "komoju-session-change") this.#session = message.detail.session;
+        const cancelled = this.#tell(message.name, message.detail);
+        this.#port?.postMessage({ do: "answer", n: message.n, cancelled });
+        for (const picker of pickers) picker.render();
+        return;
+      }
+      case "result":
+        this.#asked.get(message.n)?.(message.out);
+        this.#asked.delete(message.n);
+        return;
+      case "enter":
+        formAround(this)?.requestSubmit();
+        return;
+      case "dialog":
+        this.#show(message);
+    }
+  }
+
+  /** The issuer's questions, on a page of our origin; a message without an address ends it. @param {any} message */
+  async #show({ url, words }) {
+    const port = this.#port;
+    if (!url) return this.#dialog?.close();
+    const { show } = await more("dialog");
+    if (port !== this.#port || new URL(url).origin !== this.#origin) return undefined;
+    const tell = (/** @type {string} */ event) => port?.postMessage({ do: "dialog", event });
+    return this.#dialog = show(this.#root, url, words, this.texts.lang, tell);
+  }
+}
+
+/** The picker itself comes when there is one in a page. */
+class KomojuPicker extends HTMLElement {
+  static observedAttributes = ["fields", "theme", "locale"];
+
+  connectedCallback() {
+    pickers.add(this);
+    this.render();
+  }
+
+  disconnectedCallback() {
+    pickers.delete(this);
+  }
+
+  attributeChangedCallback() {
+    this.render();
+  }
+
+  /** The methods of the session, one of them chosen. */
+  async render() {
+    const { draw } = await more("picker");
+    if (this.isConnected) draw(this, css);
+  }
+}
+
+for (const [prototype, names] of /** @type {[object, object][]} */ ([
+  [KomojuFields.prototype, NAMES], [KomojuPicker.prototype, { fields: "fields", locale: "locale", theme: "theme" }],
+])) {
+  for (const [name, attribute] of Object.entries(names)) {
+    Object.defineProperty(prototype, name, {
+      configurable: true,
+      enumerable: true,
+      get() { return this.getAttribute(attribute); },
+      set(value) {
+        if (value == null) this.removeAttribute(attribute);
+        else this.setAttribute(attribute, value);
+      },
+    });
+  }
+}
+
+addEventListener("message", (event) => {
+  if (event.data?.komojuFields === "frame") for (const one of elements) one.meet(event);
+});
+// Loaded twice, from two pages of a shop's making, it is still one.
+if (!customElements.get("komoju-fields")) {
+  customElements.define("komoju-fields", KomojuFields);
+  customElements.define("komoju-picker", KomojuPicker);
+}
