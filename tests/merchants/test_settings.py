@@ -88,6 +88,7 @@ BAD = [
     ("languages", []), ("languages", ["fr"]), ("languages", ["ja", ""]),
     ("origins", ["*"]), ("origins", ["https://*.shop.example"]), ("origins", ["https://shop.example/a"]),
     ("origins", ["https://a:b@shop.example"]), ("origins", ["shop.example"]), ("origins", ["https://shop.example:a"]),
+    ("origins", ["https://a;script-src"]), ("origins", ["https://shop.example,b"]), ("origins", ["https://a'b"]),
     ("origins", ["null"]), ("origins", [f"https://{number}.example" for number in range(51)]),
     ("legal_url", "javascript:alert(1)"), ("legal_url", "data:text/html,a"), ("legal_url", "/legal"),
     ("legal_url", "https://"), ("legal_url", "https://[::1"), ("legal_url", "https://shop.example/a b"),

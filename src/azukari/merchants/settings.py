@@ -194,9 +194,19 @@ def _origins(value: Iterable[str]) -> list[str]:
     return chosen
 
 
+#: What may stand in a policy we send: nothing that could end an origin there and begin something else.
+_HOST = re.compile(r"(?:[0-9A-Za-z.\-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?")
+
+
 def _origin(value: str) -> str:
     parts = _split(value.strip())
-    if parts is None or parts.path not in ("", "/") or parts.query or parts.fragment or "*" in parts.netloc:
+    if (
+        parts is None
+        or parts.path not in ("", "/")
+        or parts.query
+        or parts.fragment
+        or not _HOST.fullmatch(parts.netloc)
+    ):
         raise SettingError("An origin is scheme and host alone, without a path or a star, like https://shop.example.")
     # As browsers write it: they leave the scheme's own port out.
     return f"{parts.scheme}://{parts.netloc.lower()}".removesuffix(_OWN_PORTS[parts.scheme])
