@@ -180,6 +180,15 @@ async def test_a_barcode_is_open_and_good_for_ten_minutes(house: House) -> None:
     assert (await get(house, "/api/v1/barcodes/none")).status_code == 404
 
 
+async def test_a_browser_may_ask_whether_it_may_fetch_a_barcode(house: House) -> None:
+    reply = await house.api.options("/barcodes/none", auth=None, headers={"Origin": "https://shop.example"})
+    assert reply.status_code == 204
+    assert reply.headers["Access-Control-Allow-Origin"] == "*"
+    assert "content-type" in reply.headers["Access-Control-Allow-Headers"]
+    assert "OPTIONS" in (await house.api.delete("/barcodes/none")).headers["Allow"]
+    assert (await house.api.options("http://azukari.test/sessions/none", auth=None)).status_code == 405
+
+
 async def test_a_wallet_is_visited_and_left(house: House) -> None:
     buyer = await shopper(house)
     away = (await buyer.pay({"type": "paypay"})).json()["redirect_url"].removeprefix(ORIGIN)
@@ -234,6 +243,14 @@ async def test_an_address_that_leads_nowhere_is_a_page(house: House) -> None:
         assert "お支払いページが見つかりません" in (await get(house, path, headers={"Accept-Language": "ja"})).text
 
 
+async def test_a_link_may_carry_more_than_anybody_reads(house: House) -> None:
+    buyer = await shopper(house)
+    many = "&".join(f"utm{place}=x" for place in range(500))
+    for path in ("", "/state", "/words"):
+        assert (await buyer.get(f"{path}?{many}")).status_code == 200
+    assert (await get(house, f"/three_d_secure_service/offsite?{many}")).status_code == 404
+
+
 async def test_nothing_of_a_form_without_a_script_is_read(house: House) -> None:
     buyer = await shopper(house)
     reply = await buyer.post("", b"cardnumber=1", **{"Content-Type": "application/x-www-form-urlencoded"})
@@ -264,6 +281,21 @@ async def test_static_files_are_kept_for_good_under_their_release(house: House) 
     assert "immutable" in reply.headers["Cache-Control"]
     reply = await get(house, "/static/0123456789abcdef/pay.js")
     assert (reply.status_code, reply.headers["Cache-Control"]) == (200, "no-store")
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"csp-report":{"effective-directive":"\xff"}}',
+        b'{"csp-report":' * 5_000,
+        b"[" * 100_000,
+        b"\xff\xfe",
+        b"[]",
+        b"",
+    ],
+)
+async def test_a_report_that_cannot_be_read_breaks_nothing(house: House, body: bytes) -> None:
+    assert (await house.api.post("http://azukari.test/csp-report", content=body, auth=None)).status_code == 204
 
 
 @pytest.mark.parametrize("colour", ["1f5a4e", "1F5A4E", "zzzzzz", "1f5a4", "..%2f..%2f"])

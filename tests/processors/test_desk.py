@@ -114,8 +114,8 @@ def test_a_cancellation_and_a_payment_exclude_each_other(office: Office) -> None
 
 
 def test_a_prepaid_card_has_what_is_left_on_it(office: Office) -> None:
-    desk, number = office.desk(), "1111111111111111"
-    first = desk.take(office.ref(), order(card(number), amount=1500))
+    desk, number = office.desk(), "abcd1234efgh5678"
+    first = desk.take(office.ref(), order(card(number), amount=99_500))
     assert (first.state, first.short) == ("approved", 0)
 
     short_ref = office.ref()
@@ -126,6 +126,15 @@ def test_a_prepaid_card_has_what_is_left_on_it(office: Office) -> None:
     desk.void(short_ref)
     again = office.desk().take(office.ref(), order(card(number), amount=500))
     assert again.state == "approved"
+
+
+def test_the_published_card_is_full_for_every_payment_and_good_once_for_each(office: Office) -> None:
+    desk, number = office.desk(), "1111111111111111"
+    for _ in range(3):
+        assert desk.take(office.ref(), order(card(number), amount=2000)).state == "approved"
+        parent = office.desk().take(office.ref(), order(card(number), amount=3000))
+        assert (parent.state, parent.short) == ("short", 1000)
+        assert desk.take(office.ref(), order(card(number), "top_up", 1000, parent.id)).code == "used_number"
 
 
 def test_a_top_up_that_is_undone_leaves_the_order_short_again(office: Office) -> None:

@@ -304,6 +304,20 @@ async def test_an_expired_session_that_was_paid_at_the_last_moment_is_completed(
     assert (await shown(house.api, made))["status"] == "completed"
 
 
+@pytest.mark.parametrize("mode", ["payment", "customer", "customer_payment"])
+async def test_a_wallet_that_answers_twice_is_waited_for_once(
+    house: House, mode: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    made = await make(house.api, mode=mode)
+
+    reply = await pay(house.publishable, made, {"type": "paypay"}, headers={"Azukari-Fault": "duplicate_reply"})
+
+    assert (reply.status_code, reply.json()["status"]) == (200, "pending")
+    assert "/offsite/" in reply.json()["redirect_url"]
+    assert "not_written" not in capsys.readouterr().err
+    assert (await pay(house.publishable, made)).json()["status"] == "completed"
+
+
 # Prepaid cards
 
 

@@ -13,12 +13,14 @@ from azukari.web import bodies, site
 from azukari.web.answers import Answer
 from azukari.web.auth import client_address
 from azukari.web.dispatch import Receive, Route, Scope, Send
+from azukari.web.routing import PREFLIGHT
 from azukari.web.server import read_body
 from azukari.wiring import Parts
 
 T = TypeVar("T", bound=msgspec.Struct)
 HTML = "text/html; charset=utf-8"
 JSON = "application/json"
+_MOST_FIELDS = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +73,12 @@ def _origin(url: str) -> str:
     return f"{parts.scheme}://{parts.netloc}".lower().removesuffix(port)
 
 
+def _query(raw: bytes) -> dict[str, str]:
+    """The first fields of a query. Links come with trackers on them: what is too much is left out, not refused."""
+    fields = raw.decode("latin-1").split("&", _MOST_FIELDS)[:_MOST_FIELDS]
+    return dict(parse_qsl("&".join(fields)))
+
+
 Handler = Callable[[Visit], Awaitable[Answer]]
 #: Makes the answer for what a handler raises.
 Refused = Callable[[Visit, ApiError], Answer]
@@ -111,13 +119,16 @@ class Address:
             scope["azukari.cors"] = True
         handler = self._handlers.get(scope["method"])
         if handler is None:
-            raise MethodNotAllowed(self._handlers.keys())
+            if self._cors and scope["method"] == "OPTIONS":
+                await scope["azukari.send"](Answer(204, b"", headers=PREFLIGHT), send)
+                return
+            raise MethodNotAllowed(self._handlers.keys() | ({"OPTIONS"} if self._cors else set()))
         headers = dict(scope["headers"])
         peer = scope["client"][0] if scope.get("client") else None
         visit = Visit(
             parts=self._parts,
             given=scope["path_params"],
-            query=dict(parse_qsl(scope["query_string"].decode("latin-1"), max_num_fields=20)),
+            query=_query(scope["query_string"]),
             headers=headers,
             body=await read_body(receive, scope["headers"]) if scope["method"] == "POST" else b"",
             client=client_address(peer, headers.get(b"x-forwarded-for"), self._parts.settings.trusted_proxies),

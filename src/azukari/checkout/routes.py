@@ -70,7 +70,7 @@ async def report(visit: Visit) -> Answer:
     try:
         given = msgspec.json.decode(visit.body, type=_Report).csp_report
         named = (given.effective_directive or given.violated_directive).partition(" ")[0]
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         named = ""
     log.warning("page.policy_broken", reason=named if named in DIRECTIVES else "unknown")
     return Answer(204, b"")

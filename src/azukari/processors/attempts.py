@@ -142,19 +142,27 @@ _SENT = Statement(
         updated_at=sa.bindparam("at", type_=Time),
     ),
 )
-_FINISH = Statement(
-    None,
-    sa.update(attempts)
-    .where(*_this, _fence, _open)
-    .values(
-        state=sa.bindparam("to", type_=Text),
-        due_at=sa.bindparam("due", type_=Time),
-        code=sa.bindparam("why", type_=Text),
-        processor_ref=sa.bindparam("theirs", type_=Text),
-        network_id=sa.bindparam("network", type_=Text),
-        updated_at=sa.bindparam("at", type_=Time),
-    ),
-)
+
+
+def _ends(*guards: sa.ColumnElement[bool]) -> Statement[None]:
+    return Statement(
+        None,
+        sa.update(attempts)
+        .where(*_this, _fence, *guards)
+        .values(
+            state=sa.bindparam("to", type_=Text),
+            due_at=sa.bindparam("due", type_=Time),
+            code=sa.bindparam("why", type_=Text),
+            processor_ref=sa.bindparam("theirs", type_=Text),
+            network_id=sa.bindparam("network", type_=Text),
+            updated_at=sa.bindparam("at", type_=Time),
+        ),
+    )
+
+
+#: A reply that comes twice finds the attempt waiting the second time: that is no other's to end.
+_FINISH = _ends(_open, attempts.c.state != "waiting")
+_WAITED = _ends(attempts.c.state == "waiting")
 _WAIT_ON = Statement(
     None,
     sa.update(attempts)
@@ -250,8 +258,9 @@ async def finish(tx: Tx, attempt: Attempt, outcome: Outcome, now: int, again_at:
     again_at: when to ask again after an unsettled outcome; None: never, a person has to (``manual``).
     """
     state, code, theirs, network = _as_columns(outcome, again_at)
+    statement = _WAITED if attempt.state == "waiting" else _FINISH
     changed = await tx.run(
-        _FINISH, attempt.owner, attempt=attempt.id, held=attempt.fence, to=state, why=code, theirs=theirs,
+        statement, attempt.owner, attempt=attempt.id, held=attempt.fence, to=state, why=code, theirs=theirs,
         network=network, at=now, due=again_at if state in _GOES_ON else now if state == "undo" else None,
     )  # fmt: skip
     return changed == 1
