@@ -10,6 +10,7 @@ from azukari.checkout import accents, pages, view, wording
 from azukari.checkout.reading import language_of, way_back
 from azukari.checkout.view import Item, Method, Order, Shop
 from azukari.checkout.words import LANGUAGES, words
+from azukari.payment_methods.catalogue import METHODS
 from azukari.web import site
 
 KB = 1_000
@@ -39,6 +40,20 @@ def test_every_place_has_a_text_in_every_language(language: str, mode: str) -> N
     told = view.told(language, order)
     assert places <= told["t"].keys()
     assert told["m"].keys() == {each.type for each in order.methods}
+
+
+@pytest.mark.parametrize("slug", [slug for slug, known in METHODS.items() if known.offered])
+def test_every_member_a_request_needs_has_its_place_in_the_form(slug: str) -> None:
+    known = METHODS[slug]
+    members = (*known.required, *known.additional_fields)
+    order = replace(ORDER, methods=(method(slug, known.group, members=members, brands=("visa",)),))
+    panel = view.panels(order)[0]
+    names = {field.member for field in panel.fields} | ({panel.pick.member} if panel.pick else set())
+    # A card's month and year are one field.
+    wanted = {"cardnumber", "cc-exp"} if panel.is_card else {*members}
+    assert wanted <= names
+    told = view.told("en", order)
+    assert all(told["t"][f"l_{field.label}"] for field in panel.fields)
 
 
 def test_what_a_merchant_writes_is_never_markup() -> None:

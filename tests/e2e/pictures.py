@@ -10,15 +10,18 @@ import tempfile
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from PIL import Image
-from playwright.async_api import Browser, Page, async_playwright
+from playwright.async_api import Browser, Page, async_playwright, expect
 
 from azukari.core.config import Settings
 from azukari.setup import init
 from tests.e2e import chromium
 from tests.e2e.browsing import Size, launch, new_context
 from tests.e2e.serving import Site, serving
+from tests.e2e.shopping import NO_FUNDS, fill_card, press, visit
+from tests.house import card
 
 FOLDER = Path(__file__).parents[2] / "docs/pictures"
 #: What the pages say about where they are; the server itself listens wherever it can.
@@ -53,7 +56,86 @@ def at(path: str) -> Reach:
     return reach
 
 
+ORDER = [
+    {"description": "深蒸し煎茶 100g", "quantity": 2, "amount": 1300},
+    {"description": "急須（常滑焼）", "amount": 2100},
+    {"description": "送料", "amount": 300},
+]
+#: A shop that has chosen, so that a page is not all list.
+TYPES = ["credit_card", "paypay", "konbini", "linepay", "aupay", "bank_transfer"]
+CHALLENGED = "4100000000005000"
+
+
+async def _session(page: Page, site: Site, language: str, more: str = "", **asked: Any) -> dict[str, Any]:
+    """Open the page of a session."""
+    order = {"currency": "JPY", "default_locale": language, "return_url": "https://shop.example/thanks"} | asked
+    if asked.get("mode") != "customer":
+        order |= {"amount": 5000, "line_items": ORDER, "payment_types": TYPES}
+    async with site.api() as api:
+        reply = await api.post("/sessions", json=order)
+    session: dict[str, Any] = reply.json()
+    await visit(page, session, more)
+    return session
+
+
+async def _card(page: Page, site: Site, language: str) -> None:
+    await _session(page, site, language)
+    await fill_card(page)
+    await page.locator("#name").blur()
+
+
+async def _error(page: Page, site: Site, language: str) -> None:
+    await _session(page, site, language)
+    await fill_card(page, NO_FUNDS)
+    await press(page)
+    await expect(page.get_by_role("alert")).not_to_be_empty()
+
+
+async def _save(page: Page, site: Site, language: str) -> None:
+    await _session(page, site, language, mode="customer", payment_types=TYPES)
+
+
+async def _konbini(page: Page, site: Site, language: str) -> None:
+    await _session(page, site, language, "#konbini")
+    await page.locator("input[value=family-mart]").check()
+    await page.locator("[data-panel=konbini] input[name=email]").fill("taro@example.com")
+    await press(page)
+    await expect(page.locator("#bars")).to_be_visible()
+
+
+async def _wallet(page: Page, site: Site, language: str) -> None:
+    await _session(page, site, language, "#paypay")
+    await press(page)
+    await expect(page.get_by_role("button", name="Capture", exact=True)).to_be_visible()
+
+
+async def _challenge(page: Page, site: Site, language: str) -> None:
+    await _session(page, site, language)
+    await fill_card(page, CHALLENGED)
+    await press(page)
+    await expect(page.locator("#password")).to_be_visible()
+
+
+async def _result(page: Page, site: Site, language: str) -> None:
+    session = await _session(page, site, language)
+    async with site.api() as api:
+        paid = await api.post(
+            f"/sessions/{session['id']}/pay", json={"payment_details": card(), "api_locale": language}
+        )  # fmt: skip
+    assert paid.status_code == 200
+    # It would be gone after a second.
+    await page.clock.install()
+    await page.goto(session["session_url"])
+
+
 PICTURES = (
+    Picture("card", _card),
+    Picture("error", _error),
+    Picture("save", _save),
+    Picture("konbini", _konbini),
+    Picture("wallet", _wallet),
+    Picture("3-d-secure", _challenge),
+    Picture("result", _result),
     Picture("start", at("/"), languages=("en",), whole=False),
     Picture("reference", at("/reference#createPayment"), languages=("en",), whole=False),
 )

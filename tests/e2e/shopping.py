@@ -23,8 +23,9 @@ async def new_session(api: Api, shop: Shop, **more: Any) -> dict[str, Any]:
 
 async def visit(page: Page, session: dict[str, Any], more: str = "") -> None:
     """Open the session's page, and wait until its script is at work."""
-    # From elsewhere: an address that differs in its fragment alone would not be loaded anew.
-    await page.goto("about:blank")
+    if page.url.startswith(session["session_url"]):
+        # From elsewhere: an address that differs in its fragment alone would not be loaded anew.
+        await page.goto("about:blank")
     async with page.expect_response(lambda response: "/words?" in response.url):
         await page.goto(f"{session['session_url']}{more}")
     await page.wait_for_function("document.querySelector('#go > span').textContent !== ''")

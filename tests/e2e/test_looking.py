@@ -75,6 +75,7 @@ FAULTS = {
     "a request elsewhere: http://127.0.0.1:9$": ("<script>fetch('http://127.0.0.1:9/').catch(() => 0)</script>", ""),
     "a card number in the storage of": (f"<script>sessionStorage.typed = '{CARD}'</script>", ""),
     "a card number in a cookie": (f"<script>document.cookie = 'typed={CARD}'</script>", ""),
+    "dialog: here": ("<script>alert('here')</script>", ""),
     "stores .*cards": ("<script>indexedDB.open('cards')</script>", ""),
 }
 

@@ -1,12 +1,15 @@
 """The hosted page held against what it must look like and weigh."""
 
+import functools
+from html import escape
+
 import pytest
-from playwright.async_api import Page, expect
+from playwright.async_api import Page, Request, expect
 
 from tests.e2e.browsing import OpenPage, Size
 from tests.e2e.looking import axe, too_wide, weigh
 from tests.e2e.serving import Shop, Site
-from tests.e2e.shopping import NO_FUNDS, fill_card, new_session, press, visit
+from tests.e2e.shopping import NO_FUNDS, VISA, fill_card, new_session, press, visit
 from tests.e2e.watching import Watch
 from tests.house import Api
 
@@ -72,13 +75,42 @@ async def test_a_card_page_is_light(page: Page, api: Api, shop: Shop) -> None:
     assert sum(weight.values()) < 60 * KB
 
 
-async def test_a_page_cannot_be_framed(page: Page, api: Api, server: Site, shop: Shop, watch: Watch) -> None:
-    address = (await new_session(api, shop))["session_url"]
+async def test_a_page_with_every_method_is_light(page: Page, api: Api, shop: Shop) -> None:
+    session = await new_session(api, shop, line_items=ITEMS)
+    assert len(session["payment_methods"]) > 12
+    weight = await weigh(page, session["session_url"])
+
+    assert any("/words?" in address for address in weight)
+    assert sum(weight.values()) < 60 * KB, weight
+
+
+async def test_no_page_can_be_framed(page: Page, api: Api, server: Site, shop: Shop, watch: Watch) -> None:
     watch.expect("did not load: .*: net::ERR_BLOCKED_BY_RESPONSE")
     watch.expect(f"Framing '{server.url}/' violates .* \"frame-ancestors 'none'\"")
-    await page.goto(shop.show("/frame", f'<h1>Shop</h1><iframe title="Ours" src="{address}"></iframe>'))
+    card = {"type": "credit_card", "number": VISA, "month": "12", "year": "2030"}
+    konbini = {"type": "konbini", "store": "lawson", "email": "a@b.test"}
+    done = await new_session(api, shop)
+    await api.post(f"/sessions/{done['id']}/pay", json={"payment_details": card})
+    paid = [
+        (await api.post(f"/sessions/{(await new_session(api, shop))['id']}/pay", json={"payment_details": details}))
+        for details in (konbini, {"type": "paypay"})
+    ]
+    instructions, wallet = (reply.json()["redirect_url"] for reply in paid)
+    issuer = (await api.secure_token("4100000000005000"))["authentication_url"]
+    assert ["/instructions/" in instructions, "/offsite/" in wallet, "token=" in issuer] == [True] * 3
+    for address in (
+        (await new_session(api, shop))["session_url"], done["session_url"], f"{server.url}/sessions/none",
+        instructions, wallet, issuer,
+    ):  # fmt: skip
+        frame = f'<h1>Shop</h1><iframe title="Ours" src="{escape(address)}"></iframe>'
+        refused = functools.partial(_is_refused, address)
+        async with page.expect_event("requestfailed", refused):
+            await page.goto(shop.show("/frame", frame))
+        assert not page.frames[1].url.startswith(server.url)
 
-    assert not page.frames[1].url.startswith(server.url)
+
+def _is_refused(address: str, request: Request) -> bool:
+    return request.url == address and request.failure == "net::ERR_BLOCKED_BY_RESPONSE"
 
 
 async def test_an_instruction_page_prints_on_one_side(page: Page, api: Api, shop: Shop) -> None:

@@ -3,7 +3,7 @@
 import re
 from urllib.parse import unquote_plus, urlsplit
 
-from playwright.async_api import BrowserContext, ConsoleMessage, Error, Frame, Page, Request, Response
+from playwright.async_api import BrowserContext, ConsoleMessage, Dialog, Error, Frame, Page, Request, Response
 
 from azukari.core.pan import looks_like_card_number
 from tests.e2e.serving import Site
@@ -57,6 +57,7 @@ class Watch:
         self._contexts.append((context, script))
         await context.add_init_script(_SAY_VIOLATIONS)
         context.on("console", self._console)
+        context.on("dialog", self._dialog)
         context.on("weberror", lambda error: self.found.append(f"page error: {error.error}"))
         context.on("request", self._request)
         context.on("requestfailed", self._request_failed)
@@ -90,6 +91,11 @@ class Watch:
             self.found.append(f"console: {message.text}")
         elif "Content Security Policy" in message.text or "Trusted" in message.text:
             self.found.append(f"console {message.type}: {message.text}")
+
+    async def _dialog(self, dialog: Dialog) -> None:
+        # None of our pages opens one: whoever does has got a script in.
+        self.found.append(f"dialog: {dialog.message}")
+        await dialog.dismiss()
 
     def _request(self, request: Request) -> None:
         split = urlsplit(request.url)

@@ -15,11 +15,14 @@ import pytest
 import azukari
 from azukari.core.clock import DAY, MINUTE
 from azukari.db.units import name_of
+from tests.faults import flows, page_flows
 from tests.faults.crashing_server import Death
-from tests.faults.flows import FLOWS, WORK, Flow, Scene, leave_work, path_of
+from tests.faults.flows import WORK, Flow, Scene, leave_work, path_of
 from tests.faults.sites import Site
 from tests.faults.truth import OPEN_ATTEMPTS, hold_against_book
 from tests.house import Api
+
+FLOWS = (*flows.FLOWS, *page_flows.FLOWS)
 
 
 @pytest.mark.parametrize("flow", FLOWS, ids=str)
@@ -175,12 +178,10 @@ async def test_every_unit_that_writes_is_part_of_a_flow(site: Site, tmp_path: Pa
 
     killed = {point.rpartition(":")[2] for point in trace.read_text().split() if point.startswith("commit:")}
 
-    assert _units_written() - killed == SET_UP_ONLY | OF_OUR_OWN_PAGE
+    assert _units_written() - killed == SET_UP_ONLY
     assert killed <= _units_written()
 
 
-#: Units that nobody calls who has a key: a raw card's shopper is authenticated on our own page alone.
-OF_OUR_OWN_PAGE = {"sessions.authenticating.note_token", "sessions.authenticating.count_refusal"}
 #: Units that no server runs: setting up and administration, offline.
 SET_UP_ONLY = {
     "merchants.service._add_keys",

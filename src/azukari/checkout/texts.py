@@ -168,6 +168,7 @@ WORDS: Mapping[str, Text] = {
     "fee_line": ("手数料", "Fee", "수수료", "手续费"),
     "carrier": ("携帯電話会社", "Mobile carrier", "통신사", "运营商"),
     "account_id": ("会員番号", "Member number", "회원 번호", "会员号"),
+    "cpf": ("納税者番号（CPF）", "Taxpayer number (CPF)", "납세자 번호(CPF)", "税号（CPF）"),
     "password": ("パスワード", "Password", "비밀번호", "密码"),
     "payeasy_bank": ("収納機関番号", "Institution number", "수납기관 번호", "收款机构号码"),
     "payeasy_customer": ("お客様番号", "Customer number", "고객 번호", "客户号码"),

@@ -155,6 +155,7 @@ _MEMBERS: Mapping[str, tuple[str, str, str, str]] = {
     "customer_name": ("text", "person", "name", "text"),
     "family_name_kana": ("kana", "kana_f", "family-name", "text"),
     "given_name_kana": ("kana", "kana_g", "given-name", "text"),
+    "cpf": ("text", "cpf", "off", "numeric"),
     "prepaid_number": ("prepaid", "prepaid", "off", "text"),
     "culture_id": ("text", "account_id", "off", "text"),
     "happy_money_id": ("text", "account_id", "off", "text"),
