@@ -106,8 +106,8 @@ def offsite(
 
 
 def challenge(
-    language: str, shop: Shop, *, last4: str, amount: tuple[str, str] | None, hint: str | None, post: str, token: str, state: str,
-    hrefs: Mapping[str, str],
+    language: str, shop: Shop, *, last4: str, amount: tuple[str, str] | None, hint: str | None, post: str,
+    token: str, state: str, hrefs: Mapping[str, str],
 ) -> bytes:  # fmt: skip
     """The stand-in for an issuer's page."""
     known = words(language)
