@@ -11,10 +11,12 @@ import socket
 import stat
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -411,6 +413,31 @@ def test_serve_sets_an_empty_directory_up_and_shows_a_line_that_works(data: Path
         customer = curl(line[0].replace("\\\n", " ").strip())
         assert customer["source"]["brand"] == "visa"
         assert ended_by(server, signal.SIGINT) in (0, 130, -signal.SIGINT)
+
+
+def test_the_doctor_holds_served_pages_against_their_manifest(data: Path, tmp_path: Path) -> None:
+    with running("serve", "--data", str(data), folder=tmp_path) as server:
+        well = azukari("doctor", "--pages", "--url", server.url)
+        assert (well.returncode, well.stderr) == (0, "")
+        assert "as the manifest says" in well.stdout
+    gone = azukari("doctor", "--pages", "--url", server.url)
+    assert gone.returncode == 1
+    assert "does not answer" in gone.stderr
+    assert "--pages" in azukari("doctor").stderr
+
+
+def test_the_doctor_says_what_is_different_and_fails() -> None:
+    other = ThreadingHTTPServer(("127.0.0.1", 0), BaseHTTPRequestHandler)
+    threading.Thread(target=other.serve_forever, daemon=True).start()
+    try:
+        ill = azukari("doctor", "--pages", "--url", f"http://127.0.0.1:{other.server_port}")
+    finally:
+        other.shutdown()
+        other.server_close()
+    assert ill.returncode == 1
+    assert "the header Content-Security-Policy is missing; it must be: default-src 'none'" in ill.stderr
+    assert "/static/pay.js: the script is not the one that was reviewed" in ill.stderr
+    assert "Stop taking cards" in ill.stderr
 
 
 def test_insecure_http_on_an_installation_without_live_keys_serves(data: Path, tmp_path: Path) -> None:

@@ -186,6 +186,45 @@ def migrate(data: Data = None, database: DatabaseUrl = None) -> None:
     typer.echo(f"The schema is at {migrations.HEAD}.")
 
 
+@app.command()
+def doctor(
+    pages: Annotated[
+        bool, typer.Option("--pages", help="Hold the served payment pages against their manifest.")
+    ] = False,
+    url: Annotated[
+        str | None,
+        typer.Option(help="Of the server, or a session_url to look into that page too. [AZUKARI_PUBLIC_URL]"),
+    ] = None,
+    data: Data = None,
+    database: DatabaseUrl = None,
+) -> None:
+    """Look for what is wrong with a running installation. Exit status 1 when something is."""
+    import httpx
+
+    from azukari.checkout import manifest
+
+    if not pages:
+        _fail("Say what to look at: --pages.")
+    try:
+        address = url or _settings(data, database).base_url
+    except SettingError as error:
+        _fail(str(error))
+
+    async def look() -> list[str]:
+        async with httpx.AsyncClient(timeout=30) as client:
+            return await manifest.differences(client, address)
+
+    try:
+        found = asyncio.run(look())
+    except (httpx.HTTPError, httpx.InvalidURL) as error:
+        _fail(f"{address} does not answer ({type(error).__name__}). Is the server running, and is --url right?")
+    for each in found:
+        typer.secho(each, err=True, fg=typer.colors.RED)
+    if found:
+        _fail("Somebody may have changed what shoppers load. Stop taking cards until you know who, and why.")
+    typer.echo(f"Scripts and headers of {address} are as the manifest says.")
+
+
 @merchants_app.command("create")
 def create_merchant(name: str, data: Data = None, database: DatabaseUrl = None, as_json: AsJson = False) -> None:
     """Add a merchant. It has no keys yet: `azukari keys create MERCHANT_ID`."""

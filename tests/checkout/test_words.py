@@ -64,6 +64,10 @@ def test_a_korean_particle_follows_the_last_sound(email: str, told: str) -> None
     assert say("ko", "mailed", email=email).startswith(told)
 
 
+def test_tax_is_no_countrys_own_outside_of_japan() -> None:
+    assert [words(language)["tax"] for language in LANGUAGES] == ["消費税", "Tax", "세금", "税费"]
+
+
 def test_a_label_in_a_sentence_leaves_its_hint_out() -> None:
     assert in_a_sentence("ja", words("ja")["expiry"]) == "有効期限"
     assert in_a_sentence("en", words("en")["expiry"]) == "expiry"

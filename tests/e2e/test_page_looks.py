@@ -131,6 +131,6 @@ async def test_an_instruction_page_prints_on_one_side(page: Page, api: Api, shop
 async def test_one_button_is_filled_and_targets_are_large(page: Page, api: Api, shop: Shop) -> None:
     await visit(page, await new_session(api, shop))
     assert await page.locator(".go:not(.quiet):visible").count() == 1
-    small = await page.evaluate("""() => [...document.querySelectorAll("a, button, summary, label.pick, .in input")]
+    small = await page.evaluate("""() => [...document.querySelectorAll("a, button, summary, label.pick, [required]")]
       .filter((it) => it.checkVisibility() && it.getBoundingClientRect().height < 44).map((it) => it.outerHTML)""")
     assert small == []

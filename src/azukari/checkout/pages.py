@@ -67,7 +67,8 @@ def session(
     }  # fmt: skip
     return _render(
         "session.html", language, order.shop, t["title"], SESSION, t=t, order=order, panels=view.panels(order),
-        one=len(order.methods) == 1, shown=first, rest=rest, secure=secure, data=data,
+        one=len(order.methods) == 1, shown=first, rest=rest, secure=secure,
+        data={name: value for name, value in data.items() if value is not None and value is not False},
         names_lang=LANGUAGES[order.locale][0],
     )  # fmt: skip
 
@@ -92,7 +93,9 @@ def instructions(language: str, slip: object, shop: Shop, heading: str, hrefs: M
     )  # fmt: skip
 
 
-def offsite(language: str, shop: Shop, *, method: str, amount: str | None, stores: bool, post: str, csrf: str) -> bytes:
+def offsite(
+    language: str, shop: Shop, *, method: str, amount: tuple[str, str] | None, stores: bool, post: str, csrf: str
+) -> bytes:
     """The stand-in for a wallet's own page."""
     t = {"wallet_test": say(language, "wallet_test", method=method)}
     page_title = view.title(language, None, shop, "KOMOJU Offsite Test Page")
@@ -103,8 +106,8 @@ def offsite(language: str, shop: Shop, *, method: str, amount: str | None, store
 
 
 def challenge(
-    language: str, shop: Shop, *, last4: str, amount: str | None, hint: str | None, post: str, token: str, state: str,
-    hrefs: Mapping[str, str],
+    language: str, shop: Shop, *, last4: str, amount: tuple[str, str] | None, hint: str | None, post: str,
+    token: str, state: str, hrefs: Mapping[str, str],
 ) -> bytes:  # fmt: skip
     """The stand-in for an issuer's page."""
     known = words(language)
@@ -128,6 +131,7 @@ def _render(
     return found.render(
         lang=LANGUAGES[language][0], shop=shop, title=title, t={**t, **given, "test_mark": mark, "test": notice},
         links=_links(language, shop, hrefs), base=f"/static/{site.release()}",
+        styles=() if template == "session.html" else ("slip.css",),
         modules={name: site.integrity(name) for name in modules}, **{"names_lang": None, **context},
     ).encode()  # fmt: skip
 

@@ -156,7 +156,7 @@ async def offsite(visit: Visit) -> Answer:
     language = _language(visit, shop.languages, order.locale)
     return page(pages.offsite(
         language, shop, method=METHODS[order.type].names.in_(language), stores=order.store,
-        amount=money.amount(language, order.amount, order.currency) if order.amount else None,
+        amount=money.parted(language, order.amount, order.currency) if order.amount else None,
         post=f"/offsite/{ref}", csrf=visit.mark(ref),
     ))  # fmt: skip
 
@@ -231,7 +231,7 @@ async def challenge(visit: Visit) -> Answer:
     query = {"token": token, "state": state}
     html = pages.challenge(
         language, shop, last4=found.last4, hint=hint, post=CHALLENGE, token=token, state=state,
-        amount=money.amount(language, found.amount, found.currency) if found.amount else None,
+        amount=money.parted(language, found.amount, found.currency) if found.amount else None,
         hrefs={locale: "?" + urlencode({**query, "locale": locale}) for locale in LANGUAGES},
     )  # fmt: skip
     return await _for_fields(visit, token, page(html))

@@ -45,7 +45,7 @@ WORDS: Mapping[str, Text] = {
     "amount": ("お支払い金額", "Amount due", "결제 금액", "支付金额"),
     "method": ("お支払い方法", "Payment method", "결제 수단", "支付方式"),
     "subtotal": ("小計", "Subtotal", "소계", "小计"),
-    "tax": ("消費税", "Tax", "소비세", "消费税"),
+    "tax": ("消費税", "Tax", "세금", "税费"),
     "shipping": ("送料", "Shipping", "배송비", "运费"),
     "total": ("合計（税込）", "Total (incl. tax)", "합계(세금 포함)", "合计（含税）"),
     "fee": ("手数料 {amount}", "Fee {amount}", "수수료 {amount}", "手续费 {amount}"),

@@ -142,6 +142,11 @@ class Panel:
     def is_card(self) -> bool:
         return self.method.group == "card"
 
+    @property
+    def translated(self) -> bool:
+        """Whether its name changes with the language."""
+        return self.method.type in _TITLES or len({*self.method.names.values()}) > 1
+
 
 _AFTER_MARK = re.compile("　|\\. |: |：")
 _ICONS = {"card": "card", "konbini": "shop", "bank": "bank", "payeasy": "bank", "prepaid": "ticket"}
@@ -191,7 +196,11 @@ def _fields(order: Order, method: Method) -> tuple[Field, ...]:
         return _CARD
     wanted = [member for member in _SEQUENCE if member in method.members]
     return tuple(
-        Field(f"{method.type}-{at}", *_kind(member), value=(order.email or "") if member == "email" else "")
+        Field(
+            f"f{order.methods.index(method)}-{at}",
+            *_kind(member),
+            value=(order.email or "") if member == "email" else "",
+        )
         for at, member in enumerate(wanted, 1)
     )
 

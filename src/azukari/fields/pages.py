@@ -4,7 +4,7 @@ import functools
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from azukari.checkout import view
+from azukari.checkout import framing, view
 from azukari.checkout.view import Method, Order
 from azukari.checkout.words import LANGUAGES, words
 from azukari.fields import texts
@@ -13,8 +13,6 @@ from azukari.web import site
 if TYPE_CHECKING:
     import jinja2
 
-#: The module that starts the frame last; the others are those it imports.
-MODULES = ("page.js", "card.js", "inputs.js", "theme.js", "frame.js")
 #: Methods that have inputs here, or need none. All others are paid on the session's page.
 GROUPS = frozenset(("card", "konbini", "bank", "payeasy", "offsite"))
 
@@ -40,7 +38,7 @@ def frame(language: str, order: Order, *, origin: str, back: str, now: int, clos
     return _templates().get_template("frame.html").render(
         lang=LANGUAGES[language][0], t=t, order=order, panels=view.panels(order), data=data, here=here,
         closed=closed and words(language)[closed], base=f"/static/{site.release()}",
-        modules={name: site.integrity(name) for name in MODULES},
+        modules={name: site.integrity(name) for name in framing.MODULES},
     ).encode()  # fmt: skip
 
 

@@ -18,7 +18,7 @@ export function valueOf(control) {
 export function fault(control) {
   const { w } = page;
   const { k, e } = control.dataset;
-  const name = find("legend, label [data-t]", control.closest(".field")).textContent;
+  const name = find("legend, [data-t^=l_]", control.closest(".field")).textContent;
   const label = document.documentElement.lang === "en" ? name[0].toLowerCase() + name.slice(1) : name;
   if (!(k === "pick" ? find("input:checked", control) : control.value.trim())) {
     return w[e] ?? fill(w.missing_parameter, { label });

@@ -85,7 +85,7 @@ form.addEventListener("submit", async (/** @type {Event} */ event) => {
 function handle(reply) {
   const { error, at, h, p, redirect_url: url, status: state } = reply?.out ?? {};
   if (url && reply?.status === 200) {
-    if (state === "completed") return finish(url);
+    if (state === "completed") return finish();
     if (url.includes("/three_d_secure_service/")) status.textContent = told.w.tds_go;
     // Nothing to be finished after all: the form is open again.
     return given.resume && url.endsWith(own) ? setBusy() : go(url);
@@ -109,7 +109,7 @@ async function look(text = told.w.checking) {
     const { status: state, expired, locked, busy: tried, next, redirect_url: url } = (await ask(`${own}/state`))?.out ?? {};
     silent = state ? 0 : silent + 1;
     if (!state || tried) continue;
-    if (state === "completed") return finish(url);
+    if (state === "completed") return finish();
     if (state !== "pending" || expired || locked) return home();
     if (next === "resume") return url ? go(url) : handle(await ask(`${own}/resume`, { csrf, locale: given.locale }));
     setBusy();
@@ -135,17 +135,17 @@ function warn({ h, p }, code = "") {
   alert.focus();
 }
 
-/** Our page says so, and goes on to the shop. @param {string | null} url */
-function finish(url) {
+/** Our page says so, and goes on: to the shop, or to what is to be done with a number. */
+function finish() {
   button.classList.add("ok");
   find("span", button).textContent = told.w.done;
-  return url?.includes("/instructions/") ? go(url) : home();
+  return home();
 }
 
 for (const link of all(".lang a")) {
   link.addEventListener("click", async (/** @type {Event} */ event) => {
     event.preventDefault();
-    const { locale } = link.dataset;
+    const locale = link.hreflang.slice(0, 2);
     if (!await speak(locale)) return;
     given.locale = locale;
     document.documentElement.lang = link.lang;
@@ -161,7 +161,7 @@ for (const link of all(".lang a")) {
   });
 }
 
-if (left !== null) {
+if (left) {
   for (const n of [5, 1]) {
     wait(left - n * 60_000).then(() => { if (!busy && left > n * 60_000) status.textContent = fill(told.w.expiring, { n }); });
   }
