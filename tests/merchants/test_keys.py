@@ -13,12 +13,15 @@ import pytest
 
 from azukari.app import asgi
 from azukari.core.clock import MINUTE, SystemClock
+from azukari.core.errors import TooManyRequests
 from azukari.core.ids import RandomIds
+from azukari.db import Owner
 from azukari.merchants import keys, store
+from azukari.merchants.keys import PUBLISHABLE, ApiKey
 from azukari.merchants.service import REMEMBERED_MS, LiveKeysRefused
 from azukari.merchants.store import KeyRow
 from azukari.web import limits
-from tests.house import Api, House, card
+from tests.house import Api, House, TestClock, card
 
 ids = RandomIds(SystemClock())
 KINDS = [(kind, mode) for kind in ("sk", "pk") for mode in ("test", "live")]
@@ -213,3 +216,24 @@ async def test_a_publishable_key_is_slowed_down_and_told_for_how_long(
 
 def test_live_keys_have_the_lower_limit() -> None:
     assert limits.LIVE_PER_MINUTE < limits.TEST_PER_MINUTE
+
+
+def test_one_merchants_page_takes_nothing_of_anothers_share(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limits, "TEST_PER_MINUTE", 3)
+    monkeypatch.setattr(limits, "LIVE_PER_MINUTE", 3)
+    clock = TestClock()
+    # A whole minute, so that none of the calls falls into the next.
+    clock.advance(MINUTE - clock.now() % MINUTE)
+    limiter = limits.Limiter(clock)
+    pages = [
+        ApiKey("hosted_page", Owner(merchant, mode), PUBLISHABLE, "2025-01-28", "")
+        for merchant in ("m1", "m2") for mode in ("test", "live")
+    ]  # fmt: skip
+
+    for page in pages:
+        for _ in range(3):
+            limiter.count(page, "203.0.113.9")
+
+    for page in pages:
+        with pytest.raises(TooManyRequests):
+            limiter.count(page, "203.0.113.9")

@@ -60,6 +60,11 @@ async def test_amount_and_currency_may_stand_in_payment_data(api: Api) -> None:
     assert (reply.json()["amount"], reply.json()["currency"]) == (1000, "JPY")
 
 
+async def test_a_known_type_that_nobody_offers_is_left_out(api: Api) -> None:
+    made = await make(api, payment_types=["apple_pay", "kakaopay", "credit_card"])
+    assert [method["type"] for method in made["payment_methods"]] == ["credit_card"]
+
+
 @pytest.mark.parametrize("amount", ["1000", "1000.00", 1000, 1000.0])
 async def test_an_amount_may_be_written_in_several_ways(api: Api, amount: Any) -> None:
     assert (await make(api, amount=amount))["amount"] == 1000
