@@ -242,3 +242,9 @@ def test_any_accent_can_be_read(colour: str) -> None:
         assert accents.contrast(of["fill-press"], (255, 255, 255)) >= 4.5
         assert accents.contrast(of["accent"], of["wash"]) >= 4.5
         assert accents.contrast(of["fill"], ground) >= 3
+
+
+def test_a_shops_name_is_in_its_own_language_on_every_page() -> None:
+    text = pages.notice("zh", Shop("茶舗"), "h").decode()
+    assert '<span lang="ja">茶舗</span>' in text
+    assert '<html lang="zh-Hans">' in text

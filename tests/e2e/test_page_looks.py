@@ -124,6 +124,10 @@ async def test_an_instruction_page_prints_on_one_side(page: Page, api: Api, shop
     await expect(page.locator(".test")).to_be_visible()
     for gone in ("#print", ".act .go", ".tools", ".copy", ".lang"):
         await expect(page.locator(gone).first).to_be_hidden()
+    # No till reads bars as wide as the sheet.
+    bars = await page.locator("#bars").bounding_box()
+    assert bars is not None
+    assert 280 <= bars["width"] <= 345
     printed = await page.pdf(format="A4")
     assert printed.count(b"/Type /Page\n") == 1
 
@@ -134,3 +138,47 @@ async def test_one_button_is_filled_and_targets_are_large(page: Page, api: Api, 
     small = await page.evaluate("""() => [...document.querySelectorAll("a, button, summary, label.pick, [required]")]
       .filter((it) => it.checkVisibility() && it.getBoundingClientRect().height < 44).map((it) => it.outerHTML)""")
     assert small == []
+
+
+async def test_no_error_leaves_one_letter_on_a_line(open_page: OpenPage, api: Api, shop: Shop) -> None:
+    page = await open_page("small")
+    await visit(page, await new_session(api, shop))
+    await press(page)
+    shortest = await page.evaluate("""() => Math.min(...[...document.querySelectorAll(".err")].flatMap((it) => {
+      const range = document.createRange();
+      range.selectNodeContents(it.lastChild);
+      return [...range.getClientRects()].map(({ width }) => width);
+    }))""")
+    assert shortest > 28
+
+
+async def test_what_is_wrong_comes_after_the_hint_for_who_listens(page: Page, api: Api, shop: Shop) -> None:
+    await visit(page, await new_session(api, shop, default_locale="en"))
+    number, code = page.locator("#number"), page.locator("#code")
+    await expect(number).to_have_accessible_name("Card number")
+    await expect(code).to_have_accessible_description("3 digits on the back")
+    await press(page)
+    await expect(number).to_be_focused()
+    await expect(number).to_have_accessible_description("Enter the card number")
+    await expect(code).to_have_accessible_description("3 digits on the back Enter the security code")
+    await code.fill("123")
+    await expect(code).to_have_accessible_description("3 digits on the back")
+
+
+async def test_the_keyboard_goes_from_top_to_bottom(page: Page, api: Api, shop: Shop) -> None:
+    await visit(page, await new_session(api, shop))
+    order = []
+    for _ in range(8):
+        await page.keyboard.press("Tab")
+        order.append(await page.evaluate("document.activeElement.id || document.activeElement.localName"))
+    assert order == ["summary", "input", "number", "expiry", "code", "name", "go", "back"]
+
+
+async def test_focus_is_seen_with_forced_colours(open_page: OpenPage, api: Api, shop: Shop) -> None:
+    page = await open_page(forced_colors="active")
+    await visit(page, await new_session(api, shop))
+    await page.locator("#name").focus()
+    style = await page.locator("#name").evaluate(
+        "(it) => { const s = getComputedStyle(it); return s.outlineStyle + s.outlineWidth; }"
+    )
+    assert style == "solid2px"

@@ -55,6 +55,8 @@ GOOD = [
     ),
     ("legal_url", "https://shop.example/legal", "https://shop.example/legal"),
     ("legal_text", "一行目\r\n二行目", "一行目\n二行目"),
+    ("legal_text", "一\u3000二", "一\u3000二"),
+    ("name", "茶舗\u3000本店", "茶舗\u3000本店"),
     ("privacy_url", "http://shop.example/privacy", "http://shop.example/privacy"),
     ("currency", "usd", "USD"),
     ("bank_fee", True, True),

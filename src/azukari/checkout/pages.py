@@ -132,8 +132,13 @@ def _render(
         lang=LANGUAGES[language][0], shop=shop, title=title, t={**t, **given, "test_mark": mark, "test": notice},
         links=_links(language, shop, hrefs), base=f"/static/{site.release()}",
         styles=() if template == "session.html" else ("slip.css",),
-        modules={name: site.integrity(name) for name in modules}, **{"names_lang": None, **context},
+        modules={name: site.integrity(name) for name in modules}, **{"names_lang": _own_language(shop), **context},
     ).encode()  # fmt: skip
+
+
+def _own_language(shop: Shop | None) -> str | None:
+    """What a shop's own words are most likely in: the first of its languages. Kanji take their shapes from it."""
+    return LANGUAGES[shop.languages[0]][0] if shop and shop.languages else None
 
 
 def _links(language: str, shop: Shop | None, hrefs: Mapping[str, str]) -> list[Link]:

@@ -131,9 +131,14 @@ def contrast_with_white(colour: str) -> float:
     return 1.05 / (0.2126 * red + 0.7152 * green + 0.0722 * blue + 0.05)
 
 
+def _printable(value: str) -> bool:
+    # Japanese names have a full-width space, which Python does not count among what can be printed.
+    return value.replace("\u3000", " ").isprintable()
+
+
 def _name(value: str) -> str:
     value = value.strip()
-    if not value or len(value) > _LINE or not value.isprintable():
+    if not value or len(value) > _LINE or not _printable(value):
         raise SettingError(f"The name must be 1 to {_LINE} characters on one line.")
     return value
 
@@ -214,7 +219,7 @@ def _origin(value: str) -> str:
 
 def _legal_text(value: str) -> str:
     value = value.replace("\r\n", "\n").strip()
-    if not value or len(value) > LEGAL_TEXT or not value.replace("\n", "").isprintable():
+    if not value or len(value) > LEGAL_TEXT or not _printable(value.replace("\n", "")):
         raise SettingError(f"The legal text must be 1 to {LEGAL_TEXT} plain characters.")
     return value
 

@@ -36,7 +36,7 @@ export function mark(control, text) {
   find(".err", field)?.remove();
   if (hint) hint.hidden = text !== null;
   if (control.matches("input")) control.setAttribute("aria-invalid", `${text !== null}`);
-  control.setAttribute("aria-describedby", text === null ? hint?.id ?? "" : `${control.id}-e`);
+  control.setAttribute("aria-describedby", `${hint?.id ?? ""} ${text === null ? "" : `${control.id}-e`}`.trim());
   if (text === null) return;
   const line = document.createElement("p");
   line.className = "err";
