@@ -9,7 +9,7 @@ from typing import Any
 
 import httpx
 
-from azukari.core.clock import MINUTE
+from azukari.core.clock import HOUR, MINUTE
 from tests.faults.sites import PATIENCE_SECONDS, Site, kill
 from tests.faults.truth import OPEN_ATTEMPTS, hold_against_book
 from tests.house import Api, card
@@ -91,9 +91,12 @@ async def test_a_session_is_paid_once_however_often_the_server_is_killed(site: S
     mall = Mall(site, random.Random(3))
     for _ in range(KILLS):
         await mall.shop_until_killed()
-    site.ahead += MINUTE
+    # So late that every order that waits is asked after: its shopper may have decided as the server died.
+    site.ahead += HOUR
+    asked = await site.overdue()
     async with site.serving(worker=True) as api:
         await site.until_none(OPEN_ATTEMPTS)
+        await site.until_none(asked)
         book = await hold_against_book(site.rows, site.settings.data)
         sessions = [(await api.get(f"/sessions/{made}")).json() for made in mall.sessions]
 
