@@ -111,7 +111,7 @@ async def test_an_order_that_takes_longer_than_its_processor_may_is_found_and_ca
 ) -> None:
     customer = await house.api.customer()
     stop_clock(house)
-    declare(house, timeout=50)
+    declare(house, timeout=SECOND)
 
     reply = await house.api.charge(customer, headers={"Azukari-Delay": "10000"})
 

@@ -98,6 +98,8 @@ async def test_nothing_is_what_empty_strings_and_nulls_mean(api: Api) -> None:
             "ja",
         )
         assert (made["line_items"], made["metadata"], made["payment_data"]) == ([], {}, None)
+    # PHP writes an empty object as an empty list.
+    assert (await make(api, payment_data=[], metadata=[], fraud_details=[]))["metadata"] == {}
     item = {"image": "", "description": "Tea", "amount": None}
     assert (await make(api, line_items=[item]))["line_items"] == [{"description": "Tea", "quantity": 1}]
 

@@ -98,6 +98,8 @@ def _step(kind: type[msgspec.Struct]) -> Step:
     fields = {field.encode_name: _member(field.type) for field in msgspec.structs.fields(kind)}
 
     def read(tree: object) -> object:
+        if tree == []:
+            return {}  # PHP's empty object
         if not isinstance(tree, dict):
             return tree
         found: dict[str, object] = {}
