@@ -13,7 +13,7 @@ serve: .venv/.installed
 setup: .venv/.installed
 
 test: .venv/.dev node_modules/.installed browser
-	$(BIN)/pytest -q -n 2 $(TESTS)
+	$(BIN)/pytest -q -n 2 --dist worksteal $(TESTS)
 
 # Finds a Chromium, or installs one, or says what to do.
 browser: .venv/.dev
