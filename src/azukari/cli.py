@@ -9,7 +9,6 @@ import signal
 import sys
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
-from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Any, NoReturn, TypeVar
 
@@ -365,10 +364,7 @@ def _with_parts(data: Path | None, database: str | None, work: Callable[[Any], A
 
 def _refuse_plaintext(settings: Settings) -> bool:
     """Card numbers do not travel in the clear (SEC-8); whether they are to all the same. Raises SettingError."""
-    try:
-        outside = not ip_address(settings.host).is_loopback
-    except ValueError:
-        outside = settings.host != "localhost"
+    outside = not settings.on_loopback
     if outside and not settings.trusted_proxies and not settings.insecure_http:
         raise SettingError(
             f"Refusing to listen on {settings.host} without TLS. Put a proxy that ends TLS in front and name it in "
