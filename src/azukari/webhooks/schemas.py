@@ -7,6 +7,7 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from azukari.core.clock import iso, iso_or_none
+from azukari.core.pan import looks_like_card_number
 from azukari.merchants.service import API_VERSIONS
 from azukari.web.members import Flag, Reader, Refused
 from azukari.webhooks.store import Endpoint
@@ -29,6 +30,8 @@ def _secret(value: object) -> str:
         raise Refused("{} must be 16 to 255 printable ASCII characters.")
     if value != value.strip():
         raise Refused("{} must not begin or end with a space.")
+    if looks_like_card_number(value):
+        raise Refused("{} must not hold a card number.")
     return value
 
 

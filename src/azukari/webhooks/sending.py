@@ -91,12 +91,14 @@ class Sender:
                 )
                 if claimed is not None:
                     endpoint, found = claimed
-                    out |= {asyncio.ensure_future(self._deliver(endpoint, each)) for each in found}
+                    # Once for all of them; where it cannot be, their leases run out, and they are tried then.
+                    signers = await self._signers.of(endpoint, self._parts.clock.now())
+                    out |= {asyncio.ensure_future(self._deliver(endpoint, each, signers)) for each in found}
                 if not out:
                     return
                 _, out = await asyncio.wait(out, return_when=asyncio.FIRST_COMPLETED)
-        except Unavailable:
-            log.warning("worker.database_down", step="deliver", webhook=endpoint_id)
+        except (Unavailable, VaultError) as error:
+            log.warning("webhooks.not_tried", reason=type(error).__name__, webhook=endpoint_id)
         except Exception as error:
             log.bug("webhooks not delivered", error, webhook=endpoint_id)
         finally:
@@ -104,12 +106,11 @@ class Sender:
                 each.cancel()
             await asyncio.gather(*out, return_exceptions=True)
 
-    async def _deliver(self, endpoint: Endpoint, claimed: Claimed) -> None:
-        """One that cannot be tried is logged; its lease runs out, and it is tried then."""
+    async def _deliver(self, endpoint: Endpoint, claimed: Claimed, signers: list[Signer]) -> None:
+        """One whose outcome cannot be written down is logged; its lease runs out, and it is tried again then."""
         delivery, parts = claimed.delivery, self._parts
         with _logged(delivery):
             started = parts.clock.now()
-            signers = await self._signers.of(endpoint, started)
             body = _encode(EventOut.of(claimed.event))
             sending = self._send(endpoint, headers(delivery, body, signers, started), body)
             posted = await within_limit(sending)
@@ -146,8 +147,8 @@ class Sender:
 def _logged(delivery: Delivery) -> Iterator[None]:
     try:
         yield
-    except (Unavailable, VaultError) as error:
-        log.warning("webhook.not_tried", delivery=delivery.id, reason=type(error).__name__)
+    except Unavailable as error:
+        log.warning("webhook.not_written_down", delivery=delivery.id, reason=type(error).__name__)
     except Exception as error:
         log.bug("webhook not tried", error, delivery=delivery.id)
 
