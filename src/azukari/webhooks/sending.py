@@ -3,7 +3,7 @@
 import asyncio
 import functools
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
 from typing import NamedTuple
 
@@ -187,11 +187,20 @@ class Signers:
         if opened is None or opened.entries != endpoint.entries or not 0 <= now - opened.at < SIGNERS_LIFE:
             if len(self._opened) >= MOST_SIGNERS:
                 self._opened.clear()
-            opened = _Opened(now, endpoint.entries, [await self._open(endpoint, each) for each in endpoint.entries])
+            opened = _Opened(now, endpoint.entries, [each async for each in self._open_all(endpoint)])
             self._opened[endpoint.id] = opened
         if not opened.signers:
             raise EntryGone
         return opened.signers
+
+    async def _open_all(self, endpoint: Endpoint) -> AsyncIterator[Signer]:
+        for entry_id in endpoint.entries:
+            try:
+                yield await self._open(endpoint, entry_id)
+            except EntryGone:
+                # The old one's day may have ended since the endpoint was read.
+                if entry_id == endpoint.entry_id:
+                    raise
 
     async def _open(self, endpoint: Endpoint, entry_id: str) -> Signer:
         parts = self._parts
