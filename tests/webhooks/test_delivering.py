@@ -1,6 +1,7 @@
 """Events reach merchants' servers: what is sent, and what their answers mean."""
 
 import asyncio
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -424,3 +425,23 @@ def test_an_earliest_id_sorts_between_ids_of_two_moments() -> None:
     before = RandomIds(clock).new()
     clock.moment += 1
     assert before < earliest(clock.moment) < RandomIds(clock).new()
+
+
+async def test_the_sample_in_the_guide_tells_genuine_from_not(house: House, receiver: Receiver, work: Work) -> None:
+    guide = (Path(__file__).parents[2] / "docs" / "webhooks.md").read_text(encoding="utf-8")
+    sample: dict[str, Any] = {}
+    exec(guide.partition("```python\n")[2].partition("```")[0], sample)
+    made = await endpoint(house, receiver)
+    rolled = (await house.api.post(f"/webhook_endpoints/{made['id']}/roll")).json()
+    await work.deliver()
+    got = receiver.got[0]
+    names = ("X-Komoju-ID", "X-Komoju-Signature-V2")
+    headers = {name: got.headers[name.lower()] for name in names}
+
+    # The test's clock may be ahead of the machine's by the second an ordered endpoint waits.
+    for secret in (SECRET, rolled["secret"]):
+        assert sample["is_genuine"](secret, headers, got.body)
+    assert not sample["is_genuine"](SECRET, headers, got.body + b" ")
+    assert not sample["is_genuine"](SECRET, headers | {"X-Komoju-ID": "another"}, got.body)
+    assert not sample["is_genuine"](SECRET + "x", headers, got.body)
+    assert not sample["is_genuine"](SECRET, headers, got.body, window_seconds=-1)
