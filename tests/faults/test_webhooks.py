@@ -9,7 +9,7 @@ from tests.faults.flows import TO_DELIVER, TO_LOOK_AT
 from tests.faults.sites import Site
 from tests.webhooks.receiver import SECRET, Got, Receiver, receiving
 
-EVENTS = 25
+EVENTS = 15
 KILLS = 10
 
 
@@ -65,7 +65,8 @@ def _due_by(site: Site) -> str:
     """A query that finds what can be tried now, or is being tried: of an ordered endpoint the first alone."""
     return f"""
         SELECT d.id FROM webhook_deliveries d JOIN webhook_endpoints w ON w.id = d.endpoint_id
-        WHERE (d.due_at <= {ShiftedClock(site.ahead).now()} OR d.leased_until IS NOT NULL) AND (w.ordered = 0 OR NOT EXISTS (
+        WHERE (d.due_at <= {ShiftedClock(site.ahead).now()} OR d.leased_until IS NOT NULL)
+        AND (w.ordered = 0 OR NOT EXISTS (
             SELECT 1 FROM webhook_deliveries e
             WHERE e.endpoint_id = d.endpoint_id AND e.due_at IS NOT NULL AND e.event_id < d.event_id
         ))
