@@ -58,6 +58,13 @@ OWNERLESS = {
     "azukari.vault.inside.sweep:RETIRED",
     "azukari.vault.inside.sweep:STRAYS",
     "azukari.web.idempotency:_PURGE",
+    "azukari.webhooks.deliveries:_FORGET",
+    "azukari.webhooks.deliveries:_FORGET_TRIES",
+    "azukari.webhooks.deliveries:_FRESH",
+    "azukari.webhooks.deliveries:_WAITING",
+    "azukari.webhooks.store:_ACTIVE",
+    "azukari.webhooks.store:_ANYONES",
+    "azukari.webhooks.store:_ROLLED",
 }
 
 
@@ -239,6 +246,7 @@ ACCOUNT = {
     "amount": 100, "customer_name": "ヤマダ タロウ", "bank_name": "テスト銀行", "branch_number": "001",
     "account_type": "normal", "account_number": "1234567", "include_payment_method_fee": "true",
 }  # fmt: skip
+HOOK = {"url": "https://1.1.1.1/hooks"}
 WAITING = {"type": "konbini", "store": "lawson", "email": "a@example.com"}
 
 
@@ -259,6 +267,7 @@ async def make(api: Api) -> Made:
         "spare": await api.token(),
         "secure_tokens": (await api.secure_token())["id"],
         **{name: await api.session() for name in ("sessions", "to_pay", "to_take_back")},
+        "webhook_endpoints": (await api.post("/webhook_endpoints", json=HOOK)).json()["id"],
     }
 
 
@@ -328,6 +337,13 @@ ENTRIES = {
     ("POST", "/sessions/{id}/pay"): Entry("to_pay", details, own=422, publishable=True, code="session_completed"),
     ("GET", "/events"): Entry(**NOTHING_THERE),
     ("GET", "/events/{id}"): Entry("events"),
+    ("POST", "/webhook_endpoints"): Entry(body=lambda made: HOOK, other=200, live=200),
+    ("GET", "/webhook_endpoints"): Entry(**NOTHING_THERE),
+    ("GET", "/webhook_endpoints/{id}"): Entry("webhook_endpoints"),
+    ("PATCH", "/webhook_endpoints/{id}"): Entry("webhook_endpoints", lambda made: {"ordered": True}),
+    ("DELETE", "/webhook_endpoints/{id}"): Entry("webhook_endpoints"),
+    ("POST", "/webhook_endpoints/{id}/ping"): Entry("webhook_endpoints"),
+    ("POST", "/webhook_endpoints/{id}/roll"): Entry("webhook_endpoints"),
 }
 LISTS = [
     path for (method, path), entry in ENTRIES.items() if method == "GET" and not (entry.thing or entry.publishable)

@@ -31,12 +31,15 @@ from azukari.core.pan import luhn
 from azukari.db.open import SqliteFiles
 from azukari.processors import attempts
 from azukari.secure_tokens.challenges import answer_challenge, challenge_of
+from azukari.webhooks import fanout
+from azukari.webhooks.sending import Sender
 from tests.checkout.test_page import shopper
 from tests.fields.test_frame import Frame
 from tests.fields.test_frame import get as get_page
 from tests.house import Api, House, card
 from tests.secure_tokens.cards import CHALLENGE, FRICTIONLESS, RIGHT, address
 from tests.wallets import agree
+from tests.webhooks.receiver import SECRET, receiving
 
 ENDPOINTS = [endpoint for router in ROUTERS for endpoint in router.endpoints]
 SOME_ID = "0" * 25
@@ -804,3 +807,31 @@ async def test_an_agreement_leaves_no_trace(house: House, logged: io.StringIO, t
     word = agreement.removeprefix("agr_")
     assert [(place, how) for place, raw in hay.items() if (how := word_found_in(raw, word))] == []
     assert await house.parts.db.read(attempts.due, 0, 1) == []
+
+
+async def test_what_webhooks_are_signed_with_leaves_no_trace(
+    house: House, logged: io.StringIO, temporary: Path
+) -> None:
+    async with receiving(lambda _: 500) as receiver:
+        order = {"url": receiver.url, "secret": SECRET}
+        made = (await house.api.post("/webhook_endpoints", json=order)).json()
+        path, key = f"/webhook_endpoints/{made['id']}", {"X-KOMOJU-IDEMPOTENCY": "a"}
+        rolled = (await house.api.post(f"{path}/roll", headers=key)).json()
+        replies = listening(house.api)
+        sender = Sender(house.parts)
+        await house.api.customer()
+        await fanout.look(house.parts)
+        await sender.begin()
+        await sender.finish()
+        await sender.close()
+        assert len(receiver.got) == 2
+    for request in (("GET", path), ("GET", "/webhook_endpoints"), ("GET", "/events"), ("PATCH", path)):
+        await house.api.request(*request)
+    await house.api.post("/webhook_endpoints", json={**order, "secret": SECRET + "\n"})
+    await house.api.post("/webhook_endpoints", json={**order, "url": [SECRET]})
+    await house.api.post(f"{path}/roll", headers=key)
+    await house.api.delete(path)
+
+    hay = await places(house, replies, logged, temporary)
+    for word in (SECRET, rolled["secret"].removeprefix("whsec_")):
+        assert [(place, how) for place, raw in hay.items() if (how := word_found_in(raw, word))] == []

@@ -25,13 +25,14 @@ from azukari.web.dispatch import ASGIApp, Dispatch, Receive, Route, Scope, Send
 from azukari.web.front import Front
 from azukari.web.limits import Limiter
 from azukari.web.routing import mount
+from azukari.webhooks import routes as webhooks
 from azukari.wiring import Parts
 
 API = "/api/v1"
 #: The busiest first.
 ROUTERS = (
     payments.router, customers.router, tokens.router, secure_tokens.router, sessions.router, events.router,
-    payment_methods.router,
+    payment_methods.router, webhooks.router,
 )  # fmt: skip
 
 

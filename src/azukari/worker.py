@@ -8,7 +8,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable
 
 from azukari.core import log
-from azukari.core.clock import SECOND
+from azukari.core.clock import DAY, SECOND
 from azukari.core.errors import Unavailable
 from azukari.customers import service as customers
 from azukari.payments import deadlines, outcomes
@@ -19,6 +19,9 @@ from azukari.sessions import closing as sessions
 from azukari.sessions import recording as session_tries
 from azukari.tokens import service as tokens
 from azukari.web import idempotency
+from azukari.webhooks import deliveries, fanout
+from azukari.webhooks import service as webhooks
+from azukari.webhooks.sending import Sender
 from azukari.wiring import Parts
 
 #: How long a taken-over attempt is ours, before another worker may try.
@@ -26,17 +29,25 @@ LEASE = 30 * SECOND
 BATCH = 50
 #: Attempts asked about at the same time: a processor that hangs must not hold up the others.
 TOGETHER = 16
+#: How long the log of webhooks is kept.
+DELIVERIES_LIFE = 30 * DAY
 
 Round = Callable[[Parts], Awaitable[None]]
 
 
 async def run(parts: Parts, stop: asyncio.Event) -> None:
     """Work until told to stop. What is under way then is let go: its lease runs out, and another takes it over."""
-    rounds = [asyncio.ensure_future(_repeat(parts, work, every)) for work, every in ROUNDS]
+    sender = Sender(parts)
+
+    async def deliver_webhooks(_: Parts) -> None:
+        await sender.begin()
+
+    rounds = [asyncio.ensure_future(_repeat(parts, work, every)) for work, every in (*ROUNDS, (deliver_webhooks, 0.25))]
     await stop.wait()
     for each in rounds:
         each.cancel()
     await asyncio.gather(*rounds, return_exceptions=True)
+    await sender.close()
 
 
 async def _repeat(parts: Parts, work: Round, every: float) -> None:
@@ -115,6 +126,28 @@ async def forget_keys(parts: Parts) -> None:
         continue
 
 
+async def look_for_events(parts: Parts) -> None:
+    """What has just happened, for webhooks."""
+    await fanout.look(parts)
+
+
+async def look_for_missed_events(parts: Parts) -> None:
+    """What the quick look has missed."""
+    await fanout.look_thoroughly(parts)
+
+
+async def end_old_secrets(parts: Parts) -> None:
+    """Secrets of webhooks that were rolled a day ago."""
+    while await webhooks.end_old_secrets(parts, BATCH) == BATCH:
+        continue
+
+
+async def forget_deliveries(parts: Parts) -> None:
+    """Webhooks that ended a month ago."""
+    while await parts.db.write(deliveries.forget, parts.clock.now() - DELIVERIES_LIFE, 10 * BATCH) == 10 * BATCH:
+        continue
+
+
 async def sweep_vault(parts: Parts) -> None:
     """Verification values past their day, cards nobody needs, data keys whose record never came."""
     await parts.vault.sweep(parts.clock.now())
@@ -122,11 +155,15 @@ async def sweep_vault(parts: Parts) -> None:
 
 #: What is done, and how many seconds after it ended it is done again.
 ROUNDS: tuple[tuple[Round, float], ...] = (
+    (look_for_events, 0.25),
     (settle_attempts, 2),
     (end_authentications, 2),
     (end_holds, 60),
     (end_sessions, 60),
     (forget_tokens, 60),
     (forget_keys, 60),
+    (look_for_missed_events, 60),
+    (end_old_secrets, 60),
+    (forget_deliveries, 900),
     (sweep_vault, 900),
 )

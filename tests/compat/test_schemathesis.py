@@ -102,6 +102,7 @@ async def _ids(api: Api) -> dict[str, str]:
         "events": (await api.get("/events")).json()["data"][0]["id"],
         "secure_tokens": (await api.secure_token())["id"],
         "sessions": await api.session(),
+        "webhook_endpoints": (await api.post("/webhook_endpoints", json={"url": "https://1.1.1.1/"})).json()["id"],
     }
 
 

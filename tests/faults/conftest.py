@@ -9,6 +9,7 @@ from azukari.core.config import Settings
 from azukari.setup import FIRST_PAIR
 from tests.faults.sites import Launcher, Rows, Site, launching
 from tests.house import House, forget_memory
+from tests.webhooks.receiver import receiving
 
 
 @pytest.fixture(scope="session")
@@ -23,7 +24,8 @@ async def site(settings: Settings, launcher: Launcher) -> AsyncIterator[Site]:
     """A fresh installation without a server."""
     pair = msgspec.json.decode((settings.data / FIRST_PAIR).read_bytes())
     rows = Rows(settings)
-    yield Site(settings, launcher, pair["secret_key"], rows)
+    async with receiving() as receiver:
+        yield Site(settings, launcher, pair["secret_key"], rows, receiver)
     await rows.close()
     forget_memory(settings.data)
 

@@ -190,6 +190,18 @@ async def a_session_whose_wallet_is_asked(api: Api, scene: Scene) -> None:
     await _pay_session(api, scene, PAYPAY, {})
 
 
+async def a_webhook(api: Api, scene: Scene) -> None:
+    """The one before makes room: a merchant may have fifty."""
+    for old in (await api.get("/webhook_endpoints", params={"per_page": 100})).json()["data"]:
+        await api.delete(f"/webhook_endpoints/{old['id']}")
+    scene.keep("webhook", await add_webhook(api, scene))
+
+
+async def a_rolled_webhook(api: Api, scene: Scene) -> None:
+    await a_webhook(api, scene)
+    assert (await roll_webhook(api, scene)).status_code == 200
+
+
 # What is done
 
 
@@ -378,11 +390,41 @@ async def describe_payment(api: Api, scene: Scene) -> httpx.Response:
     return await api.patch(f"/payments/{scene.made['payment']}", json={"description": "card 4111 1111 1111 1111?"})
 
 
+async def add_webhook(api: Api, scene: Scene) -> httpx.Response:
+    assert scene.site is not None
+    return await api.post("/webhook_endpoints", json={"url": scene.site.receiver.url})
+
+
+async def change_webhook(api: Api, scene: Scene) -> httpx.Response:
+    return await api.patch(f"/webhook_endpoints/{scene.made['webhook']}", json={"events": ["payment.captured"]})
+
+
+async def roll_webhook(api: Api, scene: Scene) -> httpx.Response:
+    return await api.post(f"/webhook_endpoints/{scene.made['webhook']}/roll")
+
+
+async def ping_webhook(api: Api, scene: Scene) -> httpx.Response:
+    return await api.post(f"/webhook_endpoints/{scene.made['webhook']}/ping", headers=scene.key)
+
+
+async def remove_webhook(api: Api, scene: Scene) -> httpx.Response:
+    return await api.delete(f"/webhook_endpoints/{scene.made['webhook']}")
+
+
 async def ask_with_card_number(api: Api, scene: Scene) -> httpx.Response:
     return await api.get("/payments", params={"external_order_num": "4111111111111111"})
 
 
 # What must be true
+
+
+async def what_webhooks_tell_arrives(api: Api, scene: Scene) -> None:
+    """By the endpoint that is left, signed."""
+    assert scene.site is not None
+    await scene.site.until_none(TO_DELIVER)
+    for got in scene.site.receiver.got:
+        assert len(got.headers["x-komoju-signature"]) == 64
+        assert (await api.get(f"/events/{got.id}")).content == got.body
 
 
 async def the_token_is_used_up(api: Api, scene: Scene) -> None:
@@ -495,6 +537,11 @@ FLOWS = (
     Flow("a session that is cancelled", cancel_session, a_session, the_session_is_over),
     Flow("a session cancelled at a wallet's page", cancel_session, a_session_at_a_wallets_page, the_session_is_over),
     Flow("another description", describe_payment, a_payment, keyed=False, changes=True),
+    Flow("a webhook endpoint", add_webhook, check=what_webhooks_tell_arrives, keyed=False),
+    Flow("a changed webhook endpoint", change_webhook, a_webhook, keyed=False, changes=True),
+    Flow("another secret", roll_webhook, a_rolled_webhook, what_webhooks_tell_arrives, keyed=False, changes=True),
+    Flow("a ping", ping_webhook, a_webhook, what_webhooks_tell_arrives),
+    Flow("a deleted webhook endpoint", remove_webhook, a_rolled_webhook, keyed=False, changes=True),
     Flow("a card number in a URL", ask_with_card_number, keyed=False, status=400),
 )
 
@@ -506,6 +553,8 @@ async def leave_work(site: Site, number: int) -> None:
     """Leave behind, with a server whose worker stands still, something for each of the worker's steps."""
     await _leave_open_check(site)
     async with site.serving() as api:
+        # Its secret before is to be forgotten; what happens from here on is to be delivered.
+        await a_rolled_webhook(api, Scene(number, site))
         customer = await api.customer()
         lost = await api.charge(customer, headers={"Azukari-Fault": "lost_reply"})
         assert lost.status_code == 202, lost.text
@@ -550,6 +599,13 @@ async def _leave_stray_key(site: Site, number: int) -> None:
     """)
 
 
+#: What endpoints have not been told yet. Before the thorough look at them, all that has happened is to be looked at.
+TO_DELIVER = "SELECT id FROM webhook_deliveries WHERE due_at IS NOT NULL"
+TO_LOOK_AT = """
+    SELECT e.id FROM events e JOIN webhook_endpoints p ON p.since IS NOT NULL
+    WHERE e.type <> 'ping' AND e.id > p.since AND e.created_at > p.swept_to - 60000
+    AND NOT EXISTS (SELECT 1 FROM webhook_deliveries d WHERE d.event_id = e.id)
+"""
 #: What is left of it until the worker is through.
 WORK = (
     OPEN_ATTEMPTS,
@@ -559,4 +615,7 @@ WORK = (
     "SELECT id FROM azukari_keys.deks WHERE id LIKE 'stray-%'",
     "SELECT id FROM azukari_sad.sad_values",
     "SELECT id FROM idempotency_keys",
+    TO_LOOK_AT,
+    TO_DELIVER,
+    "SELECT id FROM webhook_endpoints WHERE old_until IS NOT NULL",
 )

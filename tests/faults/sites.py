@@ -21,6 +21,7 @@ from azukari.db.open import SqliteFiles
 from azukari.wiring import Parts
 from tests.faults.crashing_server import Death, Order, ShiftedClock, Started
 from tests.house import Api
+from tests.webhooks.receiver import Receiver
 
 ROOT = Path(__file__).parents[2]
 #: No test waits longer for anything that must come.
@@ -100,6 +101,7 @@ class Site:
     launcher: Launcher
     key: str
     rows: Rows
+    receiver: Receiver
     ahead: int = 0
     pid: int = 0
 

@@ -1,6 +1,8 @@
 """What the vault keeps, lets be used, and destroys."""
 
 import asyncio
+import hmac
+import pickle
 from pathlib import Path
 
 import pytest
@@ -19,6 +21,7 @@ from azukari.vault import (
     Outbound,
     ProviderDown,
     Reply,
+    Unreadable,
     UseRefused,
     Wrapped,
     WrongKey,
@@ -449,3 +452,46 @@ async def test_a_retired_entry_is_shredded_by_the_sweep_if_nobody_lived_to_do_it
     with pytest.raises(EntryGone):
         await room.use(retired.id)
     assert await room.vault.sweep(NOW) == 0
+
+
+# Secrets that sign
+
+
+async def test_a_secret_signs_and_is_not_seen(room: Room) -> None:
+    sealed = await room.vault.seal_secret(A, Secret("a word of sixteen"))
+    await room.stores.main.write(room.vault.add, A, sealed, NOW)
+    signer = await room.vault.signer(await room.use(sealed.id))
+
+    assert signer.sign(b"body") == hmac.new(b"a word of sixteen", b"body", "sha256").hexdigest()
+    assert "word" not in f"{signer!r} {sealed!r}"
+    with pytest.raises(TypeError):
+        pickle.dumps(signer)
+    ((kind, record),) = await rows(room.stores.main, sa.select(tables.entries.c.kind, tables.entries.c.record))
+    assert kind == "secret"
+    assert isinstance(record, bytes)
+    assert b"word" not in record
+
+
+async def test_a_secret_fills_no_order_and_a_card_signs_nothing(room: Room, bank: Bank) -> None:
+    sealed = await room.vault.seal_secret(A, Secret("a word of sixteen"))
+    await room.stores.main.write(room.vault.add, A, sealed, NOW)
+    with pytest.raises(NotSent):
+        await room.vault.send(await room.use(sealed.id), None, ORDER)
+    assert bank.got == []
+
+    kept = await room.keep()
+    with pytest.raises(Unreadable):
+        await room.vault.signer(await room.use(kept.id))
+    with pytest.raises(Unreadable):
+        await room.vault.signer(await room.lend(card()))
+
+
+async def test_a_permission_to_sign_needs_its_audit_line_and_is_good_once(room: Room) -> None:
+    sealed = await room.vault.seal_secret(A, Secret("a word of sixteen"))
+    await room.stores.main.write(room.vault.add, A, sealed, NOW)
+    with pytest.raises(UseRefused):
+        await room.vault.signer(await room.stores.main.read(room.vault.find, A, sealed.id))
+    use = await room.use(sealed.id)
+    await room.vault.signer(use)
+    with pytest.raises(UseRefused):
+        await room.vault.signer(use)

@@ -3,7 +3,7 @@
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
-from ipaddress import IPv4Network, IPv6Network, ip_network
+from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -30,6 +30,7 @@ class Settings:
     trusted_proxies: networks whose ``X-Forwarded-For`` and ``-Proto`` are believed.
     kek_file: the file key provider's key; None: inside the data directory, good for test keys only.
     simulator_delay, simulator_fault: what every simulated call does unless its request says otherwise.
+    loopback_webhooks: webhooks in test mode may go to plain HTTP on this machine although we listen beyond it.
     artwork: a folder of official pictures of payment types and stores; None: our own drawings.
     """
 
@@ -47,10 +48,19 @@ class Settings:
     simulator_delay: int = 0
     simulator_fault: str | None = None
     artwork: Path | None = None
+    loopback_webhooks: bool = False
 
     @property
     def on_postgres(self) -> bool:
         return self.database_url is not None
+
+    @property
+    def on_loopback(self) -> bool:
+        """Whether only this machine can reach us."""
+        try:
+            return ip_address(self.host).is_loopback
+        except ValueError:
+            return self.host == "localhost"
 
     @property
     def base_url(self) -> str:
@@ -77,6 +87,7 @@ def read(environment: Mapping[str, str] | None = None) -> Settings:
         simulator_delay=env.number("SIMULATOR_DELAY", 0, 60_000),
         simulator_fault=env.choice("SIMULATOR_FAULT", FAULTS),
         artwork=env.folder("ARTWORK"),
+        loopback_webhooks=env.flag("LOOPBACK_WEBHOOKS", False),
     )
 
 

@@ -54,6 +54,11 @@ def base36(number: int) -> str:
     )
 
 
+def earliest(moment: int) -> str:
+    """No id made at this moment (milliseconds) or later sorts before this; every one made earlier does."""
+    return base36(max(moment, 0) << 80)
+
+
 class RandomIds:
     """UUIDv7 ids from a clock and the system's randomness.
 

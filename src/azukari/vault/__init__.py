@@ -17,6 +17,7 @@ from azukari.vault.inside.errors import (
 from azukari.vault.inside.file_provider import FileKeyProvider
 from azukari.vault.inside.provider import Context, KeyProvider, Wrapped
 from azukari.vault.inside.room import Vault
+from azukari.vault.inside.signing import Signer
 from azukari.vault.inside.transport import (
     Blank,
     Filled,
@@ -31,6 +32,6 @@ from azukari.vault.inside.transport import (
 __all__ = [
     "Blank", "Context", "EntryGone", "FileKeyProvider", "Filled", "KeyFileError", "KeyMissing",
     "KeyProvider", "Masked", "NotFitForLive", "NotSent", "OrderRefused", "Outbound", "PaymentDetails", "ProviderDown",
-    "Reply", "SealedEntry", "Transport", "Unknown", "Unreadable", "Use", "UseRefused", "Vault", "VaultError",
+    "Reply", "SealedEntry", "Signer", "Transport", "Unknown", "Unreadable", "Use", "UseRefused", "Vault", "VaultError",
     "Wrapped", "WrongKey", "looks_like_card_number",
 ]  # fmt: skip

@@ -1,4 +1,4 @@
-"""Entries: a card or a wallet's agreement as one sealed record, and the permission to open it once."""
+"""Entries: a card, a wallet's agreement or a secret to sign with, as one sealed record; the permission to open it."""
 
 from typing import Never
 
@@ -16,6 +16,8 @@ from azukari.vault.inside.tables import deks, entries
 CARD = "card"
 #: A shopper's agreement to later charges; the entry's ``brand`` is the type of payment details.
 WALLET = "wallet"
+#: What a merchant's webhooks are signed with; it fills no order's blanks.
+SECRET = "secret"  # noqa: S105 - a kind of record, not one
 FIRST_GEN = 1
 
 
@@ -56,9 +58,25 @@ class PlainAgreement(msgspec.Struct, frozen=True, gc=False):
         raise TypeError("an agreement in clear cannot be pickled")
 
 
+class PlainSecret(msgspec.Struct, frozen=True, gc=False):
+    """The plaintext of a secret's record."""
+
+    s: str
+
+    def __repr__(self) -> str:
+        return "PlainSecret(***)"
+
+    def __rich_repr__(self) -> Never:
+        raise TypeError("a secret in clear is not shown")
+
+    def __reduce__(self) -> Never:
+        raise TypeError("a secret in clear cannot be pickled")
+
+
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder(Plain).decode
 _decode_agreement = msgspec.json.Decoder(PlainAgreement).decode
+_decode_secret = msgspec.json.Decoder(PlainSecret).decode
 
 
 class SealedEntry:
@@ -128,7 +146,7 @@ class Use:
         card = self._card
         if isinstance(card, PaymentDetails):
             return card.masked
-        if card.kind == WALLET:
+        if card.kind != CARD:
             return wallet_masked(card.brand)
         return Masked(CREDIT_CARD, card.brand, card.bin, card.last4, card.exp_month, card.exp_year)
 
@@ -218,6 +236,13 @@ def seal_wallet(
     return SealedEntry(entry_id, wallet_masked(type), fingerprint, record, WALLET)
 
 
+def seal_secret(owner: Owner, entry_id: str, secret: Secret, dek: Cipher, fingerprint: bytes) -> SealedEntry:
+    """The sealed record of a secret under its data key."""
+    aad = envelope.record_aad(owner, entry_id, SECRET, envelope.SCHEMA, FIRST_GEN)
+    record = envelope.seal(dek, envelope.pad(_encode(PlainSecret(secret.reveal()))), aad)
+    return SealedEntry(entry_id, wallet_masked(SECRET), fingerprint, record, SECRET)
+
+
 def open_card(owner: Owner, entry_id: str, stored: Stored, merchant_key: Cipher) -> Plain:
     """The card of a stored record. Raises Unreadable."""
     try:
@@ -234,6 +259,14 @@ def open_wallet(owner: Owner, entry_id: str, stored: Stored, merchant_key: Ciphe
         raise Unreadable("content") from None
 
 
+def open_secret(owner: Owner, entry_id: str, stored: Stored, merchant_key: Cipher) -> Secret:
+    """The secret of a stored record. Raises Unreadable, also for a record of another kind."""
+    try:
+        return Secret(_decode_secret(_opened(owner, entry_id, stored, merchant_key)).s)
+    except msgspec.DecodeError:
+        raise Unreadable("content") from None
+
+
 def _opened(owner: Owner, entry_id: str, stored: Stored, merchant_key: Cipher) -> bytes:
     dek_aad = envelope.dek_aad(owner, entry_id, stored.dek_gen, stored.mk_version)
     dek = envelope.cipher(envelope.unseal(merchant_key, stored.wrapped, dek_aad))
@@ -243,7 +276,7 @@ def _opened(owner: Owner, entry_id: str, stored: Stored, merchant_key: Cipher) -
 
 async def add_entry(tx: Tx, owner: Owner, sealed: SealedEntry, now: int) -> None:
     """Write the record's row."""
-    shown, brand = sealed.masked, sealed.masked.type if sealed.kind == WALLET else sealed.masked.brand
+    shown, brand = sealed.masked, sealed.masked.type if sealed.kind != CARD else sealed.masked.brand
     await tx.run(
         ADD_ENTRY, owner, id=sealed.id, kind=sealed.kind, schema_version=envelope.SCHEMA, dek_gen=FIRST_GEN,
         record=sealed.record, fingerprint=sealed.fingerprint, brand=brand, bin=shown.bin, last4=shown.last4,

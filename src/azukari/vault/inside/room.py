@@ -11,13 +11,14 @@ from azukari.core.secret import Secret
 from azukari.db import Announce, Database, Owner, Tx, quiet
 from azukari.vault.inside import audit, entries, envelope, sweep
 from azukari.vault.inside.details import PaymentDetails
-from azukari.vault.inside.entries import Plain, SealedEntry, Use
+from azukari.vault.inside.entries import Plain, SealedEntry, Stored, Use
 from azukari.vault.inside.envelope import Cipher
-from azukari.vault.inside.errors import ProviderDown, VaultError
+from azukari.vault.inside.errors import ProviderDown, Unreadable, VaultError
 from azukari.vault.inside.keys import FINGERPRINT, MerchantKeys, Purpose, add_dek, all_roots, drop_deks, load_roots
 from azukari.vault.inside.provider import KeyProvider, ask
 from azukari.vault.inside.relay import Relay
 from azukari.vault.inside.sad import VerificationValues
+from azukari.vault.inside.signing import Signer
 from azukari.vault.inside.transport import NO_WORDS, Blank, NotSent, Outbound, Reply, Transport
 
 
@@ -102,6 +103,13 @@ class Vault:
         key = envelope.fingerprint_key(self._roots[FINGERPRINT], owner)
         fingerprint = envelope.hmac(key, b"wallet\x00" + agreement.reveal().encode())
         return entries.seal_wallet(owner, entry_id, type, agreement, dek, fingerprint)
+
+    async def seal_secret(self, owner: Owner, secret: Secret) -> SealedEntry:
+        """The same for a secret of a merchant's webhooks, which only :meth:`signer` opens."""
+        entry_id, dek = await self._new_dek(owner)
+        key = envelope.fingerprint_key(self._roots[FINGERPRINT], owner)
+        fingerprint = envelope.hmac(key, b"secret\x00" + secret.reveal().encode())
+        return entries.seal_secret(owner, entry_id, secret, dek, fingerprint)
 
     async def _new_dek(self, owner: Owner) -> tuple[str, Cipher]:
         """The id of a new entry and its data key, which is durable when this returns."""
@@ -234,6 +242,19 @@ class Vault:
         Raises NotSent, Unknown.
         """
         return await self._relay.send(order, None, None, words=words)
+
+    # Signing
+
+    async def signer(self, use: Use) -> Signer:
+        """What signs with a sealed secret; the secret itself stays in the room.
+
+        Raises ProviderDown, EntryGone, Unreadable (also for an entry of another kind), UseRefused.
+        """
+        stored = use.spend()
+        if not isinstance(stored, Stored):
+            raise Unreadable("content")
+        merchant_key = await self._merchant_keys.of_version(use.owner, stored.mk_version)
+        return Signer(entries.open_secret(use.owner, use.entry_id, stored, merchant_key.cipher))
 
     async def _open(self, use: Use) -> Plain | Secret:
         card = use.spend()

@@ -1,0 +1,425 @@
+"""Tables ``webhook_deliveries`` and ``webhook_tries``: one event on its way to one endpoint, and each try of it."""
+
+from collections.abc import Sequence
+
+import msgspec
+import sqlalchemy as sa
+
+from azukari.core.clock import SECOND
+from azukari.db import (
+    Integer,
+    Owner,
+    Statement,
+    Text,
+    Time,
+    Tx,
+    add,
+    add_unless_there,
+    bind,
+    owned,
+    owned_reference,
+    owned_table,
+    partial_index,
+)
+from azukari.events.store import Event, events
+from azukari.webhooks import store
+from azukari.webhooks.store import Endpoint, endpoints
+
+PENDING, DELIVERED, DEAD, DROPPED = "pending", "delivered", "dead", "dropped"
+#: A claimed delivery is ours for so long: three times what a call may take.
+LEASE = 30 * SECOND
+IN_FLIGHT = 4
+
+deliveries = owned_table(
+    "webhook_deliveries",
+    sa.Column("endpoint_id", Text, nullable=False),
+    sa.Column("event_id", Text, nullable=False),
+    sa.Column("event_type", Text, nullable=False),
+    sa.Column("state", Text, nullable=False),
+    sa.Column("tries", Integer, nullable=False),
+    sa.Column("due_at", Time),
+    sa.Column("leased_until", Time),
+    sa.Column("fence", Integer, nullable=False),
+    sa.Column("created_at", Time, nullable=False),
+    sa.Column("ended_at", Time),
+    owned_reference("endpoint_id", "webhook_endpoints"),
+    owned_reference("event_id", "events"),
+    sa.UniqueConstraint("endpoint_id", "event_id", "merchant_id", "mode"),
+    partial_index("ix_webhook_deliveries_due_at", "endpoint_id", "due_at", where="due_at IS NOT NULL"),
+    partial_index("ix_webhook_deliveries_event_id", "endpoint_id", "event_id", where="due_at IS NOT NULL"),
+    partial_index("ix_webhook_deliveries_leased_until", "endpoint_id", where="leased_until IS NOT NULL"),
+    partial_index("ix_webhook_deliveries_ended_at", "ended_at", where="ended_at IS NOT NULL"),
+)
+tries = owned_table(
+    "webhook_tries",
+    sa.Column("delivery_id", Text, nullable=False),
+    sa.Column("number", Integer, nullable=False),
+    sa.Column("at", Time, nullable=False),
+    sa.Column("ms", Integer, nullable=False),
+    sa.Column("code", Integer),
+    sa.Column("failure", Text),
+    owned_reference("delivery_id", "webhook_deliveries"),
+    sa.Index(None, "delivery_id"),
+)
+
+
+class Delivery(msgspec.Struct, frozen=True):
+    """A row of ``webhook_deliveries``.
+
+    tries: how often it was tried since it was last wanted. due_at: when it is to be tried; None: it has ended.
+    leased_until: somebody is trying it until then. fence: raised by whoever tries it, and named with what came of it.
+    """
+
+    merchant_id: str
+    mode: str
+    id: str
+    endpoint_id: str
+    event_id: str
+    event_type: str
+    state: str
+    tries: int
+    due_at: int | None
+    leased_until: int | None
+    fence: int
+    created_at: int
+    ended_at: int | None
+
+    @property
+    def owner(self) -> Owner:
+        return Owner(self.merchant_id, self.mode)
+
+
+class Try(msgspec.Struct, frozen=True):
+    """A line of the delivery log. code: the receiver's answer, None where it gave none; failure: our word for why."""
+
+    at: int
+    delivery_id: str
+    event_id: str
+    event_type: str
+    state: str
+    number: int
+    code: int | None
+    failure: str | None
+    ms: int
+
+
+_now = sa.bindparam("now", type_=Time)
+_of_endpoint = (*owned(deliveries), deliveries.c.endpoint_id == bind(deliveries.c.endpoint_id))
+_limit = sa.bindparam("limit", type_=Integer)
+_event_of = sa.and_(
+    events.c.merchant_id == deliveries.c.merchant_id, events.c.mode == deliveries.c.mode,
+    events.c.id == deliveries.c.event_id,
+)  # fmt: skip
+_this = (
+    *owned(deliveries),
+    deliveries.c.id == sa.bindparam("delivery", type_=Text),
+    deliveries.c.fence == sa.bindparam("read_fence", type_=Integer),
+)
+
+_ADD = Statement(None, add_unless_there(deliveries))
+_BY_EVENT = Statement(
+    Delivery, sa.select(deliveries).where(*_of_endpoint, deliveries.c.event_id == bind(deliveries.c.event_id))
+)
+_MISSING = Statement(
+    lambda id, type: (str(id), str(type)),
+    sa.select(events.c.id, events.c.type)
+    .outerjoin_from(
+        events,
+        deliveries,
+        sa.and_(_event_of, deliveries.c.endpoint_id == bind(deliveries.c.endpoint_id)),
+    )
+    .where(*owned(events), events.c.id > sa.bindparam("after", type_=Text), deliveries.c.id.is_(None))
+    .order_by(events.c.id)
+    .limit(_limit),
+)
+_WAITING = Statement(
+    Endpoint,
+    sa.select(endpoints).where(
+        endpoints.c.since.is_not(None),
+        sa.exists(
+            sa.select(deliveries.c.id).where(
+                deliveries.c.merchant_id == endpoints.c.merchant_id, deliveries.c.mode == endpoints.c.mode,
+                deliveries.c.endpoint_id == endpoints.c.id, deliveries.c.due_at <= _now,
+            )
+        ),
+    ),
+    ownerless="the worker delivers for all merchants",
+)  # fmt: skip
+_FRESH = Statement(
+    Endpoint,
+    sa.select(endpoints).where(
+        endpoints.c.since.is_not(None),
+        sa.exists(
+            sa.select(events.c.id).where(
+                events.c.merchant_id == endpoints.c.merchant_id, events.c.mode == endpoints.c.mode,
+                events.c.id > endpoints.c.since, events.c.id > sa.bindparam("after", type_=Text),
+            )
+        ),
+    ),
+    ownerless="the worker looks for events of all merchants",
+)  # fmt: skip
+_DUE = Statement(
+    Delivery,
+    sa.select(deliveries)
+    .where(*_of_endpoint, deliveries.c.due_at <= _now)
+    .order_by(deliveries.c.due_at, deliveries.c.id)
+    .limit(_limit),
+)
+_FIRST = Statement(
+    Delivery,
+    sa.select(deliveries)
+    .where(*_of_endpoint, deliveries.c.due_at.is_not(None))
+    .order_by(deliveries.c.event_id)
+    .limit(1),
+)
+_LEASED = Statement(
+    int,
+    sa.select(sa.func.count()).select_from(deliveries).where(*_of_endpoint, deliveries.c.leased_until > _now),
+)
+_EVENT = Statement(Event, sa.select(events).where(*owned(events), events.c.id == bind(events.c.id)))
+_CLAIM: Statement[None] = Statement(
+    None,
+    sa.update(deliveries)
+    .where(*_this, deliveries.c.due_at <= _now)
+    .values(
+        fence=deliveries.c.fence + 1,
+        due_at=sa.bindparam("until", type_=Time),
+        leased_until=sa.bindparam("until", type_=Time),
+    ),
+)
+_FINISH: Statement[None] = Statement(
+    None,
+    sa.update(deliveries)
+    .where(*_this, deliveries.c.due_at.is_not(None))
+    .values(
+        state=sa.bindparam("to_state", type_=Text), tries=deliveries.c.tries + 1, leased_until=None,
+        due_at=sa.bindparam("next_at", type_=Time), ended_at=sa.bindparam("ended", type_=Time),
+    ),
+)  # fmt: skip
+_AGAIN: Statement[None] = Statement(
+    None,
+    sa.update(deliveries)
+    .where(*_this, deliveries.c.due_at.is_(None))
+    .values(
+        state=PENDING, tries=0, fence=deliveries.c.fence + 1, due_at=sa.bindparam("now", type_=Time), ended_at=None
+    ),
+)  # fmt: skip
+_DROP: Statement[None] = Statement(
+    None,
+    sa.update(deliveries)
+    .where(*_of_endpoint, deliveries.c.due_at.is_not(None))
+    .values(
+        state=DROPPED, fence=deliveries.c.fence + 1, due_at=None, leased_until=None,
+        ended_at=sa.bindparam("now", type_=Time),
+    ),
+)  # fmt: skip
+_LETTERS = Statement(
+    str,
+    sa.select(deliveries.c.event_id)
+    .where(*_of_endpoint, deliveries.c.state == DEAD, deliveries.c.event_id > sa.bindparam("after", type_=Text))
+    .order_by(deliveries.c.event_id)
+    .limit(_limit),
+)
+_BETWEEN = Statement(
+    lambda id, type: (str(id), str(type)),
+    sa.select(events.c.id, events.c.type)
+    .where(
+        *owned(events),
+        events.c.id > sa.bindparam("after", type_=Text),
+        events.c.id < sa.bindparam("before", type_=Text),
+    )
+    .order_by(events.c.id)
+    .limit(_limit),
+)
+_ADD_TRY = Statement(None, add(tries))
+_LOG = Statement(
+    Try,
+    sa.select(
+        tries.c.at, deliveries.c.id, deliveries.c.event_id, deliveries.c.event_type, deliveries.c.state,
+        tries.c.number, tries.c.code, tries.c.failure, tries.c.ms,
+    )
+    .join_from(
+        tries,
+        deliveries,
+        sa.and_(
+            tries.c.merchant_id == deliveries.c.merchant_id, tries.c.mode == deliveries.c.mode,
+            tries.c.delivery_id == deliveries.c.id,
+        ),
+    )
+    .where(*_of_endpoint)
+    .order_by(tries.c.id.desc())
+    .limit(_limit),
+)  # fmt: skip
+_over = (
+    sa.select(deliveries.c.merchant_id, deliveries.c.mode, deliveries.c.id)
+    .where(deliveries.c.ended_at <= sa.bindparam("before", type_=Time))
+    .order_by(deliveries.c.ended_at, deliveries.c.id)
+    .limit(_limit)
+)
+_FORGET_TRIES: Statement[None] = Statement(
+    None,
+    sa.delete(tries).where(sa.tuple_(tries.c.merchant_id, tries.c.mode, tries.c.delivery_id).in_(_over)),
+    ownerless="the sweep removes what has ended, whoever's it was",
+)
+_FORGET: Statement[None] = Statement(
+    None,
+    sa.delete(deliveries).where(sa.tuple_(deliveries.c.merchant_id, deliveries.c.mode, deliveries.c.id).in_(_over)),
+    ownerless="the sweep removes what has ended, whoever's it was",
+)
+
+
+# Coming about
+
+
+async def with_news(tx: Tx, after: str) -> list[Endpoint]:
+    """Active endpoints of merchants for whom something happened with an id greater than ``after``."""
+    return await tx.all(_FRESH, None, after=after)
+
+
+async def missing(tx: Tx, endpoint: Endpoint, after: str, limit: int) -> list[tuple[str, str]]:
+    """Events without a delivery to an endpoint: id and type, by id."""
+    return await tx.all(_MISSING, endpoint.owner, endpoint_id=endpoint.id, after=after, limit=limit)
+
+
+async def add_all(
+    tx: Tx, endpoint: Endpoint, wanted: Sequence[tuple[str, str, str]], now: int, due_at: int
+) -> int:  # fmt: skip
+    """Deliveries that are not there yet, each by its own id, event and type; how many were not."""
+    return sum([await _add(tx, endpoint, *each, now, due_at) for each in wanted])
+
+
+async def _add(tx: Tx, endpoint: Endpoint, id: str, event_id: str, event_type: str, now: int, due_at: int) -> int:
+    return await tx.run(
+        _ADD, endpoint.owner, id=id, endpoint_id=endpoint.id, event_id=event_id, event_type=event_type, state=PENDING,
+        tries=0, due_at=due_at, leased_until=None, fence=0, created_at=now, ended_at=None,
+    )  # fmt: skip
+
+
+# Being sent
+
+
+class Claimed(msgspec.Struct, frozen=True):
+    """A delivery that is ours to try, and what it tells."""
+
+    delivery: Delivery
+    event: Event
+
+
+async def waiting(tx: Tx, now: int) -> list[Endpoint]:
+    """Active endpoints with something to send."""
+    return await tx.all(_WAITING, None, now=now)
+
+
+async def claim(tx: Tx, owner: Owner, endpoint_id: str, now: int, most: int) -> tuple[Endpoint, list[Claimed]] | None:
+    """Take up to so many deliveries that are due; None: there are none to take, or another worker takes them.
+
+    Never more than four of an endpoint are out at once, and of an ordered one the first alone.
+    """
+    endpoint = await store.find(tx, owner, endpoint_id)
+    if endpoint is None or endpoint.since is None:
+        return None
+    out = await tx.one(_LEASED, owner, endpoint_id=endpoint_id, now=now) or 0
+    free = min(most, (1 if endpoint.ordered else IN_FLIGHT) - out)
+    if free <= 0:
+        return None
+    if endpoint.ordered:
+        first = await tx.one(_FIRST, owner, endpoint_id=endpoint_id)
+        due = [] if first is None or (first.due_at or 0) > now else [first]
+    else:
+        due = await tx.all(_DUE, owner, endpoint_id=endpoint_id, now=now, limit=free)
+    told = [await _event(tx, owner, each.event_id) for each in due]
+    if not due or not await store.take_turn(tx, endpoint):
+        return None
+    claimed = []
+    for each, event in zip(due, told, strict=True):
+        taken = await tx.run(
+            _CLAIM, owner, delivery=each.id, read_fence=each.fence, now=now, until=now + LEASE
+        )  # fmt: skip
+        if taken and event is not None:
+            claimed.append(Claimed(msgspec.structs.replace(each, fence=each.fence + 1), event))
+    return endpoint, claimed
+
+
+async def _event(tx: Tx, owner: Owner, event_id: str) -> Event | None:
+    return await tx.one(_EVENT, owner, id=event_id)
+
+
+class Outcome(msgspec.Struct, frozen=True):
+    """What a try came to. next_at: when it is tried again; None: the delivery has ended, in ``state``."""
+
+    state: str
+    next_at: int | None
+    code: int | None
+    failure: str | None
+    ms: int
+    #: The receiver said that it is gone for good.
+    gone: bool = False
+
+
+async def finish(tx: Tx, delivery: Delivery, outcome: Outcome, try_id: str, now: int) -> bool:
+    """Write down what a try came to; False: the delivery is somebody else's by now."""
+    owner = delivery.owner
+    ended = now if outcome.next_at is None else None
+    changed = await tx.run(
+        _FINISH, owner, delivery=delivery.id, read_fence=delivery.fence, to_state=outcome.state,
+        next_at=outcome.next_at, ended=ended,
+    )  # fmt: skip
+    if not changed:
+        return False
+    await tx.run(
+        _ADD_TRY, owner, id=try_id, delivery_id=delivery.id, number=delivery.tries + 1, at=now, ms=outcome.ms,
+        code=outcome.code, failure=outcome.failure,
+    )  # fmt: skip
+    if outcome.gone:
+        await store.disable(tx, owner, delivery.endpoint_id, "gone", now)
+    return True
+
+
+# Afterwards
+
+
+async def replay(tx: Tx, endpoint: Endpoint, wanted: Sequence[tuple[str, str, str]], now: int) -> int:
+    """Send events again, or for the first time: each by an id for its delivery, its own and its type.
+
+    One that is on its way stays as it is. How many are sent.
+    """
+    count = 0
+    found = [await _of_event(tx, endpoint, event_id) for _, event_id, _ in wanted]
+    for (id, event_id, event_type), delivery in zip(wanted, found, strict=True):
+        if delivery is None:
+            count += await _add(tx, endpoint, id, event_id, event_type, now, now)
+        else:
+            count += await tx.run(
+                _AGAIN, endpoint.owner, delivery=delivery.id, read_fence=delivery.fence, now=now
+            )  # fmt: skip
+    return count
+
+
+async def _of_event(tx: Tx, endpoint: Endpoint, event_id: str) -> Delivery | None:
+    return await tx.one(_BY_EVENT, endpoint.owner, endpoint_id=endpoint.id, event_id=event_id)
+
+
+async def dead_letters(tx: Tx, endpoint: Endpoint, after: str, limit: int) -> list[str]:
+    """Ids of events that were given up, by id."""
+    return await tx.all(_LETTERS, endpoint.owner, endpoint_id=endpoint.id, after=after, limit=limit)
+
+
+async def happened(tx: Tx, owner: Owner, after: str, before: str, limit: int) -> list[tuple[str, str]]:
+    """Events between two ids: id and type, by id."""
+    return await tx.all(_BETWEEN, owner, after=after, before=before, limit=limit)
+
+
+async def drop(tx: Tx, owner: Owner, endpoint_id: str, now: int) -> None:
+    """Nothing of what is on its way to an endpoint is sent any more."""
+    await tx.run(_DROP, owner, endpoint_id=endpoint_id, now=now)
+
+
+async def log(tx: Tx, endpoint: Endpoint, limit: int) -> list[Try]:
+    """An endpoint's latest tries, newest first."""
+    return await tx.all(_LOG, endpoint.owner, endpoint_id=endpoint.id, limit=limit)
+
+
+async def forget(tx: Tx, before: int, limit: int) -> int:
+    """Forget deliveries that ended before a moment, with their tries, so many at a time; how many."""
+    await tx.run(_FORGET_TRIES, None, before=before, limit=limit)
+    return await tx.run(_FORGET, None, before=before, limit=limit)

@@ -1,0 +1,219 @@
+"""Deliveries on their way: who is tried when, what is sent, and what an answer means."""
+
+import asyncio
+import functools
+import random
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import contextmanager
+from typing import NamedTuple
+
+import msgspec
+
+from azukari.core import log
+from azukari.core.clock import HOUR, MINUTE, SECOND
+from azukari.core.errors import Unavailable
+from azukari.db import Owner, Tx
+from azukari.events.schemas import EventOut
+from azukari.vault import EntryGone, Signer, Use, Vault, VaultError
+from azukari.webhooks import addresses, deliveries
+from azukari.webhooks.addresses import AddressRefused, Lookup, Unresolved
+from azukari.webhooks.deliveries import DEAD, DELIVERED, IN_FLIGHT, PENDING, Claimed, Delivery, Outcome
+from azukari.webhooks.post import Post, Posted, within_limit
+from azukari.webhooks.service import loopback_allowed
+from azukari.webhooks.store import Endpoint
+from azukari.wiring import Parts
+
+#: How long after each failed try comes the next; after the last there is none. Source: ``docs/security.md``.
+WAITS = (
+    MINUTE, 5 * MINUTE, 15 * MINUTE, HOUR, 3 * HOUR, 6 * HOUR, 12 * HOUR, 24 * HOUR, 24 * HOUR,
+)  # fmt: skip
+#: A wait may be this much longer or shorter, so that what failed together does not come back together.
+JITTER = 0.2
+GONE = 410
+#: How long an opened secret stays in memory, and how many do.
+SIGNERS_LIFE, MOST_SIGNERS = 300 * SECOND, 1_000
+#: Endpoints served at the same time by one process.
+LANES = 256
+
+_random = random.SystemRandom()
+
+_encode = msgspec.json.Encoder().encode
+
+
+class Sender:
+    """Sends what is due. One per worker process.
+
+    Each endpoint with something due gets a lane of its own, so one that hangs holds up nobody else.
+    lookup: how names are resolved. chance: a number from 0 to 1, for the waits.
+    """
+
+    def __init__(
+        self, parts: Parts, *, lookup: Lookup = addresses.system_lookup,
+        chance: Callable[[], float] = _random.random, post: Post | None = None,
+    ) -> None:  # fmt: skip
+        self._parts = parts
+        self._lookup = lookup
+        self._chance = chance
+        self._post = post or Post()
+        self._signers = Signers(parts)
+        self._lanes: dict[str, asyncio.Task[None]] = {}
+
+    async def begin(self) -> None:
+        """Open a lane for each endpoint that has something due and none yet."""
+        for endpoint in await self._parts.db.read(deliveries.waiting, self._parts.clock.now()):
+            if endpoint.id not in self._lanes and len(self._lanes) < LANES:
+                lane = asyncio.ensure_future(self._lane(endpoint.owner, endpoint.id))
+                self._lanes[endpoint.id] = lane
+                lane.add_done_callback(functools.partial(self._close_lane, endpoint.id))
+
+    def _close_lane(self, endpoint_id: str, _: asyncio.Task[None]) -> None:
+        del self._lanes[endpoint_id]
+
+    async def finish(self) -> None:
+        """Wait until no lane has anything to send."""
+        while self._lanes:
+            await asyncio.gather(*self._lanes.values())
+
+    async def close(self) -> None:
+        """Let go of what is under way: its leases run out, and another worker tries it."""
+        lanes = list(self._lanes.values())
+        for lane in lanes:
+            lane.cancel()
+        await asyncio.gather(*lanes, return_exceptions=True)
+        await self._post.close()
+
+    async def _lane(self, owner: Owner, endpoint_id: str) -> None:
+        out: set[asyncio.Task[None]] = set()
+        try:
+            while True:
+                claimed = await self._parts.db.write(
+                    deliveries.claim, owner, endpoint_id, self._parts.clock.now(), IN_FLIGHT - len(out)
+                )
+                if claimed is not None:
+                    endpoint, found = claimed
+                    # Once for all of them; where it cannot be, their leases run out, and they are tried then.
+                    signers = await self._signers.of(endpoint, self._parts.clock.now())
+                    out |= {asyncio.ensure_future(self._deliver(endpoint, each, signers)) for each in found}
+                if not out:
+                    return
+                _, out = await asyncio.wait(out, return_when=asyncio.FIRST_COMPLETED)
+        except (Unavailable, VaultError) as error:
+            log.warning("webhooks.not_tried", reason=type(error).__name__, webhook=endpoint_id)
+        except Exception as error:
+            log.bug("webhooks not delivered", error, webhook=endpoint_id)
+        finally:
+            for each in out:
+                each.cancel()
+            await asyncio.gather(*out, return_exceptions=True)
+
+    async def _deliver(self, endpoint: Endpoint, claimed: Claimed, signers: list[Signer]) -> None:
+        """One whose outcome cannot be written down is logged; its lease runs out, and it is tried again then."""
+        delivery, parts = claimed.delivery, self._parts
+        with _logged(delivery):
+            started = parts.clock.now()
+            body = _encode(EventOut.of(claimed.event))
+            sending = self._send(endpoint, headers(delivery, body, signers, started), body)
+            posted = await within_limit(sending)
+            now = parts.clock.now()
+            outcome = self._outcome(delivery, posted, now, now - started)
+            if await parts.db.write(deliveries.finish, delivery, outcome, parts.ids.new(), now):
+                log.event(
+                    "webhook.tried", delivery=delivery.id, webhook=endpoint.id, event_type=delivery.event_type,
+                    code=posted.code, reason=posted.failure, state=outcome.state, ms=outcome.ms,
+                )  # fmt: skip
+
+    async def _send(self, endpoint: Endpoint, headers: dict[str, str], body: bytes) -> Posted:
+        try:
+            target = addresses.parse(endpoint.url, loopback=loopback_allowed(self._parts, endpoint.mode))
+            found = await addresses.resolve(target, self._lookup)
+        except Unresolved:
+            return Posted(None, "unresolved")
+        except AddressRefused:
+            return Posted(None, "refused")
+        return await self._post.send(target, found, headers, body)
+
+    def _outcome(self, delivery: Delivery, posted: Posted, now: int, ms: int) -> Outcome:
+        if posted.code is not None and 200 <= posted.code < 300:
+            return Outcome(DELIVERED, None, posted.code, None, ms)
+        if posted.code == GONE:
+            return Outcome(DEAD, None, GONE, None, ms, gone=True)
+        if delivery.tries >= len(WAITS):
+            return Outcome(DEAD, None, *posted, ms)
+        wait = WAITS[delivery.tries] * (1 - JITTER + 2 * JITTER * self._chance())
+        return Outcome(PENDING, now + int(wait), *posted, ms)
+
+
+@contextmanager
+def _logged(delivery: Delivery) -> Iterator[None]:
+    try:
+        yield
+    except Unavailable as error:
+        log.warning("webhook.not_written_down", delivery=delivery.id, reason=type(error).__name__)
+    except Exception as error:
+        log.bug("webhook not tried", error, delivery=delivery.id)
+
+
+def headers(delivery: Delivery, body: bytes, signers: list[Signer], now: int) -> dict[str, str]:
+    """What goes with a body. signers: the secret in force first. Source: contract section 14."""
+    second = now // SECOND
+    message = f"{second}.{delivery.id}.".encode() + body
+    return {
+        "Content-Type": "application/json",
+        "User-Agent": "Komoju-Webhook",
+        "X-Komoju-ID": delivery.id,
+        "X-Komoju-Event": delivery.event_type,
+        "X-Komoju-Signature": signers[0].sign(body),
+        "X-Komoju-Signature-V2": ",".join([f"t={second}", *(f"v1={signer.sign(message)}" for signer in signers)]),
+    }
+
+
+class _Opened(NamedTuple):
+    at: int
+    entries: list[str]
+    signers: list[Signer]
+
+
+class Signers:
+    """Endpoints' secrets, opened for a while: each opening leaves an audit line, each delivery does not."""
+
+    def __init__(self, parts: Parts) -> None:
+        self._vault = parts.vault
+        self._parts = parts
+        self._opened: dict[str, _Opened] = {}
+
+    async def of(self, endpoint: Endpoint, now: int) -> list[Signer]:
+        """Of the secret in force, then of the one before it. Raises VaultError, ProviderDown, DatabaseDown."""
+        opened = self._opened.get(endpoint.id)
+        if opened is None or opened.entries != endpoint.entries or not 0 <= now - opened.at < SIGNERS_LIFE:
+            if len(self._opened) >= MOST_SIGNERS:
+                self._opened.clear()
+            opened = _Opened(now, endpoint.entries, [each async for each in self._open_all(endpoint)])
+            self._opened[endpoint.id] = opened
+        if not opened.signers:
+            raise EntryGone
+        return opened.signers
+
+    async def _open_all(self, endpoint: Endpoint) -> AsyncIterator[Signer]:
+        for entry_id in endpoint.entries:
+            try:
+                yield await self._open(endpoint, entry_id)
+            except EntryGone:
+                # The old one's day may have ended since the endpoint was read.
+                if entry_id == endpoint.entry_id:
+                    raise
+
+    async def _open(self, endpoint: Endpoint, entry_id: str) -> Signer:
+        parts = self._parts
+        use = await parts.db.write(
+            note_signing, self._vault, endpoint, entry_id, parts.ids.new(), parts.clock.now()
+        )  # fmt: skip
+        return await self._vault.signer(use)
+
+
+async def note_signing(
+    tx: Tx, vault: Vault, endpoint: Endpoint, entry_id: str, audit_id: str, now: int
+) -> Use:  # fmt: skip
+    """The permission to open an endpoint's secret, and the audit line of it. Raises EntryGone."""
+    use = await vault.find(tx, endpoint.owner, entry_id)
+    await vault.note(tx, use, why="sign", object_id=endpoint.id, who="worker", now=now, audit_id=audit_id)
+    return use

@@ -1,0 +1,222 @@
+"""Table ``webhook_endpoints``."""
+
+import msgspec
+import sqlalchemy as sa
+
+from azukari.core.errors import NotFound
+from azukari.db import (
+    Integer,
+    Json,
+    Listing,
+    Owner,
+    Page,
+    Statement,
+    Text,
+    Time,
+    Tx,
+    add,
+    bind,
+    owned,
+    owned_reference,
+    owned_table,
+    partial_index,
+)
+
+endpoints = owned_table(
+    "webhook_endpoints",
+    sa.Column("url", Text, nullable=False),
+    sa.Column("entry_id", Text),
+    sa.Column("old_entry_id", Text),
+    sa.Column("old_until", Time),
+    sa.Column("events", Json, nullable=False),
+    sa.Column("active", Integer, nullable=False),
+    sa.Column("api_version", Text, nullable=False),
+    sa.Column("ordered", Integer, nullable=False),
+    sa.Column("disabled_reason", Text),
+    sa.Column("since", Text),
+    sa.Column("swept_to", Time, nullable=False),
+    sa.Column("turn", Integer, nullable=False),
+    sa.Column("version", Integer, nullable=False),
+    sa.Column("created_at", Time, nullable=False),
+    sa.Column("updated_at", Time, nullable=False),
+    sa.Column("deleted_at", Time),
+    owned_reference("entry_id", "vault_entries"),
+    owned_reference("old_entry_id", "vault_entries"),
+    partial_index("ix_webhook_endpoints_since", "since", where="since IS NOT NULL"),
+    partial_index("ix_webhook_endpoints_old_until", "old_until", where="old_until IS NOT NULL"),
+)
+
+
+class Endpoint(msgspec.Struct, frozen=True):
+    """A row of ``webhook_endpoints``.
+
+    entry_id: the vault's entry of its secret; old_entry_id: of the one before, which signs too until ``old_until``.
+    events: the types it wants, JSON; ``["*"]`` are all. disabled_reason: why we switched it off: ``gone``.
+    since: it is told of events with greater ids; None: it is not active.
+    swept_to: all that happened before this moment, but for what was under way then, has its delivery.
+    turn: raised by whoever takes deliveries to send, so that one worker does at a time.
+    """
+
+    merchant_id: str
+    mode: str
+    id: str
+    url: str
+    entry_id: str | None
+    old_entry_id: str | None
+    old_until: int | None
+    events: str
+    active: int
+    api_version: str
+    ordered: int
+    disabled_reason: str | None
+    since: str | None
+    swept_to: int
+    turn: int
+    version: int
+    created_at: int
+    updated_at: int
+    deleted_at: int | None
+
+    @property
+    def owner(self) -> Owner:
+        return Owner(self.merchant_id, self.mode)
+
+    @property
+    def entries(self) -> list[str]:
+        """The vault's entries of its secrets, the one in force first."""
+        return [entry for entry in (self.entry_id, self.old_entry_id) if entry is not None]
+
+    def wants(self, type: str) -> bool:
+        """Whether it is told of events of this type."""
+        wanted: list[str] = msgspec.json.decode(self.events)
+        return "*" in wanted or type in wanted
+
+
+_there = endpoints.c.deleted_at.is_(None)
+_this = (*owned(endpoints), endpoints.c.id == sa.bindparam("endpoint", type_=Text))
+#: What :func:`update` may change.
+_CHANGES = (
+    "url", "entry_id", "old_entry_id", "old_until", "events", "active", "api_version", "ordered", "disabled_reason",
+    "since", "swept_to", "updated_at", "deleted_at",
+)  # fmt: skip
+
+_ADD = Statement(None, add(endpoints))
+_BY_ID = Statement(
+    Endpoint, sa.select(endpoints).where(*owned(endpoints), endpoints.c.id == bind(endpoints.c.id), _there)
+)
+_ANYONES = Statement(
+    Endpoint,
+    sa.select(endpoints).where(endpoints.c.id == bind(endpoints.c.id), _there),
+    ownerless="administration names an endpoint by its id",
+)
+_COUNT = Statement(int, sa.select(sa.func.count()).select_from(endpoints).where(*owned(endpoints), _there))
+_ROLLED = Statement(
+    Endpoint,
+    sa.select(endpoints)
+    .where(endpoints.c.old_until <= sa.bindparam("now", type_=Time))
+    .limit(sa.bindparam("limit", type_=Integer)),
+    ownerless="the worker ends old secrets for all merchants",
+)
+_ACTIVE = Statement(
+    Endpoint,
+    sa.select(endpoints).where(endpoints.c.since.is_not(None)),
+    ownerless="the worker looks for events of all merchants",
+)
+_UPDATE: Statement[None] = Statement(
+    None,
+    sa.update(endpoints)
+    .where(*_this, endpoints.c.version == sa.bindparam("read_version", type_=Integer), _there)
+    .values(
+        version=endpoints.c.version + 1,
+        **{name: sa.bindparam(f"new_{name}", type_=endpoints.c[name].type) for name in _CHANGES},
+    ),
+)
+_TURN: Statement[None] = Statement(
+    None,
+    sa.update(endpoints)
+    .where(*_this, endpoints.c.turn == sa.bindparam("read_turn", type_=Integer), endpoints.c.since.is_not(None))
+    .values(turn=endpoints.c.turn + 1),
+)
+_SWEPT: Statement[None] = Statement(
+    None,
+    sa.update(endpoints)
+    .where(*_this, endpoints.c.swept_to < sa.bindparam("to", type_=Time))
+    .values(swept_to=sa.bindparam("to", type_=Time)),
+)
+_DISABLE: Statement[None] = Statement(
+    None,
+    sa.update(endpoints)
+    .where(*_this, endpoints.c.since.is_not(None))
+    .values(
+        version=endpoints.c.version + 1, active=0, since=None, disabled_reason=sa.bindparam("reason", type_=Text),
+        updated_at=sa.bindparam("now", type_=Time),
+    ),
+)  # fmt: skip
+_LIST = Listing(Endpoint, endpoints, always=(_there,))
+
+
+async def save(tx: Tx, endpoint: Endpoint) -> None:
+    """A new endpoint."""
+    await tx.run(_ADD, endpoint.owner, **msgspec.structs.asdict(endpoint))
+
+
+async def find(tx: Tx, owner: Owner, endpoint_id: str) -> Endpoint | None:
+    """The owner's endpoint."""
+    return await tx.one(_BY_ID, owner, id=endpoint_id)
+
+
+async def get(tx: Tx, owner: Owner, endpoint_id: str) -> Endpoint:
+    """The owner's endpoint. Raises NotFound."""
+    endpoint = await find(tx, owner, endpoint_id)
+    if endpoint is None:
+        raise NotFound
+    return endpoint
+
+
+async def get_anyones(tx: Tx, endpoint_id: str) -> Endpoint:
+    """An endpoint, whoever's it is: for administration. Raises NotFound."""
+    endpoint = await tx.one(_ANYONES, None, id=endpoint_id)
+    if endpoint is None:
+        raise NotFound
+    return endpoint
+
+
+async def count(tx: Tx, owner: Owner) -> int:
+    """How many the owner has."""
+    return await tx.one(_COUNT, owner) or 0
+
+
+async def active(tx: Tx) -> list[Endpoint]:
+    """Every merchant's endpoints that are told of events."""
+    return await tx.all(_ACTIVE, None)
+
+
+async def rolled(tx: Tx, now: int, limit: int) -> list[Endpoint]:
+    """Endpoints whose old secret has had its time, deleted ones too."""
+    return await tx.all(_ROLLED, None, now=now, limit=limit)
+
+
+async def update(tx: Tx, read: Endpoint, new: Endpoint) -> bool:
+    """Change an endpoint that is still as it was read; False: it is not."""
+    values = {f"new_{name}": getattr(new, name) for name in _CHANGES}
+    return await tx.run(_UPDATE, read.owner, endpoint=read.id, read_version=read.version, **values) == 1
+
+
+async def take_turn(tx: Tx, read: Endpoint) -> bool:
+    """Whether it is ours to take deliveries of an endpoint: nobody has since it was read, and it is active."""
+    return await tx.run(_TURN, read.owner, endpoint=read.id, read_turn=read.turn) == 1
+
+
+async def swept(tx: Tx, owner: Owner, endpoint_id: str, to: int) -> None:
+    """All that happened before this moment has its delivery."""
+    await tx.run(_SWEPT, owner, endpoint=endpoint_id, to=to)
+
+
+async def disable(tx: Tx, owner: Owner, endpoint_id: str, reason: str, now: int) -> bool:
+    """Switch an active endpoint off; whether it was on."""
+    return await tx.run(_DISABLE, owner, endpoint=endpoint_id, reason=reason, now=now) == 1
+
+
+async def page(tx: Tx, owner: Owner, *, page: int, per_page: int, start: int, end: int) -> Page[Endpoint]:
+    """A page of the owner's endpoints, newest first."""
+    return await _LIST.page(tx, owner, page=page, per_page=per_page, start=start, end=end)

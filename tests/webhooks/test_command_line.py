@@ -1,0 +1,70 @@
+"""``azukari webhooks``, each command in a process of its own."""
+
+import asyncio
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from azukari.core.config import Settings
+from tests.test_cli import azukari, done, of, running
+from tests.webhooks.receiver import receiving
+
+
+async def test_an_endpoint_from_its_first_ping_to_its_end(settings: Settings, tmp_path: Path) -> None:
+    def said(*words: str) -> Any:
+        return json.loads(done(*words, *of(settings), "--json"))
+
+    merchant = said("merchants", "list")[0]["id"]
+    async with receiving() as receiver:
+        made = said("webhooks", "add", merchant, receiver.url, "--event", "customer.created", "--ordered")
+        assert made["secret"].startswith("whsec_")
+        assert (made["events"], made["ordered"]) == (["customer.created"], True)
+        id = made["id"]
+        assert [each["id"] for each in said("webhooks", "list", merchant)] == [id]
+        assert "secret" not in said("webhooks", "show", id)
+        rolled = said("webhooks", "roll", id)
+        assert rolled["secret"] != made["secret"]
+        said("webhooks", "ping", id)
+        assert said("webhooks", "log", id) == []
+        assert said("webhooks", "replay", id, "--dead")[0]["sent_again"] == 0
+        assert said("webhooks", "replay", id, "--from", "2020-01-01")[0]["sent_again"] == 0
+
+        await _until(settings, tmp_path, lambda: len(receiver.got) == 2)
+        assert all(got.signed_with(rolled["secret"]) for got in receiver.got)
+        log = said("webhooks", "log", id)
+        assert [(each["type"], each["answer"], each["attempt"], each["delivery"]) for each in log] == [
+            ("ping", 200, 1, "delivered")
+        ] * 2  # fmt: skip
+        again = said("webhooks", "replay", id, "--event", log[0]["event"])
+        assert again[0]["sent_again"] == 1
+        said("webhooks", "remove", id)
+        assert said("webhooks", "list", merchant) == []
+
+
+async def _until(settings: Settings, folder: Path, ready: Callable[[], bool]) -> None:
+    """Run a worker of its own until something is so, and written down."""
+    log = folder / "errors"
+    with running("worker", *of(settings), folder=folder, ready=lambda: "worker.ready" in log.read_text()):
+        async with asyncio.timeout(60):
+            while not (ready() and log.read_text().count("webhook.tried") == 2):
+                await asyncio.sleep(0.02)
+
+
+def test_what_cannot_be_gets_a_sentence(settings: Settings) -> None:
+    where = of(settings)
+    merchant = json.loads(done("merchants", "list", *where, "--json"))[0]["id"]
+    for words, sentence in (
+        (("add", "nobody", "https://1.1.1.1/"), "There is no merchant with this id."),
+        (("add", merchant, "https://10.0.0.1/"), "not on the open internet"),
+        (("add", merchant, "http://1.1.1.1/"), "The value of url is invalid."),
+        (("add", merchant, "https://1.1.1.1/", "--event", "Nonsense!"), "events"),
+        (("show", "nothing"), "There is no such endpoint"),
+        (("replay", "nothing", "--dead"), "There is no such endpoint"),
+        (("replay", "nothing"), "Say which events"),
+        (("replay", "nothing", "--from", "yesterday"), "A time must look like"),
+    ):
+        ended = azukari("webhooks", *words, *where)
+        assert ended.returncode == 1, words
+        assert sentence in ended.stderr
+        assert "Traceback" not in ended.stderr

@@ -1,0 +1,51 @@
+"""What a worker does for webhooks, when a test says so."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from azukari.core.clock import DAY
+from azukari.db import Owner
+from azukari.webhooks import fanout
+from azukari.webhooks.sending import Sender
+from tests.house import House
+from tests.webhooks.receiver import SECRET, Receiver
+
+
+@dataclass
+class Work:
+    """A house's worker."""
+
+    house: House
+    sender: Sender
+
+    async def deliver(self) -> None:
+        """Find what happened, and try all that is due."""
+        await fanout.look(self.house.parts)
+        # An ordered endpoint waits a moment for what may still come before.
+        self.house.clock.advance(fanout.SETTLING)
+        await self.send()
+
+    async def send(self) -> None:
+        """Try all that is due."""
+        await self.sender.begin()
+        await self.sender.finish()
+
+    async def give_up(self, times: int = 12) -> None:
+        """Let days pass, with a try whenever one is due."""
+        for _ in range(times):
+            self.house.clock.advance(2 * DAY)
+            await self.send()
+
+
+async def owner_of(house: House) -> Owner:
+    """Of the first test key."""
+    return (await house.parts.keyring.resolve(house.api.key, None)).owner
+
+
+async def endpoint(house: House, receiver: Receiver, **more: Any) -> dict[str, Any]:
+    """A new endpoint of the first test key."""
+    order = {"url": receiver.url, "secret": SECRET, **more}
+    reply = await house.api.post("/webhook_endpoints", json=order)
+    assert reply.status_code == 200, reply.text
+    made: dict[str, Any] = reply.json()
+    return made
