@@ -6,6 +6,8 @@ import pytest
 from azukari import worker
 from azukari.core.clock import DAY, HOUR, MINUTE
 from azukari.processors.simulator.desk import Decision
+from azukari.sessions import waiting
+from azukari.web.call import Call
 from tests.house import Api, House, card
 from tests.sessions.sessions import CODE, Browser, make, pay, refused, shown
 
@@ -211,6 +213,23 @@ async def test_another_try_ends_the_one_that_waits(house: House, mode: str) -> N
         assert listed["total"] == 1
     else:
         assert (await house.api.get(f"/customers/{made['customer_id']}")).json()["source"]["type"] == "credit_card"
+
+
+async def test_a_try_that_finds_yet_another_one_waiting_comes_again(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = await make(house.api)
+    await pay(house.publishable, made, PAYPAY)
+    end = waiting.end
+
+    async def end_slowly(call: Call, session_id: str) -> None:
+        monkeypatch.setattr(waiting, "end", end)
+        await end(call, session_id)
+        assert (await pay(house.publishable, made, {"type": "linepay"})).status_code == 200  # from another tab
+
+    monkeypatch.setattr(waiting, "end", end_slowly)
+
+    refused(await pay(house.publishable, made), 423, "locked")
 
 
 @pytest.mark.parametrize("mode", ["payment", "customer_payment"])

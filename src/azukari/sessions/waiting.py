@@ -22,8 +22,11 @@ from azukari.web.call import Call
 from azukari.wiring import Parts
 
 
-class StillWaiting(ApiError):
-    """The session waits for a shopper elsewhere; that has to end first. Nobody is ever told so."""
+class StillWaiting(Locked):
+    """The session waits for a shopper elsewhere; that has to end first.
+
+    Whoever has ended it and finds another try waiting by then is told that the session is in use.
+    """
 
 
 def own_call(parts: Parts, owner: Owner, who: str, request_id: str) -> Call:
