@@ -1,5 +1,6 @@
 """A damaged database file is not served."""
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -47,3 +48,21 @@ async def test_a_damaged_store_of_verification_values_is_made_anew(sqlite_templa
         reply = await house.api.post("/payments", json={"amount": 1000, "currency": "JPY", "payment_details": token})
 
     assert (reply.status_code, reply.json()["error"]["code"]) == (422, "invalid_token")
+
+
+async def test_a_directory_that_was_deleted_and_made_anew_takes_verification_values(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    path = SqliteFiles.of(data).sad.path
+    assert path is not None
+    async with running(settings_for(data, None)) as house:
+        await house.api.token(verification_value="123")
+        left = path.read_bytes()
+    shutil.rmtree(data)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(left)
+
+    async with running(settings_for(data, None)) as house:
+        token = await house.api.token(verification_value="123")
+        reply = await house.api.post("/payments", json={"amount": 1000, "currency": "JPY", "payment_details": token})
+
+    assert (reply.status_code, reply.json()["status"]) == (200, "captured")

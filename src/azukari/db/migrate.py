@@ -87,6 +87,9 @@ def _migrate_sqlite(files: SqliteFiles) -> None:
     with engine.connect() as upgrading:
         # Not before: SQLAlchemy begins with a look at the database, and a rollback.
         connection.execute("BEGIN IMMEDIATE")
+        if not connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'alembic_version'").fetchone():
+            # One that was here before and was deleted has left verification values that no key of ours opens.
+            files.forget_memory()
         _upgrade(upgrading)
     engine.dispose()
 

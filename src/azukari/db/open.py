@@ -107,6 +107,11 @@ class SqliteFiles:
             self.sad.path.unlink()
             self._create_sad_tables()
 
+    def forget_memory(self) -> None:
+        """Destroy what is kept in memory for this directory."""
+        if self.sad.path is not None:
+            self.sad.path.unlink(missing_ok=True)
+
     def _create_sad_tables(self) -> None:
         tables = [table for table in metadata.sorted_tables if table.schema == SAD_SCHEMA]
         with closing(self.sad.connect()) as connection:
