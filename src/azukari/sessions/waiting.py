@@ -3,7 +3,7 @@
 from msgspec.structs import replace
 
 from azukari.core.clock import SECOND
-from azukari.core.errors import ApiError, Locked
+from azukari.core.errors import Locked
 from azukari.db import Owner, Tx
 from azukari.merchants.keys import PUBLISHABLE, ApiKey
 from azukari.merchants.service import API_VERSIONS
