@@ -191,9 +191,6 @@ async def a_session_whose_wallet_is_asked(api: Api, scene: Scene) -> None:
 
 
 async def a_webhook(api: Api, scene: Scene) -> None:
-    """The one before makes room: a merchant may have fifty."""
-    for old in (await api.get("/webhook_endpoints", params={"per_page": 100})).json()["data"]:
-        await api.delete(f"/webhook_endpoints/{old['id']}")
     scene.keep("webhook", await add_webhook(api, scene))
 
 
@@ -553,6 +550,9 @@ async def leave_work(site: Site, number: int) -> None:
     """Leave behind, with a server whose worker stands still, something for each of the worker's steps."""
     await _leave_open_check(site)
     async with site.serving() as api:
+        # The one before makes room: a merchant may have fifty.
+        for old in (await api.get("/webhook_endpoints", params={"per_page": 100})).json()["data"]:
+            await api.delete(f"/webhook_endpoints/{old['id']}")
         # Its secret before is to be forgotten; what happens from here on is to be delivered.
         await a_rolled_webhook(api, Scene(number, site))
         customer = await api.customer()

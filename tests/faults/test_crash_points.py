@@ -1,11 +1,13 @@
 """kill -9 at every point the engines and the vault's relay announce, in every flow (REL-2).
 
 The list of points is the server's own: a first run writes down what a flow announces, then each of these points ends
-a run of its own. Afterwards the installation is started again and held against the bank's book.
+a server and a try of its own. Afterwards the installation is started again, has to settle them all, and is held against
+the bank's book.
 """
 
 import ast
 import importlib
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -25,16 +27,23 @@ from tests.house import Api
 FLOWS = (*flows.FLOWS, *page_flows.FLOWS)
 
 
+@dataclass(frozen=True)
+class Try:
+    """What became of a scene. death: where its server died; None: undisturbed. reply: where one was still given."""
+
+    scene: Scene
+    death: Death | None
+    reply: httpx.Response | None
+
+
 @pytest.mark.parametrize("flow", FLOWS, ids=str)
 async def test_a_flow_survives_a_kill_at_each_of_its_points(flow: Flow, site: Site, tmp_path: Path) -> None:
-    scene = await _prepare_first(flow, site)
-    recorded = await _record(flow, site, scene, tmp_path / "trace")
-    assert recorded
+    first = await _prepare_first(flow, site)
+    undisturbed, deaths = await _record(flow, site, first, tmp_path / "trace")
+    assert deaths
 
-    scene = await _check(flow, site, scene)
-    for death in recorded:
-        reply = await _die_in(flow, site, scene, death)
-        scene = await _check(flow, site, scene, reply)
+    tries = [undisturbed, *[await _die_in(flow, site, scene, death) for scene, death in deaths]]
+    await _check(flow, site, tries)
 
 
 async def _prepare_first(flow: Flow, site: Site) -> Scene:
@@ -44,7 +53,6 @@ async def _prepare_first(flow: Flow, site: Site) -> Scene:
         await site.until_none("SELECT id FROM api_keys WHERE kind = 'sk' AND last_used_at IS NULL")
         scene = Scene(0, site)
         await flow.prepare(api, scene)
-    await _renew(flow, site)
     return scene
 
 
@@ -54,37 +62,23 @@ async def _renew(flow: Flow, site: Site) -> None:
         await site.rows.change("UPDATE api_keys SET last_used_at = NULL")
 
 
-async def _record(flow: Flow, site: Site, scene: Scene, trace: Path) -> list[Death]:
-    """The points of an undisturbed run, each with its number among those of its name."""
-    async with site.serving(trace=trace) as api:
-        reply = await flow.act(api, scene)
-        assert reply.status_code == flow.status, reply.text
-    points = trace.read_text().split()
-    return [Death(point, points[: place + 1].count(point)) for place, point in enumerate(points)]
-
-
-async def _check(flow: Flow, site: Site, scene: Scene, reply: httpx.Response | None = None) -> Scene:
-    """Start again, let the worker settle what was left open, and look whether all is well. What comes next to try."""
-    site.ahead += MINUTE
-    overdue = await site.overdue()
-    async with site.serving(worker=True) as api:
-        await site.until_none(OPEN_ATTEMPTS)
-        await site.until_none(overdue)
-        await hold_against_book(site.rows, site.settings.data)
-        await _nothing_acknowledged_is_lost(flow, api, scene)
-        await _the_same_again_is_answered(flow, site, api, scene, reply)
-        await flow.check(api, scene)
-        # An agreement that made way for another try is undone by the worker.
-        await site.until_none(OPEN_ATTEMPTS)
-        await hold_against_book(site.rows, site.settings.data)
-        following = Scene(scene.number + 1, site)
-        await flow.prepare(api, following)
+async def _record(flow: Flow, site: Site, first: Scene, trace: Path) -> tuple[Try, list[tuple[Scene, Death]]]:
+    """The points of an undisturbed run, each with its number among those of its name, and a scene for each of them."""
     await _renew(flow, site)
-    return following
+    async with site.serving(trace=trace) as api:
+        reply = await flow.act(api, first)
+        assert reply.status_code == flow.status, reply.text
+        points = trace.read_text().split()
+        deaths = []
+        for number, point in enumerate(points, 1):
+            scene = Scene(number, site)
+            await flow.prepare(api, scene)
+            deaths.append((scene, Death(point, points[:number].count(point))))
+    return Try(first, None, reply), deaths
 
 
-async def _die_in(flow: Flow, site: Site, scene: Scene, death: Death) -> httpx.Response | None:
-    """The server's answer, where it still gave one."""
+async def _die_in(flow: Flow, site: Site, scene: Scene, death: Death) -> Try:
+    await _renew(flow, site)
     async with site.serving(death=death) as api:
         reply = None
         try:
@@ -92,7 +86,28 @@ async def _die_in(flow: Flow, site: Site, scene: Scene, death: Death) -> httpx.R
         except httpx.TransportError:
             pass
         await site.until_dead()
-    return reply
+    return Try(scene, death, reply)
+
+
+async def _check(flow: Flow, site: Site, tries: list[Try]) -> None:
+    """Start again, let the worker settle what was left open, and look whether all is well."""
+    site.ahead += MINUTE
+    overdue = await site.overdue()
+    async with site.serving(worker=True) as api:
+        await site.until_none(OPEN_ATTEMPTS)
+        await site.until_none(overdue)
+        await hold_against_book(site.rows, site.settings.data)
+        for each in tries:
+            try:
+                await _nothing_acknowledged_is_lost(flow, api, each.scene)
+                await _the_same_again_is_answered(flow, site, api, each.scene, each.reply)
+                await flow.check(api, each.scene)
+            except Exception as error:
+                error.add_note(f"of the try that ended at {each.death}")
+                raise
+        # An agreement that made way for another try is undone by the worker.
+        await site.until_none(OPEN_ATTEMPTS)
+        await hold_against_book(site.rows, site.settings.data)
 
 
 async def _nothing_acknowledged_is_lost(flow: Flow, api: Api, scene: Scene) -> None:
