@@ -26,6 +26,7 @@ import pytest
 from azukari import __version__
 from azukari.core.config import Settings
 from azukari.db import migrate
+from azukari.events.cursor import MOST_WAITING
 from azukari.merchants.keys import well_formed
 from azukari.setup import FIRST_PAIR
 from tests.house import card, forget_memory
@@ -500,3 +501,18 @@ async def test_two_server_processes_share_a_port_and_a_database(settings: Settin
             assert httpx.post(f"{server.url}/api/v1/payments", json=order, auth=(secret, "")).status_code == 200
         assert httpx.get(f"{server.url}/api/v1/payments", auth=(secret, "")).json()["total"] == 10
         assert ended_by(server, signal.SIGTERM) in (0, -signal.SIGTERM)
+
+
+async def test_who_waits_for_events_is_answered_before_the_server_ends(settings: Settings, tmp_path: Path) -> None:
+    secret = json.loads((settings.data / FIRST_PAIR).read_text())["secret_key"]
+    with running("serve", *of(settings), folder=tmp_path, AZUKARI_WORKER="0") as server:
+        async with httpx.AsyncClient(auth=(secret, ""), base_url=f"{server.url}/api/v1", timeout=SOON) as api:
+            asked = [asyncio.ensure_future(api.get("/events?after=latest&wait=30")) for _ in range(MOST_WAITING + 1)]
+            # One too many is refused: so the others are there, and wait.
+            refused, waiting = await asyncio.wait(asked, return_when=asyncio.FIRST_COMPLETED)
+            assert [each.result().status_code for each in refused] == [429]
+            async with asyncio.timeout(20):
+                server.process.send_signal(signal.SIGTERM)
+                answers = await asyncio.gather(*waiting)
+        assert [(each.status_code, each.json()["data"]) for each in answers] == [(200, [])] * MOST_WAITING
+        assert server.process.wait(SOON) in (0, -signal.SIGTERM)

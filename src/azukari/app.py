@@ -25,6 +25,7 @@ from azukari.web.dispatch import ASGIApp, Dispatch, Receive, Route, Scope, Send
 from azukari.web.front import Front
 from azukari.web.limits import Limiter
 from azukari.web.routing import mount
+from azukari.web.server import ENDING
 from azukari.webhooks import routes as webhooks
 from azukari.wiring import Parts
 
@@ -68,7 +69,7 @@ class App:
         stage = "startup"
         await receive()
         try:
-            async with self._run():
+            async with self._run(scope):
                 await send({"type": "lifespan.startup.complete"})
                 stage = "shutdown"
                 await receive()
@@ -79,8 +80,9 @@ class App:
         await send({"type": "lifespan.shutdown.complete"})
 
     @asynccontextmanager
-    async def _run(self) -> AsyncIterator[None]:
+    async def _run(self, scope: Scope) -> AsyncIterator[None]:
         parts = await Parts.assemble(self._settings, self._announce, self._clock)
+        scope.get("state", {})[ENDING] = parts.news.close
         self._front = asgi(parts)
         stop = asyncio.Event()
         working = asyncio.ensure_future(worker.run(parts, stop)) if self._settings.worker_inside else None

@@ -11,6 +11,7 @@ from azukari.core import log
 from azukari.core.clock import DAY, SECOND
 from azukari.core.errors import Unavailable
 from azukari.customers import service as customers
+from azukari.events import numbering
 from azukari.payments import deadlines, outcomes
 from azukari.processors import attempts
 from azukari.processors.attempts import Attempt
@@ -127,12 +128,14 @@ async def forget_keys(parts: Parts) -> None:
 
 
 async def look_for_events(parts: Parts) -> None:
-    """What has just happened, for webhooks."""
+    """What has just happened, for whoever reads events by their numbers, and for webhooks."""
+    await numbering.number_all(parts, quick=True)
     await fanout.look(parts)
 
 
 async def look_for_missed_events(parts: Parts) -> None:
     """What the quick look has missed."""
+    await numbering.number_all(parts)
     await fanout.look_thoroughly(parts)
 
 

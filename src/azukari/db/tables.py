@@ -4,7 +4,7 @@ Only text, integers and bytes cross this boundary: statements are run on the dri
 result processors. Times are integers (milliseconds, UTC), money is an integer, JSON is text.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import sqlalchemy as sa
@@ -89,12 +89,14 @@ def bind(column: sa.ColumnElement[Any], name: str | None = None) -> sa.BindParam
     return sa.bindparam(name or column.key, type_=column.type)
 
 
-def add(table: sa.Table, **fixed: Any) -> Insert:
+def add(table: sa.Table, *, without: Collection[str] = (), **fixed: Any) -> Insert:
     """An insert of one row that binds every column by its name, ``fixed`` ones to a constant of the code.
+
+    without: columns that are empty at first.
 
     PostgreSQL's Insert, because it knows ON CONFLICT; SQLite's compiler writes it just as well.
     """
-    bound: dict[str, Any] = {column.name: bind(column) for column in table.c}
+    bound: dict[str, Any] = {column.name: bind(column) for column in table.c if column.name not in without}
     return insert(table).values({**bound, **fixed})
 
 

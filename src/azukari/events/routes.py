@@ -1,20 +1,30 @@
 """``/events``."""
 
-from azukari.events import store
-from azukari.events.schemas import EventOut
+from azukari.events import cursor, store
+from azukari.events.schemas import EventOut, EventsQuery, SliceOut
 from azukari.web.call import Call
-from azukari.web.lists import ListOut, ListQuery, list_out
-from azukari.web.routing import Router, SecretKey
+from azukari.web.lists import ListOut, list_out
+from azukari.web.routing import Gone, Router, SecretKey
 
 router = Router()
 
 
 @router.get("/events", SecretKey)
-async def index(call: Call, query: ListQuery) -> ListOut:
-    """List events, newest first."""
+async def index(call: Call, query: EventsQuery, gone: Gone) -> ListOut:
+    """List events, newest first; ``after`` one of them, oldest first."""
+    query.check()
+    if query.after is not None:
+        place = None if query.after == "latest" else query.after
+        if not query.wait:
+            found = await cursor.after(call.parts, call.owner, place, query.per_page)
+        else:
+            with cursor.seat(call.parts, call.key.id):
+                waiting = cursor.after(call.parts, call.owner, place, query.per_page, query.wait)
+                found = await gone.unless(waiting)
+        return SliceOut.of(found, query, call.now)
     bounds = query.bounds(call.now)
-    found = await call.db.read(store.page, call.owner, **bounds.as_arguments())
-    return list_out(bounds, found, [EventOut.of(event) for event in found.rows])
+    page = await call.db.read(store.page, call.owner, **bounds.as_arguments())
+    return list_out(bounds, page, [EventOut.of(event) for event in page.rows])
 
 
 @router.get("/events/{id}", SecretKey)

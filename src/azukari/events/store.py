@@ -4,7 +4,22 @@ import msgspec
 import sqlalchemy as sa
 
 from azukari.core.errors import NotFound
-from azukari.db import Bytes, Listing, Owner, Page, Statement, Text, Time, Tx, add, bind, owned, owned_table
+from azukari.db import (
+    Bytes,
+    Integer,
+    Listing,
+    Owner,
+    Page,
+    Statement,
+    Text,
+    Time,
+    Tx,
+    add,
+    bind,
+    owned,
+    owned_table,
+    partial_index,
+)
 
 events = owned_table(
     "events",
@@ -12,11 +27,19 @@ events = owned_table(
     sa.Column("data", Bytes, nullable=False),
     sa.Column("reason", Text),
     sa.Column("created_at", Time, nullable=False),
+    sa.Column("sequence", Integer),
+    # It begins with the owner, as no other index does: only what asks for a sequence can take it.
+    partial_index("ix_events_sequence", "merchant_id", "mode", "sequence", where="sequence IS NOT NULL", unique=True),
+    partial_index("ix_events_unnumbered", "id", "merchant_id", "mode", where="sequence IS NULL"),
 )
 
 
 class Event(msgspec.Struct, frozen=True):
-    """A row of ``events``. ``data``: the resource as it was, JSON as it goes over the wire."""
+    """A row of ``events``.
+
+    data: the resource as it was, JSON as it goes over the wire. sequence: its number among its owner's events, from 1
+    and without gaps, given after the commit (``numbering.py``); None until then.
+    """
 
     merchant_id: str
     mode: str
@@ -25,11 +48,20 @@ class Event(msgspec.Struct, frozen=True):
     data: bytes
     reason: str | None
     created_at: int
+    sequence: int | None
 
 
-_ADD = Statement(None, add(events))
+# Born without a number: whoever writes an event waits for no counter.
+_ADD = Statement(None, add(events, without=("sequence",)))
 _BY_ID = Statement(Event, sa.select(events).where(*owned(events), events.c.id == bind(events.c.id)))
 _LIST = Listing(Event, events)
+_AFTER = Statement(
+    Event,
+    sa.select(events)
+    .where(*owned(events), events.c.sequence > sa.bindparam("after", type_=Integer))
+    .order_by(events.c.sequence)
+    .limit(sa.bindparam("limit", type_=Integer)),
+)
 
 
 async def record(
@@ -50,3 +82,8 @@ async def get(tx: Tx, owner: Owner, event_id: str) -> Event:
 async def page(tx: Tx, owner: Owner, *, page: int, per_page: int, start: int, end: int) -> Page[Event]:
     """A page of the owner's events, newest first."""
     return await _LIST.page(tx, owner, page=page, per_page=per_page, start=start, end=end)
+
+
+async def after(tx: Tx, owner: Owner, sequence: int, limit: int) -> list[Event]:
+    """The owner's events with greater numbers, by number."""
+    return await tx.all(_AFTER, owner, after=sequence, limit=limit)

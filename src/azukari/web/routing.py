@@ -1,16 +1,17 @@
 """Routes: who may call, what comes in, what goes out.
 
-A handler is ``async def handler(call, [path parameters], [body], [query]) -> answer``. ``body`` and ``query`` are
-msgspec Structs, decoded and checked before the handler runs; what it returns is encoded. Every route declares its
-access, so that a test can walk them all (SEC-11).
+A handler is ``async def handler(call, [path parameters], [body], [query], [gone]) -> answer``. ``body`` and ``query``
+are msgspec Structs, decoded and checked before the handler runs; ``gone`` is for one that lets its caller wait. What it
+returns is encoded. Every route declares its access, so that a test can walk them all (SEC-11).
 """
 
+import asyncio
 import functools
 import inspect
 import typing
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -30,6 +31,7 @@ from azukari.wiring import Parts
 
 SecretKey, PublishableKey = Access.SECRET, Access.PUBLISHABLE
 Handler = Callable[..., Awaitable[Any]]
+R = TypeVar("R")
 
 #: What a browser on a shop's page may send. A preflight carries no key, so it is answered for every origin.
 PREFLIGHT = {
@@ -43,6 +45,32 @@ _NO_TREE: dict[str, object] = {}
 _canonical = msgspec.json.Encoder(order="deterministic", enc_hook=str).encode
 
 
+class Gone:
+    """Whether the caller has gone away. For requests without a body."""
+
+    __slots__ = ("_receive",)
+
+    def __init__(self, receive: Receive) -> None:
+        self._receive = receive
+
+    async def unless(self, work: Coroutine[Any, Any, R]) -> R:
+        """Do something long while the caller waits. Raises BadRequest once nobody does."""
+        working, leaving = asyncio.ensure_future(work), asyncio.ensure_future(self._happens())
+        try:
+            await asyncio.wait((working, leaving), return_when=asyncio.FIRST_COMPLETED)
+            if not working.done():
+                raise BadRequest
+            return working.result()
+        finally:
+            for each in (working, leaving):
+                each.cancel()
+            await asyncio.gather(working, leaving, return_exceptions=True)
+
+    async def _happens(self) -> None:
+        while (await self._receive())["type"] != "http.disconnect":
+            continue
+
+
 @dataclass(frozen=True, slots=True)
 class Endpoint:
     """One method of one path."""
@@ -53,6 +81,7 @@ class Endpoint:
     handler: Handler
     body: type | None
     query: type | None
+    gone: bool
 
 
 class Router:
@@ -85,6 +114,7 @@ class Router:
                     handler,
                     hints["body"] if "body" in wanted else None,
                     hints["query"] if "query" in wanted else None,
+                    "gone" in wanted,
                 )
             )
             return handler
@@ -137,6 +167,8 @@ class Resource:
             given["body"] = bodies.convert(tree, endpoint.body)
         if endpoint.query is not None:
             given["query"] = bodies.convert_query(scope["query_string"], endpoint.query)
+        if endpoint.gone:
+            given["gone"] = Gone(receive)
         out = await endpoint.handler(call, **given)
         return out if isinstance(out, Answer) else Answer.of(out)
 

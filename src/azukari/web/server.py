@@ -20,6 +20,8 @@ from azukari.web import errors
 from azukari.web.sending import Message, OneWrite, Receive, head
 
 MAX_BODY = 256 * 1024
+#: In the state of an application's lifespan: called, perhaps often, when the server begins to end.
+ENDING = "azukari.ending"
 
 
 class UrlTooLong(ApiError):
@@ -100,6 +102,12 @@ class Protocol(HttpToolsProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         self._stop_timer()
         super().connection_lost(exc)
+
+    def shutdown(self) -> None:
+        # Before the lifespan's end, which waits for all who are being answered: those who wait for news would hold it.
+        if (ending := self.app_state.get(ENDING)) is not None:
+            ending()
+        super().shutdown()
 
     def data_received(self, data: bytes) -> None:
         if self._refused:
