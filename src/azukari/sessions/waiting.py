@@ -3,7 +3,7 @@
 from msgspec.structs import replace
 
 from azukari.core.clock import SECOND
-from azukari.core.errors import ApiError, Locked
+from azukari.core.errors import Locked
 from azukari.db import Owner, Tx
 from azukari.merchants.keys import PUBLISHABLE, ApiKey
 from azukari.merchants.service import API_VERSIONS
@@ -29,10 +29,10 @@ class StillWaiting(Locked):
     """
 
 
-def own_call(parts: Parts, owner: Owner, who: str, request_id: str) -> Call:
+async def own_call(parts: Parts, owner: Owner, who: str, request_id: str) -> Call:
     """A call of our own making, for what nobody has asked for."""
     key = ApiKey(who, owner, PUBLISHABLE, API_VERSIONS[-1], "")
-    return Call(parts, key, API_VERSIONS[-1], None, NO_ORDERS, parts.clock.now(), None, request_id)
+    return Call(parts, key, API_VERSIONS[-1], None, NO_ORDERS, *await parts.moment_of(owner), None, request_id)
 
 
 async def ask(parts: Parts, owner: Owner, session_id: str) -> Attempt | None:
