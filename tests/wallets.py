@@ -1,5 +1,6 @@
 """A shopper who allows a merchant to charge a wallet, as the hosted page would have it."""
 
+from azukari.core.clock import Moment
 from azukari.customers import service as customers
 from azukari.customers.service import Keeping
 from azukari.db import Owner, Tx
@@ -39,5 +40,11 @@ async def _keep(
 ) -> str | None:  # fmt: skip
     assert await attempts.finish(tx, attempt, outcome, attempt.created_at)
     return await customers.keep(
-        tx, parts.vault, owner, attempt.customer_id or "", kept, event_id=parts.ids.new(), now=attempt.created_at
+        tx,
+        parts.vault,
+        owner,
+        attempt.customer_id or "",
+        kept,
+        event_id=parts.ids.new(),
+        moment=Moment(attempt.created_at, attempt.created_at),
     )

@@ -406,7 +406,8 @@ def add_webhook(
         if await parts.db.read(merchants.find_merchant, merchant) is None:
             raise SettingError("There is no merchant with this id. `azukari merchants list` shows them.")
         order = _webhook_order({"url": url, "events": event or None, "ordered": ordered, "api_version": api_version})
-        asking = service.Asking(parts, Owner(merchant, "live" if live else "test"), _PERSON, parts.clock.now())
+        owner = Owner(merchant, "live" if live else "test")
+        asking = service.Asking(parts, owner, _PERSON, await parts.time_of(owner))
         return json.loads((await service.create(asking, order, API_VERSIONS[-1])).body)
 
     _show_webhook(as_json, _with_parts(data, database, make))
@@ -546,7 +547,9 @@ def _with_webhook(
     async def find(parts: Any) -> R:
         try:
             endpoint = await parts.db.read(store.get_anyones, webhook)
-            return await work(service.Asking(parts, endpoint.owner, _PERSON, parts.clock.now()), endpoint)
+            return await work(
+                service.Asking(parts, endpoint.owner, _PERSON, await parts.time_of(endpoint.owner)), endpoint
+            )
         except NotFound:
             raise SettingError(
                 "There is no such endpoint or event. `azukari webhooks list MERCHANT_ID` helps."

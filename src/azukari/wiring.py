@@ -3,12 +3,13 @@
 from dataclasses import dataclass
 from typing import Self
 
-from azukari.core.clock import Clock, SystemClock
+from azukari.core.clock import Clock, Moment, SystemClock
 from azukari.core.config import Settings
 from azukari.core.ids import Ids, RandomIds
 from azukari.core.news import News
 from azukari.db import Announce, Database, Owner, quiet
 from azukari.db.open import Stores, open_stores
+from azukari.merchants.clock import Clocks
 from azukari.merchants.service import Keyring, Shops
 from azukari.merchants.settings import MerchantSettings
 from azukari.processors.registry import Processors, load
@@ -20,7 +21,7 @@ KEK_NAME = "vault.key"
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """What one process is made of."""
+    """What one process is made of. clock: the machine's; for a merchant's time ask :meth:`time_of`."""
 
     settings: Settings
     clock: Clock
@@ -31,6 +32,7 @@ class Parts:
     processors: Processors
     shops: Shops
     news: News
+    clocks: Clocks
 
     @property
     def db(self) -> Database:
@@ -40,6 +42,14 @@ class Parts:
     async def settings_of(self, owner: Owner) -> MerchantSettings:
         """The owner's settings, half a second old at most."""
         return await self.shops.settings_of(owner.merchant_id)
+
+    async def time_of(self, owner: Owner) -> int:
+        """The owner's time: the machine's, or in test mode what its test clock shows. Raises DatabaseDown."""
+        return await self.clocks.time_of(owner)
+
+    async def moment_of(self, owner: Owner) -> Moment:
+        """The owner's time with the machine's. Raises DatabaseDown."""
+        return await self.clocks.moment_of(owner)
 
     @classmethod
     async def assemble(cls, settings: Settings, announce: Announce = quiet, clock: Clock | None = None) -> Self:
@@ -59,9 +69,11 @@ class Parts:
         keyring = Keyring(
             stores.main, clock, ids, lambda message: vault.mac("pepper", message), live_allowed=provider.fit_for_live
         )
+        clocks = Clocks(stores.main, clock)
+        processors = load(settings, vault, clock, ids)
+        processors.simulator.go_by(clocks.time_of)
         return cls(
-            settings, clock, ids, stores, vault, keyring, load(settings, vault, clock, ids), Shops(stores.main, clock),
-            news,
+            settings, clock, ids, stores, vault, keyring, processors, Shops(stores.main, clock), news, clocks
         )  # fmt: skip
 
     async def close(self) -> None:

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from azukari import worker
+from azukari.core.clock import Moment
 from azukari.core.errors import ApiError
 from azukari.db import Owner, Tx
 from azukari.events import store as events
@@ -26,7 +27,8 @@ SESSION = "s" * 25
 
 async def call_of(house: House) -> Call:
     key = await house.parts.keyring.resolve(house.api.key, None)
-    return Call(house.parts, key, API_VERSIONS[-1], None, NO_ORDERS, house.clock.now(), None, "request")
+    moment = await house.parts.moment_of(key.owner)
+    return Call(house.parts, key, API_VERSIONS[-1], None, NO_ORDERS, *moment, None, "request")
 
 
 async def _intend(tx: Tx, owner: Owner, vault: Vault, plan: Plan) -> Ready:
@@ -36,21 +38,21 @@ async def _intend(tx: Tx, owner: Owner, vault: Vault, plan: Plan) -> Ready:
 
 
 async def _record(
-    tx: Tx, attempt: Attempt, outcome: Outcome, event_ids: tuple[str, ...], now: int, again_at: int | None,
+    tx: Tx, attempt: Attempt, outcome: Outcome, event_ids: tuple[str, ...], at: Moment, again_at: int | None,
     refusal: ApiError | None, own_id: str,
 ) -> Answer:  # fmt: skip
-    answer = await outcomes.record_outcome(tx, attempt, outcome, event_ids, now, again_at, refusal)
-    await events.record(tx, attempt.owner, id=own_id, type="ping", data=b"{}", now=now)
+    answer = await outcomes.record_outcome(tx, attempt, outcome, event_ids, at, again_at, refusal)
+    await events.record(tx, attempt.owner, id=own_id, type="ping", data=b"{}", now=at.now)
     return answer
 
 
 async def _write(
-    parts: Parts, attempt: Attempt, outcome: Outcome, event_ids: tuple[str, ...], now: int, again_at: int | None,
+    parts: Parts, attempt: Attempt, outcome: Outcome, event_ids: tuple[str, ...], at: Moment, again_at: int | None,
     refusal: ApiError | None,
 ) -> Answer:  # fmt: skip
     assert attempt.session_id == SESSION
     return await parts.db.write(
-        _record, attempt, outcome, event_ids, now, again_at, refusal, parts.ids.new()
+        _record, attempt, outcome, event_ids, at, again_at, refusal, parts.ids.new()
     )  # fmt: skip
 
 

@@ -24,7 +24,7 @@ async def begin(house: House, number: str = FRICTIONLESS["visa"], **more: Any) -
     key = await parts.keyring.resolve(house.installation.publishable_key.reveal(), None)
     now = parts.clock.now()
     page = ApiKey("hosted_page", key.owner, "pk", key.api_version, "")
-    call = Call(parts, page, key.api_version, None, NO_ORDERS, now, None, "request")
+    call = Call(parts, page, key.api_version, None, NO_ORDERS, now, now, None, "request")
     given = more.pop("given", None) or PaymentDetails.parse(card(number, verification_value="123"), now=now)
     order = {"amount": 1000, "currency": "JPY", "return_url": "https://azukari.test/sessions/1", "made_for": "1:a"}
     return await begin_for_session(call, given, **order | more)

@@ -61,17 +61,17 @@ class Browser:
         return await _answered(resuming.resume(await self._call(None), self._id))
 
     async def state(self) -> page.SessionState:
-        return await page.state(self._house.parts, self._id, self._house.clock.now())
+        return await page.state(self._house.parts, self._id)
 
     async def open(self) -> page.Opened:
-        return await page.open_session(self._house.parts, self._id, self._house.clock.now())
+        return await page.open_session(self._house.parts, self._id)
 
     async def _call(self, nonce: str | None) -> Any:
         parts = self._house.parts
         owner = await page.owner_of(parts, self._id)
         return page.page_call(
-            parts, owner, now=parts.clock.now(), client="203.0.113.9", request_id=parts.ids.new(), nonce=nonce,
-            body=b"the same",
+            parts, owner, at=await parts.moment_of(owner), client="203.0.113.9", request_id=parts.ids.new(),
+            nonce=nonce, body=b"the same",
         )  # fmt: skip
 
 

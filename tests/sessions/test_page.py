@@ -275,6 +275,6 @@ async def test_a_session_that_is_over_sends_the_shopper_home(house: House) -> No
 async def test_what_is_no_session_has_no_page(house: House) -> None:
     for unknown in ("0" * 25, "", "x", house.installation.secret_key.reveal()):
         with pytest.raises(NotFound):
-            await page.open_session(house.parts, unknown, house.clock.now())
+            await page.open_session(house.parts, unknown)
         with pytest.raises(NotFound):
-            await page.state(house.parts, unknown, house.clock.now())
+            await page.state(house.parts, unknown)

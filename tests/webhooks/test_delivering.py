@@ -259,8 +259,8 @@ async def test_what_a_dead_worker_had_taken_is_sent_when_its_lease_is_over(
     house: House, receiver: Receiver, work: Work
 ) -> None:
     made = await endpoint(house, receiver)
-    now = house.clock.now()
-    taken = await house.parts.db.write(deliveries.claim, await owner_of(house), made["id"], now, 4)
+    at = await house.parts.moment_of(await owner_of(house))
+    taken = await house.parts.db.write(deliveries.claim, await owner_of(house), made["id"], at, 4)
     assert taken is not None
     await work.send()
     assert receiver.got == []
@@ -271,7 +271,7 @@ async def test_what_a_dead_worker_had_taken_is_sent_when_its_lease_is_over(
 
     late = deliveries.Outcome(deliveries.DEAD, None, 500, None, 1)
     delivery: Delivery = taken[1][0].delivery
-    assert not await house.parts.db.write(deliveries.finish, delivery, late, house.parts.ids.new(), now)
+    assert not await house.parts.db.write(deliveries.finish, delivery, late, house.parts.ids.new(), at)
     assert [each.state for each in await log_of(house, made)] == ["delivered"]
 
 

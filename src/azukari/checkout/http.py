@@ -25,7 +25,7 @@ _MOST_FIELDS = 20
 
 @dataclass(frozen=True, slots=True)
 class Visit:
-    """One request of a browser. given: the parts of the path. body: as it came. now: milliseconds."""
+    """One request of a browser. given: the parts of the path. body: as it came. now: by the machine's clock."""
 
     parts: Parts
     given: Mapping[str, str]

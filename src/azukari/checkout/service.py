@@ -33,7 +33,7 @@ _tried = msgspec.json.Decoder(Tried).decode
 
 async def show(visit: Visit) -> Answer:
     """The page at a session's address. Raises NotFound."""
-    opened = await sessions.open_session(visit.parts, visit.given["id"], visit.now)
+    opened = await sessions.open_session(visit.parts, visit.given["id"])
     order = reading.order_of(opened)
     language = _language(visit, order)
     state = opened.state
@@ -53,7 +53,7 @@ async def show(visit: Visit) -> Answer:
     if failed is not None and failed.at == wording.PAGE:
         return page(pages.notice(language, order.shop, failed.h, failed.p, _ways_back(order, language)))
     return page(pages.session(
-        language, order, csrf=visit.mark(order.id), now=visit.now, secure=visit.base_url.startswith("https:"),
+        language, order, csrf=visit.mark(order.id), now=opened.at.now, secure=visit.base_url.startswith("https:"),
         resume=(state.busy or state.next == "resume") and not again and not short,
         failed=failed if failed is not None and failed.at == wording.ALERT else None, code=code,
     ))  # fmt: skip
@@ -85,7 +85,7 @@ def _over(visit: Visit, opened: Opened, order: Order, language: str) -> Answer:
     if state.status == "completed":
         if state.next == "instructions" and opened.payment is not None:
             return redirect(f"{visit.base_url}/{language}/instructions/{opened.payment.payment.id}")
-        if visit.now - (opened.session.completed_at or 0) > _FRESH:
+        if opened.at.now - (opened.session.completed_at or 0) > _FRESH:
             return page(pages.notice(language, order.shop, known["already"], None, actions, good=True))
         lead = say(language, "returning", shop=order.shop.name) if order.return_to else None
         heading = known["done_pay" if order.pays else "done_save"]
@@ -106,13 +106,13 @@ async def reload(visit: Visit) -> Answer:
 
 async def state(visit: Visit) -> Answer:
     """How the session stands. Raises NotFound."""
-    found: SessionState = await sessions.state(visit.parts, visit.given["id"], visit.now)
+    found: SessionState = await sessions.state(visit.parts, visit.given["id"])
     return Answer.of(found)
 
 
 async def words_of(visit: Visit) -> Answer:
     """The page's texts in a language, and what its script says. Raises NotFound."""
-    opened = await sessions.open_session(visit.parts, visit.given["id"], visit.now)
+    opened = await sessions.open_session(visit.parts, visit.given["id"])
     order = reading.order_of(opened)
     language = _language(visit, order)
     told = view.told(language, order)
@@ -126,13 +126,13 @@ async def pay(visit: Visit, limiter: Limiter) -> Answer:
     given = visit.read(PayIn)
     session_id = visit.given["id"]
     visit.must_be_ours(given.csrf, session_id)
-    opened = await sessions.open_session(visit.parts, session_id, visit.now)
+    opened = await sessions.open_session(visit.parts, session_id)
     order = reading.order_of(opened)
     language = _language(visit, order, given.locale)
     type = given.payment_details.get("type") if isinstance(given.payment_details, dict) else None
     method = _method(order, type if isinstance(type, str) else None)
     call = sessions.page_call(
-        visit.parts, opened.owner, now=visit.now, client=visit.client, request_id=visit.request_id,
+        visit.parts, opened.owner, at=opened.at, client=visit.client, request_id=visit.request_id,
         nonce=f"{session_id}:{given.nonce}", body=visit.body,
     )  # fmt: skip
     wanted = SessionPay(payment_details=given.payment_details, api_locale=language if language != "zh" else None)
@@ -162,10 +162,10 @@ async def resume(visit: Visit) -> Answer:
     given = visit.read(ResumeIn)
     session_id = visit.given["id"]
     visit.must_be_ours(given.csrf, session_id)
-    opened = await sessions.open_session(visit.parts, session_id, visit.now)
+    opened = await sessions.open_session(visit.parts, session_id)
     order = reading.order_of(opened)
     call = sessions.page_call(
-        visit.parts, opened.owner, now=visit.now, client=visit.client, request_id=visit.request_id
+        visit.parts, opened.owner, at=opened.at, client=visit.client, request_id=visit.request_id
     )  # fmt: skip
     language = _language(visit, order, given.locale)
     return await _try(language, order, order.first, functools.partial(resuming.resume, call, session_id))

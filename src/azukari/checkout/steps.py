@@ -129,7 +129,7 @@ async def simulate(visit: Visit) -> Answer:
         raise InvalidParameter("outcome")
     owner, _ = await _whose(visit, payment_id, "payment")
     call = sessions.page_call(
-        visit.parts, owner, now=visit.now, client=visit.client, request_id=visit.request_id
+        visit.parts, owner, at=await visit.parts.moment_of(owner), client=visit.client, request_id=visit.request_id
     )  # fmt: skip
     out = await simulating.simulate(call, payment_id, cast(Literal["paid", "expired", "failed"], given.outcome))
     return Answer.of({"status": out.status})
@@ -138,8 +138,10 @@ async def simulate(visit: Visit) -> Answer:
 # A wallet's page.
 
 
-def _far_order(visit: Visit, owner: Owner) -> FarOrder:
-    order = visit.parts.processors.simulator.order_of(visit.given["ref"]) if owner.mode == "test" else None
+async def _far_order(visit: Visit, owner: Owner) -> FarOrder:
+    now, order = await visit.parts.time_of(owner), None
+    if owner.mode == "test":
+        order = visit.parts.processors.simulator.order_of(visit.given["ref"], now)
     if order is None:
         raise NotFound
     return order
@@ -149,7 +151,7 @@ async def offsite(visit: Visit) -> Answer:
     """The simulator's wallet. Raises NotFound."""
     ref = visit.given["ref"]
     owner, settings = await _whose(visit, ref, "attempt")
-    order = _far_order(visit, owner)
+    order = await _far_order(visit, owner)
     if order.state != "waiting":
         return redirect(order.return_url)
     shop = reading.shop_of(settings, owner.mode)
@@ -166,12 +168,12 @@ async def decide(visit: Visit) -> Answer:
     given, ref = visit.read(DecideIn), visit.given["ref"]
     visit.must_be_ours(given.csrf, ref)
     owner, _ = await _whose(visit, ref, "attempt")
-    order = _far_order(visit, owner)
+    order = await _far_order(visit, owner)
     if given.decision not in ("approved", "declined", "insufficient", "leave"):
         raise InvalidParameter("decision")
     if given.decision != "leave":
         decision = cast(Literal["approved", "declined", "insufficient"], given.decision)
-        visit.parts.processors.simulator.decide(ref, decision)
+        visit.parts.processors.simulator.decide(ref, decision, await visit.parts.time_of(owner))
     return Answer.of(Redirect(order.return_url))
 
 
@@ -198,7 +200,7 @@ async def come_back(visit: Visit) -> Answer:
 async def _to_session(visit: Visit, owner: Owner, session_id: str) -> Answer:
     """To the session's page, which knows what comes next; a refusal goes along by its code."""
     call = sessions.page_call(
-        visit.parts, owner, now=visit.now, client=visit.client, request_id=visit.request_id
+        visit.parts, owner, at=await visit.parts.moment_of(owner), client=visit.client, request_id=visit.request_id
     )  # fmt: skip
     try:
         answer = await resuming.resume(call, session_id)

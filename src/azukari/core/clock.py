@@ -3,7 +3,7 @@
 import functools
 import time
 from datetime import UTC, datetime, timedelta, timezone
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 SECOND = 1_000
 MINUTE = 60 * SECOND
@@ -22,6 +22,13 @@ class Clock(Protocol):
     def now(self) -> int:
         """Milliseconds since 1970-01-01T00:00:00Z."""
         ...
+
+
+class Moment(NamedTuple):
+    """One moment by two clocks. now: the merchant's, which a test may have set. real: the machine's."""
+
+    now: int
+    real: int
 
 
 class SystemClock:

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import msgspec
 
+from azukari.core.clock import Moment
 from azukari.core.errors import ApiError, Locked, NotFound
 from azukari.customers import store
 from azukari.customers.errors import NoAgreement, NotKept
@@ -92,12 +93,12 @@ class _Words:
     vault: Vault
     who: str
     event_id: str
-    now: int
+    moment: Moment
     suspicious: bool
 
     @classmethod
     def of(cls, call: Call, order: CustomerWrite) -> "_Words":
-        return cls(call.vault, call.key.id, call.new_id(), call.now, screening.suspicious(metadata=order.metadata))
+        return cls(call.vault, call.key.id, call.new_id(), call.moment, screening.suspicious(metadata=order.metadata))
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,14 +119,22 @@ async def _check_and_store(call: Call, order: CustomerWrite, customer: Customer,
     processor = call.parts.processors.pick(call.owner)
     await call.vault.ready(call.owner)
     attempt = attempts.plan(
-        call.parts.ids, call.owner, processor, "verify", 0, order.currency or DEFAULT_CURRENCY, now=call.now,
+        call.parts.ids, call.owner, processor, "verify", 0, order.currency or DEFAULT_CURRENCY, now=call.real,
         api_version=call.api_version, customer_id=customer.id,
         state="prepared" if tokens.needs_two_steps(details) else "sent",
         orders=msgspec.structs.replace(call.orders, scenario=None).encoded(), idempotency_key=call.idempotency_key,
     )  # fmt: skip
     # T1: the token is spent and the attempt written down.
     card = await call.db.write(
-        _record_check, call.claim, call.owner, call.vault, attempt, details, order.currency, call.key.id
+        _record_check,
+        call.claim,
+        call.owner,
+        call.vault,
+        attempt,
+        details,
+        order.currency,
+        call.key.id,
+        call.now,
     )
     refusal: ApiError | None = None
     try:
@@ -169,16 +178,16 @@ async def _save_bare(tx: Tx, claim: Claim | None, owner: Owner, customer: Custom
 @idempotent
 async def _record_check(
     tx: Tx, claim: Claim | None, owner: Owner, vault: Vault, attempt: Attempt, details: Given, currency: str | None,
-    who: str,
+    who: str, now: int,
 ) -> Card:  # fmt: skip
     """T1: write down that a card is about to be checked. Raises InvalidToken, WrongCurrency, NotKept."""
-    now, by = attempt.created_at, attempt.customer_id or ""
+    moment, by = Moment(now, attempt.created_at), attempt.customer_id or ""
     card = await tokens.look(tx, vault, owner, details, now, currency)
     if not isinstance(card, Card):
         raise NotKept
     await idempotency.take(tx, owner, claim, None)  # whether a customer comes of it cannot be said before the end
     await attempts.begin(tx, attempt)
-    await tokens.spend(tx, vault, owner, card, by=by, why="verify", who=who, now=now, audit_id=attempt.id)
+    await tokens.spend(tx, vault, owner, card, by=by, why="verify", who=who, moment=moment, audit_id=attempt.id)
     return card
 
 
@@ -189,7 +198,7 @@ async def _record_outcome(
     attempt = change.attempt
     # Nobody need ask what became of a check that gave no answer: it moved nothing, and nothing was stored.
     done = outcome if isinstance(outcome, Approved | DeclinedBy) else NotDone()
-    held = await attempts.finish(tx, attempt, done, words.now)
+    held = await attempts.finish(tx, attempt, done, words.moment.real)
     if held and isinstance(outcome, Approved):
         customer, replaced = await _with_card(tx, outcome, change, words)
         stored = _Stored(Answer.of(CustomerOut.of(customer)), replaced)
@@ -203,15 +212,15 @@ async def _record_outcome(
 async def _with_card(tx: Tx, outcome: Approved, change: _Change, words: _Words) -> tuple[Customer, str | None]:
     """The customer with its new card, and the entry of the old one."""
     owner = Owner(change.customer.merchant_id, change.customer.mode)
-    kept = Keeping.of_card(change.card, change.sealed, outcome, change.attempt, words.now)
-    await _store_entry(tx, words.vault, owner, kept, words.now)
+    kept = Keeping.of_card(change.card, change.sealed, outcome, change.attempt, words.moment.now)
+    await _store_entry(tx, words.vault, owner, kept, words.moment.real)
     read = change.customer if change.new else await store.get(tx, owner, change.customer.id)
     customer = _rewritten(read, change.write, **kept.columns)
     await words.vault.set_credential(tx, owner, kept.entry_id, kept.credential.encoded())
     if change.new:
         await store.save(tx, customer)
         return customer, None
-    return customer, await _replace(tx, words.vault, read, customer, words.now)
+    return customer, await _replace(tx, words.vault, read, customer, words.moment.real)
 
 
 @dataclass(frozen=True, slots=True)
@@ -268,7 +277,7 @@ def _credential(
 
 
 async def keep(
-    tx: Tx, vault: Vault, owner: Owner, customer_id: str, kept: Keeping, *, event_id: str, now: int,
+    tx: Tx, vault: Vault, owner: Owner, customer_id: str, kept: Keeping, *, event_id: str, moment: Moment,
     email: str | None = None,
 ) -> str | None:  # fmt: skip
     """Within the caller's unit: a customer has these details from now on, in place of any others.
@@ -278,12 +287,12 @@ async def keep(
     Raises NotFound, Locked (the customer has changed meanwhile), InvalidToken (the sweep has the token's details).
     """
     read = await store.get(tx, owner, customer_id)
-    await _store_entry(tx, vault, owner, kept, now)
+    await _store_entry(tx, vault, owner, kept, moment.real)
     await vault.set_credential(tx, owner, kept.entry_id, kept.credential.encoded())
     customer = msgspec.structs.replace(read, email=read.email or email, **kept.columns)
-    replaced = await _replace(tx, vault, read, customer, now)
+    replaced = await _replace(tx, vault, read, customer, moment.real)
     data = msgspec.json.encode(CustomerOut.of(customer))
-    await events.record(tx, owner, id=event_id, type="customer.updated", data=data, now=now)
+    await events.record(tx, owner, id=event_id, type="customer.updated", data=data, now=moment.now)
     return replaced
 
 
@@ -308,7 +317,7 @@ async def revoke(call: Call, customer_id: str) -> CustomerOut:
     if not call.key.is_test:
         raise NotFound
     customer, use = await call.db.write(
-        _note_revocation, call.owner, call.vault, customer_id, call.new_id(), call.key.id, call.now
+        _note_revocation, call.owner, call.vault, customer_id, call.new_id(), call.key.id, call.real
     )
     try:
         await call.parts.processors.simulator.revoke(use)
@@ -343,7 +352,7 @@ async def _update_words(tx: Tx, owner: Owner, customer_id: str, order: CustomerW
 
 
 async def _erase(tx: Tx, customer: Customer, words: _Words) -> bool:
-    if not await store.erase(tx, customer, words.now):
+    if not await store.erase(tx, customer, words.moment.now):
         return False
     # The event keeps no words either: it says who is gone, not who that was.
     erased = msgspec.structs.replace(customer, email=None, metadata="{}", source=None)
@@ -368,10 +377,10 @@ def _refusal(outcome: Outcome) -> ApiError:
 
 async def _report(tx: Tx, type: str, customer: Customer, words: _Words) -> None:
     owner, data = Owner(customer.merchant_id, customer.mode), msgspec.json.encode(CustomerOut.of(customer))
-    await events.record(tx, owner, id=words.event_id, type=type, data=data, now=words.now)
+    await events.record(tx, owner, id=words.event_id, type=type, data=data, now=words.moment.now)
     if words.suspicious:
         await screening.note(
-            tx, words.vault, owner, id=words.event_id, at=words.now, who=words.who, object_id=customer.id
+            tx, words.vault, owner, id=words.event_id, at=words.moment.real, who=words.who, object_id=customer.id
         )  # fmt: skip
 
 

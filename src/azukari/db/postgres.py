@@ -7,14 +7,14 @@ updates and their row counts.
 
 import asyncio
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from functools import partial
 from typing import Any, ParamSpec, Self, TypeVar
 
 from azukari.db.link import Link, Unreachable
 from azukari.db.lockstep import Commit, Spoiled, lock_step
 from azukari.db.stepping import Running, Step
-from azukari.db.units import Announce, DatabaseDown, Unit, UnitMisuse, is_hot, name_of, only_reads, quiet
+from azukari.db.units import Announce, DatabaseDown, Owner, Tx, Unit, UnitMisuse, is_hot, name_of, only_reads, quiet
 from azukari.db.waiting import WAITING, Outcome, Waiting, all_on_their_way, answer_all
 
 P = ParamSpec("P")
@@ -111,6 +111,9 @@ class PostgresDatabase:
         self._reading = _Lanes([Link(url) for _ in range(readers)], self._read, 1)
         self._writing = _Lanes([Link(url) for _ in range(writers)], self._write, 1)
         self._hot = _Lanes([Link(url, by_key=True) for _ in range(BATCHES)], self._together, BATCH)
+        #: What is about to be read for all who ask for it, and the tasks that do it.
+        self._glances: dict[tuple[Any, Owner], asyncio.Future[Any]] = {}
+        self._glancing: set[asyncio.Task[None]] = set()
         #: Units that read in several statements, by name.
         self._several: set[str] = set()
 
@@ -130,6 +133,28 @@ class PostgresDatabase:
 
     async def read(self, unit: Unit[P, R], /, *args: P.args, **kwargs: P.kwargs) -> R:
         return await self._reading.submit(unit, args, kwargs)
+
+    async def glance(self, unit: Callable[[Tx, Owner], Coroutine[Any, Any, R]], owner: Owner, /) -> R:
+        waiting: asyncio.Future[R] | None = self._glances.get((unit, owner))
+        if waiting is None:
+            waiting = self._glances[unit, owner] = asyncio.get_running_loop().create_future()
+            task = asyncio.create_task(self._glance(unit, owner, waiting))
+            self._glancing.add(task)
+            task.add_done_callback(self._glancing.discard)
+        # One who goes away does not take the answer of the others along.
+        return await asyncio.shield(waiting)
+
+    async def _glance(self, unit: Unit[..., R], owner: Owner, waiting: asyncio.Future[R]) -> None:
+        """Read for all who ask until the reading begins; whoever asks later is read for once more."""
+        await asyncio.sleep(0)
+        del self._glances[unit, owner]
+        try:
+            answer_all([(waiting, await self.read(unit, owner), None)])
+        except BaseException as error:  # whatever it is, nobody is left without an answer
+            answer_all([(waiting, None, error)])
+            waiting.exception()  # seen, should all of them have gone away
+            if not isinstance(error, Exception):
+                raise
 
     async def close(self) -> None:
         for lanes in (self._hot, self._writing, self._reading):

@@ -11,16 +11,17 @@ import queue
 import sqlite3
 import threading
 from collections import deque
-from collections.abc import Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
 from azukari.core.errors import Unavailable
 from azukari.db.statements import Statement
-from azukari.db.units import Announce, DatabaseDown, Owner, Unit, fill, name_of, only_reads, quiet, waits
+from azukari.db.units import Announce, DatabaseDown, Owner, Tx, Unit, fill, name_of, only_reads, quiet, waits
 from azukari.db.waiting import WAITING, Outcome, Waiting, answer_all
 
 P = ParamSpec("P")
@@ -294,6 +295,8 @@ class SqliteDatabase:
         self._readers = [
             _Reader(f"azukari-reader-{number}", self._reading, store.open(read_only=True)) for number in range(READERS)
         ]
+        self._open_another = partial(store.open, read_only=True)
+        self._glancing: sqlite3.Connection | None = None
         self._closed = False
 
     async def write(self, unit: Unit[P, R], /, *args: P.args, **kwargs: P.kwargs) -> R:
@@ -308,6 +311,18 @@ class SqliteDatabase:
         self._reading.put(waiting)
         return await waiting.answer  # type: ignore[no-any-return]
 
+    async def glance(self, unit: Callable[[Tx, Owner], Coroutine[Any, Any, R]], owner: Owner, /) -> R:
+        # On the loop: the row is found sooner than a thread could be told to look for it.
+        if self._closed:
+            raise DatabaseDown
+        if self._glancing is None:
+            self._glancing = self._open_another()
+            self._glancing.execute("PRAGMA busy_timeout=0")
+        try:
+            return drive(unit(SqliteTx(self._glancing), owner))
+        except sqlite3.OperationalError:
+            return await self.read(unit, owner)  # where waiting is free, and errors have their names
+
     def _wait(self, unit: Unit[..., R], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Waiting:
         if self._closed:
             raise DatabaseDown
@@ -318,6 +333,8 @@ class SqliteDatabase:
             return
         self._closed = True
         await self._writer.close()
+        if self._glancing is not None:
+            self._glancing.close()
         for _ in self._readers:
             self._reading.put(None)
         for reader in self._readers:

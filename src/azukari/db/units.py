@@ -71,6 +71,13 @@ class Database(Protocol):
         """Run a unit that only reads, beside the writers. Raises DatabaseDown."""
         ...
 
+    async def glance(self, unit: Callable[[Tx, Owner], Coroutine[Any, Any, R]], owner: Owner, /) -> R:
+        """Run a unit that reads one row by its key: what every request asks for, as cheaply as can be.
+
+        Those who ask for the same may share one answer, never one that was read before they asked. Raises DatabaseDown.
+        """
+        ...
+
     async def close(self) -> None:
         """Finish what was accepted, then let go of files and connections."""
         ...

@@ -36,7 +36,7 @@ async def frame(visit: Visit) -> Answer:
         raise Forbidden
     order = reading.order_of(opened)
     html = pages.frame(
-        _language(visit, order), order, origin=origin, now=visit.now, closed=_closed(opened),
+        _language(visit, order), order, origin=origin, now=opened.at.now, closed=_closed(opened),
         back=f"{visit.base_url}{framing.RETURN}?{urlencode({'session_id': order.id})}",
     )  # fmt: skip
     return framing.framed(page(html), opened.settings, mode)
@@ -82,7 +82,7 @@ async def pay(visit: Visit, limiter: Limiter) -> Answer:
     language = _language(visit, order, given.locale)
     method = _method(order, _type_of(given))
     call = sessions.page_call(
-        visit.parts, opened.owner, now=visit.now, client=visit.client, request_id=visit.request_id,
+        visit.parts, opened.owner, at=opened.at, client=visit.client, request_id=visit.request_id,
         nonce=f"{given.session}:{given.nonce}", body=visit.body,
     )  # fmt: skip
     wanted = SessionPay(payment_details=given.payment_details, api_locale=language if language != "zh" else None)
@@ -112,7 +112,7 @@ def refused(visit: Visit, error: ApiError) -> Answer:
 
 
 async def _open(visit: Visit, session_id: str) -> Opened:
-    return await sessions.open_session(visit.parts, session_id, visit.now)
+    return await sessions.open_session(visit.parts, session_id)
 
 
 def _closed(opened: Opened) -> str | None:

@@ -3,6 +3,7 @@
 import msgspec
 from msgspec.structs import replace
 
+from azukari.core.clock import Moment
 from azukari.core.errors import ApiError, InvalidParameter, InvalidToken, MissingParameter
 from azukari.customers import store as customers
 from azukari.customers.store import Customer
@@ -76,7 +77,7 @@ async def plan(
     tax = order.tax_amount()
     attempt = attempts.plan(
         call.parts.ids, call.owner, call.parts.processors.pick(call.owner, type),
-        "sale" if order.capture else "authorize", order.amount + tax, order.currency, now=call.now,
+        "sale" if order.capture else "authorize", order.amount + tax, order.currency, now=call.real,
         api_version=call.api_version, customer_id=order.customer, payment_id=call.new_id(),
         state="prepared" if given and tokens.needs_two_steps(given) else "sent",
         idempotency_key=call.idempotency_key, orders=call.orders.encoded(), session_id=session_id,
@@ -153,8 +154,8 @@ async def begin(tx: Tx, vault: Vault, plan: Plan, ready: Ready) -> None:
         raise OrderNumTaken
     await attempts.begin(tx, attempt)
     await tokens.spend(
-        tx, vault, payment.owner, ready.means, by=payment.id, why="charge", who=plan.who, now=payment.created_at,
-        audit_id=attempt.id,
+        tx, vault, payment.owner, ready.means, by=payment.id, why="charge", who=plan.who, audit_id=attempt.id,
+        moment=Moment(payment.created_at, attempt.created_at),
     )  # fmt: skip
     if attempt.method is not None and ready.visit is not None:
         await directory.publish(tx, payment.owner, attempt.ref, "attempt")
@@ -162,7 +163,7 @@ async def begin(tx: Tx, vault: Vault, plan: Plan, ready: Ready) -> None:
         await directory.publish(tx, payment.owner, payment.id, "payment")
     if plan.suspicious:
         await screening.note(
-            tx, vault, payment.owner, id=payment.id, at=payment.created_at, who=plan.who, object_id=payment.id
+            tx, vault, payment.owner, id=payment.id, at=attempt.created_at, who=plan.who, object_id=payment.id
         )  # fmt: skip
 
 

@@ -14,10 +14,10 @@ from azukari.wiring import Parts
 
 async def expire(parts: Parts, limit: int = 200) -> int:
     """End what is past its deadline, so many at a time; how many were ended."""
-    now, ended = parts.clock.now(), 0
-    for payment in await parts.db.read(store.overdue, now, limit):
+    ended = 0
+    for payment in await parts.db.read(store.overdue, parts.clock.now(), limit):
         if payment.waiting_attempt is None:
-            await parts.db.write(_expire, payment, parts.ids.new(), now)
+            await parts.db.write(_expire, payment, parts.ids.new(), await parts.time_of(payment.owner))
             ended += 1
         else:
             ended += await _ask_once_more(parts, payment, payment.waiting_attempt)

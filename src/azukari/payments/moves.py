@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 import msgspec
 
-from azukari.core.clock import end_of_japanese_day
+from azukari.core.clock import Moment, end_of_japanese_day
 from azukari.core.errors import Locked
 from azukari.db import Owner, Tx
 from azukari.payments import refunds, store
@@ -51,22 +51,22 @@ class NotMovable(RuntimeError):
     """A payment is not in the state its attempt found it in."""
 
 
-async def apply(tx: Tx, owner: Owner, payment_id: str, attempt: Attempt, outcome: Outcome, now: int) -> Changed:
+async def apply(tx: Tx, owner: Owner, payment_id: str, attempt: Attempt, outcome: Outcome, at: Moment) -> Changed:
     """The move after an attempt's call. Raises NotMovable: the attempt was ours, the payment not where it must be."""
     if isinstance(outcome, Unsettled):
         return Changed(None)
-    changed = await _move(tx, owner, payment_id, attempt, outcome, now)
+    changed = await _move(tx, owner, payment_id, attempt, outcome, at)
     if changed.payment is None:
         raise NotMovable(payment_id)
     return changed
 
 
-async def _move(tx: Tx, owner: Owner, payment_id: str, attempt: Attempt, outcome: Outcome, now: int) -> Changed:
+async def _move(tx: Tx, owner: Owner, payment_id: str, attempt: Attempt, outcome: Outcome, at: Moment) -> Changed:
     match attempt.kind, outcome:
         case "sale", Approved():
-            return Changed(await _sold(tx, owner, payment_id, attempt, outcome, now), ("payment.captured",))
+            return Changed(await _sold(tx, owner, payment_id, attempt, outcome, at), ("payment.captured",))
         case "authorize", Approved(theirs):
-            until = end_of_japanese_day(now, HOLD_DAYS)
+            until = end_of_japanese_day(at.now, HOLD_DAYS)
             payment = await store.authorized(tx, owner, payment_id, attempt.id, theirs=theirs, until=until)
             return Changed(payment, ("payment.authorized",))
         case "sale" | "authorize", Waiting() | Short():
@@ -74,33 +74,33 @@ async def _move(tx: Tx, owner: Owner, payment_id: str, attempt: Attempt, outcome
         case "sale" | "authorize", _:
             return Changed(await store.failed(tx, owner, payment_id, attempt.id), ("payment.failed",))
         case "capture", Approved():
-            return Changed(await _captured(tx, owner, payment_id, attempt, now), ("payment.captured",))
+            return Changed(await _captured(tx, owner, payment_id, attempt, at), ("payment.captured",))
         case "cancel", Approved():
-            return Changed(await _cancelled(tx, owner, payment_id, attempt, now), ("payment.cancelled",))
+            return Changed(await _cancelled(tx, owner, payment_id, attempt, at), ("payment.cancelled",))
         case "top_up", Approved() | Short():
-            return await _topped_up(tx, owner, payment_id, attempt, outcome, now)
+            return await _topped_up(tx, owner, payment_id, attempt, outcome, at)
         case "refund", Approved():
-            return await _refunded(tx, owner, payment_id, attempt, now)
+            return await _refunded(tx, owner, payment_id, attempt, at)
         case "refund", _:
             return Changed(await store.release(tx, owner, payment_id, attempt.amount))
         case _:
             return Changed(await store.let_go(tx, owner, payment_id, attempt.id))
 
 
-async def settle(tx: Tx, payment: Payment, attempt: Attempt, outcome: Outcome, now: int) -> Changed:
+async def settle(tx: Tx, payment: Payment, attempt: Attempt, outcome: Outcome, at: Moment) -> Changed:
     """The move of a payment whose attempt waited for the shopper, and does no longer.
 
     Raises Locked: another operation has the payment this moment, and may be ending it.
     """
     match outcome:
         case Approved(theirs) if attempt.kind == "authorize":
-            until = end_of_japanese_day(now, HOLD_DAYS)
+            until = end_of_japanese_day(at.now, HOLD_DAYS)
             changed = Changed(
                 await store.held_at_last(tx, payment, attempt.id, theirs=theirs, until=until), ("payment.authorized",)
             )
         case Approved(theirs):
             merged = merged_details(payment, outcome.details)
-            paid = await store.paid_at_last(tx, payment, attempt.id, theirs=theirs, details=merged, at=now)
+            paid = await store.paid_at_last(tx, payment, attempt.id, theirs=theirs, details=merged, at=at.now)
             changed = Changed(paid, ("payment.captured",))
         case Lapsed():
             changed = Changed(await store.ended(tx, payment, attempt.id, "expired"), ("payment.expired",))
@@ -119,9 +119,9 @@ def merged_details(payment: Payment, more: Details | None) -> str:
 
 
 async def _sold(
-    tx: Tx, owner: Owner, payment_id: str, attempt: Attempt, outcome: Approved, now: int
+    tx: Tx, owner: Owner, payment_id: str, attempt: Attempt, outcome: Approved, at: Moment
 ) -> Payment | None:  # fmt: skip
-    sold = await store.sold(tx, owner, payment_id, attempt.id, theirs=outcome.processor_ref, at=now)
+    sold = await store.sold(tx, owner, payment_id, attempt.id, theirs=outcome.processor_ref, at=at.now)
     if sold is None or not outcome.details:
         return sold
     return await store.describe(tx, sold, merged_details(sold, outcome.details))
@@ -142,37 +142,37 @@ async def _waits(tx: Tx, owner: Owner, payment_id: str, attempt: Attempt, outcom
 
 
 async def _topped_up(
-    tx: Tx, owner: Owner, payment_id: str, attempt: Attempt, outcome: Approved | Short, now: int
+    tx: Tx, owner: Owner, payment_id: str, attempt: Attempt, outcome: Approved | Short, at: Moment
 ) -> Changed:  # fmt: skip
     details = merged_details(await store.get(tx, owner, payment_id), outcome.details)
     if isinstance(outcome, Short):
         payment = await store.still_short(tx, owner, payment_id, attempt.id, details)
         return Changed(payment, ("payment.updated",))
-    payment = await store.topped_up(tx, owner, payment_id, attempt.id, details=details, at=now)
-    await attempts.end(tx, owner, more_of(attempt).waiting or "", "succeeded", now)
+    payment = await store.topped_up(tx, owner, payment_id, attempt.id, details=details, at=at.now)
+    await attempts.end(tx, owner, more_of(attempt).waiting or "", "succeeded", at.real)
     return Changed(payment, ("payment.captured",))
 
 
-async def _captured(tx: Tx, owner: Owner, payment_id: str, attempt: Attempt, now: int) -> Payment | None:
-    payment = await store.captured(tx, owner, payment_id, attempt.id, amount=attempt.amount, at=now)
+async def _captured(tx: Tx, owner: Owner, payment_id: str, attempt: Attempt, at: Moment) -> Payment | None:
+    payment = await store.captured(tx, owner, payment_id, attempt.id, amount=attempt.amount, at=at.now)
     if payment is not None and payment.total > attempt.amount:
-        await refunds.save(tx, _refund(attempt, payment, payment.total - attempt.amount, NOT_CAPTURED, now))
+        await refunds.save(tx, _refund(attempt, payment, payment.total - attempt.amount, NOT_CAPTURED, at.now))
     return payment
 
 
-async def _cancelled(tx: Tx, owner: Owner, payment_id: str, attempt: Attempt, now: int) -> Payment | None:
+async def _cancelled(tx: Tx, owner: Owner, payment_id: str, attempt: Attempt, at: Moment) -> Payment | None:
     payment = await store.cancelled(tx, owner, payment_id, attempt.id)
     waiting = more_of(attempt).waiting
     if payment is not None and waiting is not None:
-        await attempts.end(tx, owner, waiting, "not_done", now)
+        await attempts.end(tx, owner, waiting, "not_done", at.real)
     return payment
 
 
-async def _refunded(tx: Tx, owner: Owner, payment_id: str, attempt: Attempt, now: int) -> Changed:
+async def _refunded(tx: Tx, owner: Owner, payment_id: str, attempt: Attempt, at: Moment) -> Changed:
     payment = await store.refunded(tx, owner, payment_id, attempt.amount)
     if payment is None:
         return Changed(None)
-    await refunds.save(tx, _refund(attempt, payment, attempt.amount, REFUND, now))
+    await refunds.save(tx, _refund(attempt, payment, attempt.amount, REFUND, at.now))
     if payment.status == "refunded":
         return Changed(payment, ("payment.refund.created", "payment.refunded"))
     return Changed(payment, ("payment.refund.created",))

@@ -147,7 +147,7 @@ class _Draft:
 
 def _draft(call: Call, kind: Kind, payment_id: str, description: str | None = None) -> _Draft:
     attempt = attempts.plan(
-        call.parts.ids, call.owner, None, kind, 0, "", now=call.now,
+        call.parts.ids, call.owner, None, kind, 0, "", now=call.real,
         api_version=call.api_version, payment_id=payment_id, orders=call.orders.encoded(),
         idempotency_key=call.idempotency_key,
     )  # fmt: skip

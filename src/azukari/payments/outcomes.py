@@ -10,7 +10,7 @@ from typing import NamedTuple, Protocol
 import msgspec
 
 from azukari.core import log
-from azukari.core.clock import DAY, SECOND
+from azukari.core.clock import DAY, SECOND, Moment
 from azukari.core.errors import ApiError, Locked, NotFound, Unavailable
 from azukari.db import Owner, Tx, hot
 from azukari.events import store as events
@@ -87,14 +87,14 @@ class Recorded(NamedTuple):
 
 @hot
 async def record_outcome(
-    tx: Tx, attempt: Attempt, outcome: Outcome, event_ids: tuple[str, ...], now: int, again_at: int | None,
+    tx: Tx, attempt: Attempt, outcome: Outcome, event_ids: tuple[str, ...], at: Moment, again_at: int | None,
     refusal: ApiError | None = None,
 ) -> Answer:  # fmt: skip
     """Write down what happened, together with the event that tells the merchant and the answer that is repeated.
 
     again_at: when an unsettled outcome is asked after. refusal: what to answer instead of "not sent".
     """
-    recorded = await record(tx, attempt, outcome, event_ids, now, again_at)
+    recorded = await record(tx, attempt, outcome, event_ids, at, again_at)
     body = recorded.shown.encoded(attempt.api_version)
     if attempt.state == "waiting":
         return Answer(200, body)
@@ -108,40 +108,40 @@ async def record_outcome(
 
 
 async def record(
-    tx: Tx, attempt: Attempt, outcome: Outcome, event_ids: tuple[str, ...], now: int, again_at: int | None
+    tx: Tx, attempt: Attempt, outcome: Outcome, event_ids: tuple[str, ...], at: Moment, again_at: int | None
 ) -> Recorded:
     """The payment's part of it, for whoever has more to write in the same unit: without the answer and its key.
 
     Raises Locked: the payment waits, and another operation has it this moment.
     """
     if attempt.state == "waiting":
-        return await _record_settled(tx, attempt, outcome, event_ids, now, again_at)
+        return await _record_settled(tx, attempt, outcome, event_ids, at, again_at)
     owner, payment_id = attempt.owner, attempt.payment_id or ""
-    if not await attempts.finish(tx, attempt, outcome, now, again_at):
+    if not await attempts.finish(tx, attempt, outcome, at.real, again_at):
         if isinstance(outcome, Approved | Waiting | Short):
-            await attempts.undo(tx, attempt, outcome.processor_ref, now)
+            await attempts.undo(tx, attempt, outcome.processor_ref, at.real)
         return Recorded(False, await show(tx, owner, payment_id))
-    changed = await moves.apply(tx, owner, payment_id, attempt, outcome, now)
+    changed = await moves.apply(tx, owner, payment_id, attempt, outcome, at)
     payment = changed.payment or await store.get(tx, owner, payment_id)
-    return Recorded(True, await _reported(tx, payment, changed, attempt, event_ids, now))
+    return Recorded(True, await _reported(tx, payment, changed, attempt, event_ids, at.now))
 
 
 async def _record_settled(
-    tx: Tx, attempt: Attempt, outcome: Outcome, event_ids: tuple[str, ...], now: int, again_at: int | None
+    tx: Tx, attempt: Attempt, outcome: Outcome, event_ids: tuple[str, ...], at: Moment, again_at: int | None
 ) -> Recorded:
     """What became of an attempt that waits. Raises Locked: another operation has the payment this moment."""
     payment = await store.get(tx, attempt.owner, attempt.payment_id or "")
     if payment.active_attempt is not None:
         raise Locked
     if isinstance(outcome, Waiting | Short | Unsettled):
-        await attempts.wait_on(tx, attempt, again_at, now)
-    elif await attempts.finish(tx, attempt, outcome, now):
-        changed = await moves.settle(tx, payment, attempt, outcome, now)
+        await attempts.wait_on(tx, attempt, again_at, at.real)
+    elif await attempts.finish(tx, attempt, outcome, at.real):
+        changed = await moves.settle(tx, payment, attempt, outcome, at)
         payment = changed.payment or payment
-        return Recorded(True, await _reported(tx, payment, changed, attempt, event_ids, now))
+        return Recorded(True, await _reported(tx, payment, changed, attempt, event_ids, at.now))
     elif isinstance(outcome, Approved):
         # We had ended it, and the far side has not: nothing of it may stand.
-        await attempts.undo(tx, attempt, outcome.processor_ref, now)
+        await attempts.undo(tx, attempt, outcome.processor_ref, at.real)
     return Recorded(False, await with_refunds(tx, payment))
 
 
@@ -190,17 +190,17 @@ class Write(Protocol):
     """Runs the unit that records an outcome: :func:`record_outcome`, or one that calls it and writes more."""
 
     async def __call__(
-        self, parts: Parts, attempt: Attempt, outcome: Outcome, event_ids: tuple[str, ...], now: int,
+        self, parts: Parts, attempt: Attempt, outcome: Outcome, event_ids: tuple[str, ...], at: Moment,
         again_at: int | None, refusal: ApiError | None,
     ) -> Answer: ...  # fmt: skip
 
 
 async def write_outcome(
-    parts: Parts, attempt: Attempt, outcome: Outcome, event_ids: tuple[str, ...], now: int, again_at: int | None,
+    parts: Parts, attempt: Attempt, outcome: Outcome, event_ids: tuple[str, ...], at: Moment, again_at: int | None,
     refusal: ApiError | None,
 ) -> Answer:  # fmt: skip
     """Of a payment that is nobody else's concern."""
-    return await parts.db.write(record_outcome, attempt, outcome, event_ids, now, again_at, refusal)
+    return await parts.db.write(record_outcome, attempt, outcome, event_ids, at, again_at, refusal)
 
 
 _SESSIONS = "sessions"
@@ -247,18 +247,18 @@ async def write_down(
     parts: Parts, attempt: Attempt, outcome: Outcome, refusal: ApiError | None, write: Write
 ) -> Answer:  # fmt: skip
     """Write a fresh outcome down. Raises Unavailable, and whatever the unit does."""
-    now = parts.clock.now()
-    again_at = _again_at(parts, attempt, outcome, now)
-    return await write(parts, attempt, outcome, _event_ids(parts, attempt), now, again_at, refusal)
+    at = await parts.moment_of(attempt.owner)
+    again_at = _again_at(parts, attempt, outcome, at)
+    return await write(parts, attempt, outcome, _event_ids(parts, attempt), at, again_at, refusal)
 
 
-def _again_at(parts: Parts, attempt: Attempt, outcome: Outcome, now: int) -> int | None:
+def _again_at(parts: Parts, attempt: Attempt, outcome: Outcome, at: Moment) -> int | None:
     processor = parts.processors.named(attempt.processor)
     if processor is None:
         return None
     if isinstance(outcome, Waiting | Short):
-        return machine.look_again_at(attempt, outcome.deadline, now) if processor.declares.can_look_up else None
-    return machine.ask_again_at(processor, attempt, now)
+        return machine.look_again_at(attempt, outcome.deadline, at) if processor.declares.can_look_up else None
+    return machine.ask_again_at(processor, attempt, at.real)
 
 
 def _event_ids(parts: Parts, attempt: Attempt) -> tuple[str, ...]:
@@ -283,28 +283,28 @@ async def settle(
         return
     if attempt.state == "prepared":
         await tokens.drop_value(parts, attempt)
-    now = parts.clock.now()
-    outcome = await machine.settle(processor, attempt, now)
+    at = await parts.moment_of(attempt.owner)
+    outcome = await machine.settle(processor, attempt, at.real)
     again_at: int | None
     if attempt.state == "waiting" or isinstance(outcome, Waiting | Short):
-        outcome, again_at = _of_waiting(attempt, outcome, deadline, now)
+        outcome, again_at = _of_waiting(attempt, outcome, deadline, at)
     else:
-        again_at = now + ASK_AGAIN if now - attempt.created_at < GIVE_UP else None
+        again_at = at.real + ASK_AGAIN if at.real - attempt.created_at < GIVE_UP else None
     if isinstance(outcome, Unsettled) and again_at is None:
         log.warning("attempt.needs_a_person", attempt=attempt.id, payment=attempt.payment_id)
     write = write or _write_of(attempt)
-    await write(parts, attempt, outcome, _event_ids(parts, attempt), now, again_at, None)
+    await write(parts, attempt, outcome, _event_ids(parts, attempt), at, again_at, None)
 
 
-def _of_waiting(attempt: Attempt, outcome: Outcome, deadline: int | None, now: int) -> tuple[Outcome, int]:
+def _of_waiting(attempt: Attempt, outcome: Outcome, deadline: int | None, at: Moment) -> tuple[Outcome, int]:
     """What is to be written down, and when to ask again: whoever has not paid by the deadline pays no more."""
     if isinstance(outcome, Waiting | Short):
         deadline = outcome.deadline
-        if attempt.state == "waiting" and deadline is not None and deadline < now:
+        if attempt.state == "waiting" and deadline is not None and deadline <= at.now:
             outcome = Lapsed(undo=True)
-    elif isinstance(outcome, Unsettled) and deadline is not None and deadline + GIVE_UP < now:
+    elif isinstance(outcome, Unsettled) and deadline is not None and deadline + GIVE_UP <= at.now:
         outcome = Lapsed(undo=True)
-    return outcome, machine.look_again_at(attempt, deadline, now)
+    return outcome, machine.look_again_at(attempt, deadline, at)
 
 
 async def settle_now(parts: Parts, owner: Owner, id: str, *, write: Write | None = None) -> Shown:

@@ -2,6 +2,7 @@
 
 import msgspec
 
+from azukari.core.clock import Moment
 from azukari.core.errors import InvalidParameter, Locked
 from azukari.db import Owner, Page, Tx, hot, persevere
 from azukari.events import store as events
@@ -78,14 +79,14 @@ async def update(call: Call, payment_id: str, order: PaymentUpdate) -> Answer:
 
 async def _update_words(call: Call, payment_id: str, order: PaymentUpdate) -> PaymentOut:
     shown = await persevere(
-        call.db, _rewrite, call.owner, call.vault, payment_id, order, call.new_id(), call.now, call.api_version,
+        call.db, _rewrite, call.owner, call.vault, payment_id, order, call.new_id(), call.moment, call.api_version,
         call.key.id,
     )  # fmt: skip
     return PaymentOut.of(*shown, call.api_version)
 
 
 async def _rewrite(
-    tx: Tx, owner: Owner, vault: Vault, payment_id: str, order: PaymentUpdate, event_id: str, now: int,
+    tx: Tx, owner: Owner, vault: Vault, payment_id: str, order: PaymentUpdate, event_id: str, moment: Moment,
     api_version: str, who: str,
 ) -> Shown:  # fmt: skip
     read = await store.get(tx, owner, payment_id)
@@ -95,7 +96,7 @@ async def _rewrite(
         raise Locked
     # Its refunds are read now that the row is ours: one that ended a moment ago shows in both or in neither.
     shown = await outcomes.with_refunds(tx, payment)
-    await events.record(tx, owner, id=event_id, type="payment.updated", data=shown.encoded(api_version), now=now)
+    await events.record(tx, owner, id=event_id, type="payment.updated", data=shown.encoded(api_version), now=moment.now)
     if screening.suspicious(order.description, metadata=order.metadata):
-        await screening.note(tx, vault, owner, id=event_id, at=now, who=who, object_id=payment_id)
+        await screening.note(tx, vault, owner, id=event_id, at=moment.real, who=who, object_id=payment_id)
     return shown

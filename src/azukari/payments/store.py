@@ -25,6 +25,7 @@ from azukari.db import (
     owned_table,
     partial_index,
 )
+from azukari.merchants.clock import due
 
 Status = Literal["pending", "authorized", "captured", "refunded", "cancelled", "expired", "failed"]
 
@@ -282,7 +283,7 @@ _REWRITE = Statement(
 _OVERDUE = Statement(
     Payment,
     sa.select(payments)
-    .where(_columns.deadline.is_not(None), _columns.deadline <= _at, _not_over, _free)
+    .where(_columns.deadline.is_not(None), due(_columns.deadline), _not_over, _free)
     .order_by(_columns.deadline)
     .limit(sa.bindparam("limit", type_=Integer)),
     ownerless="the sweep ends holds that are over, whoever's they are",
@@ -433,9 +434,9 @@ async def rewrite(tx: Tx, read: Payment, description: str | None, metadata: str)
     )  # fmt: skip
 
 
-async def overdue(tx: Tx, now: int, limit: int) -> list[Payment]:
-    """Holds and waiting payments past their deadline."""
-    return await tx.all(_OVERDUE, None, at=now, limit=limit)
+async def overdue(tx: Tx, real: int, limit: int) -> list[Payment]:
+    """Holds and waiting payments past their deadline, by their merchants' clocks. real: the machine's time."""
+    return await tx.all(_OVERDUE, None, real=real, limit=limit)
 
 
 async def expire(tx: Tx, payment: Payment, now: int) -> Payment | None:

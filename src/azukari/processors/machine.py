@@ -6,7 +6,7 @@ Source: ``docs/architecture.md``, "A charge, end to end"; the callers write T1 a
 import msgspec
 
 from azukari.core import log
-from azukari.core.clock import HOUR, SECOND, Clock
+from azukari.core.clock import HOUR, SECOND, Clock, Moment
 from azukari.core.deadline import Deadline
 from azukari.core.secret import Secret
 from azukari.db import Owner
@@ -76,12 +76,12 @@ def ask_again_at(processor: Processor, attempt: Attempt, now: int) -> int | None
 LEAST_PAUSE, LONGEST_PAUSE = 15 * SECOND, HOUR
 
 
-def look_again_at(attempt: Attempt, deadline: int | None, now: int) -> int:
-    """When the resolver asks after one that waits: when its deadline is over at the latest."""
-    pause = min(max(LEAST_PAUSE, (now - attempt.created_at) // 4), LONGEST_PAUSE)
-    if deadline is not None and deadline > now:
-        return min(now + pause, deadline + SECOND)
-    return now + pause
+def look_again_at(attempt: Attempt, deadline: int | None, at: Moment) -> int:
+    """When the resolver asks after one that waits: when its deadline, the merchant's, is over at the latest."""
+    pause = min(max(LEAST_PAUSE, (at.real - attempt.created_at) // 4), LONGEST_PAUSE)
+    if deadline is not None and deadline > at.now:
+        pause = min(pause, deadline - at.now + SECOND)
+    return at.real + pause
 
 
 async def settle(processor: Processor, attempt: Attempt, now: int) -> Outcome:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from azukari.core import log
-from azukari.core.clock import MINUTE
+from azukari.core.clock import MINUTE, Moment
 from azukari.core.secret import Secret
 from azukari.db import Tx
 from azukari.processors.base import Authenticator, AuthOrder, AuthResult, Processor
@@ -63,7 +63,7 @@ async def conclude(parts: Parts, token: Token, result: AuthResult) -> Ended:
     if result.value is not None and to == "OK":
         # Before the row says OK: a crash between the two leaves a value that nobody can use.
         await parts.vault.keep_authentication_value(token.owner, token.id, result.value)
-    ended = await parts.db.write(_record, token, to, result, parts.clock.now(), Pages.of(parts))
+    ended = await parts.db.write(_record, token, to, result, await parts.moment_of(token.owner), Pages.of(parts))
     if ended.answer is None and (ended.token.used_at is not None or ended.token.verification != "OK"):
         await parts.vault.take_authentication_value(token.owner, token.id)
     return ended
@@ -79,33 +79,32 @@ def _status_of(result: AuthResult) -> Verification:
 
 
 async def _record(
-    tx: Tx, token: Token, to: Verification, result: AuthResult, now: int, pages: Pages
+    tx: Tx, token: Token, to: Verification, result: AuthResult, moment: Moment, pages: Pages
 ) -> Ended:  # fmt: skip
     """Write down what came of it; whoever comes second, or too late, learns how it ended."""
     waits = to == "NEEDS_VERIFY"
     moved = await store.verify(
-        tx, token, to, now, three_ds=None if result.three_ds is None else result.three_ds.encoded(),
+        tx, token, to, moment, three_ds=None if result.three_ds is None else result.three_ds.encoded(),
         has_value=to == "OK" and result.value is not None, seed=token.state_seed if waits else None,
-        until=now + CHALLENGE if waits else None,
+        until=moment.now + CHALLENGE if waits else None,
     )  # fmt: skip
     if moved is None:
         return Ended(await store.find(tx, token.owner, token.id) or token, None)
-    answer = Answer.of(pages.show(moved, now))
+    answer = Answer.of(pages.show(moved, moment))
     await idempotency.settle(tx, token.owner, token.idempotency_key, answer)
     return Ended(moved, answer)
 
 
 async def end_abandoned(parts: Parts, limit: int = 200) -> int:
     """End authentications whose time is over, so many at a time; how many there were."""
-    now = parts.clock.now()
-    over = await parts.db.read(store.abandoned, now, limit)
+    over = await parts.db.read(store.abandoned, parts.clock.now(), limit)
     for token in over:
-        await parts.db.write(_end, token, now, Pages.of(parts))
+        await parts.db.write(_end, token, await parts.moment_of(token.owner), Pages.of(parts))
     return len(over)
 
 
-async def _end(tx: Tx, token: Token, now: int, pages: Pages) -> None:
-    ended = await store.end(tx, token, now)
+async def _end(tx: Tx, token: Token, moment: Moment, pages: Pages) -> None:
+    ended = await store.end(tx, token, moment)
     if ended is not None:
-        answer = Answer.of(pages.show(ended, now))
+        answer = Answer.of(pages.show(ended, moment))
         await idempotency.settle(tx, ended.owner, ended.idempotency_key, answer)

@@ -9,6 +9,7 @@ import base64
 import hmac
 from typing import NamedTuple
 
+from azukari.core.clock import Moment
 from azukari.secure_tokens.schemas import SecureTokenOut
 from azukari.tokens.store import Token
 from azukari.vault import Vault
@@ -31,9 +32,9 @@ class Pages(NamedTuple):
         """This installation's."""
         return cls(parts.settings.base_url, parts.vault)
 
-    def show(self, token: Token, now: int) -> SecureTokenOut:
+    def show(self, token: Token, moment: Moment) -> SecureTokenOut:
         """A secure token with the address where it is verified."""
-        return SecureTokenOut.of(token, self.address_of(token), now)
+        return SecureTokenOut.of(token, self.address_of(token), moment)
 
     def address_of(self, token: Token) -> str | None:
         """None once it has been used."""

@@ -3,7 +3,7 @@
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from azukari.core.clock import iso
+from azukari.core.clock import Moment, iso
 from azukari.processors import three_ds as results
 from azukari.processors.three_ds import ThreeDs
 from azukari.tokens.store import Token
@@ -72,9 +72,9 @@ class SecureTokenOut(msgspec.Struct):
     three_ds_auth_result: AuthResultOut | UnsetType = UNSET
 
     @classmethod
-    def of(cls, token: Token, authentication_url: str | None, now: int) -> "SecureTokenOut":
+    def of(cls, token: Token, authentication_url: str | None, moment: Moment) -> "SecureTokenOut":
         """authentication_url: shown while the shopper has to go there."""
-        status = token.verification_at(now) or ""
+        status = token.verification_at(moment) or ""
         out = cls(
             token.id, token.id, status, authentication_url if status == "NEEDS_VERIFY" else None, iso(token.created_at)
         )  # fmt: skip

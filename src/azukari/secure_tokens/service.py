@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 import msgspec
 
+from azukari.core.clock import Moment
 from azukari.core.errors import Conflict, InvalidToken, MissingParameter, NotFound
 from azukari.customers import store as customers
 from azukari.db import Owner, Tx, directory
@@ -41,7 +42,7 @@ async def create(call: Call, order: SecureTokenCreate) -> Answer:
     given = _given(call, order)
     wanted = Wanted(order.amount + (order.tax or 0), order.currency, order.return_url)
     token, answer = await _authenticate(call, call.claim, given, order.customer, wanted)
-    return answer or Answer.of(Pages.of(call.parts).show(token, call.parts.clock.now()))
+    return answer or Answer.of(Pages.of(call.parts).show(token, await call.parts.moment_of(call.owner)))
 
 
 def _given(call: Call, order: SecureTokenCreate) -> Given | None:
@@ -67,7 +68,7 @@ async def begin_for_session(
     """
     wanted = Wanted(amount, currency, return_url, made_for)
     token, _ = await _authenticate(call, None, given, None, wanted)
-    return Pages.of(call.parts).show(token, call.parts.clock.now())
+    return Pages.of(call.parts).show(token, await call.parts.moment_of(call.owner))
 
 
 async def show(parts: Parts, owner: Owner, token_id: str) -> SecureTokenOut:
@@ -75,7 +76,7 @@ async def show(parts: Parts, owner: Owner, token_id: str) -> SecureTokenOut:
     token = await parts.db.read(store.find, owner, token_id)
     if token is None or token.verification is None:
         raise NotFound
-    return Pages.of(parts).show(token, parts.clock.now())
+    return Pages.of(parts).show(token, await parts.moment_of(owner))
 
 
 class Wanted(NamedTuple):
@@ -97,6 +98,7 @@ class _Plan:
     brands: frozenset[str]
     who: str
     audit_id: str
+    moment: Moment
 
 
 class _Begun(NamedTuple):
@@ -121,7 +123,7 @@ async def _authenticate(
     await call.vault.ready(call.owner)
     sealed = await _sealed(call, given)
     token = _new(call, processor, sealed, given, customer, wanted)
-    plan = _Plan(token, given, sealed, brands, call.key.id, call.new_id())
+    plan = _Plan(token, given, sealed, brands, call.key.id, call.new_id(), call.moment)
     try:
         # Write down who is about to be authenticated: a crash below leaves a token that ends by itself.
         begun = await call.db.write(_begin, claim, call.owner, call.vault, plan, Pages.of(parts))
@@ -163,7 +165,7 @@ def _new(
         expires_at=call.now + store.LIFE, used_at=None, used_by=None, adopted=0, swept_at=None,
         verification="CREATED", amount=wanted.total, customer_id=customer, return_url=wanted.return_url,
         state_seed=call.parts.ids.ref(), processor=processor.name, ref=call.parts.ids.ref(), three_ds=None,
-        has_authentication_value=0, open_until=call.now + processor.declares.timeout + GRACE,
+        has_authentication_value=0, open_until=call.real + processor.declares.timeout + GRACE,
         idempotency_key=None, made_for=wanted.made_for,
     )  # fmt: skip
 
@@ -186,25 +188,25 @@ async def _begin(tx: Tx, claim: Claim | None, owner: Owner, vault: Vault, plan: 
 
     Raises NotFound (no such customer), NothingToVerify, InvalidToken, UnsupportedCardBrand, _AlreadyMade.
     """
-    now, purpose = plan.token.created_at, plan.token.made_for
+    moment, purpose = plan.moment, plan.token.made_for
     if purpose is not None and await store.find_made_for(tx, owner, purpose) is not None:
         raise _AlreadyMade
     token, use = await _look(tx, owner, vault, plan)
     _check_brand(use.masked, plan.brands)
     if claim is not None:
         token = msgspec.structs.replace(token, idempotency_key=claim.key)
-    await idempotency.take(tx, owner, claim, lambda: Answer.of(pages.show(token, now)))
+    await idempotency.take(tx, owner, claim, lambda: Answer.of(pages.show(token, moment)))
     if plan.sealed is not None:
-        await vault.add(tx, owner, plan.sealed, now)
+        await vault.add(tx, owner, plan.sealed, moment.real)
     elif isinstance(plan.given, str):
         # Its card is the secure token's from now on, which sees to it that it is shredded one day.
-        await store.spend(tx, owner, plan.given, now, token.id)
+        await store.spend(tx, owner, plan.given, moment, token.id)
         await store.adopt(tx, owner, plan.given)
     if not await store.save_once(tx, token):
         raise _AlreadyMade  # by a moment
     await directory.publish(tx, owner, token.id, KIND)
     await vault.note(
-        tx, use, why="authenticate", object_id=token.id, who=plan.who, now=now, audit_id=plan.audit_id
+        tx, use, why="authenticate", object_id=token.id, who=plan.who, now=moment.real, audit_id=plan.audit_id
     )  # fmt: skip
     return _Begun(token, use)
 

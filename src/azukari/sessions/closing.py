@@ -15,7 +15,7 @@ async def end(parts: Parts, limit: int = 200) -> int:
 
 async def _end(parts: Parts, session: Session) -> bool:
     """Whether it is over; another round tries the others."""
-    call = waiting.own_call(parts, session.owner, "worker", parts.ids.new())
+    call = await waiting.own_call(parts, session.owner, "worker", parts.ids.new())
     try:
         await waiting.end(call, session.id)
     except Locked:

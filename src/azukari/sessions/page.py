@@ -6,6 +6,7 @@ from typing import Literal
 
 import msgspec
 
+from azukari.core.clock import Moment
 from azukari.core.errors import NotFound
 from azukari.db import Owner, Tx, directory
 from azukari.merchants.keys import PUBLISHABLE, ApiKey
@@ -59,26 +60,29 @@ class Opened:
     payment: Shown | None
     secure_token: SecureTokenOut | None
     state: SessionState
+    at: Moment
 
     @property
     def merchant_name(self) -> str:
         return self.settings.name
 
 
-async def open_session(parts: Parts, session_id: str, now: int) -> Opened:
+async def open_session(parts: Parts, session_id: str) -> Opened:
     """A session by its address. Raises NotFound."""
     looked = await parts.db.read(_find, session_id)
     session = looked.session
-    token = None if looked.secure_token is None else Pages.of(parts).show(looked.secure_token, now)
+    at = await parts.moment_of(session.owner)
+    token = None if looked.secure_token is None else Pages.of(parts).show(looked.secure_token, at)
     return Opened(
         session.owner, session, await parts.settings_of(session.owner), methods_of(session.methods),
-        line_items_of(session.line_items), looked.payment, token, state_of(parts, looked, now),
+        line_items_of(session.line_items), looked.payment, token, state_of(parts, looked, at.now), at,
     )  # fmt: skip
 
 
-async def state(parts: Parts, session_id: str, now: int) -> SessionState:
+async def state(parts: Parts, session_id: str) -> SessionState:
     """How it stands. Raises NotFound."""
-    return state_of(parts, await parts.db.read(_find, session_id), now)
+    looked = await parts.db.read(_find, session_id)
+    return state_of(parts, looked, await parts.time_of(looked.session.owner))
 
 
 async def owner_of(parts: Parts, session_id: str) -> Owner:
@@ -118,7 +122,7 @@ def _step(view: View, looked: Looked, now: int) -> tuple[Next, str | None]:
 
 
 def page_call(
-    parts: Parts, owner: Owner, *, now: int, client: str | None, request_id: str, nonce: str | None = None,
+    parts: Parts, owner: Owner, *, at: Moment, client: str | None, request_id: str, nonce: str | None = None,
     body: bytes = b"", orders: TestOrders = NO_ORDERS,
 ) -> Call:  # fmt: skip
     """A call from our own page, which has no key: it may do what a publishable one may.
@@ -131,9 +135,9 @@ def page_call(
     if name is not None:
         mac = functools.partial(parts.vault.mac, "idempotency")
         stored = idempotency.stored_name(f"\N{SECTION SIGN}{KEY} {name}", mac)
-        claim = Claim(stored, mac(b"page " + body), now)
+        claim = Claim(stored, mac(b"page " + body), *at)
     key = ApiKey(KEY, owner, PUBLISHABLE, API_VERSIONS[-1], "")
-    return Call(parts, key, API_VERSIONS[-1], claim, orders, now, client, request_id)
+    return Call(parts, key, API_VERSIONS[-1], claim, orders, *at, client, request_id)
 
 
 def agreed(call: Call, *, text: str, version: str, language: str) -> Consent:

@@ -10,6 +10,7 @@ from typing import NamedTuple
 from msgspec.structs import replace
 
 from azukari.core import log
+from azukari.core.clock import Moment
 from azukari.core.errors import ApiError, Locked, Unavailable
 from azukari.db import Owner, Tx, directory
 from azukari.payments import charging, outcomes
@@ -126,6 +127,7 @@ class _Plan:
     authenticated: bool
     who: str
     view: View
+    at: Moment
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,7 +164,7 @@ async def _plan(call: Call, session: Session, wanted: Try, authenticated: bool) 
     )  # fmt: skip
     if charge is not None:
         charge = replace(charge, attempt=planned, visit=visit)
-    return _Plan(planned, wanted, method, charge, visit, sealed, authenticated, call.key.id, view_of(call))
+    return _Plan(planned, wanted, method, charge, visit, sealed, authenticated, call.key.id, view_of(call), call.moment)
 
 
 async def _type_of(call: Call, given: Given) -> str:
@@ -177,7 +179,7 @@ def _check(call: Call, session: Session, wanted: Try, type: str) -> Attempt:
     """The attempt of a try that pays nothing: a card is checked, a wallet's shopper asked to agree."""
     return attempts.plan(
         call.parts.ids, call.owner, call.parts.processors.pick(call.owner, type),
-        "verify" if type == CREDIT_CARD else "agree", 0, session.currency, now=call.now,
+        "verify" if type == CREDIT_CARD else "agree", 0, session.currency, now=call.real,
         api_version=call.api_version, customer_id=session.customer_id,
         state="prepared" if tokens.needs_two_steps(wanted.given) else "sent", orders=call.orders.encoded(),
         idempotency_key=call.idempotency_key, method=None if type == CREDIT_CARD else type, session_id=session.id,
@@ -237,7 +239,7 @@ async def begin(
     if not await store.hold(
         tx, owner, session_id, ready.attempt.id, payment_id=ready.attempt.payment_id,
         trying=_trying(session, plan, ready).encoded(), consent=tries.encoded(plan.wanted.consent),
-        now=plan.attempt.created_at,
+        now=plan.at.now,
     ):  # fmt: skip
         raise Locked  # somebody else was faster by a moment
     if plan.charge is not None and ready.charge is not None:
@@ -245,13 +247,13 @@ async def begin(
     else:
         await _begin_check(tx, vault, plan, ready)
     if plan.sealed is not None:
-        await vault.add(tx, owner, plan.sealed, plan.attempt.created_at)
+        await vault.add(tx, owner, plan.sealed, plan.at.real)
     return ready
 
 
 async def _look(tx: Tx, vault: Vault, session: Session, plan: _Plan) -> _Ready:
     """The reads of T1. Raises what :func:`pay` does, and StillWaiting."""
-    now = plan.attempt.created_at
+    now = plan.at.now
     refuse(session, now)
     if await waiting_of(tx, session) is not None:
         raise StillWaiting
@@ -274,7 +276,7 @@ async def _begin_check(tx: Tx, vault: Vault, plan: _Plan, ready: _Ready) -> None
     await attempts.begin(tx, planned)
     await tokens.spend(
         tx, vault, planned.owner, ready.means, by=planned.customer_id or "", why="verify", who=plan.who,
-        now=planned.created_at, audit_id=planned.id,
+        moment=plan.at, audit_id=planned.id,
     )  # fmt: skip
     if ready.visit is not None:
         await directory.publish(tx, planned.owner, planned.ref, "attempt")

@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 import msgspec
 
+from azukari.core.clock import Moment
 from azukari.core.errors import ApiError, InvalidToken, Locked, NotFound
 from azukari.customers import service as customers
 from azukari.customers import store as customer_store
@@ -43,7 +44,7 @@ class Ending:
 
     event_ids: tuple[str, ...]
     customer_event_id: str
-    now: int
+    at: Moment
     again_at: int | None
     agreement: SealedEntry | None = None
 
@@ -63,11 +64,11 @@ async def settle(parts: Parts, attempt: Attempt) -> None:
     # Nobody need ask what became of a check that gave no answer: it moved nothing.
     if attempt.state == "prepared":
         await tokens.drop_value(parts, attempt)
-    await write(parts, attempt, NotDone(), (), parts.clock.now(), None, None)
+    await write(parts, attempt, NotDone(), (), await parts.moment_of(attempt.owner), None, None)
 
 
 async def write(
-    parts: Parts, attempt: Attempt, outcome: Outcome, event_ids: tuple[str, ...], now: int, again_at: int | None,
+    parts: Parts, attempt: Attempt, outcome: Outcome, event_ids: tuple[str, ...], at: Moment, again_at: int | None,
     refusal: ApiError | None,
 ) -> Answer:  # fmt: skip
     """Run the unit that records a try, and see to what it leaves behind."""
@@ -75,7 +76,7 @@ async def write(
     if isinstance(outcome, Approved) and outcome.agreement is not None and attempt.method is not None:
         # The key of an agreement is durable before the agreement is.
         sealed = await parts.vault.seal_agreement(attempt.owner, attempt.method, outcome.agreement)
-    ending = Ending(event_ids, parts.ids.new(), now, again_at, sealed)
+    ending = Ending(event_ids, parts.ids.new(), at, again_at, sealed)
     view = View(parts.settings.base_url, False, attempt.api_version)
     ended = await persevere(parts.db, record_try, attempt, outcome, parts.vault, view, ending, refusal)
     for entry_id in ended.unneeded:
@@ -122,15 +123,15 @@ async def _record_first(
 ) -> tuple[bool, Shown | None]:  # fmt: skip
     """The attempt, and its payment where it has one; whether it was ours to end."""
     if attempt.payment_id is not None:
-        return await outcomes.record(tx, attempt, outcome, ending.event_ids, ending.now, ending.again_at)
+        return await outcomes.record(tx, attempt, outcome, ending.event_ids, ending.at, ending.again_at)
     if attempt.kind == "verify" and not isinstance(outcome, Approved | DeclinedBy):
         outcome = NotDone()
     if attempt.state == "waiting" and isinstance(outcome, Waiting | Unsettled):
-        await attempts.wait_on(tx, attempt, ending.again_at, ending.now)
+        await attempts.wait_on(tx, attempt, ending.again_at, ending.at.real)
         return False, None
-    held = await attempts.finish(tx, attempt, outcome, ending.now, ending.again_at)
+    held = await attempts.finish(tx, attempt, outcome, ending.at.real, ending.again_at)
     if not held and isinstance(outcome, Approved | Waiting) and attempt.kind != "verify":
-        await attempts.undo(tx, attempt, outcome.processor_ref, ending.now)
+        await attempts.undo(tx, attempt, outcome.processor_ref, ending.at.real)
     return held, None
 
 
@@ -151,7 +152,7 @@ async def _move(
             return _Moved(session)
         case Waiting() | Short() if shown is not None and shown.payment.status == "authorized":
             # Paid at a till, some time: the shopper is done here.
-            after = await store.complete(tx, owner, session.id, holder, ending.now)
+            after = await store.complete(tx, owner, session.id, holder, ending.at.now)
         case Short() if attempt.kind == "top_up":
             return _Moved(session)
         case _ if attempt.kind == "top_up" and not isinstance(outcome, Approved):
@@ -165,11 +166,11 @@ async def _move(
             after = await store.wait(tx, owner, session.id, holder, waiting.encoded())
         case Approved():
             unneeded = await _keep(tx, vault, session, trying, kept, ending)
-            after = await store.complete(tx, owner, session.id, holder, ending.now)
+            after = await store.complete(tx, owner, session.id, holder, ending.at.now)
         case _:
             after = await store.let_go(tx, owner, session.id, holder, declined=isinstance(outcome, DeclinedBy))
             if trying.entry_id is not None:
-                await vault.retire(tx, owner, trying.entry_id, ending.now)
+                await vault.retire(tx, owner, trying.entry_id, ending.at.real)
                 unneeded = (trying.entry_id,)
     if after is None:
         raise Locked
@@ -189,7 +190,7 @@ async def _keeping(
         return None
     consent = None if session.consent is None else msgspec.json.decode(session.consent, type=Consent)
     if ending.agreement is not None:
-        return Keeping.of_agreement(ending.agreement, outcome, attempt, ending.now, consent)
+        return Keeping.of_agreement(ending.agreement, outcome, attempt, ending.at.now, consent)
     if trying.entry_id is None:
         return None
     token = None
@@ -201,7 +202,7 @@ async def _keeping(
         card = Card(await vault.find(tx, session.owner, trying.entry_id), trying.email, token)
     except EntryGone:
         return None
-    return Keeping.of_card(card, None, outcome, attempt, ending.now, consent)
+    return Keeping.of_card(card, None, outcome, attempt, ending.at.now, consent)
 
 
 async def _keep(
@@ -215,12 +216,12 @@ async def _keep(
         try:
             replaced = await customers.keep(
                 tx, vault, session.owner, session.customer_id, kept, event_id=ending.customer_event_id,
-                now=ending.now, email=trying.email,
+                moment=ending.at, email=trying.email,
             )  # fmt: skip
         except (NotFound, InvalidToken):
             raise Locked from None  # customer or card went this moment: read anew, there is nothing to keep
         return () if replaced is None else (replaced,)
     if trying.entry_id is not None:
-        await vault.retire(tx, session.owner, trying.entry_id, ending.now)
+        await vault.retire(tx, session.owner, trying.entry_id, ending.at.real)
     agreement = None if ending.agreement is None else ending.agreement.id
     return tuple(entry_id for entry_id in (trying.entry_id, agreement) if entry_id is not None)

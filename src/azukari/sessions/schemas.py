@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import UNSET, Raw, UnsetType
 
-from azukari.core.clock import DAY, SECOND, japanese, japanese_or_none
+from azukari.core.clock import DAY, SECOND, Moment, japanese, japanese_or_none
 from azukari.core.errors import ApiError, InvalidParameter
 from azukari.customers.store import Customer
 from azukari.payments.outcomes import Shown
@@ -246,7 +246,7 @@ class View(msgspec.Struct, frozen=True):
         out = PaymentOut.of(*shown, self.api_version)
         return out if self.secret else msgspec.structs.replace(out, description=None, metadata=EMPTY, customer=None)
 
-    def session(self, whole: Looked, merchant_name: str, pages: Pages | None, now: int) -> SessionOut:
+    def session(self, whole: Looked, merchant_name: str, pages: Pages | None, at: Moment) -> SessionOut:
         """A session as the wire shows it. pages: the addresses of authentications; None: there has been none."""
         session, payment, token = whole.session, whole.payment, whole.secure_token
         out = SessionOut(
@@ -254,14 +254,14 @@ class View(msgspec.Struct, frozen=True):
             session_url=self.url(session), return_url=session.return_url, default_locale=session.locale,
             payment_methods=Raw(session.methods.encode()), created_at=japanese(session.created_at),
             cancelled_at=japanese_or_none(session.cancelled_at), completed_at=japanese_or_none(session.completed_at),
-            status=session.status, expired=session.is_expired(now), metadata=EMPTY, merchant=MerchantOut(merchant_name),
-            payment=None if payment is None else self.payment(payment),
+            status=session.status, expired=session.is_expired(at.now), metadata=EMPTY,
+            merchant=MerchantOut(merchant_name), payment=None if payment is None else self.payment(payment),
         )  # fmt: skip
         if not self.secret:
             return out
         return msgspec.structs.replace(
             out, metadata=Raw(session.metadata.encode()),
-            secure_token=None if token is None or pages is None else pages.show(token, now),
+            secure_token=None if token is None or pages is None else pages.show(token, at),
             payment_data=None if session.payment_data is None else PaymentDataOut.of(session.payment_data),
             customer_id=UNSET if session.customer_id is None else session.customer_id,
             line_items=Raw(session.line_items.encode()), email=session.email, merchant_id=session.merchant_id,

@@ -4,6 +4,7 @@ from dataclasses import dataclass, replace
 
 import msgspec
 
+from azukari.core.clock import Moment
 from azukari.core.errors import InvalidParameter, Locked, MissingParameter, NotFound
 from azukari.customers import store as customers
 from azukari.customers.schemas import CustomerOut
@@ -61,8 +62,10 @@ async def create(call: Call, order: SessionCreate) -> Answer:
         open_until=call.now + order.expires_in_seconds * 1_000, expires_at=call.now + order.expires_in_seconds * 1_000,
         completed_at=None, cancelled_at=None, created_at=call.now,
     )  # fmt: skip
-    out = paying.view_of(call).session(Looked(session), settings.name, None, call.now)
-    plan = _Plan(session, _bare(call, order, session), call.new_id(), call.key.id, _suspicious(order), Answer.of(out))
+    out = paying.view_of(call).session(Looked(session), settings.name, None, call.moment)
+    plan = _Plan(
+        session, _bare(call, order, session), call.new_id(), call.key.id, _suspicious(order), Answer.of(out), call.real
+    )  # fmt: skip
     return await call.db.write(_save, call.claim, call.owner, call.vault, plan)
 
 
@@ -79,6 +82,7 @@ class _Plan:
     who: str
     suspicious: bool
     answer: Answer
+    real: int
 
 
 def _payment_data(order: SessionCreate) -> PaymentData | None:
@@ -180,7 +184,7 @@ async def _save(tx: Tx, claim: Claim | None, owner: Owner, vault: Vault, plan: _
     await directory.publish(tx, owner, session.id, "session")
     if plan.suspicious:
         await screening.note(
-            tx, vault, owner, id=session.id, at=session.created_at, who=plan.who, object_id=session.id
+            tx, vault, owner, id=session.id, at=plan.real, who=plan.who, object_id=session.id
         )  # fmt: skip
     await idempotency.settle(tx, owner, claim.key if claim else None, plan.answer)
     return plan.answer
@@ -197,7 +201,7 @@ async def show(call: Call, session_id: str) -> SessionOut:
     """A session: all of it for a secret key, the allowed members for a publishable one. Raises NotFound."""
     settings = await call.parts.settings_of(call.owner)
     whole = await call.db.read(look, call.owner, session_id)
-    return paying.view_of(call).session(whole, settings.name, Pages.of(call.parts), call.now)
+    return paying.view_of(call).session(whole, settings.name, Pages.of(call.parts), call.moment)
 
 
 async def cancel(call: Call, session_id: str) -> Answer:
@@ -209,14 +213,14 @@ async def cancel(call: Call, session_id: str) -> Answer:
     await waiting.end(call, session_id)
     return await persevere(
         call.db, _cancel, call.claim, call.owner, session_id, paying.view_of(call), settings.name,
-        Pages.of(call.parts), call.now,
+        Pages.of(call.parts), call.moment,
     )  # fmt: skip
 
 
 @idempotent
 async def _cancel(
     tx: Tx, claim: Claim | None, owner: Owner, session_id: str, view: View, merchant_name: str, pages: Pages,
-    now: int,
+    at: Moment,
 ) -> Answer:  # fmt: skip
     whole = await look(tx, owner, session_id)
     if whole.session.status != "pending":
@@ -224,9 +228,9 @@ async def _cancel(
     if whole.session.active_attempt is not None or whole.waiting is not None:
         raise Locked
     await idempotency.take(tx, owner, claim, None)
-    session = await store.cancel(tx, whole.session, now)
+    session = await store.cancel(tx, whole.session, at.now)
     if session is None:
         raise Locked
-    answer = Answer.of(view.session(replace(whole, session=session), merchant_name, pages, now))
+    answer = Answer.of(view.session(replace(whole, session=session), merchant_name, pages, at))
     await idempotency.settle(tx, owner, claim.key if claim else None, answer)
     return answer

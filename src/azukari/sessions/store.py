@@ -22,6 +22,7 @@ from azukari.db import (
     owned_table,
     partial_index,
 )
+from azukari.merchants.clock import due
 
 Kind = Literal["payment", "customer", "customer_payment"]
 Status = Literal["pending", "completed", "cancelled"]
@@ -224,7 +225,7 @@ _CANCEL = Statement(
 _OVER = Statement(
     Session,
     sa.select(sessions)
-    .where(_columns.open_until <= _at, _free)
+    .where(due(_columns.open_until), _free)
     .order_by(_columns.open_until)
     .limit(sa.bindparam("limit", type_=Integer)),
     ownerless="the worker ends what has expired, whoever's it is",
@@ -304,9 +305,9 @@ async def cancel(tx: Tx, read: Session, now: int) -> Session | None:
     return await tx.one(_CANCEL, read.owner, session=read.id, read_payment=read.payment_id or "", at=now)
 
 
-async def over(tx: Tx, now: int, limit: int) -> list[Session]:
-    """Sessions whose time has run out and that nobody has ended."""
-    return await tx.all(_OVER, None, at=now, limit=limit)
+async def over(tx: Tx, real: int, limit: int) -> list[Session]:
+    """Sessions whose time has run out, by their merchants' clocks, and that nobody has ended."""
+    return await tx.all(_OVER, None, real=real, limit=limit)
 
 
 async def close(tx: Tx, session: Session, now: int) -> bool:

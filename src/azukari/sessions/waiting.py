@@ -29,10 +29,10 @@ class StillWaiting(Locked):
     """
 
 
-def own_call(parts: Parts, owner: Owner, who: str, request_id: str) -> Call:
+async def own_call(parts: Parts, owner: Owner, who: str, request_id: str) -> Call:
     """A call of our own making, for what nobody has asked for."""
     key = ApiKey(who, owner, PUBLISHABLE, API_VERSIONS[-1], "")
-    return Call(parts, key, API_VERSIONS[-1], None, NO_ORDERS, parts.clock.now(), None, request_id)
+    return Call(parts, key, API_VERSIONS[-1], None, NO_ORDERS, *await parts.moment_of(owner), None, request_id)
 
 
 async def ask(parts: Parts, owner: Owner, session_id: str) -> Attempt | None:

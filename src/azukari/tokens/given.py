@@ -2,6 +2,7 @@
 
 import msgspec
 
+from azukari.core.clock import Moment
 from azukari.core.errors import ApiError, InvalidToken, Unavailable, Unprocessable
 from azukari.core.secret import Secret
 from azukari.db import Owner, Tx
@@ -132,16 +133,17 @@ def _check_verified(token: Token, currency: str | None, total: int | None, saved
 
 
 async def spend(
-    tx: Tx, vault: Vault, owner: Owner, card: Card | Method, *, by: str, why: str, who: str, now: int, audit_id: str
-) -> None:
+    tx: Tx, vault: Vault, owner: Owner, card: Card | Method, *, by: str, why: str, who: str, moment: Moment,
+    audit_id: str,
+) -> None:  # fmt: skip
     """Use up the token, where it is one, and leave the vault's audit line of a card. Raises InvalidToken.
 
     audit_id: the attempt's own id serves, one line belongs to one attempt.
     """
     if card.token is not None:
-        await store.spend(tx, owner, card.token.id, now, by)
+        await store.spend(tx, owner, card.token.id, moment, by)
     if isinstance(card, Card):
-        await vault.note(tx, card.use, why=why, object_id=by, who=who, now=now, audit_id=audit_id)
+        await vault.note(tx, card.use, why=why, object_id=by, who=who, now=moment.real, audit_id=audit_id)
 
 
 class NotBegun(Exception):

@@ -38,7 +38,7 @@ async def create(call: Call, order: TokenCreate) -> Answer:
         expires_at=call.now + store.LIFE, used_at=None, used_by=None, adopted=0, swept_at=None,
     )  # fmt: skip
     try:
-        return await call.db.write(_save, call.claim, call.owner, call.vault, sealed, token)
+        return await call.db.write(_save, call.claim, call.owner, call.vault, sealed, token, call.real)
     except (Replay, Conflict, KeyReused):
         # This request keeps nothing: what it brought goes now, and not with the next sweep.
         await call.vault.shred(call.owner, sealed.id)
@@ -55,30 +55,31 @@ async def _keep_method(call: Call, order: TokenCreate, details: MethodDetails) -
         email=details.email, has_verification_value=0, created_at=call.now, expires_at=call.now + store.LIFE,
         used_at=None, used_by=None, adopted=0, swept_at=None, method=encoded(details),
     )  # fmt: skip
-    return await call.db.write(_save, call.claim, call.owner, call.vault, None, token)
+    return await call.db.write(_save, call.claim, call.owner, call.vault, None, token, call.real)
 
 
 @idempotent
 async def _save(
-    tx: Tx, claim: Claim | None, owner: Owner, vault: Vault, sealed: SealedEntry | None, token: Token
-) -> Answer:
+    tx: Tx, claim: Claim | None, owner: Owner, vault: Vault, sealed: SealedEntry | None, token: Token,
+    real: int,
+) -> Answer:  # fmt: skip
     answer = Answer.of(TokenOut.of(token))
     await idempotency.take(tx, owner, claim, lambda: answer)
     if sealed is not None:
-        await vault.add(tx, owner, sealed, token.created_at)
+        await vault.add(tx, owner, sealed, real)
     await store.save(tx, token)
     await idempotency.settle(tx, owner, claim.key if claim else None, answer)
     return answer
 
 
-async def sweep(parts: Parts, now: int, limit: int = 200) -> int:
+async def sweep(parts: Parts, real: int, limit: int = 200) -> int:
     """Forget tokens past their day, and shred the details nobody has adopted; how many there were."""
-    over = await parts.db.read(store.over, now, limit)
+    over = await parts.db.read(store.over, real, limit)
     for token in over:
         owner = token.owner
         if token.has_authentication_value and token.used_at is None:
             await parts.vault.take_authentication_value(owner, token.id)
-        if token.entry_id is not None and await parts.db.write(store.give_up, owner, token.id, now):
+        if token.entry_id is not None and await parts.db.write(store.give_up, owner, token.id, real):
             await parts.vault.shred(owner, token.entry_id)
             await parts.db.write(_forget, parts.vault, owner, token)
         else:

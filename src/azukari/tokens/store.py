@@ -5,7 +5,7 @@ from typing import Literal
 import msgspec
 import sqlalchemy as sa
 
-from azukari.core.clock import DAY, HOUR
+from azukari.core.clock import DAY, HOUR, Moment
 from azukari.core.errors import InvalidToken
 from azukari.db import (
     Integer,
@@ -24,6 +24,7 @@ from azukari.db import (
     owned_table,
     partial_index,
 )
+from azukari.merchants.clock import due, time_by_owner
 
 LIFE = DAY
 
@@ -70,6 +71,7 @@ class Token(msgspec.Struct, frozen=True):
 
     entry_id: the vault's entry of a card. method: the details of any other type, JSON.
     currency: the only one it may be spent in, or None. details: what the wire shows of it, JSON.
+    used_at: when it was spent, by the machine's clock, as its attempt's times are: the sweep goes by it.
     used_by: the id of the payment or customer it was spent on. adopted: 1 once a customer keeps its details.
     swept_at: when they were given up to the sweep.
 
@@ -111,13 +113,17 @@ class Token(msgspec.Struct, frozen=True):
     def owner(self) -> Owner:
         return Owner(self.merchant_id, self.mode)
 
-    def verification_at(self, now: int) -> Verification | None:
+    def verification_at(self, moment: Moment) -> Verification | None:
         """What a secure token shows: a time that is over is over before anybody has written so down."""
         if self.verification in ("CREATED", "NEEDS_VERIFY"):
-            over = self.open_until is None or self.open_until <= now
+            over = self.open_until is None or self.open_until <= self.time_while_open(moment)
         else:
-            over = self.verification in VERIFIED and self.used_at is None and self.expires_at <= now
+            over = self.verification in VERIFIED and self.used_at is None and self.expires_at <= moment.now
         return "EXPIRED" if over else self.verification
+
+    def time_while_open(self, moment: Moment) -> int:
+        """The time ``open_until`` is held against: a call has the machine's, a shopper the merchant's."""
+        return moment.real if self.verification == "CREATED" else moment.now
 
 
 _ADD = Statement(None, add(tokens))
@@ -132,7 +138,7 @@ _SPEND = Statement(
         tokens.c.used_at.is_(None),
         tokens.c.expires_at > sa.bindparam("now", type_=Time),
     )
-    .values(used_at=sa.bindparam("now", type_=Time), used_by=sa.bindparam("by", type_=Text)),
+    .values(used_at=sa.bindparam("at", type_=Time), used_by=sa.bindparam("by", type_=Text)),
 )
 _SPENT = Statement(
     Token,
@@ -150,7 +156,7 @@ _OVER = Statement(
     Token,
     sa.select(tokens)
     .where(
-        tokens.c.expires_at <= sa.bindparam("now", type_=Time),
+        due(tokens.c.expires_at),
         sa.or_(tokens.c.used_at.is_(None), tokens.c.used_at <= sa.bindparam("ended_by", type_=Time)),
         tokens.c.open_until.is_(None),  # somebody may wait for the end of its authentication
     )
@@ -185,10 +191,13 @@ _VERIFY = Statement(
     )
     .returning(*tokens.c),
 )
+_while_open = sa.case(
+    (tokens.c.verification == "CREATED", sa.bindparam("real", type_=Time)), else_=time_by_owner(tokens)
+)
 _OPEN = Statement(
     Token,
     sa.select(tokens)
-    .where(tokens.c.open_until.is_not(None), tokens.c.open_until <= sa.bindparam("now", type_=Time))
+    .where(tokens.c.open_until.is_not(None), due(tokens.c.open_until, when=_while_open))
     .order_by(tokens.c.open_until)
     .limit(sa.bindparam("limit", type_=Integer)),
     ownerless="the sweep ends authentications nobody has ended, whoever's they are",
@@ -199,6 +208,7 @@ _END = Statement(
     .where(
         *owned(tokens),
         tokens.c.id == sa.bindparam("token", type_=Text),
+        tokens.c.verification == sa.bindparam("from_status", type_=Text),
         tokens.c.open_until <= sa.bindparam("now", type_=Time),
     )
     .values(verification="EXPIRED", open_until=None)
@@ -236,29 +246,31 @@ async def find_made_for(tx: Tx, owner: Owner, made_for: str) -> Token | None:
 
 
 async def verify(
-    tx: Tx, token: Token, to: Verification, now: int, *, three_ds: str | None, has_value: bool,
+    tx: Tx, token: Token, to: Verification, moment: Moment, *, three_ds: str | None, has_value: bool,
     seed: str | None = None, until: int | None = None,
 ) -> Token | None:  # fmt: skip
     """Write down how far 3-D Secure has come; None: somebody else has, or its time was over."""
     return await tx.one(
-        _VERIFY, token.owner, token=token.id, from_status=token.verification, to_status=to, now=now, result=three_ds,
-        has_value=int(has_value), seed=seed, until=until,
+        _VERIFY, token.owner, token=token.id, from_status=token.verification, to_status=to, result=three_ds,
+        now=token.time_while_open(moment), has_value=int(has_value), seed=seed, until=until,
     )  # fmt: skip
 
 
-async def abandoned(tx: Tx, now: int, limit: int) -> list[Token]:
+async def abandoned(tx: Tx, real: int, limit: int) -> list[Token]:
     """Secure tokens whose authentication is over without an end, the longest overdue first."""
-    return await tx.all(_OPEN, None, now=now, limit=limit)
+    return await tx.all(_OPEN, None, real=real, limit=limit)
 
 
-async def end(tx: Tx, token: Token, now: int) -> Token | None:
+async def end(tx: Tx, token: Token, moment: Moment) -> Token | None:
     """It is over: ``EXPIRED``; None: somebody else was faster."""
-    return await tx.one(_END, token.owner, token=token.id, now=now)
+    return await tx.one(
+        _END, token.owner, token=token.id, from_status=token.verification, now=token.time_while_open(moment)
+    )  # fmt: skip
 
 
-async def spend(tx: Tx, owner: Owner, token_id: str, now: int, by: str) -> None:
+async def spend(tx: Tx, owner: Owner, token_id: str, moment: Moment, by: str) -> None:
     """Use it up, once and for all. Raises InvalidToken."""
-    if await tx.run(_SPEND, owner, token=token_id, now=now, by=by) != 1:
+    if await tx.run(_SPEND, owner, token=token_id, now=moment.now, at=moment.real, by=by) != 1:
         raise InvalidToken
 
 
@@ -278,9 +290,9 @@ async def give_up(tx: Tx, owner: Owner, token_id: str, now: int) -> bool:
     return await tx.run(_SWEEP, owner, token=token_id, now=now) == 1
 
 
-async def over(tx: Tx, now: int, limit: int) -> list[Token]:
+async def over(tx: Tx, real: int, limit: int) -> list[Token]:
     """Tokens past their day, spent or not; one spent a moment ago may still be on its way to a customer."""
-    return await tx.all(_OVER, None, now=now, ended_by=now - HOUR, limit=limit)
+    return await tx.all(_OVER, None, real=real, ended_by=real - HOUR, limit=limit)
 
 
 async def forget(tx: Tx, owner: Owner, token_id: str) -> None:

@@ -2,6 +2,7 @@
 
 import msgspec
 
+from azukari.core.clock import Moment
 from azukari.core.config import FAULTS
 from azukari.core.errors import InvalidParameter
 from azukari.db import Database, Owner
@@ -15,7 +16,8 @@ from azukari.wiring import Parts
 class Call(msgspec.Struct, frozen=True):
     """Who calls, when, and what the house has to answer with.
 
-    claim: the idempotency key, where one was sent. now: when the request came, milliseconds.
+    claim: the idempotency key, where one was sent. now: when the request came by the merchant's clock, milliseconds.
+    real: by the machine's, which leases, audit lines and all that guards us go by.
     """
 
     parts: Parts
@@ -24,6 +26,7 @@ class Call(msgspec.Struct, frozen=True):
     claim: Claim | None
     orders: TestOrders
     now: int
+    real: int
     client: str | None
     request_id: str
 
@@ -42,6 +45,11 @@ class Call(msgspec.Struct, frozen=True):
     @property
     def vault(self) -> Vault:
         return self.parts.vault
+
+    @property
+    def moment(self) -> Moment:
+        """When the request came, by both clocks."""
+        return Moment(self.now, self.real)
 
     def new_id(self) -> str:
         """A resource id."""

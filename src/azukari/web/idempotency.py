@@ -17,6 +17,7 @@ from azukari.core.clock import DAY, SECOND
 from azukari.core.errors import ApiError, BadRequest, Conflict, Unprocessable
 from azukari.core.pan import looks_like_card_number
 from azukari.db import Bytes, Integer, Owner, Statement, Text, Time, Tx, add, bind, owned, owned_table
+from azukari.merchants.clock import due
 from azukari.web.answers import Answer, Replay
 
 P = ParamSpec("P")
@@ -37,18 +38,20 @@ keys = owned_table(
     sa.Column("status", Integer, nullable=False),
     sa.Column("body", Bytes, nullable=False),
     sa.Column("created_at", Time, nullable=False),
+    sa.Column("taken_at", Time),
     sa.Index(None, "created_at"),
 )
 
 
 class Row(msgspec.Struct, frozen=True):
-    """What is known of a key."""
+    """What is known of a key. created_at: by the merchant's clock. taken_at: by the machine's."""
 
     request_hash: bytes
     state: str
     status: int
     body: bytes
     created_at: int
+    taken_at: int | None
 
 
 class KeyReused(Unprocessable):
@@ -59,14 +62,15 @@ class KeyReused(Unprocessable):
 
 
 class Claim:
-    """A request's key, the keyed hash of the request, and when it came."""
+    """A request's key, the keyed hash of the request, and when it came, by the merchant's clock and the machine's."""
 
-    __slots__ = ("hash", "key", "now", "taken")
+    __slots__ = ("hash", "key", "now", "real", "taken")
 
-    def __init__(self, key: str, request_hash: bytes, now: int) -> None:
+    def __init__(self, key: str, request_hash: bytes, now: int, real: int) -> None:
         self.key = key
         self.hash = request_hash
         self.now = now
+        self.real = real
         #: Whether the unit that runs has taken it; reset with every run, since a unit may run more than once.
         self.taken = False
 
@@ -78,14 +82,15 @@ _TAKE = Statement(
     _insert.on_conflict_do_update(
         index_elements=["merchant_id", "mode", "id"],
         set_={
-            name: _insert.excluded[name] for name in ("request_hash", "state", "status", "body", "created_at")
+            name: _insert.excluded[name]
+            for name in ("request_hash", "state", "status", "body", "created_at", "taken_at")
         },
         where=sa.and_(keys.c.state == DONE, keys.c.created_at <= sa.bindparam("too_old", type_=Time)),
     ),
 )  # fmt: skip
 _FIND = Statement(
     Row,
-    sa.select(keys.c.request_hash, keys.c.state, keys.c.status, keys.c.body, keys.c.created_at).where(
+    sa.select(keys.c.request_hash, keys.c.state, keys.c.status, keys.c.body, keys.c.created_at, keys.c.taken_at).where(
         *owned(keys), keys.c.id == bind(keys.c.id)
     ),
 )
@@ -107,7 +112,7 @@ _CLOSE = Statement(
 )
 _over = (
     sa.select(keys.c.merchant_id, keys.c.mode, keys.c.id)
-    .where(keys.c.created_at <= sa.bindparam("too_old", type_=Time), keys.c.state == DONE)
+    .where(due(keys.c.created_at, after=LIFE), keys.c.state == DONE)
     .limit(sa.bindparam("limit", type_=Integer))
 )
 _PURGE = Statement(
@@ -166,7 +171,7 @@ async def take(tx: Tx, owner: Owner, claim: Claim | None, meanwhile: Callable[[]
     answer = Answer(NONE_YET, b"") if meanwhile is None else meanwhile()
     taken = await tx.run(
         _TAKE, owner, id=claim.key, request_hash=claim.hash, status=answer.status, body=answer.body,
-        created_at=claim.now, too_old=claim.now - LIFE,
+        created_at=claim.now, taken_at=claim.real, too_old=claim.now - LIFE,
     )  # fmt: skip
     if not taken:
         await _raise_if_known(tx, owner, claim)
@@ -189,9 +194,9 @@ async def settle(tx: Tx, owner: Owner, key: str | None, answer: Answer, *, final
         await tx.run(_CLOSE, owner, key=key)
 
 
-async def purge(tx: Tx, now: int, limit: int) -> int:
-    """Forget keys that have ended and lived their day, so many at a time; how many."""
-    return await tx.run(_PURGE, None, too_old=now - LIFE, limit=limit)
+async def purge(tx: Tx, real: int, limit: int) -> int:
+    """Forget keys that have ended and lived their day, so many at a time; how many. real: the machine's time."""
+    return await tx.run(_PURGE, None, real=real, limit=limit)
 
 
 async def _raise_if_known(tx: Tx, owner: Owner, claim: Claim) -> None:
@@ -200,6 +205,6 @@ async def _raise_if_known(tx: Tx, owner: Owner, claim: Claim) -> None:
         return
     if not hmac.compare_digest(row.request_hash, claim.hash):
         raise KeyReused
-    if row.state == RUNNING and (row.status == NONE_YET or claim.now - row.created_at < PATIENCE):
+    if row.state == RUNNING and (row.status == NONE_YET or claim.real - (row.taken_at or row.created_at) < PATIENCE):
         raise Conflict
     raise Replay(Answer(row.status, row.body))

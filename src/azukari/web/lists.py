@@ -4,7 +4,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from azukari.core.clock import MINUTE, SECOND, iso
+from azukari.core.clock import LATEST, MINUTE, SECOND, iso
 from azukari.core.errors import InvalidParameter
 from azukari.db import Page
 from azukari.web.bodies import PageNumber, PerPage, Timestamp
@@ -23,19 +23,25 @@ class ListQuery(msgspec.Struct, kw_only=True):
         start, end = self.start_time, self.end_time
         if start is not None and end is not None and start > end:
             raise InvalidParameter("end_time", "end_time must not be before start_time.")
-        return Bounds(self.page, self.per_page, start or 0, now + MINUTE if end is None else end)
+        return Bounds(self.page, self.per_page, start or 0, now + MINUTE if end is None else end, end is None)
 
 
 class Bounds(msgspec.Struct, frozen=True):
-    """A page and the time it spans, both ends included, to the second."""
+    """A page and the time it spans, both ends included, to the second.
+
+    whole: no end was asked for, so nothing is left out: not even what came about while a test clock was ahead.
+    """
 
     page: int
     per_page: int
     start: int
     end: int
+    whole: bool = False
 
     def as_arguments(self) -> dict[str, int]:
         """For ``Listing.page``. Created in the last second of the bound still counts: the wire shows whole seconds."""
+        if self.whole:
+            return {"page": self.page, "per_page": self.per_page, "start": self.start, "end": LATEST}
         end = self.end + SECOND if self.end % SECOND == 0 else self.end + 1
         return {"page": self.page, "per_page": self.per_page, "start": self.start, "end": end}
 

@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
+from azukari.core.clock import Moment
 from azukari.core.errors import BadRequest, MethodNotAllowed
 from azukari.merchants.keys import ApiKey
 from azukari.merchants.service import API_VERSIONS
@@ -161,7 +162,7 @@ class Resource:
             raw = await read_body(receive, scope["headers"])
             if raw:
                 tree = bodies.parse(_text(headers.get(b"content-type")), raw)
-        call = self._call(endpoint, scope, headers, key, client, tree)
+        call = self._call(endpoint, scope, headers, key, client, tree, await parts.moment_of(key.owner))
         given: dict[str, Any] = dict(scope["path_params"])
         if endpoint.body is not None:
             given["body"] = bodies.convert(tree, endpoint.body)
@@ -174,13 +175,12 @@ class Resource:
 
     def _call(
         self, endpoint: Endpoint, scope: Scope, headers: Mapping[bytes, bytes], key: ApiKey, client: str | None,
-        tree: dict[str, object],
+        tree: dict[str, object], moment: Moment,
     ) -> Call:  # fmt: skip
         parts = self._parts
         version = _text(headers.get(b"x-komoju-api-version")) or key.api_version
         if version not in API_VERSIONS:
             raise BadRequest("The API version is not known.", param="X-KOMOJU-API-VERSION")
-        now = parts.clock.now()
         claim = None
         if endpoint.method == "POST":
             name = idempotency.read_key(_text(headers.get(b"x-komoju-idempotency")))
@@ -189,7 +189,7 @@ class Resource:
                 name = name if key.is_secret else f"\N{SECTION SIGN}{key.id} {name}"
                 what = f"POST {scope['path']} {version} ".encode() + _canonical(tree)
                 mac = functools.partial(parts.vault.mac, "idempotency")
-                claim = idempotency.Claim(idempotency.stored_name(name, mac), mac(what), now)
+                claim = idempotency.Claim(idempotency.stored_name(name, mac), mac(what), *moment)
         orders = NO_ORDERS
         if key.is_test and endpoint.method in ("POST", "PATCH"):
             orders = read_orders(
@@ -198,7 +198,7 @@ class Resource:
                 _text(headers.get(b"azukari-delay")),
                 SCENARIOS,
             )
-        return Call(parts, key, version, claim, orders, now, client, scope["azukari.request_id"])
+        return Call(parts, key, version, claim, orders, *moment, client, scope["azukari.request_id"])
 
 
 def _text(value: bytes | None) -> str | None:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import msgspec
 import sqlalchemy as sa
 
-from azukari.core.clock import SECOND
+from azukari.core.clock import SECOND, Moment
 from azukari.db import (
     Integer,
     Owner,
@@ -22,6 +22,7 @@ from azukari.db import (
     partial_index,
 )
 from azukari.events.store import Event, events
+from azukari.merchants.clock import due
 from azukari.webhooks import store
 from azukari.webhooks.store import Endpoint, endpoints
 
@@ -66,8 +67,9 @@ tries = owned_table(
 class Delivery(msgspec.Struct, frozen=True):
     """A row of ``webhook_deliveries``.
 
-    tries: how often it was tried since it was last wanted. due_at: when it is to be tried; None: it has ended.
-    leased_until: somebody is trying it until then. fence: raised by whoever tries it, and named with what came of it.
+    tries: how often it was tried since it was last wanted. due_at: when it is to be tried, by the merchant's clock;
+    None: it has ended. leased_until: nobody else tries it before then, by the machine's clock, as is ended_at.
+    fence: raised by whoever tries it, and named with what came of it.
     """
 
     merchant_id: str
@@ -104,6 +106,8 @@ class Try(msgspec.Struct, frozen=True):
 
 
 _now = sa.bindparam("now", type_=Time)
+_real = sa.bindparam("real", type_=Time)
+_idle = sa.or_(deliveries.c.leased_until.is_(None), deliveries.c.leased_until <= _real)
 _of_endpoint = (*owned(deliveries), deliveries.c.endpoint_id == bind(deliveries.c.endpoint_id))
 _limit = sa.bindparam("limit", type_=Integer)
 _event_of = sa.and_(
@@ -139,7 +143,7 @@ _WAITING = Statement(
         sa.exists(
             sa.select(deliveries.c.id).where(
                 deliveries.c.merchant_id == endpoints.c.merchant_id, deliveries.c.mode == endpoints.c.mode,
-                deliveries.c.endpoint_id == endpoints.c.id, deliveries.c.due_at <= _now,
+                deliveries.c.endpoint_id == endpoints.c.id, due(deliveries.c.due_at), _idle,
             )
         ),
     ),
@@ -161,7 +165,7 @@ _FRESH = Statement(
 _DUE = Statement(
     Delivery,
     sa.select(deliveries)
-    .where(*_of_endpoint, deliveries.c.due_at <= _now)
+    .where(*_of_endpoint, deliveries.c.due_at <= _now, _idle)
     .order_by(deliveries.c.due_at, deliveries.c.id)
     .limit(_limit),
 )
@@ -174,7 +178,7 @@ _FIRST = Statement(
 )
 _LEASED = Statement(
     int,
-    sa.select(sa.func.count()).select_from(deliveries).where(*_of_endpoint, deliveries.c.leased_until > _now),
+    sa.select(sa.func.count()).select_from(deliveries).where(*_of_endpoint, deliveries.c.leased_until > _real),
 )
 _EVENT = Statement(Event, sa.select(events).where(*owned(events), events.c.id == bind(events.c.id)))
 _CLAIM: Statement[None] = Statement(
@@ -183,7 +187,6 @@ _CLAIM: Statement[None] = Statement(
     .where(*_this, deliveries.c.due_at <= _now)
     .values(
         fence=deliveries.c.fence + 1,
-        due_at=sa.bindparam("until", type_=Time),
         leased_until=sa.bindparam("until", type_=Time),
     ),
 )
@@ -201,7 +204,8 @@ _AGAIN: Statement[None] = Statement(
     sa.update(deliveries)
     .where(*_this, deliveries.c.due_at.is_(None))
     .values(
-        state=PENDING, tries=0, fence=deliveries.c.fence + 1, due_at=sa.bindparam("now", type_=Time), ended_at=None
+        state=PENDING, tries=0, fence=deliveries.c.fence + 1, due_at=sa.bindparam("now", type_=Time),
+        leased_until=None, ended_at=None,
     ),
 )  # fmt: skip
 _DROP: Statement[None] = Statement(
@@ -210,7 +214,7 @@ _DROP: Statement[None] = Statement(
     .where(*_of_endpoint, deliveries.c.due_at.is_not(None))
     .values(
         state=DROPPED, fence=deliveries.c.fence + 1, due_at=None, leased_until=None,
-        ended_at=sa.bindparam("now", type_=Time),
+        ended_at=_real,
     ),
 )  # fmt: skip
 _LETTERS = Statement(
@@ -282,16 +286,21 @@ async def missing(tx: Tx, endpoint: Endpoint, after: str, limit: int) -> list[tu
 
 
 async def add_all(
-    tx: Tx, endpoint: Endpoint, wanted: Sequence[tuple[str, str, str]], now: int, due_at: int
+    tx: Tx, endpoint: Endpoint, wanted: Sequence[tuple[str, str, str]], now: int, not_before: int | None = None
 ) -> int:  # fmt: skip
-    """Deliveries that are not there yet, each by its own id, event and type; how many were not."""
-    return sum([await _add(tx, endpoint, *each, now, due_at) for each in wanted])
+    """Deliveries that are not there yet, each by its own id, event and type; how many were not.
+
+    not_before: none is tried before then, by the machine's clock.
+    """
+    return sum([await _add(tx, endpoint, *each, now, not_before) for each in wanted])
 
 
-async def _add(tx: Tx, endpoint: Endpoint, id: str, event_id: str, event_type: str, now: int, due_at: int) -> int:
+async def _add(
+    tx: Tx, endpoint: Endpoint, id: str, event_id: str, event_type: str, now: int, not_before: int | None = None
+) -> int:  # fmt: skip
     return await tx.run(
         _ADD, endpoint.owner, id=id, endpoint_id=endpoint.id, event_id=event_id, event_type=event_type, state=PENDING,
-        tries=0, due_at=due_at, leased_until=None, fence=0, created_at=now, ended_at=None,
+        tries=0, due_at=now, leased_until=not_before, fence=0, created_at=now, ended_at=None,
     )  # fmt: skip
 
 
@@ -305,12 +314,12 @@ class Claimed(msgspec.Struct, frozen=True):
     event: Event
 
 
-async def waiting(tx: Tx, now: int) -> list[Endpoint]:
-    """Active endpoints with something to send."""
-    return await tx.all(_WAITING, None, now=now)
+async def waiting(tx: Tx, real: int) -> list[Endpoint]:
+    """Active endpoints with something to send, by their merchants' clocks. real: the machine's time."""
+    return await tx.all(_WAITING, None, real=real)
 
 
-async def claim(tx: Tx, owner: Owner, endpoint_id: str, now: int, most: int) -> tuple[Endpoint, list[Claimed]] | None:
+async def claim(tx: Tx, owner: Owner, endpoint_id: str, at: Moment, most: int) -> tuple[Endpoint, list[Claimed]] | None:
     """Take up to so many deliveries that are due; None: there are none to take, or another worker takes them.
 
     Never more than four of an endpoint are out at once, and of an ordered one the first alone.
@@ -318,22 +327,22 @@ async def claim(tx: Tx, owner: Owner, endpoint_id: str, now: int, most: int) -> 
     endpoint = await store.find(tx, owner, endpoint_id)
     if endpoint is None or endpoint.since is None:
         return None
-    out = await tx.one(_LEASED, owner, endpoint_id=endpoint_id, now=now) or 0
+    out = await tx.one(_LEASED, owner, endpoint_id=endpoint_id, real=at.real) or 0
     free = min(most, (1 if endpoint.ordered else IN_FLIGHT) - out)
     if free <= 0:
         return None
     if endpoint.ordered:
         first = await tx.one(_FIRST, owner, endpoint_id=endpoint_id)
-        due = [] if first is None or (first.due_at or 0) > now else [first]
+        ready = [] if first is None or (first.due_at or 0) > at.now else [first]
     else:
-        due = await tx.all(_DUE, owner, endpoint_id=endpoint_id, now=now, limit=free)
-    told = [await _event(tx, owner, each.event_id) for each in due]
-    if not due or not await store.take_turn(tx, endpoint):
+        ready = await tx.all(_DUE, owner, endpoint_id=endpoint_id, now=at.now, real=at.real, limit=free)
+    told = [await _event(tx, owner, each.event_id) for each in ready]
+    if not ready or not await store.take_turn(tx, endpoint):
         return None
     claimed = []
-    for each, event in zip(due, told, strict=True):
+    for each, event in zip(ready, told, strict=True):
         taken = await tx.run(
-            _CLAIM, owner, delivery=each.id, read_fence=each.fence, now=now, until=now + LEASE
+            _CLAIM, owner, delivery=each.id, read_fence=each.fence, now=at.now, until=at.real + LEASE
         )  # fmt: skip
         if taken and event is not None:
             claimed.append(Claimed(msgspec.structs.replace(each, fence=each.fence + 1), event))
@@ -356,10 +365,10 @@ class Outcome(msgspec.Struct, frozen=True):
     gone: bool = False
 
 
-async def finish(tx: Tx, delivery: Delivery, outcome: Outcome, try_id: str, now: int) -> bool:
+async def finish(tx: Tx, delivery: Delivery, outcome: Outcome, try_id: str, at: Moment) -> bool:
     """Write down what a try came to; False: the delivery is somebody else's by now."""
     owner = delivery.owner
-    ended = now if outcome.next_at is None else None
+    ended = at.real if outcome.next_at is None else None
     changed = await tx.run(
         _FINISH, owner, delivery=delivery.id, read_fence=delivery.fence, to_state=outcome.state,
         next_at=outcome.next_at, ended=ended,
@@ -367,11 +376,11 @@ async def finish(tx: Tx, delivery: Delivery, outcome: Outcome, try_id: str, now:
     if not changed:
         return False
     await tx.run(
-        _ADD_TRY, owner, id=try_id, delivery_id=delivery.id, number=delivery.tries + 1, at=now, ms=outcome.ms,
+        _ADD_TRY, owner, id=try_id, delivery_id=delivery.id, number=delivery.tries + 1, at=at.now, ms=outcome.ms,
         code=outcome.code, failure=outcome.failure,
     )  # fmt: skip
     if outcome.gone:
-        await store.disable(tx, owner, delivery.endpoint_id, "gone", now)
+        await store.disable(tx, owner, delivery.endpoint_id, "gone", at.now)
     return True
 
 
@@ -387,7 +396,7 @@ async def replay(tx: Tx, endpoint: Endpoint, wanted: Sequence[tuple[str, str, st
     found = [await _of_event(tx, endpoint, event_id) for _, event_id, _ in wanted]
     for (id, event_id, event_type), delivery in zip(wanted, found, strict=True):
         if delivery is None:
-            count += await _add(tx, endpoint, id, event_id, event_type, now, now)
+            count += await _add(tx, endpoint, id, event_id, event_type, now)
         else:
             count += await tx.run(
                 _AGAIN, endpoint.owner, delivery=delivery.id, read_fence=delivery.fence, now=now
@@ -409,9 +418,9 @@ async def happened(tx: Tx, owner: Owner, after: str, before: str, limit: int) ->
     return await tx.all(_BETWEEN, owner, after=after, before=before, limit=limit)
 
 
-async def drop(tx: Tx, owner: Owner, endpoint_id: str, now: int) -> None:
+async def drop(tx: Tx, owner: Owner, endpoint_id: str, real: int) -> None:
     """Nothing of what is on its way to an endpoint is sent any more."""
-    await tx.run(_DROP, owner, endpoint_id=endpoint_id, now=now)
+    await tx.run(_DROP, owner, endpoint_id=endpoint_id, real=real)
 
 
 async def log(tx: Tx, endpoint: Endpoint, limit: int) -> list[Try]:

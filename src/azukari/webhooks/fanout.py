@@ -44,9 +44,9 @@ async def _fan_out(parts: Parts, endpoint: Endpoint, after: str) -> None:
         found = await parts.db.read(deliveries.missing, endpoint, after, BATCH)
         wanted = [(parts.ids.new(), *each) for each in found if each[1] != PING and endpoint.wants(each[1])]
         if wanted:
-            now = parts.clock.now()
-            due_at = now + SETTLING if endpoint.ordered else now
-            await parts.db.write(deliveries.add_all, endpoint, wanted, now, due_at)
+            at = await parts.moment_of(endpoint.owner)
+            not_before = at.real + SETTLING if endpoint.ordered else None
+            await parts.db.write(deliveries.add_all, endpoint, wanted, at.now, not_before)
         if len(found) < BATCH:
             return
         after = found[-1][0]

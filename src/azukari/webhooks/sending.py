@@ -87,7 +87,7 @@ class Sender:
         try:
             while True:
                 claimed = await self._parts.db.write(
-                    deliveries.claim, owner, endpoint_id, self._parts.clock.now(), IN_FLIGHT - len(out)
+                    deliveries.claim, owner, endpoint_id, await self._parts.moment_of(owner), IN_FLIGHT - len(out)
                 )
                 if claimed is not None:
                     endpoint, found = claimed
@@ -114,9 +114,9 @@ class Sender:
             body = _encode(EventOut.of(claimed.event))
             sending = self._send(endpoint, headers(delivery, body, signers, started), body)
             posted = await within_limit(sending)
-            now = parts.clock.now()
-            outcome = self._outcome(delivery, posted, now, now - started)
-            if await parts.db.write(deliveries.finish, delivery, outcome, parts.ids.new(), now):
+            at = await parts.moment_of(delivery.owner)
+            outcome = self._outcome(delivery, posted, at.now, at.real - started)
+            if await parts.db.write(deliveries.finish, delivery, outcome, parts.ids.new(), at):
                 log.event(
                     "webhook.tried", delivery=delivery.id, webhook=endpoint.id, event_type=delivery.event_type,
                     code=posted.code, reason=posted.failure, state=outcome.state, ms=outcome.ms,
@@ -154,7 +154,10 @@ def _logged(delivery: Delivery) -> Iterator[None]:
 
 
 def headers(delivery: Delivery, body: bytes, signers: list[Signer], now: int) -> dict[str, str]:
-    """What goes with a body. signers: the secret in force first. Source: contract section 14."""
+    """What goes with a body. signers: the secret in force first. now: the machine's time, which receivers check.
+
+    Source: contract section 14.
+    """
     second = now // SECOND
     message = f"{second}.{delivery.id}.".encode() + body
     return {

@@ -38,7 +38,10 @@ class TooMany(Unprocessable):
 
 @dataclass(frozen=True, slots=True)
 class Asking:
-    """Who asks for a change: of which owner, by which key or person, when. claim: of a request that has one."""
+    """Who asks for a change: of which owner, by which key or person, when. claim: of a request that has one.
+
+    now: by the merchant's clock. real: by the machine's.
+    """
 
     parts: Parts
     owner: Owner
@@ -46,6 +49,10 @@ class Asking:
     now: int
     claim: Claim | None = None
     lookup: Lookup = addresses.system_lookup
+
+    @property
+    def real(self) -> int:
+        return self.parts.clock.now()
 
     @property
     def loopback(self) -> bool:
@@ -72,12 +79,12 @@ async def create(asking: Asking, order: EndpointCreate, api_version: str) -> Ans
         merchant_id=asking.owner.merchant_id, mode=asking.owner.mode, id=id, url=url, entry_id=sealed.id,
         old_entry_id=None, old_until=None, events=_encoded(order.events or ALL), active=int(order.active),
         api_version=order.api_version or api_version, ordered=int(order.ordered), disabled_reason=None,
-        since=id if order.active else None, swept_to=now, turn=0, version=1, created_at=now, updated_at=now,
+        since=id if order.active else None, swept_to=asking.real, turn=0, version=1, created_at=now, updated_at=now,
         deleted_at=None,
     )  # fmt: skip
     await asking.parts.db.write(
         _save, asking.claim, asking.owner, asking.parts.vault, endpoint, sealed,
-        _Words(asking.who, ids.new(), ids.new(), ids.new(), now),
+        _Words(asking.who, ids.new(), ids.new(), ids.new(), now, asking.real),
     )  # fmt: skip
     return Answer.of(EndpointOut.of(endpoint, secret.reveal()))
 
@@ -90,7 +97,7 @@ async def update(asking: Asking, endpoint_id: str, order: EndpointUpdate) -> End
     parts = asking.parts
     await parts.db.read(store.get, asking.owner, endpoint_id)
     url = None if order.url is None else await _checked(asking, order.url)
-    words = _Words(asking.who, "", "", parts.ids.new(), asking.now)
+    words = _Words(asking.who, "", "", parts.ids.new(), asking.now, asking.real)
     changed = await persevere(
         parts.db, _update, asking.owner, parts.vault, endpoint_id, order, url, parts.ids.new(), words
     )  # fmt: skip
@@ -103,7 +110,7 @@ async def roll(asking: Asking, endpoint_id: str, given: str | None) -> Answer:
     await parts.db.read(store.get, asking.owner, endpoint_id)
     secret = _new_secret(parts, given)
     sealed = await parts.vault.seal_secret(asking.owner, secret)
-    words = _Words(asking.who, "", "", parts.ids.new(), asking.now)
+    words = _Words(asking.who, "", "", parts.ids.new(), asking.now, asking.real)
     changed = await persevere(
         parts.db, _roll, asking.claim, asking.owner, parts.vault, endpoint_id, sealed, words
     )  # fmt: skip
@@ -113,7 +120,7 @@ async def roll(asking: Asking, endpoint_id: str, given: str | None) -> Answer:
 async def delete(asking: Asking, endpoint_id: str) -> EndpointOut:
     """Forget an endpoint and its secrets; what was on its way to it is dropped. Raises NotFound, Locked."""
     parts = asking.parts
-    words = _Words(asking.who, "", "", parts.ids.new(), asking.now)
+    words = _Words(asking.who, "", "", parts.ids.new(), asking.now, asking.real)
     endpoint = await persevere(parts.db, _delete, asking.owner, parts.vault, endpoint_id, words)
     for entry in endpoint.entries:
         await parts.vault.shred(asking.owner, entry)
@@ -123,7 +130,7 @@ async def delete(asking: Asking, endpoint_id: str) -> EndpointOut:
 async def ping(asking: Asking, endpoint_id: str) -> Answer:
     """Send a ping. Raises NotFound."""
     ids = asking.parts.ids
-    words = _Words(asking.who, ids.new(), ids.new(), "", asking.now)
+    words = _Words(asking.who, ids.new(), ids.new(), "", asking.now, asking.real)
     return await asking.parts.db.write(_ping, asking.claim, asking.owner, endpoint_id, words)
 
 
@@ -178,6 +185,7 @@ class _Words:
     delivery_id: str
     audit_id: str
     now: int
+    real: int
 
 
 async def _checked(asking: Asking, url: str) -> str:
@@ -207,7 +215,7 @@ async def _save(
     # What is stored for a repeat is the answer without the secret.
     answer = Answer.of(EndpointOut.of(endpoint, None))
     await idempotency.take(tx, owner, claim, lambda: answer)
-    await vault.add(tx, owner, sealed, words.now)
+    await vault.add(tx, owner, sealed, words.real)
     await store.save(tx, endpoint)
     await _audit(tx, vault, endpoint, words, "webhook.create")
     await _send_ping(tx, endpoint, words)
@@ -217,7 +225,7 @@ async def _save(
 async def _send_ping(tx: Tx, endpoint: Endpoint, words: _Words) -> None:
     await events.record(tx, endpoint.owner, id=words.event_id, type=PING, data=b"{}", now=words.now)
     ping = (words.delivery_id, words.event_id, PING)
-    await deliveries.add_all(tx, endpoint, [ping], words.now, words.now)
+    await deliveries.add_all(tx, endpoint, [ping], words.now)
 
 
 @idempotent
@@ -243,7 +251,7 @@ async def _update(
     if order.active is not None and order.active != bool(read.active):
         change = msgspec.structs.replace(
             change, active=int(order.active), disabled_reason=None, since=since if order.active else None,
-            swept_to=words.now,
+            swept_to=words.real,
         )  # fmt: skip
     return await _changed(tx, vault, read, change, words, "webhook.update")
 
@@ -254,14 +262,14 @@ async def _roll(
 ) -> Endpoint:
     read = await store.get(tx, owner, endpoint_id)
     change = msgspec.structs.replace(
-        read, entry_id=sealed.id, old_entry_id=read.entry_id, old_until=words.now + OLD_SECRET_LIFE,
+        read, entry_id=sealed.id, old_entry_id=read.entry_id, old_until=words.real + OLD_SECRET_LIFE,
         updated_at=words.now,
     )  # fmt: skip
     answer = Answer.of(EndpointOut.of(change, None))
     await idempotency.take(tx, owner, claim, lambda: answer)
-    await vault.add(tx, owner, sealed, words.now)
+    await vault.add(tx, owner, sealed, words.real)
     if read.old_entry_id is not None:
-        await vault.retire(tx, owner, read.old_entry_id, words.now)
+        await vault.retire(tx, owner, read.old_entry_id, words.real)
     changed = await _changed(tx, vault, read, change, words, "webhook.roll")
     await idempotency.settle(tx, owner, claim.key if claim else None, answer)
     return changed
@@ -275,9 +283,9 @@ async def _delete(tx: Tx, owner: Owner, vault: Vault, endpoint_id: str, words: _
         deleted_at=words.now,
     )  # fmt: skip
     await _changed(tx, vault, read, change, words, "webhook.delete")
-    await deliveries.drop(tx, owner, endpoint_id, words.now)
+    await deliveries.drop(tx, owner, endpoint_id, words.real)
     for entry in read.entries:
-        await vault.retire(tx, owner, entry, words.now)
+        await vault.retire(tx, owner, entry, words.real)
     return read
 
 
@@ -301,6 +309,6 @@ async def _changed(
 
 async def _audit(tx: Tx, vault: Vault, endpoint: Endpoint, words: _Words, action: str) -> None:
     await vault.audit(
-        tx, endpoint.owner, id=words.audit_id, at=words.now, who=words.who, action=action, object_id=endpoint.id,
+        tx, endpoint.owner, id=words.audit_id, at=words.real, who=words.who, action=action, object_id=endpoint.id,
         result="done",
     )  # fmt: skip

@@ -10,7 +10,7 @@ from azukari.core.ids import Ids
 from azukari.processors.simulator.book import Book, Line
 from azukari.processors.simulator.cards import DECLINED
 from azukari.processors.simulator.desk import Desk, Slip
-from azukari.processors.simulator.orders import BankOrder
+from azukari.processors.simulator.orders import NOW, BankOrder
 from azukari.vault import Filled, NotSent, Reply, Unknown
 
 HOST = "simulator"
@@ -49,7 +49,7 @@ class Bank:
             return _reply({"result": "approved"})
         if len(path) == 1:
             return await self._order(request.headers["Idempotency-Key"], _decode(request.body))
-        if (slip := self.desk.look_up(path[1])) is not None:
+        if (slip := self.desk.look_up(path[1], _time_of(request))) is not None:
             return self._about(slip, void=len(path) == 3)
         line = await asyncio.to_thread(self._book.search, path[1])
         if len(path) == 3:
@@ -118,6 +118,12 @@ class Bank:
             line.voided = True
             self._book.write(line)
         return _reply({"result": "approved", "id": ref})
+
+
+def _time_of(request: Filled) -> int | None:
+    """The merchant's, where a question comes with it."""
+    told = request.headers.get(NOW)
+    return None if told is None else int(told)
 
 
 def _authentication_named(order: BankOrder) -> str | None:

@@ -106,21 +106,24 @@ class Desk:
             known = self._by_ref.get(ref)
             return known or self._write(self._new(ref, order))
 
-    def look_up(self, ref: str) -> Slip | None:
-        """How an order stands; one that nobody paid in time has lapsed."""
+    def look_up(self, ref: str, now: int | None = None) -> Slip | None:
+        """How an order stands; one that nobody paid in time has lapsed.
+
+        now: the merchant's time; None: the machine's.
+        """
         with self._lines.held():
             slip = self._by_ref.get(ref)
-            if slip is not None and slip.state in ("waiting", "short") and self._late(slip):
+            if slip is not None and slip.state in ("waiting", "short") and self._late(slip, now):
                 slip = self._amend(slip, state="lapsed")
             return slip
 
-    def decide(self, ref: str, decision: Decision) -> Slip | None:
+    def decide(self, ref: str, decision: Decision, now: int | None = None) -> Slip | None:
         """A shopper's decision about an order that waits; one that does not stays as it is."""
         with self._lines.held():
             slip = self._by_ref.get(ref)
             if slip is None or slip.voided or slip.state not in ("waiting", "short"):
                 return slip
-            if decision in ("paid", "approved") and not self._late(slip):
+            if decision in ("paid", "approved") and not self._late(slip, now):
                 return self._amend(slip, state="approved", short=0)
             if decision in _DECLINED:
                 return self._amend(slip, state="declined", code=_DECLINED[decision])
@@ -152,7 +155,7 @@ class Desk:
         slip = Slip(
             ref=ref, kind=order.kind, type=asked.type if asked else parent.type if parent else "", amount=order.amount,
             currency=order.currency, id=PREFIX + Numbers(self._mac, ref).word("id")[:22], state="approved",
-            created_at=self._clock.now(), parent=order.parent, guest=order.visit or Guest(),
+            created_at=self._time(order.now), parent=order.parent, guest=order.visit or Guest(),
         )  # fmt: skip
         if order.orders.scenario is not None:
             return _declined(slip, order.orders.scenario)
@@ -241,8 +244,11 @@ class Desk:
             spent += slip.card.points if slip.card is not None and slip.stands and first.stands else 0
         return spent
 
-    def _late(self, slip: Slip) -> bool:
-        return slip.deadline is not None and self._clock.now() > slip.deadline + _LATE
+    def _late(self, slip: Slip, now: int | None) -> bool:
+        return slip.deadline is not None and self._time(now) > slip.deadline + _LATE
+
+    def _time(self, now: int | None) -> int:
+        return self._clock.now() if now is None else now
 
     def _mark(self, secret: str) -> str:
         return self._mac(b"secret " + secret.encode()).hex()[:32]

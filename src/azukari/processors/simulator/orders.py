@@ -6,6 +6,8 @@ from azukari.processors.base import NO_ORDERS, Credential, TestOrders
 
 #: Ids of orders that are not about cards begin so.
 PREFIX = "far"
+#: A header with the merchant's time, milliseconds: test clocks move the far side along.
+NOW = "Azukari-Now"
 
 
 class CardOrder(msgspec.Struct):
@@ -57,6 +59,8 @@ class BankOrder(msgspec.Struct):
     visit: Guest | None = None
     agreement: str | None = None
     proof: Proof | None = None
+    #: The merchant's time, where the order is not about a card.
+    now: int | None = None
 
     @property
     def for_desk(self) -> bool:

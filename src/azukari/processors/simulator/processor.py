@@ -1,12 +1,14 @@
 """Our side of the simulator: an order with blanks goes out, a reply comes in."""
 
 import dataclasses
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Literal
 
 import msgspec
 
 from azukari.core.clock import SECOND
+from azukari.core.errors import Unavailable
 from azukari.core.secret import Secret
 from azukari.db import Owner
 from azukari.processors.base import (
@@ -28,7 +30,11 @@ from azukari.processors.simulator import issuer
 from azukari.processors.simulator.bank import HOST
 from azukari.processors.simulator.desk import Decision, Desk
 from azukari.processors.simulator.issuer import IssuerReply
-from azukari.vault import Blank, Outbound, Reply, Unknown, Use, Vault
+from azukari.processors.simulator.orders import NOW, PREFIX
+from azukari.vault import Blank, NotSent, Outbound, Reply, Unknown, Use, Vault
+
+#: Tells a merchant's time. Raises Unavailable.
+TimeOf = Callable[[Owner], Awaitable[int]]
 
 
 class BankReply(msgspec.Struct):
@@ -91,6 +97,17 @@ class Simulator:
     def __init__(self, vault: Vault, desk: Desk) -> None:
         self._vault = vault
         self.desk = desk
+        self._tell: TimeOf | None = None
+
+    def go_by(self, tell: TimeOf) -> None:
+        """From now on each merchant's orders have its own time: what its test clock shows."""
+        self._tell = tell
+
+    async def _time_of(self, owner: Owner) -> int | None:
+        try:
+            return None if self._tell is None else await self._tell(owner)
+        except Unavailable:
+            raise NotSent("NoTime") from None
 
     async def perform(self, order: Order) -> Outcome:
         body: dict[str, object] = {
@@ -101,6 +118,8 @@ class Simulator:
             "credential": None if order.credential is None else msgspec.to_builtins(order.credential),
             "orders": msgspec.to_builtins(order.test),
         }
+        if order.method is not None or order.type != CREDIT_CARD or (order.parent or "").startswith(PREFIX):
+            body["now"] = await self._time_of(order.owner)
         if order.method is not None:
             body["method"] = _method(order.method)
         if order.visit is not None:
@@ -117,7 +136,9 @@ class Simulator:
         )  # fmt: skip
 
     async def lookup(self, owner: Owner, ref: str) -> Outcome:
-        return _read(await self._vault.send_plain(Outbound("GET", f"https://{HOST}/orders/{ref}", headers={}, json={})))
+        headers = {NOW: str(await self._time_of(owner))}
+        question = Outbound("GET", f"https://{HOST}/orders/{ref}", headers=headers, json={})
+        return _read(await self._vault.send_plain(question))
 
     async def void(self, owner: Owner, ref: str) -> bool:
         outbound = Outbound("POST", f"https://{HOST}/orders/{ref}/void", headers={"Idempotency-Key": ref}, json={})
@@ -142,9 +163,9 @@ class Simulator:
 
     # What its shoppers do: the far side's own page and the test routes ask for it.
 
-    def order_of(self, ref: str) -> FarOrder | None:
-        """What a shopper who comes to the far side's page has before them."""
-        slip = self.desk.look_up(ref)
+    def order_of(self, ref: str, now: int | None = None) -> FarOrder | None:
+        """What a shopper who comes to the far side's page has before them. now: the merchant's time."""
+        slip = self.desk.look_up(ref, now)
         if slip is None or slip.redirect_url is None:
             return None
         guest = slip.guest
@@ -153,12 +174,12 @@ class Simulator:
             guest.store or slip.kind == "agree", guest.locale, "cancelled" if slip.voided else slip.state,
         )  # fmt: skip
 
-    def decide(self, ref: str, decision: Decision) -> bool:
+    def decide(self, ref: str, decision: Decision, now: int | None = None) -> bool:
         """The shopper's decision about an order that waits; whether there is such an order.
 
         It is the far side's own truth, and ours once we ask. One that was decided before stays as it is.
         """
-        return self.desk.decide(ref, decision) is not None
+        return self.desk.decide(ref, decision, now) is not None
 
     async def revoke(self, use: Use) -> None:
         """The shopper takes a wallet's agreement back. Raises NotSent, Unknown."""

@@ -1,0 +1,140 @@
+"""Table ``test_clocks``: what time it is for a merchant, in test mode. Live keys have the machine's time.
+
+Two times: the merchant's, which everything has that happens to it, and the machine's, which leases, timeouts, limits,
+audit lines and ids have. Whoever needs both asks for a :class:`~azukari.core.clock.Moment`. A merchant without a row
+has the machine's time too. Why a request reads its clock beside its units: ``docs/decisions/0014-test-clock.md``.
+"""
+
+from typing import Any
+
+import msgspec
+import sqlalchemy as sa
+
+from azukari.core.clock import MINUTE, Clock, Moment
+from azukari.core.errors import Locked
+from azukari.db import Database, Integer, Owner, Statement, Text, Time, Tx, add, metadata
+from azukari.merchants import keys
+
+#: How long a travel through time is its traveller's, counted anew with each step.
+LEASE = MINUTE
+
+test_clocks = sa.Table(
+    "test_clocks",
+    metadata,
+    sa.Column("merchant_id", Text, sa.ForeignKey("merchants.id"), primary_key=True),
+    sa.Column("ahead", Integer, nullable=False),
+    sa.Column("frozen_at", Time),
+    sa.Column("traveller", Text),
+    sa.Column("travels_until", Time),
+)
+
+
+class TestClock(msgspec.Struct, frozen=True):
+    """What a merchant's clock shows.
+
+    ahead: milliseconds more than the machine's, while it runs. frozen_at: what it shows while it stands still.
+    """
+
+    __test__ = False
+
+    ahead: int = 0
+    frozen_at: int | None = None
+
+    def at(self, real: int) -> int:
+        """The merchant's time at a moment of the machine's."""
+        return real + self.ahead if self.frozen_at is None else self.frozen_at
+
+    @property
+    def is_real(self) -> bool:
+        return self.ahead == 0 and self.frozen_at is None
+
+    def set_to(self, now: int, real: int) -> "TestClock":
+        """The same clock, running or not, showing another time."""
+        return TestClock(now - real) if self.frozen_at is None else TestClock(0, now)
+
+
+REAL = TestClock()
+
+_mine = test_clocks.c.merchant_id == sa.bindparam("merchant_id", type_=Text)
+_real = sa.bindparam("real", type_=Time)
+#: Of a row of ``test_clocks``: the merchant's time.
+_shown = sa.func.coalesce(test_clocks.c.frozen_at, _real + test_clocks.c.ahead)
+_free = sa.or_(
+    test_clocks.c.traveller.is_(None),
+    test_clocks.c.traveller == sa.bindparam("me", type_=Text),
+    test_clocks.c.travels_until <= _real,
+)
+
+_FIND = Statement(TestClock, sa.select(test_clocks.c.ahead, test_clocks.c.frozen_at).where(_mine))
+_insert = add(test_clocks)
+_SET = Statement(
+    None,
+    _insert.on_conflict_do_update(
+        index_elements=["merchant_id"],
+        set_={name: _insert.excluded[name] for name in ("ahead", "frozen_at", "traveller", "travels_until")},
+        where=_free,
+    ),
+)
+
+
+async def find(tx: Tx, owner: Owner) -> TestClock | None:
+    """The merchant's clock; None: it has never been set."""
+    return await tx.one(_FIND, owner)
+
+
+async def keep(tx: Tx, owner: Owner, clock: TestClock, real: int, me: str, *, travels: bool = False) -> None:
+    """Set the merchant's clock. Raises Locked: somebody travels through time with it this moment.
+
+    me: who sets it. travels: whoever sets it goes on, and nobody else may set it meanwhile.
+    """
+    changed = await tx.run(
+        _SET, owner, ahead=clock.ahead, frozen_at=clock.frozen_at, traveller=me if travels else None,
+        travels_until=real + LEASE if travels else None, real=real, me=me,
+    )  # fmt: skip
+    if not changed:
+        raise Locked
+
+
+class Clocks:
+    """Tells each owner's time."""
+
+    def __init__(self, db: Database, clock: Clock) -> None:
+        self._db = db
+        self._clock = clock
+
+    async def time_of(self, owner: Owner) -> int:
+        """The merchant's time. Raises DatabaseDown."""
+        return (await self.moment_of(owner)).now
+
+    async def moment_of(self, owner: Owner) -> Moment:
+        """This moment, by the merchant's clock and by the machine's. Raises DatabaseDown."""
+        if owner.mode == keys.LIVE:
+            real = self._clock.now()
+            return Moment(real, real)
+        clock = await self._db.glance(find, owner)
+        real = self._clock.now()
+        return Moment(real if clock is None else clock.at(real), real)
+
+
+# For statements over all owners: what is due by its owner's own clock, with ``:real``, the machine's time.
+
+_latest = sa.select(sa.func.max(_shown)).where(_shown > _real).scalar_subquery()
+#: No clock shows a later time. Written down as a condition of its own, it is what an index is read up to.
+_horizon = sa.func.coalesce(_latest, _real)
+
+
+def time_by_owner(table: sa.Table) -> sa.ColumnElement[int]:
+    """What time it is for the owner of a row."""
+    theirs = sa.select(_shown).where(
+        test_clocks.c.merchant_id == table.c.merchant_id, table.c.mode == sa.literal_column("'test'")
+    )
+    return sa.func.coalesce(theirs.correlate(table).scalar_subquery(), _real)
+
+
+def due(column: sa.Column[Any], *, after: int = 0, when: sa.ColumnElement[int] | None = None) -> sa.ColumnElement[bool]:
+    """Whether a time has come by the clock of the row's owner.
+
+    after: so many milliseconds after it. when: the time of a row, where some rows go by another clock.
+    """
+    theirs = time_by_owner(column.table) if when is None else when
+    return sa.and_(column <= _horizon - after, column <= theirs - after)
