@@ -2,7 +2,7 @@
 
 import calendar
 import re
-from datetime import UTC, datetime
+from datetime import MAXYEAR, UTC, datetime
 from typing import Annotated, Literal, NamedTuple
 
 import msgspec
@@ -30,7 +30,7 @@ class Duration(NamedTuple):
             day = datetime.fromtimestamp(moment // SECOND, UTC)
             years, month = divmod(day.month - 1 + self.months, 12)
             year = day.year + years
-            if year > datetime.max.year:
+            if year > MAXYEAR:
                 raise OverflowError
             last = calendar.monthrange(year, month + 1)[1]
             there = day.replace(year=year, month=month + 1, day=min(day.day, last))

@@ -11,7 +11,15 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from azukari.core.clock import SECOND, parse_iso
-from azukari.core.errors import ApiError, InvalidParameter, Locked, MissingParameter, NotFound, Unavailable, Unprocessable
+from azukari.core.errors import (
+    ApiError,
+    InvalidParameter,
+    Locked,
+    MissingParameter,
+    NotFound,
+    Unavailable,
+    Unprocessable,
+)
 from azukari.db import Owner, Tx
 from azukari.merchants import clock as clocks
 from azukari.merchants import keys
@@ -60,7 +68,7 @@ class TooFar(Unprocessable):
 async def show(parts: Parts, owner: Owner) -> ClockOut:
     """The owner's clock. Raises NotFound: a live one has none."""
     _must_be_test(owner)
-    return ClockOut.of(await parts.db.read(clocks.find, owner) or REAL, parts.clock.now())
+    return ClockOut.of(await parts.db.read(clocks.clock_of, owner), parts.clock.now())
 
 
 async def change(parts: Parts, owner: Owner, order: ClockSet, claim: Claim | None = None) -> Answer:
@@ -70,7 +78,7 @@ async def change(parts: Parts, owner: Owner, order: ClockSet, claim: Claim | Non
     """
     _must_be_test(owner)
     _must_be_one(order)
-    found = await parts.db.read(clocks.find, owner) or REAL
+    found = await parts.db.read(clocks.clock_of, owner)
     real = parts.clock.now()
     if order.reset is not None:
         return await _set(parts, owner, claim, REAL)
@@ -152,14 +160,14 @@ async def _travel(parts: Parts, owner: Owner, claim: Claim | None, to: int) -> A
 @idempotent
 async def depart(tx: Tx, claim: Claim | None, owner: Owner, real: int, me: str) -> None:
     """Nobody else moves the clock from now on. Raises Locked."""
-    clock = await clocks.find(tx, owner) or REAL
+    clock = await clocks.clock_of(tx, owner)
     await idempotency.take(tx, owner, claim, lambda: Answer.of(ClockOut.of(clock, real)))
     await clocks.keep(tx, owner, clock, real, me, travels=True)
 
 
 async def arrive(tx: Tx, claim: Claim | None, owner: Owner, to: int, real: int, me: str) -> Answer:
     """The clock is where it was to go, and free again. Raises Locked: it is not ours any more."""
-    clock = await clocks.find(tx, owner) or REAL
+    clock = await clocks.clock_of(tx, owner)
     if clock.at(real) < to:
         clock = clock.set_to(to, real)
     answer = Answer.of(ClockOut.of(clock, real))
@@ -170,13 +178,13 @@ async def arrive(tx: Tx, claim: Claim | None, owner: Owner, to: int, real: int, 
 
 async def give_up(tx: Tx, claim: Claim | None, owner: Owner, real: int, me: str, answer: Answer) -> None:
     """The clock stays where it is, and is free again."""
-    await clocks.keep(tx, owner, await clocks.find(tx, owner) or REAL, real, me)
+    await clocks.keep(tx, owner, await clocks.clock_of(tx, owner), real, me)
     await idempotency.settle(tx, owner, claim.key if claim else None, answer)
 
 
 async def move(tx: Tx, owner: Owner, to: int, real: int, me: str) -> None:
     """One step; never back. Raises Locked: the clock is not ours any more."""
-    clock = await clocks.find(tx, owner) or REAL
+    clock = await clocks.clock_of(tx, owner)
     await clocks.keep(tx, owner, clock.set_to(max(to, clock.at(real)), real), real, me, travels=True)
 
 

@@ -1,0 +1,5 @@
+"""A receiver of webhooks."""
+
+from tests.webhooks.conftest import receiver
+
+__all__ = ["receiver"]
