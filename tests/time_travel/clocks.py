@@ -4,8 +4,11 @@ from typing import Any
 
 import httpx
 
-from azukari.core.clock import iso, parse_iso
-from tests.house import Api
+from azukari.core.clock import parse_iso
+from azukari.merchants import clock as clocks
+from azukari.merchants.clock import TestClock
+from tests.house import Api, House
+from tests.webhooks.work import owner_of
 
 PATH = "/test/clock"
 
@@ -23,24 +26,9 @@ async def now_of(api: Api) -> int:
     return parse_iso((await api.get(PATH)).json()["now"])
 
 
-async def later(api: Api, milliseconds: int) -> dict[str, Any]:
-    """Advance it."""
-    return await set_clock(api, advance=f"PT{milliseconds / 1_000:.3f}S")
-
-
-async def jump(api: Api, milliseconds: int) -> None:
-    """Let it show another time, and do nothing of what falls due: as a traveller leaves it who dies on the way."""
-    await set_clock(api, reset=True)
-    # Backwards a clock is just set: from the far end to where it is wanted.
-    await set_clock(api, now="9998-12-31T23:59:59Z")
-    await set_clock(api, now=iso(await now_of_real() + milliseconds))
-
-
-async def now_of_real() -> int:
-    """The machine's time."""
-    import time
-
-    return time.time_ns() // 1_000_000
+async def jump(house: House, ahead: int) -> None:
+    """Set it, and do nothing of what falls due: as a traveller leaves it who dies on the way."""
+    await house.parts.db.change(clocks.keep, await owner_of(house), TestClock(ahead), house.clock.now(), "")
 
 
 def refused(reply: httpx.Response, status: int, code: str, param: str | None = None) -> None:

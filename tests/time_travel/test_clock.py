@@ -80,7 +80,8 @@ async def test_months_are_the_calendars(api: Api) -> None:
 @pytest.mark.parametrize(
     ("text", "read"),
     [
-        ("P1Y2M3W4DT5H6M7.8S", Duration(14, 25 * DAY + 5 * HOUR + 6 * MINUTE + 7_800)), ("PT90M", Duration(0, 90 * MINUTE)),
+        ("P1Y2M3W4DT5H6M7.8S", Duration(14, 25 * DAY + 5 * HOUR + 6 * MINUTE + 7_800)),
+        ("PT90M", Duration(0, 90 * MINUTE)),
         ("P12M", Duration(12, 0)), ("PT0.001S", Duration(0, 1)), ("PT0.05S", Duration(0, 50)),
     ],
 )  # fmt: skip
@@ -90,7 +91,10 @@ def test_durations_are_read(text: str, read: Duration) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["", "P", "PT", "P1", "1D", "-P1D", "P-1D", "P1H", "PT1D", "P1D ", "p1d", "P1.5D", "P1M1Y", "PT1S1M", "P99999999D", 7, None, "P\u0661D"],
+    [
+        "", "P", "PT", "P1", "1D", "-P1D", "P-1D", "P1H", "PT1D", "P1D ", "p1d", "P1.5D", "P1M1Y", "PT1S1M",
+        "P99999999D", "P\u0661D", 7, None,
+    ],
 )  # fmt: skip
 def test_what_is_no_duration_is_refused(text: object) -> None:
     with pytest.raises(Refused):
