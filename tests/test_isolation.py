@@ -320,6 +320,9 @@ ENTRIES = {
     ("POST", "/test/payments/{id}/simulate"): Entry("waiting", lambda made: {"outcome": "paid"}),
     # A card is no wallet.
     ("POST", "/test/customers/{id}/revoke"): Entry("customers", own=422),
+    # Each merchant has one of its own; a live key has none.
+    ("GET", "/test/clock"): Entry(other=200, live=404),
+    ("POST", "/test/clock"): Entry(body=lambda made: {"reset": True}, other=200, live=404),
     ("POST", "/customers"): Entry(body=details, other=200, live=422),
     ("GET", "/customers"): Entry(**NOTHING_THERE),
     ("GET", "/customers/{id}"): Entry("customers"),

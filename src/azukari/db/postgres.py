@@ -144,6 +144,9 @@ class PostgresDatabase:
         # One who goes away does not take the answer of the others along.
         return await asyncio.shield(waiting)
 
+    async def change(self, unit: Unit[P, R], /, *args: P.args, **kwargs: P.kwargs) -> R:
+        return await self.write(unit, *args, **kwargs)  # every glance reads
+
     async def _glance(self, unit: Unit[..., R], owner: Owner, waiting: asyncio.Future[R]) -> None:
         """Read for all who ask until the reading begins; whoever asks later is read for once more."""
         await asyncio.sleep(0)

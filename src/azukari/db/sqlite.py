@@ -15,11 +15,11 @@ from collections.abc import Callable, Coroutine, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
 from azukari.core.errors import Unavailable
+from azukari.db.seen import Seen
 from azukari.db.statements import Statement
 from azukari.db.units import Announce, DatabaseDown, Owner, Tx, Unit, fill, name_of, only_reads, quiet, waits
 from azukari.db.waiting import WAITING, Outcome, Waiting, answer_all
@@ -295,8 +295,11 @@ class SqliteDatabase:
         self._readers = [
             _Reader(f"azukari-reader-{number}", self._reading, store.open(read_only=True)) for number in range(READERS)
         ]
-        self._open_another = partial(store.open, read_only=True)
-        self._glancing: sqlite3.Connection | None = None
+        # A glance is taken on the loop: sooner than a thread could be told to. It waits for nobody.
+        self._seen = Seen(store.path.with_name(store.path.name + "-seen")) if store.path and not store.schema else None
+        self._glancing = store.open(read_only=True) if self._seen else None
+        if self._glancing is not None:
+            self._glancing.execute("PRAGMA busy_timeout=0")
         self._closed = False
 
     async def write(self, unit: Unit[P, R], /, *args: P.args, **kwargs: P.kwargs) -> R:
@@ -312,16 +315,21 @@ class SqliteDatabase:
         return await waiting.answer  # type: ignore[no-any-return]
 
     async def glance(self, unit: Callable[[Tx, Owner], Coroutine[Any, Any, R]], owner: Owner, /) -> R:
-        # On the loop: the row is found sooner than a thread could be told to look for it.
         if self._closed:
             raise DatabaseDown
-        if self._glancing is None:
-            self._glancing = self._open_another()
-            self._glancing.execute("PRAGMA busy_timeout=0")
+        glancing = self._glancing
+        if self._seen is None or glancing is None:
+            return await self.read(unit, owner)
         try:
-            return drive(unit(SqliteTx(self._glancing), owner))
+            return self._seen.answer((unit, owner), lambda: drive(unit(SqliteTx(glancing), owner)))
         except sqlite3.OperationalError:
             return await self.read(unit, owner)  # where waiting is free, and errors have their names
+
+    async def change(self, unit: Unit[P, R], /, *args: P.args, **kwargs: P.kwargs) -> R:
+        if self._seen is None:
+            return await self.write(unit, *args, **kwargs)
+        async with self._seen.change():
+            return await self.write(unit, *args, **kwargs)
 
     def _wait(self, unit: Unit[..., R], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Waiting:
         if self._closed:
@@ -333,7 +341,8 @@ class SqliteDatabase:
             return
         self._closed = True
         await self._writer.close()
-        if self._glancing is not None:
+        if self._seen is not None and self._glancing is not None:
+            self._seen.close()
             self._glancing.close()
         for _ in self._readers:
             self._reading.put(None)

@@ -74,8 +74,13 @@ class Database(Protocol):
     async def glance(self, unit: Callable[[Tx, Owner], Coroutine[Any, Any, R]], owner: Owner, /) -> R:
         """Run a unit that reads one row by its key: what every request asks for, as cheaply as can be.
 
-        Those who ask for the same may share one answer, never one that was read before they asked. Raises DatabaseDown.
+        Those who ask for the same may share one answer; none is older than the last :meth:`change` before they asked.
+        Raises DatabaseDown.
         """
+        ...
+
+    async def change(self, unit: Unit[P, R], /, *args: P.args, **kwargs: P.kwargs) -> R:
+        """:meth:`write` for a unit that writes what others glance at: once it has answered, all of them see it."""
         ...
 
     async def close(self) -> None:

@@ -10,13 +10,13 @@ from typing import Any
 import msgspec
 import sqlalchemy as sa
 
-from azukari.core.clock import MINUTE, Clock, Moment
+from azukari.core.clock import SECOND, Clock, Moment
 from azukari.core.errors import Locked
 from azukari.db import Database, Integer, Owner, Statement, Text, Time, Tx, add, metadata
 from azukari.merchants import keys
 
 #: How long a travel through time is its traveller's, counted anew with each step.
-LEASE = MINUTE
+LEASE = 30 * SECOND
 
 test_clocks = sa.Table(
     "test_clocks",
@@ -77,9 +77,17 @@ _SET = Statement(
 )
 
 
-async def find(tx: Tx, owner: Owner) -> TestClock | None:
-    """The merchant's clock; None: it has never been set."""
-    return await tx.one(_FIND, owner)
+_HOLD: Statement[None] = Statement(
+    None,
+    sa.update(test_clocks)
+    .where(_mine, test_clocks.c.traveller == sa.bindparam("me", type_=Text))
+    .values(travels_until=sa.bindparam("until", type_=Time)),
+)
+
+
+async def clock_of(tx: Tx, owner: Owner) -> TestClock:
+    """The merchant's clock."""
+    return await tx.one(_FIND, owner) or REAL
 
 
 async def keep(tx: Tx, owner: Owner, clock: TestClock, real: int, me: str, *, travels: bool = False) -> None:
@@ -92,6 +100,12 @@ async def keep(tx: Tx, owner: Owner, clock: TestClock, real: int, me: str, *, tr
         travels_until=real + LEASE if travels else None, real=real, me=me,
     )  # fmt: skip
     if not changed:
+        raise Locked
+
+
+async def hold(tx: Tx, owner: Owner, real: int, me: str) -> None:
+    """Whoever travels with the clock goes on. Raises Locked: somebody else does by now."""
+    if not await tx.run(_HOLD, owner, until=real + LEASE, me=me):
         raise Locked
 
 
@@ -111,9 +125,9 @@ class Clocks:
         if owner.mode == keys.LIVE:
             real = self._clock.now()
             return Moment(real, real)
-        clock = await self._db.glance(find, owner)
+        clock = await self._db.glance(clock_of, owner)
         real = self._clock.now()
-        return Moment(real if clock is None else clock.at(real), real)
+        return Moment(clock.at(real), real)
 
 
 # For statements over all owners: what is due by its owner's own clock, with ``:real``, the machine's time.

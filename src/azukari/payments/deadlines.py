@@ -2,7 +2,7 @@
 
 from azukari.core import log
 from azukari.core.errors import Unavailable
-from azukari.db import Tx
+from azukari.db import Owner, Tx
 from azukari.events import store as events
 from azukari.merchants.service import API_VERSIONS
 from azukari.payments import outcomes, store
@@ -11,11 +11,18 @@ from azukari.payments.store import Payment
 from azukari.processors import attempts
 from azukari.wiring import Parts
 
+#: When the next deadline of an owner is over.
+next_due = store.next_due
 
-async def expire(parts: Parts, limit: int = 200) -> int:
-    """End what is past its deadline, so many at a time; how many were ended."""
+
+async def expire(parts: Parts, limit: int = 200, owner: Owner | None = None) -> int:
+    """End what is past its deadline, of one owner or of all, so many at a time; how many were ended."""
     ended = 0
-    for payment in await parts.db.read(store.overdue, parts.clock.now(), limit):
+    if owner is None:
+        found = await parts.db.read(store.overdue, parts.clock.now(), limit)
+    else:
+        found = await parts.db.read(store.overdue_of, owner, await parts.time_of(owner), limit)
+    for payment in found:
         if payment.waiting_attempt is None:
             await parts.db.write(_expire, payment, parts.ids.new(), await parts.time_of(payment.owner))
             ended += 1

@@ -288,6 +288,17 @@ _OVERDUE = Statement(
     .limit(sa.bindparam("limit", type_=Integer)),
     ownerless="the sweep ends holds that are over, whoever's they are",
 )
+_overdue_of = (*owned(payments), _columns.deadline.is_not(None), _not_over, _free)
+_OVERDUE_OF = Statement(
+    Payment,
+    sa.select(payments)
+    .where(*_overdue_of, _columns.deadline <= _at)
+    .order_by(_columns.deadline)
+    .limit(sa.bindparam("limit", type_=Integer)),
+)
+_NEXT_DUE = Statement(
+    int, sa.select(_columns.deadline).where(*_overdue_of).order_by(_columns.deadline).limit(sa.literal_column("1"))
+)
 _EXPIRE = Statement(
     Payment,
     sa.update(payments)
@@ -437,6 +448,16 @@ async def rewrite(tx: Tx, read: Payment, description: str | None, metadata: str)
 async def overdue(tx: Tx, real: int, limit: int) -> list[Payment]:
     """Holds and waiting payments past their deadline, by their merchants' clocks. real: the machine's time."""
     return await tx.all(_OVERDUE, None, real=real, limit=limit)
+
+
+async def overdue_of(tx: Tx, owner: Owner, now: int, limit: int) -> list[Payment]:
+    """:func:`overdue`, of one owner, by its clock."""
+    return await tx.all(_OVERDUE_OF, owner, at=now, limit=limit)
+
+
+async def next_due(tx: Tx, owner: Owner) -> int | None:
+    """When the next deadline of an owner's payments is over; None: none has one."""
+    return await tx.one(_NEXT_DUE, owner)
 
 
 async def expire(tx: Tx, payment: Payment, now: int) -> Payment | None:

@@ -8,7 +8,7 @@ from typing import Any
 from azukari.core import log
 from azukari.core.clock import MINUTE, Moment
 from azukari.core.secret import Secret
-from azukari.db import Tx
+from azukari.db import Owner, Tx
 from azukari.processors.base import Authenticator, AuthOrder, AuthResult, Processor
 from azukari.secure_tokens.pages import Pages
 from azukari.tokens import store
@@ -95,9 +95,16 @@ async def _record(
     return Ended(moved, answer)
 
 
-async def end_abandoned(parts: Parts, limit: int = 200) -> int:
-    """End authentications whose time is over, so many at a time; how many there were."""
-    over = await parts.db.read(store.abandoned, parts.clock.now(), limit)
+#: When an owner's next challenge is over.
+next_due = store.next_due
+
+
+async def end_abandoned(parts: Parts, limit: int = 200, owner: Owner | None = None) -> int:
+    """End authentications whose time is over, so many at a time; how many there were. owner: only its challenges."""
+    if owner is None:
+        over = await parts.db.read(store.abandoned, parts.clock.now(), limit)
+    else:
+        over = await parts.db.read(store.abandoned_of, owner, await parts.time_of(owner), limit)
     for token in over:
         await parts.db.write(_end, token, await parts.moment_of(token.owner), Pages.of(parts))
     return len(over)

@@ -2,14 +2,21 @@
 
 from azukari.core import log
 from azukari.core.errors import Locked
+from azukari.db import Owner
 from azukari.sessions import store, waiting
 from azukari.sessions.store import Session
 from azukari.wiring import Parts
 
+#: When the time of an owner's next session runs out.
+next_due = store.next_due
 
-async def end(parts: Parts, limit: int = 200) -> int:
-    """End expired sessions, so many at a time; how many were ended."""
-    over = await parts.db.read(store.over, parts.clock.now(), limit)
+
+async def end(parts: Parts, limit: int = 200, owner: Owner | None = None) -> int:
+    """End expired sessions, of one owner or of all, so many at a time; how many were ended."""
+    if owner is None:
+        over = await parts.db.read(store.over, parts.clock.now(), limit)
+    else:
+        over = await parts.db.read(store.over_of, owner, await parts.time_of(owner), limit)
     return sum([await _end(parts, session) for session in over])
 
 

@@ -230,6 +230,17 @@ _OVER = Statement(
     .limit(sa.bindparam("limit", type_=Integer)),
     ownerless="the worker ends what has expired, whoever's it is",
 )
+_open_of = (*owned(sessions), _columns.open_until.is_not(None), _free)
+_OVER_OF = Statement(
+    Session,
+    sa.select(sessions)
+    .where(*_open_of, _columns.open_until <= _at)
+    .order_by(_columns.open_until)
+    .limit(sa.bindparam("limit", type_=Integer)),
+)
+_NEXT_DUE = Statement(
+    int, sa.select(_columns.open_until).where(*_open_of).order_by(_columns.open_until).limit(sa.literal_column("1"))
+)
 _CLOSE = Statement(
     None,
     sa.update(sessions).where(*_this, _open, _free, _columns.expires_at <= _at).values(open_until=None, order_num=None),
@@ -308,6 +319,16 @@ async def cancel(tx: Tx, read: Session, now: int) -> Session | None:
 async def over(tx: Tx, real: int, limit: int) -> list[Session]:
     """Sessions whose time has run out, by their merchants' clocks, and that nobody has ended."""
     return await tx.all(_OVER, None, real=real, limit=limit)
+
+
+async def over_of(tx: Tx, owner: Owner, now: int, limit: int) -> list[Session]:
+    """:func:`over`, of one owner, by its clock."""
+    return await tx.all(_OVER_OF, owner, at=now, limit=limit)
+
+
+async def next_due(tx: Tx, owner: Owner) -> int | None:
+    """When the time of the owner's next session runs out; None: there is none open."""
+    return await tx.one(_NEXT_DUE, owner)
 
 
 async def close(tx: Tx, session: Session, now: int) -> bool:

@@ -202,6 +202,18 @@ _OPEN = Statement(
     .limit(sa.bindparam("limit", type_=Integer)),
     ownerless="the sweep ends authentications nobody has ended, whoever's they are",
 )
+_challenged = (*owned(tokens), tokens.c.open_until.is_not(None), tokens.c.verification == "NEEDS_VERIFY")
+_OPEN_OF = Statement(
+    Token,
+    sa.select(tokens)
+    .where(*_challenged, tokens.c.open_until <= sa.bindparam("now", type_=Time))
+    .order_by(tokens.c.open_until)
+    .limit(sa.bindparam("limit", type_=Integer)),
+)
+_NEXT_DUE = Statement(
+    int,
+    sa.select(tokens.c.open_until).where(*_challenged).order_by(tokens.c.open_until).limit(sa.literal_column("1")),
+)
 _END = Statement(
     Token,
     sa.update(tokens)
@@ -259,6 +271,16 @@ async def verify(
 async def abandoned(tx: Tx, real: int, limit: int) -> list[Token]:
     """Secure tokens whose authentication is over without an end, the longest overdue first."""
     return await tx.all(_OPEN, None, real=real, limit=limit)
+
+
+async def abandoned_of(tx: Tx, owner: Owner, now: int, limit: int) -> list[Token]:
+    """Challenges of one owner that are over by its clock without an end."""
+    return await tx.all(_OPEN_OF, owner, now=now, limit=limit)
+
+
+async def next_due(tx: Tx, owner: Owner) -> int | None:
+    """When the owner's next challenge is over; None: there is none."""
+    return await tx.one(_NEXT_DUE, owner)
 
 
 async def end(tx: Tx, token: Token, moment: Moment) -> Token | None:

@@ -176,6 +176,13 @@ _FIRST = Statement(
     .order_by(deliveries.c.event_id)
     .limit(1),
 )
+_NEXT = Statement(
+    int,
+    sa.select(deliveries.c.due_at)
+    .where(*_of_endpoint, deliveries.c.due_at.is_not(None))
+    .order_by(deliveries.c.due_at)
+    .limit(1),
+)
 _LEASED = Statement(
     int,
     sa.select(sa.func.count()).select_from(deliveries).where(*_of_endpoint, deliveries.c.leased_until > _real),
@@ -351,6 +358,28 @@ async def claim(tx: Tx, owner: Owner, endpoint_id: str, at: Moment, most: int) -
 
 async def _event(tx: Tx, owner: Owner, event_id: str) -> Event | None:
     return await tx.one(_EVENT, owner, id=event_id)
+
+
+async def next_due(tx: Tx, owner: Owner) -> int | None:
+    """When the owner's next delivery falls due; None: there is none on its way to an active endpoint."""
+    found = [await _next(tx, each) for each in await store.active_of(tx, owner)]
+    return min((each for each in found if each is not None), default=None)
+
+
+async def _next(tx: Tx, endpoint: Endpoint) -> int | None:
+    if not endpoint.ordered:
+        return await tx.one(_NEXT, endpoint.owner, endpoint_id=endpoint.id)
+    # What is behind the first waits for it, however long it has been due.
+    first = await tx.one(_FIRST, endpoint.owner, endpoint_id=endpoint.id)
+    return None if first is None else first.due_at
+
+
+async def under_way(tx: Tx, owner: Owner, real: int) -> bool:
+    """Whether somebody is trying a delivery of the owner."""
+    for each in await store.active_of(tx, owner):
+        if await tx.one(_LEASED, owner, endpoint_id=each.id, real=real):
+            return True
+    return False
 
 
 class Outcome(msgspec.Struct, frozen=True):

@@ -9,6 +9,7 @@ number of workers: an event has one delivery to an endpoint, by a unique key.
 
 from azukari.core.clock import MINUTE, SECOND
 from azukari.core.ids import earliest
+from azukari.db import Owner
 from azukari.webhooks import deliveries, store
 from azukari.webhooks.service import PING
 from azukari.webhooks.store import Endpoint
@@ -36,6 +37,12 @@ async def look_thoroughly(parts: Parts) -> None:
         start = parts.clock.now()
         await _fan_out(parts, endpoint, earliest(endpoint.swept_to - LATEST_COMMIT))
         await parts.db.write(store.swept, endpoint.owner, endpoint.id, start)
+
+
+async def look_for(parts: Parts, owner: Owner, since: int) -> None:
+    """A look at the events of one owner that have happened since a moment of the machine's."""
+    for endpoint in await parts.db.read(store.active_of, owner):
+        await _fan_out(parts, endpoint, earliest(since))
 
 
 async def _fan_out(parts: Parts, endpoint: Endpoint, after: str) -> None:

@@ -122,6 +122,7 @@ _ACTIVE = Statement(
     sa.select(endpoints).where(endpoints.c.since.is_not(None)),
     ownerless="the worker looks for events of all merchants",
 )
+_ACTIVE_OF = Statement(Endpoint, sa.select(endpoints).where(*owned(endpoints), endpoints.c.since.is_not(None)))
 _UPDATE: Statement[None] = Statement(
     None,
     sa.update(endpoints)
@@ -189,6 +190,11 @@ async def count(tx: Tx, owner: Owner) -> int:
 async def active(tx: Tx) -> list[Endpoint]:
     """Every merchant's endpoints that are told of events."""
     return await tx.all(_ACTIVE, None)
+
+
+async def active_of(tx: Tx, owner: Owner) -> list[Endpoint]:
+    """An owner's endpoints that are told of events."""
+    return await tx.all(_ACTIVE_OF, owner)
 
 
 async def rolled(tx: Tx, now: int, limit: int) -> list[Endpoint]:

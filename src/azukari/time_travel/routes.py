@@ -1,0 +1,21 @@
+"""``/test/clock``."""
+
+from azukari.time_travel import service
+from azukari.time_travel.schemas import ClockOut, ClockSet
+from azukari.web.answers import Answer
+from azukari.web.call import Call
+from azukari.web.routing import Router, SecretKey
+
+router = Router()
+
+
+@router.get("/test/clock", SecretKey)
+async def show(call: Call) -> ClockOut:
+    """Show the test clock."""
+    return await service.show(call.parts, call.owner)
+
+
+@router.post("/test/clock", SecretKey)
+async def change(call: Call, body: ClockSet) -> Answer:
+    """Set, advance, freeze or reset the test clock."""
+    return await service.change(call.parts, call.owner, body, call.claim)

@@ -1,0 +1,237 @@
+"""Setting a merchant's test clock, and travelling with it: from one due moment to the next, doing what falls due.
+
+Each step sets the clock first and then does the work, so a traveller who dies leaves a clock that is right, and work
+that is overdue by it: the worker finds it like any other.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from azukari.core.clock import SECOND, parse_iso
+from azukari.core.errors import (
+    ApiError,
+    InvalidParameter,
+    Locked,
+    MissingParameter,
+    NotFound,
+    Unavailable,
+    Unprocessable,
+)
+from azukari.db import Owner, Tx
+from azukari.merchants import clock as clocks
+from azukari.merchants import keys
+from azukari.merchants.clock import LEASE, REAL, TestClock
+from azukari.payments import deadlines
+from azukari.secure_tokens import outcomes as authentications
+from azukari.sessions import closing as sessions
+from azukari.time_travel.schemas import ClockOut, ClockSet
+from azukari.web import errors, idempotency
+from azukari.web.answers import Answer
+from azukari.web.idempotency import Claim, idempotent
+from azukari.webhooks import deliveries
+from azukari.webhooks.sending import deliver_due
+from azukari.wiring import Parts
+
+#: What a clock may show: deadlines have to find room behind it in the calendar.
+FIRST, LAST = 0, parse_iso("9999-01-01T00:00:00Z")
+MOST_STEPS = 10_000
+#: What falls due because of what fell due is done too, so often at most; what is left the worker does.
+_MOST_ROUNDS = 100
+_BATCH = 200
+
+
+class Source(NamedTuple):
+    """Things that fall due. next_due: when the owner's next one does; run: do what is due, and say how many were."""
+
+    next_due: Callable[[Tx, Owner], Awaitable[int | None]]
+    run: Callable[[Parts, Owner], Awaitable[int]]
+
+
+#: In the order in which they are done at one moment. Webhooks come last, with what the others have to tell.
+SOURCES = (
+    Source(deadlines.next_due, lambda parts, owner: deadlines.expire(parts, _BATCH, owner)),
+    Source(sessions.next_due, lambda parts, owner: sessions.end(parts, _BATCH, owner)),
+    Source(authentications.next_due, lambda parts, owner: authentications.end_abandoned(parts, _BATCH, owner)),
+)
+
+
+class TooFar(Unprocessable):
+    """More falls due on the way than one request may do."""
+
+    code, param = "invalid_parameter", "advance"
+    message = "Too much falls due until then. The clock shows how far it went; advance it again from there."
+
+
+async def show(parts: Parts, owner: Owner) -> ClockOut:
+    """The owner's clock. Raises NotFound: a live one has none."""
+    _must_be_test(owner)
+    return ClockOut.of(await parts.db.read(clocks.clock_of, owner), parts.clock.now())
+
+
+async def change(parts: Parts, owner: Owner, order: ClockSet, claim: Claim | None = None) -> Answer:
+    """Set the owner's clock, or advance it; answers when all is done that fell due until then.
+
+    Raises NotFound (a live key), MissingParameter, InvalidParameter, Locked (it is being advanced), TooFar.
+    """
+    _must_be_test(owner)
+    _must_be_one(order)
+    found = await parts.db.read(clocks.clock_of, owner)
+    real = parts.clock.now()
+    if order.reset is not None:
+        return await _set(parts, owner, claim, REAL)
+    if order.freeze is not None:
+        now = found.at(real)
+        return await _set(parts, owner, claim, TestClock(0, now) if order.freeze else TestClock(now - real))
+    to = _target(order, found.at(real))
+    if to <= found.at(real) and order.advance is None:
+        return await _set(parts, owner, claim, found.set_to(to, real))
+    return await _travel(parts, owner, claim, to)
+
+
+def _must_be_test(owner: Owner) -> None:
+    if owner.mode != keys.TEST:
+        raise NotFound
+
+
+def _must_be_one(order: ClockSet) -> None:
+    given = [name for name in ("now", "advance", "freeze", "reset") if getattr(order, name) is not None]
+    if not given:
+        raise MissingParameter("now")
+    if len(given) > 1:
+        raise InvalidParameter(given[1], "Give one of now, advance, freeze and reset.")
+    if order.reset is False:
+        raise InvalidParameter("reset")
+
+
+def _target(order: ClockSet, now: int) -> int:
+    name = "now" if order.advance is None else "advance"
+    try:
+        to = order.now if order.advance is None else order.advance.after(now)
+    except OverflowError:
+        raise InvalidParameter(name) from None
+    assert to is not None  # one of the two was given
+    if not FIRST <= to <= LAST:
+        raise InvalidParameter(name)
+    return to
+
+
+async def _set(parts: Parts, owner: Owner, claim: Claim | None, clock: TestClock) -> Answer:
+    return await parts.db.change(set_clock, claim, owner, clock, parts.clock.now())
+
+
+@idempotent
+async def set_clock(tx: Tx, claim: Claim | None, owner: Owner, clock: TestClock, real: int) -> Answer:
+    """Only that. Raises Locked."""
+    answer = Answer.of(ClockOut.of(clock, real))
+    await idempotency.take(tx, owner, claim, lambda: answer)
+    await clocks.keep(tx, owner, clock, real, "")
+    await idempotency.settle(tx, owner, claim.key if claim else None, answer)
+    return answer
+
+
+@dataclass(frozen=True, slots=True)
+class _Trip:
+    """One advance of one clock. me: nobody else has this name."""
+
+    parts: Parts
+    owner: Owner
+    claim: Claim | None
+    to: int
+    me: str
+
+
+async def _travel(parts: Parts, owner: Owner, claim: Claim | None, to: int) -> Answer:
+    trip = _Trip(parts, owner, claim, to, parts.ids.new())
+    await parts.db.change(depart, claim, owner, parts.clock.now(), trip.me)
+    try:
+        async with _held(trip):
+            await _step_by_step(trip)
+        return await parts.db.change(arrive, claim, owner, to, parts.clock.now(), trip.me)
+    except BaseException as error:
+        refusal = error if isinstance(error, ApiError) else Unavailable()
+        with suppress(Unavailable, Locked):
+            await parts.db.change(give_up, claim, owner, parts.clock.now(), trip.me, errors.answer(refusal))
+        raise
+
+
+@idempotent
+async def depart(tx: Tx, claim: Claim | None, owner: Owner, real: int, me: str) -> None:
+    """Nobody else moves the clock from now on. Raises Locked."""
+    clock = await clocks.clock_of(tx, owner)
+    await idempotency.take(tx, owner, claim, lambda: Answer.of(ClockOut.of(clock, real)))
+    await clocks.keep(tx, owner, clock, real, me, travels=True)
+
+
+async def arrive(tx: Tx, claim: Claim | None, owner: Owner, to: int, real: int, me: str) -> Answer:
+    """The clock is where it was to go, and free again. Raises Locked: it is not ours any more."""
+    clock = await clocks.clock_of(tx, owner)
+    if clock.at(real) < to:
+        clock = clock.set_to(to, real)
+    answer = Answer.of(ClockOut.of(clock, real))
+    await clocks.keep(tx, owner, clock, real, me)
+    await idempotency.settle(tx, owner, claim.key if claim else None, answer)
+    return answer
+
+
+async def give_up(tx: Tx, claim: Claim | None, owner: Owner, real: int, me: str, answer: Answer) -> None:
+    """The clock stays where it is, and is free again."""
+    await clocks.keep(tx, owner, await clocks.clock_of(tx, owner), real, me)
+    await idempotency.settle(tx, owner, claim.key if claim else None, answer)
+
+
+async def move(tx: Tx, owner: Owner, to: int, real: int, me: str) -> None:
+    """One step; never back. Raises Locked: the clock is not ours any more."""
+    clock = await clocks.clock_of(tx, owner)
+    await clocks.keep(tx, owner, clock.set_to(max(to, clock.at(real)), real), real, me, travels=True)
+
+
+@asynccontextmanager
+async def _held(trip: _Trip) -> AsyncIterator[None]:
+    """The clock stays ours, however long a step takes."""
+
+    async def hold() -> None:
+        while True:
+            await asyncio.sleep(LEASE / SECOND / 3)
+            with suppress(Unavailable, Locked):  # a step that has lost it finds out by itself
+                await trip.parts.db.write(clocks.hold, trip.owner, trip.parts.clock.now(), trip.me)
+
+    holding = asyncio.ensure_future(hold())
+    try:
+        yield
+    finally:
+        holding.cancel()
+        with suppress(asyncio.CancelledError):
+            await holding
+
+
+async def _step_by_step(trip: _Trip) -> None:
+    parts, owner = trip.parts, trip.owner
+    for _ in range(MOST_STEPS):
+        await run_due(parts, owner)
+        now = await parts.time_of(owner)
+        ahead = await parts.db.read(_next_due, owner, now)
+        if ahead is None or ahead >= trip.to:
+            break
+        await parts.db.change(move, owner, ahead, parts.clock.now(), trip.me)
+    else:
+        raise TooFar
+    await parts.db.change(move, owner, trip.to, parts.clock.now(), trip.me)
+    await run_due(parts, owner)
+
+
+async def _next_due(tx: Tx, owner: Owner, now: int) -> int | None:
+    """When the next thing falls due that is not due yet; one that is and could not be done is the worker's."""
+    found = [await each(tx, owner) for each in (*(source.next_due for source in SOURCES), deliveries.next_due)]
+    return min((due for due in found if due is not None and due > now), default=None)
+
+
+async def run_due(parts: Parts, owner: Owner) -> None:
+    """Do all that is due for an owner by now, and what falls due by that; send its webhooks and wait for them."""
+    for _ in range(_MOST_ROUNDS):
+        count = sum([await source.run(parts, owner) for source in SOURCES])
+        await deliver_due(parts, owner)
+        if not count:
+            return
