@@ -48,6 +48,7 @@ OWNERLESS = {
     "azukari.processors.attempts:_DUE",
     "azukari.tokens.store:_OPEN",
     "azukari.sessions.store:_OVER",
+    "azukari.subscriptions.store:_DUE",
     "azukari.tokens.store:_OVER",
     "azukari.vault.inside.keys:ADD_ROOT",
     "azukari.vault.inside.keys:ROOTS",
