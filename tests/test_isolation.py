@@ -269,7 +269,12 @@ async def make(api: Api) -> Made:
         "secure_tokens": (await api.secure_token())["id"],
         **{name: await api.session() for name in ("sessions", "to_pay", "to_take_back")},
         "webhook_endpoints": (await api.post("/webhook_endpoints", json=HOOK)).json()["id"],
+        "subscriptions": (await api.post("/subscriptions", json=monthly(customer))).json()["id"],
     }
+
+
+def monthly(customer: str) -> dict[str, Any]:
+    return {"amount": 1000, "currency": "JPY", "customer": customer, "period": "monthly"}
 
 
 @dataclass(frozen=True)
@@ -320,6 +325,10 @@ ENTRIES = {
     ("POST", "/test/payments/{id}/simulate"): Entry("waiting", lambda made: {"outcome": "paid"}),
     # A card is no wallet.
     ("POST", "/test/customers/{id}/revoke"): Entry("customers", own=422),
+    ("POST", "/subscriptions"): Entry(body=lambda made: monthly(made["customers"]), live=422),
+    ("GET", "/subscriptions"): Entry(**NOTHING_THERE),
+    ("GET", "/subscriptions/{id}"): Entry("subscriptions"),
+    ("DELETE", "/subscriptions/{id}"): Entry("subscriptions"),
     ("POST", "/customers"): Entry(body=details, other=200, live=422),
     ("GET", "/customers"): Entry(**NOTHING_THERE),
     ("GET", "/customers/{id}"): Entry("customers"),

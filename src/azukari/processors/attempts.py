@@ -83,7 +83,7 @@ attempts = owned_table(
     # The ref of one that waits for its shopper is part of an address; a card's never is.
     partial_index("ix_attempts_ref", "ref", where="method IS NOT NULL"),
     partial_index("ix_attempts_subscription_id", "subscription_id", where="subscription_id IS NOT NULL"),
-    partial_index("ix_attempts_declined", "customer_id", "created_at", where="state = 'declined'"),
+    partial_index("ix_attempts_declined", "customer_id", where="state = 'declined'"),
 )
 
 
@@ -213,18 +213,6 @@ _OF_SUBSCRIPTION = Statement(
     .where(*owned(attempts), attempts.c.subscription_id == bind(attempts.c.subscription_id))
     .order_by(attempts.c.payment_id),
 )
-_DECLINED = Statement(
-    int,
-    sa.select(attempts.c.created_at)
-    .where(
-        *owned(attempts),
-        attempts.c.customer_id == bind(attempts.c.customer_id),
-        attempts.c.created_at > sa.bindparam("since", type_=Time),
-        attempts.c.state == sa.literal_column("'declined'"),
-    )
-    .order_by(attempts.c.created_at.desc())
-    .limit(sa.bindparam("limit", type_=Integer)),
-)
 _TAKE_OVER = Statement(
     Attempt,
     sa.update(attempts)
@@ -347,11 +335,6 @@ async def due(tx: Tx, now: int, limit: int) -> list[Attempt]:
 async def payments_of_subscription(tx: Tx, owner: Owner, subscription_id: str) -> list[str]:
     """The ids of all payments a subscription has begun, oldest first."""
     return await tx.all(_OF_SUBSCRIPTION, owner, subscription_id=subscription_id)
-
-
-async def declines_of(tx: Tx, owner: Owner, customer_id: str, since: int, limit: int) -> list[int]:
-    """When a customer's saved details were declined, latest first."""
-    return await tx.all(_DECLINED, owner, customer_id=customer_id, since=since, limit=limit)
 
 
 async def take_over(tx: Tx, attempt: Attempt, until: int) -> Attempt | None:

@@ -19,10 +19,10 @@ from azukari.customers import store as customers
 from azukari.db import Owner, Tx
 from azukari.merchants.keys import SECRET, ApiKey
 from azukari.payments import charging, outcomes
+from azukari.payments import store as payments
 from azukari.payments.charging import Plan, Ready
 from azukari.payments.errors import NothingToCharge
 from azukari.payments.schemas import PaymentCreate
-from azukari.processors import attempts
 from azukari.processors.base import NO_ORDERS
 from azukari.subscriptions import ending, looking, moves, recording, store
 from azukari.subscriptions.schemas import Shown
@@ -183,6 +183,6 @@ async def _record_impossible(
 async def _capped_until(tx: Tx, read: Subscription, now: int) -> int | None:
     """When the customer's details may be charged again, where they were declined too often."""
     most, longest = CAPS[-1]
-    found = await attempts.declines_of(tx, read.owner, read.customer_id, now - longest, most)
+    found = await payments.declined_at(tx, read.owner, read.customer_id, now - longest, most)
     ends = [found[count - 1] + time for count, time in CAPS if len(found) >= count]
     return max((end for end in ends if end > now), default=None)

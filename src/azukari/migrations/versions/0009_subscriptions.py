@@ -38,7 +38,7 @@ def _index(name: str, table: str, columns: list[str], where: str) -> None:
 def upgrade() -> None:
     op.add_column("attempts", sa.Column("subscription_id", TEXT))
     _index("ix_attempts_subscription_id", "attempts", ["subscription_id"], "subscription_id IS NOT NULL")
-    _index("ix_attempts_declined", "attempts", ["customer_id", "created_at"], "state = 'declined'")
+    _index("ix_attempts_declined", "attempts", ["customer_id"], "state = 'declined'")
     op.add_column("customers", sa.Column("updated_at", sa.BigInteger()))
     _owned(
         "subscriptions",
