@@ -334,6 +334,7 @@ async def test_where_nothing_can_be_charged_it_is_as_if_it_were_declined(house: 
 async def test_one_that_cannot_be_charged_holds_up_no_other(house: House, rows: Rows) -> None:
     broken, good = [(await subscribe(house.api, await house.api.customer())).json()["id"] for _ in range(2)]
     await rows.change(f"UPDATE subscriptions SET time_zone = 'Nowhere' WHERE id = '{broken}'")
+    assert (await house.api.get("/subscriptions")).json()["total"] == 2
     await pass_by(house, MONTH)
     assert await statuses(house.api, good) == ["captured"] * 2
     await rows.change(f"UPDATE subscriptions SET time_zone = 'Asia/Tokyo' WHERE id = '{broken}'")

@@ -6,7 +6,7 @@ after a downtime each run charges one, in order.
 
 import asyncio
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from typing import NamedTuple
 
@@ -44,32 +44,33 @@ WHO = "worker"
 async def renew_due(parts: Parts, limit: int = BATCH) -> int:
     """Charge what is due, one period of each subscription, so many at a time; how many were looked at."""
     now = parts.clock.now()
-    return await _renew_all(parts, await parts.db.read(store.due, now, limit), now)
+    return await _renew_all(parts, [(each, now) for each in await parts.db.read(store.due, now, limit)])
 
 
 async def renew_due_of(parts: Parts, owner: Owner, now: int, limit: int = BATCH) -> int:
     """:func:`renew_due` for one owner, at a time of the owner's own."""
-    return await _renew_all(parts, await parts.db.read(store.due_of, owner, now, limit), now)
+    return await _renew_all(parts, [(each, now) for each in await parts.db.read(store.due_of, owner, now, limit)])
 
 
 #: When the next subscription of an owner has something to do: ``next_due(tx, owner) -> int | None``.
 next_due = store.next_due
 
 
-async def _renew_all(parts: Parts, found: Iterable[Subscription], now: int) -> int:
+async def _renew_all(parts: Parts, found: Sequence[tuple[Subscription, int]]) -> int:
+    """found: each with its owner's time."""
     # One customer's come one after another: each sees what became of the one before (REL-9).
-    by_customer: dict[tuple[Owner, str], list[Subscription]] = {}
+    by_customer: dict[tuple[Owner, str], list[tuple[Subscription, int]]] = {}
     for each in found:
-        by_customer.setdefault((each.owner, each.customer_id), []).append(each)
+        by_customer.setdefault((each[0].owner, each[0].customer_id), []).append(each)
     due = deque(by_customer.values())
 
     async def take_turns() -> None:
         while due:
-            for each in due.popleft():
-                await _guarded(parts, each, now)
+            for subscription, now in due.popleft():
+                await _guarded(parts, subscription, now)
 
     await asyncio.gather(*(take_turns() for _ in range(TOGETHER)))
-    return sum(map(len, by_customer.values()))
+    return len(found)
 
 
 async def _guarded(parts: Parts, due: Subscription, now: int) -> None:

@@ -10,7 +10,7 @@ from msgspec import UNSET, Raw, UnsetType
 from azukari.core.clock import iso, iso_or_none, japanese, japanese_or_none
 from azukari.customers.schemas import Source
 from azukari.customers.store import Customer
-from azukari.subscriptions.schedule import Period, day_of
+from azukari.subscriptions.schedule import Period
 from azukari.subscriptions.store import Subscription
 from azukari.web.bodies import Currency, Metadata, PositiveAmount, ShortText
 
@@ -108,7 +108,7 @@ class Shown(NamedTuple):
         return SubscriptionOut(
             found.id, "subscription", found.status, found.amount, found.currency,
             CustomerOut.of(self.customer, found.currency), found.period,
-            day_of(found.created_at, found.period, found.time_zone), DetailsOut.of(found, self.customer),
+            found.day, DetailsOut.of(found, self.customer),
             found.retry_count, iso_or_none(found.retry_at), iso(found.next_capture_at), iso(found.created_at),
             iso_or_none(found.ended_at), Raw(found.metadata.encode()), list(self.payments),
         )  # fmt: skip

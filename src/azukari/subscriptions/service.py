@@ -11,6 +11,7 @@ from azukari.payments.charging import Plan, Ready
 from azukari.payments.schemas import PaymentCreate
 from azukari.processors.methods import CREDIT_CARD
 from azukari.subscriptions import ending, recording, store
+from azukari.subscriptions.schedule import day_of
 from azukari.subscriptions.schemas import Shown, SubscriptionCreate, SubscriptionOut
 from azukari.subscriptions.store import PeriodRow, Subscription
 from azukari.vault import Vault
@@ -34,7 +35,8 @@ async def create(call: Call, order: SubscriptionCreate) -> Answer:
     subscription = Subscription(
         merchant_id=call.owner.merchant_id, mode=call.owner.mode, id=subscription_id, customer_id=order.customer,
         status="pending", amount=order.amount, currency=order.currency, period=order.period,
-        metadata=metadata.merged("{}", order.metadata), time_zone=settings.time_zone, details_type=CREDIT_CARD,
+        metadata=metadata.merged("{}", order.metadata), time_zone=settings.time_zone,
+        day=day_of(call.now, order.period, settings.time_zone), details_type=CREDIT_CARD,
         api_version=call.api_version, period_no=0, active_attempt=plan.attempt.id, retry_count=0, retry_at=None,
         next_capture_at=call.now, due_at=None, version=1, created_at=call.now, ended_at=None,
     )  # fmt: skip

@@ -43,6 +43,7 @@ subscriptions = owned_table(
     sa.Column("period", Text, nullable=False),
     sa.Column("metadata", Json, nullable=False),
     sa.Column("time_zone", Text, nullable=False),
+    sa.Column("day", Integer, nullable=False),
     sa.Column("details_type", Text, nullable=False),
     sa.Column("api_version", Text, nullable=False),
     sa.Column("period_no", Integer, nullable=False),
@@ -78,8 +79,8 @@ periods = owned_table(
 class Subscription(msgspec.Struct, frozen=True):
     """A row of ``subscriptions``. It is anchored where it was created.
 
-    time_zone: the merchant's when it was created. details_type: of the customer's details then; shown where there are
-    none any more. period_no: of the latest period whose charge was begun. active_attempt: that charge, while it is not
+    time_zone: the merchant's when it was created. day: as the wire shows it. details_type: of the customer's details
+    then, shown where there are none any more. period_no: of the latest period whose charge was begun. active_attempt: that charge, while it is not
     known what came of it: nothing else is charged meanwhile. retry_count: how often the period was tried again.
     next_capture_at: when the next period falls due. due_at: when the worker has something to do; None: never, or the
     charge under way has to end first. version: raised by every change, which names the one it read.
@@ -95,6 +96,7 @@ class Subscription(msgspec.Struct, frozen=True):
     period: Period
     metadata: str
     time_zone: str
+    day: int
     details_type: str
     api_version: str
     period_no: int

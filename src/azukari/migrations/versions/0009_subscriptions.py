@@ -49,6 +49,7 @@ def upgrade() -> None:
         sa.Column("period", TEXT, nullable=False),
         sa.Column("metadata", TEXT, nullable=False),
         sa.Column("time_zone", TEXT, nullable=False),
+        sa.Column("day", sa.BigInteger(), nullable=False),
         sa.Column("details_type", TEXT, nullable=False),
         sa.Column("api_version", TEXT, nullable=False),
         sa.Column("period_no", sa.BigInteger(), nullable=False),
