@@ -98,7 +98,8 @@ async def _settle(parts: Parts, overdue: Attempt) -> None:
 
 async def renew_subscriptions(parts: Parts) -> None:
     """Charges of subscriptions that are due, one period of each."""
-    await renewal.renew_due(parts)
+    while await renewal.renew_due(parts, BATCH) == BATCH:
+        continue
 
 
 async def end_holds(parts: Parts) -> None:

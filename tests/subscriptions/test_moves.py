@@ -13,8 +13,8 @@ DAYS = (1, 4, 8, 14)
 ACTIVE = Subscription(
     merchant_id="m", mode="test", id="s", customer_id="c", status="active", amount=1000, currency="JPY",
     period="monthly", metadata="{}", time_zone="Asia/Tokyo", day=1,
-    details_type="credit_card", api_version="2025-01-28", period_no=3, active_attempt="a", retry_count=0, retry_at=None, next_capture_at=START + 30 * DAY, due_at=None,
-    version=7, created_at=START - 90 * DAY, ended_at=None,
+    details_type="credit_card", api_version="2025-01-28", period_no=3, active_attempt="a", retry_count=0,
+    retry_at=None, next_capture_at=START + 30 * DAY, due_at=None, version=7, created_at=START - 90 * DAY, ended_at=None,
 )  # fmt: skip
 PERIOD = PeriodRow("m", "test", "p", "s", 3, "open", 1, 0, "payment", START, None)
 

@@ -33,7 +33,6 @@ from azukari.vault import Vault
 from azukari.web.call import Call
 from azukari.wiring import Parts
 
-BATCH = 50
 #: Charged at the same time: a processor that hangs must not hold up the others.
 TOGETHER = 16
 #: Declines of one customer's details, and in how long a time: after so many nothing is charged until then (REL-9).
@@ -41,13 +40,13 @@ CAPS = ((10, DAY), (15, 30 * DAY))
 WHO = "worker"
 
 
-async def renew_due(parts: Parts, limit: int = BATCH) -> int:
-    """Charge what is due, one period of each subscription, so many at a time; how many were looked at."""
+async def renew_due(parts: Parts, limit: int = 50) -> int:
+    """Charge what is due, one period of each subscription, so many at a time; how many charges were begun."""
     now = parts.clock.now()
     return await _renew_all(parts, [(each, now) for each in await parts.db.read(store.due, now, limit)])
 
 
-async def renew_due_of(parts: Parts, owner: Owner, now: int, limit: int = BATCH) -> int:
+async def renew_due_of(parts: Parts, owner: Owner, now: int, limit: int = 50) -> int:
     """:func:`renew_due` for one owner, at a time of the owner's own."""
     return await _renew_all(parts, [(each, now) for each in await parts.db.read(store.due_of, owner, now, limit)])
 
@@ -64,32 +63,34 @@ async def _renew_all(parts: Parts, found: Sequence[tuple[Subscription, int]]) ->
         by_customer.setdefault((each[0].owner, each[0].customer_id), []).append(each)
     due = deque(by_customer.values())
 
-    async def take_turns() -> None:
+    async def take_turns() -> int:
+        begun = 0
         while due:
             for subscription, now in due.popleft():
-                await _guarded(parts, subscription, now)
+                begun += await _guarded(parts, subscription, now)
+        return begun
 
-    await asyncio.gather(*(take_turns() for _ in range(TOGETHER)))
-    return len(found)
+    return sum(await asyncio.gather(*(take_turns() for _ in range(TOGETHER))))
 
 
-async def _guarded(parts: Parts, due: Subscription, now: int) -> None:
-    """One that cannot be charged waits for an hour; the others go on."""
+async def _guarded(parts: Parts, due: Subscription, now: int) -> bool:
+    """Whether it was charged. One that cannot be waits for an hour; the others go on."""
     try:
-        await _renew(parts, due, now)
+        return await _renew(parts, due, now)
     except Unavailable:
         log.warning("worker.database_down", step="renew", subscription=due.id)
     except Exception as error:
         log.bug("subscription not charged", error, subscription=due.id)
         with suppress(Unavailable):
             await parts.db.write(_put_off, due, now + moves.NOT_SENT_PAUSE)
+    return False
 
 
 async def _put_off(tx: Tx, due: Subscription, until: int) -> None:
     await store.change(tx, due, moves.put_off(due, until))
 
 
-async def _renew(parts: Parts, due: Subscription, now: int) -> None:
+async def _renew(parts: Parts, due: Subscription, now: int) -> bool:
     key = ApiKey(WHO, due.owner, SECRET, due.api_version, "")
     call = Call(parts, key, due.api_version, None, NO_ORDERS, now, None, parts.ids.new())
     order = PaymentCreate(amount=due.amount, currency=due.currency, customer=due.customer_id)
@@ -104,9 +105,10 @@ async def _renew(parts: Parts, due: Subscription, now: int) -> None:
     with suppress(Locked):
         ready = await parts.db.write(begin, parts.vault, renewal)
     if ready is None:
-        return
+        return False
     outcome, refusal = await charging.send(parts, ready)
     await outcomes.conclude(parts, ready.attempt, outcome, outcomes.Shown(ready.payment, []), refusal)
+    return True
 
 
 class Renewal(NamedTuple):

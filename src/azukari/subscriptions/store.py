@@ -80,10 +80,11 @@ class Subscription(msgspec.Struct, frozen=True):
     """A row of ``subscriptions``. It is anchored where it was created.
 
     time_zone: the merchant's when it was created. day: as the wire shows it. details_type: of the customer's details
-    then, shown where there are none any more. period_no: of the latest period whose charge was begun. active_attempt: that charge, while it is not
-    known what came of it: nothing else is charged meanwhile. retry_count: how often the period was tried again.
-    next_capture_at: when the next period falls due. due_at: when the worker has something to do; None: never, or the
-    charge under way has to end first. version: raised by every change, which names the one it read.
+    then, shown where there are none any more. period_no: of the latest period whose charge was begun.
+    active_attempt: that charge, while it is not known what came of it: nothing else is charged meanwhile.
+    retry_count: how often the period was tried again. next_capture_at: when the next period falls due.
+    due_at: when the worker has something to do; None: never, or the charge under way has to end first.
+    version: raised by every change, which names the one it read.
     """
 
     merchant_id: str
