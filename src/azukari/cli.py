@@ -687,7 +687,7 @@ def _in_words(value: Any) -> str:
         case dict():
             return "; ".join(f"{name}={_in_words(each)}" for name, each in value.items())
         case list():
-            return ", ".join(value)
+            return ", ".join(map(str, value))
         case bool():
             return "yes" if value else "no"
     return str(value)

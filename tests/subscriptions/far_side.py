@@ -1,5 +1,6 @@
 """The simulator's bank behind a network that has moods."""
 
+import asyncio
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,11 +17,14 @@ class FarSide:
 
     moods: of the next orders, in turn; ``""``: a good one. ``down``: it is not reached. ``lost_request`` and
     ``lost_reply``: there is no answer. Any other is the code the bank declines with. orders: as they came.
+    held: nothing is answered before it is set; arrived: an order has come.
     """
 
     bank: Bank
     moods: list[str] = field(default_factory=list)
     orders: list[Any] = field(default_factory=list)
+    held: asyncio.Event | None = None
+    arrived: asyncio.Event = field(default_factory=asyncio.Event)
 
     @classmethod
     def before(cls, parts: Parts) -> "FarSide":
@@ -36,6 +40,9 @@ class FarSide:
             return await self.bank.send(request)
         order = msgspec.json.decode(request.body)
         self.orders.append(order)
+        if self.held is not None:
+            self.arrived.set()
+            await self.held.wait()
         mood = self.mood_of(order)
         if mood == "down":
             raise NotSent("ProcessorDown")

@@ -1,5 +1,6 @@
 """Subscriptions through the API, and what the worker charges for them. Source: contract section 11."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -469,5 +470,22 @@ async def test_when_the_next_one_falls_due_is_known(house: House) -> None:
     await subscribe(house.api, await house.api.customer())
     made = (await subscribe(house.api, await house.api.customer(), "weekly")).json()
     assert await house.parts.db.read(renewal.next_due, owner) == parse_iso(made["next_capture_at"])
-    assert await renewal.renew_due_of(house.parts, owner, house.clock.now()) == 0
-    assert await renewal.renew_due_of(house.parts, owner, house.clock.now() + 7 * DAY) == 1
+    assert await renewal.renew_due(house.parts, owner=owner) == 0
+    house.clock.advance(7 * DAY)
+    assert await renewal.renew_due(house.parts, owner=Owner(owner.merchant_id, "live")) == 0
+    assert await renewal.renew_due(house.parts, owner=owner) == 1
+
+
+async def test_who_charges_one_owners_waits_for_what_others_have_under_way(house: House, far: FarSide) -> None:
+    made = (await subscribe(house.api, await house.api.customer(), "weekly")).json()["id"]
+    house.clock.advance(7 * DAY)
+    far.held = asyncio.Event()
+    other = asyncio.ensure_future(worker.renew_subscriptions(house.parts))
+    await far.arrived.wait()
+    waiting = asyncio.ensure_future(renewal.renew_due(house.parts, owner=await owner_of(house)))
+    await asyncio.sleep(3 * renewal.LOOK_AGAIN_SECONDS)
+    assert not waiting.done()
+    far.held.set()
+    assert await waiting == 1
+    assert await statuses(house.api, made) == ["captured"] * 2
+    await other

@@ -38,17 +38,29 @@ TOGETHER = 16
 #: Declines of one customer's details, and in how long a time: after so many nothing is charged until then (REL-9).
 CAPS = ((10, DAY), (15, 30 * DAY))
 WHO = "worker"
+LOOK_AGAIN_SECONDS = 0.02
 
 
-async def renew_due(parts: Parts, limit: int = 50) -> int:
-    """Charge what is due, one period of each subscription, so many at a time; how many charges were begun."""
+async def renew_due(parts: Parts, limit: int = 50, owner: Owner | None = None) -> int:
+    """Charge what is due, of one owner or of all, one period of each subscription; how many charges there were.
+
+    For one owner, what another worker has under way is waited for: 0 means that nothing is left to do now.
+    """
+    if owner is None:
+        now = parts.clock.now()
+        return await _renew_all(parts, [(each, now) for each in await parts.db.read(store.due, now, limit)])
     now = parts.clock.now()
-    return await _renew_all(parts, [(each, now) for each in await parts.db.read(store.due, now, limit)])
+    begun = await _renew_all(parts, [(each, now) for each in await parts.db.read(store.due_of, owner, now, limit)])
+    return begun + await _wait_for_others(parts, owner)
 
 
-async def renew_due_of(parts: Parts, owner: Owner, now: int, limit: int = 50) -> int:
-    """:func:`renew_due` for one owner, at a time of the owner's own."""
-    return await _renew_all(parts, [(each, now) for each in await parts.db.read(store.due_of, owner, now, limit)])
+async def _wait_for_others(parts: Parts, owner: Owner) -> int:
+    """How many there were. It ends with their leases."""
+    most = 0
+    while found := len(await parts.db.read(store.under_way, owner, parts.clock.now())):
+        most = max(most, found)
+        await asyncio.sleep(LOOK_AGAIN_SECONDS)
+    return most
 
 
 #: When the next subscription of an owner has something to do: ``next_due(tx, owner) -> int | None``.

@@ -29,6 +29,7 @@ from azukari.db import (
     owned_table,
     partial_index,
 )
+from azukari.processors.attempts import attempts
 from azukari.subscriptions.schedule import Period, moment
 
 Status = Literal["pending", "active", "retrying", "suspended", "deleted"]
@@ -57,6 +58,7 @@ subscriptions = owned_table(
     sa.Column("ended_at", Time),
     owned_reference("customer_id", "customers"),
     partial_index("ix_subscriptions_due_at", "due_at", where="due_at IS NOT NULL"),
+    partial_index("ix_subscriptions_active_attempt", "active_attempt", where="active_attempt IS NOT NULL"),
     partial_index("ix_subscriptions_customer_id", "customer_id", where="ended_at IS NULL"),
 )
 
@@ -191,6 +193,25 @@ _NEXT_DUE = Statement(
     .order_by(_columns.due_at)
     .limit(sa.literal_column("1")),
 )
+_UNDER_WAY = Statement(
+    str,
+    sa.select(_columns.id)
+    .join_from(
+        subscriptions,
+        attempts,
+        sa.and_(
+            attempts.c.merchant_id == _columns.merchant_id,
+            attempts.c.mode == _columns.mode,
+            attempts.c.id == _columns.active_attempt,
+        ),
+    )
+    .where(
+        *owned(subscriptions),
+        _columns.active_attempt.is_not(None),
+        attempts.c.state == sa.literal_column("'sent'"),
+        attempts.c.due_at > sa.bindparam("now", type_=Time),
+    ),
+)
 _LIST = Listing(Subscription, subscriptions)
 
 _ADD_PERIOD = Statement(None, add_unless_there(periods))
@@ -260,6 +281,11 @@ async def due(tx: Tx, now: int, limit: int) -> list[Subscription]:
 async def due_of(tx: Tx, owner: Owner, now: int, limit: int) -> list[Subscription]:
     """The owner's subscriptions with something to do, the longest overdue first."""
     return await tx.all(_OWNERS_DUE, owner, now=now, limit=limit)
+
+
+async def under_way(tx: Tx, owner: Owner, now: int) -> list[str]:
+    """The owner's subscriptions whose charge somebody is making. now: the machine's time."""
+    return await tx.all(_UNDER_WAY, owner, now=now)
 
 
 async def next_due(tx: Tx, owner: Owner) -> int | None:

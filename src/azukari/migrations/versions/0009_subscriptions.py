@@ -64,6 +64,7 @@ def upgrade() -> None:
         _reference("subscriptions", "customer_id", "customers"),
     )
     _index("ix_subscriptions_due_at", "subscriptions", ["due_at"], "due_at IS NOT NULL")
+    _index("ix_subscriptions_active_attempt", "subscriptions", ["active_attempt"], "active_attempt IS NOT NULL")
     _index("ix_subscriptions_customer_id", "subscriptions", ["customer_id"], "ended_at IS NULL")
     _owned(
         "subscription_periods",
