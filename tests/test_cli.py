@@ -212,6 +212,7 @@ def test_a_merchants_settings_are_set_shown_and_unset(settings: Settings, tmp_pa
         "--fee", "paypay=0", "--languages", "ja,en", "--origin", "https://shop.example", "--origin", "https://two.example",
         "--legal-url", "https://shop.example/legal", "--legal-text", "販売者 サンプル", "--bank-fee",
         "--privacy-url", "https://shop.example/privacy", "--currency", "USD",
+        "--time-zone", "Europe/Berlin", "--retry-days", "2,5",
     )  # fmt: skip
 
     assert changed == run("merchants", "show", merchant)
@@ -219,6 +220,7 @@ def test_a_merchants_settings_are_set_shown_and_unset(settings: Settings, tmp_pa
     assert changed["logo"].startswith("data:image/png;base64,")
     assert (changed["fees"], changed["rates"]) == ({"konbini": 200, "paypay": 0}, {"USD": "150.2"})
     assert changed["bank_fee"] is True
+    assert (changed["time_zone"], changed["retry_days"]) == ("Europe/Berlin", [2, 5])
     shown = done("merchants", "show", merchant, *where)
     assert "image/png, 38 bytes" in shown
     assert "JPY=credit_card, konbini, paypay; USD=credit_card, konbini" in shown
@@ -226,7 +228,7 @@ def test_a_merchants_settings_are_set_shown_and_unset(settings: Settings, tmp_pa
     assert run("merchants", "set", merchant, "--no-bank-fee")["bank_fee"] is False
     every = (
         "name", "logo", "accent", "support", "payment-types", "fee", "rate", "languages", "origin", "currency",
-        "legal-url", "legal-text", "privacy-url", "bank-fee",
+        "legal-url", "legal-text", "privacy-url", "bank-fee", "time-zone", "retry-days",
     )  # fmt: skip
     assert run("merchants", "set", merchant, *(word for each in every for word in ("--unset", each))) == fresh
 

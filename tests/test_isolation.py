@@ -49,6 +49,7 @@ OWNERLESS = {
     "azukari.processors.attempts:_DUE",
     "azukari.tokens.store:_OPEN",
     "azukari.sessions.store:_OVER",
+    "azukari.subscriptions.store:_DUE",
     "azukari.tokens.store:_OVER",
     "azukari.vault.inside.keys:ADD_ROOT",
     "azukari.vault.inside.keys:ROOTS",
@@ -269,7 +270,12 @@ async def make(api: Api) -> Made:
         "secure_tokens": (await api.secure_token())["id"],
         **{name: await api.session() for name in ("sessions", "to_pay", "to_take_back")},
         "webhook_endpoints": (await api.post("/webhook_endpoints", json=HOOK)).json()["id"],
+        "subscriptions": (await api.post("/subscriptions", json=monthly(customer))).json()["id"],
     }
+
+
+def monthly(customer: str) -> dict[str, Any]:
+    return {"amount": 1000, "currency": "JPY", "customer": customer, "period": "monthly"}
 
 
 @dataclass(frozen=True)
@@ -323,6 +329,10 @@ ENTRIES = {
     # Each merchant has one of its own; a live key has none.
     ("GET", "/test/clock"): Entry(other=200, live=404),
     ("POST", "/test/clock"): Entry(body=lambda made: {"reset": True}, other=200, live=404),
+    ("POST", "/subscriptions"): Entry(body=lambda made: monthly(made["customers"]), live=422),
+    ("GET", "/subscriptions"): Entry(**NOTHING_THERE),
+    ("GET", "/subscriptions/{id}"): Entry("subscriptions"),
+    ("DELETE", "/subscriptions/{id}"): Entry("subscriptions"),
     ("POST", "/customers"): Entry(body=details, other=200, live=422),
     ("GET", "/customers"): Entry(**NOTHING_THERE),
     ("GET", "/customers/{id}"): Entry("customers"),

@@ -393,6 +393,8 @@ async def test_cards_in_every_member_of_every_body_leave_no_trace(
     api = house.api
     ids = {"customers": await api.customer(), "payments": ""}
     ids["payments"] = (await api.charge(ids["customers"])).json()["id"]
+    monthly = {"customer": ids["customers"], "amount": 1000, "currency": "JPY", "period": "monthly"}
+    ids["subscriptions"] = (await api.post("/subscriptions", json=monthly)).json()["id"]
     replies = listening(api)
     numbers, codes = ["4242424242424242", _new_number()], _codes(2)
     for endpoint in ENDPOINTS:
@@ -459,6 +461,31 @@ async def test_cards_in_what_a_payment_shows_again_leave_no_trace(
 
     await assert_nowhere(house, [number], [], replies, logged, temporary)
     assert {reply.status_code for reply in replies} == {422}
+
+
+async def test_a_subscriptions_card_leaves_no_trace(house: House, logged: io.StringIO, temporary: Path) -> None:
+    api = house.api
+    replies = listening(api)
+    numbers, codes = ["4242424242424242", _new_number()], _codes(2)
+    for number, code in zip(numbers, codes, strict=True):
+        details = card(number, verification_value=code)
+        customer = (await api.post("/customers", json={"payment_details": details})).json()["id"]
+        order = {"customer": customer, "amount": 1000, "currency": "JPY", "period": "weekly"}
+        for fault in ("lost_reply", "lost_request", "processor_down", "duplicate_reply"):
+            await api.post("/subscriptions", json=order, headers={"Azukari-Fault": fault})
+        await api.post("/subscriptions", data={**order, "payment_details[number]": number, "customer[number]": number})
+    for _ in range(3):
+        house.clock.advance(7 * DAY)
+        await worker.settle_attempts(house.parts)
+        await worker.renew_subscriptions(house.parts)
+    made = (await api.get("/subscriptions", params={"per_page": 100})).json()["data"]
+    assert max(len(each["payments"]) for each in made) > 2
+    await api.delete(f"/subscriptions/{made[0]['id']}")
+    await api.get("/events", params={"per_page": 100})
+
+    hay = await assert_nowhere(house, numbers, codes, replies, logged, temporary)
+
+    assert b'"month":"12","year":"2099"' in b"".join(hay.values())
 
 
 async def test_cards_on_the_hosted_page_leave_no_trace(house: House, logged: io.StringIO, temporary: Path) -> None:

@@ -19,6 +19,7 @@ from azukari.payment_methods import routes as payment_methods
 from azukari.payments import routes as payments
 from azukari.secure_tokens import routes as secure_tokens
 from azukari.sessions import routes as sessions
+from azukari.subscriptions import routes as subscriptions
 from azukari.time_travel import routes as time_travel
 from azukari.tokens import routes as tokens
 from azukari.web import pages
@@ -34,7 +35,7 @@ API = "/api/v1"
 #: The busiest first.
 ROUTERS = (
     payments.router, customers.router, tokens.router, secure_tokens.router, sessions.router, events.router,
-    payment_methods.router, webhooks.router, time_travel.router,
+    payment_methods.router, webhooks.router, subscriptions.router, time_travel.router,
 )  # fmt: skip
 
 

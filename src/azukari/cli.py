@@ -254,6 +254,7 @@ _SETTINGS = {
     "name": "name", "logo": "logo", "accent": "accent", "support": "support", "payment-types": "payment_types",
     "fee": "fees", "rate": "rates", "languages": "languages", "origin": "origins", "currency": "currency",
     "legal-url": "legal_url", "legal-text": "legal_text", "privacy-url": "privacy_url", "bank-fee": "bank_fee",
+    "time-zone": "time_zone", "retry-days": "retry_days",
 }  # fmt: skip
 
 
@@ -282,6 +283,12 @@ def set_merchant(
     bank_fee: Annotated[
         bool | None, typer.Option("--bank-fee/--no-bank-fee", help="Shoppers pay the fee of a bank transfer.")
     ] = None,
+    time_zone: Annotated[
+        str | None, typer.Option(help="Whose calendar new subscriptions follow, like Asia/Tokyo.")
+    ] = None,
+    retry_days: Annotated[
+        str | None, typer.Option(help="Days after which a subscription's declined charge is tried again: 1,4,8,14.")
+    ] = None,
     unset: Annotated[
         list[str] | None, typer.Option(help="Put a setting back to its default, by its option's name.")
     ] = None,
@@ -300,7 +307,8 @@ def set_merchant(
             "fees": _pairs(fee, "--fee", "konbini=190"), "rates": _pairs(rate, "--rate", "USD=150.2"),
             "languages": None if languages is None else languages.split(","), "origins": origin or None,
             "currency": currency, "legal_url": legal_url, "legal_text": legal_text, "privacy_url": privacy_url,
-            "bank_fee": bank_fee,
+            "bank_fee": bank_fee, "time_zone": time_zone,
+            "retry_days": None if retry_days is None else retry_days.split(","),
         }  # fmt: skip
     except SettingError as error:
         _fail(str(error))
@@ -795,7 +803,7 @@ def _in_words(value: Any) -> str:
         case dict():
             return "; ".join(f"{name}={_in_words(each)}" for name, each in value.items())
         case list():
-            return ", ".join(value)
+            return ", ".join(map(str, value))
         case bool():
             return "yes" if value else "no"
     return str(value)

@@ -1,4 +1,4 @@
-"""What runs beside the requests: settle what nobody has ended, end what is over, forget what may be forgotten.
+"""What runs beside the requests: settle what nobody has ended, charge what is due, end what is over, and forget.
 
 Any number of these may run: whoever takes an attempt over raises its fence, and every sweep is guarded.
 """
@@ -18,6 +18,7 @@ from azukari.processors.attempts import Attempt
 from azukari.secure_tokens import outcomes as authentications
 from azukari.sessions import closing as sessions
 from azukari.sessions import recording as session_tries
+from azukari.subscriptions import renewal
 from azukari.tokens import service as tokens
 from azukari.web import idempotency
 from azukari.webhooks import deliveries, fanout
@@ -96,6 +97,12 @@ async def _settle(parts: Parts, overdue: Attempt) -> None:
         log.bug("attempt not settled", error, attempt=overdue.id)
 
 
+async def renew_subscriptions(parts: Parts) -> None:
+    """Charges of subscriptions that are due, one period of each."""
+    while await renewal.renew_due(parts, BATCH) == BATCH:
+        continue
+
+
 async def end_holds(parts: Parts) -> None:
     """Authorisations past their deadline."""
     while await deadlines.expire(parts, BATCH) == BATCH:
@@ -161,6 +168,7 @@ ROUNDS: tuple[tuple[Round, float], ...] = (
     (look_for_events, 0.25),
     (settle_attempts, 2),
     (end_authentications, 2),
+    (renew_subscriptions, 2),
     (end_holds, 60),
     (end_sessions, 60),
     (forget_tokens, 60),

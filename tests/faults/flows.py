@@ -194,6 +194,11 @@ async def a_webhook(api: Api, scene: Scene) -> None:
     scene.keep("webhook", await add_webhook(api, scene))
 
 
+async def a_subscription(api: Api, scene: Scene) -> None:
+    await a_customer(api, scene)
+    scene.keep("subscription", await subscribe(api, scene))
+
+
 async def a_rolled_webhook(api: Api, scene: Scene) -> None:
     await a_webhook(api, scene)
     assert (await roll_webhook(api, scene)).status_code == 200
@@ -387,6 +392,19 @@ async def describe_payment(api: Api, scene: Scene) -> httpx.Response:
     return await api.patch(f"/payments/{scene.made['payment']}", json={"description": "card 4111 1111 1111 1111?"})
 
 
+async def subscribe(api: Api, scene: Scene) -> httpx.Response:
+    return await _subscribe(api, scene.made["customer"], scene.key)
+
+
+async def _subscribe(api: Api, customer: str, headers: dict[str, str] | None = None) -> httpx.Response:
+    order = {"customer": customer, "amount": 1000, "currency": "JPY", "period": "monthly"}
+    return await api.post("/subscriptions", json=order, headers=headers)
+
+
+async def end_subscription(api: Api, scene: Scene) -> httpx.Response:
+    return await api.delete(f"/subscriptions/{scene.made['subscription']}")
+
+
 async def add_webhook(api: Api, scene: Scene) -> httpx.Response:
     assert scene.site is not None
     return await api.post("/webhook_endpoints", json={"url": scene.site.receiver.url})
@@ -456,6 +474,20 @@ async def the_session_is_paid_once(api: Api, scene: Scene) -> None:
 async def the_session_is_over(api: Api, scene: Scene) -> None:
     reply = await pay_session_without_key(api, scene)
     assert (reply.status_code, reply.json()["error"]["code"]) == (422, "session_cancelled")
+
+
+async def a_subscription_is_its_first_charge(api: Api, scene: Scene) -> None:
+    """Money was taken for every one that is there, once, and for none that is not."""
+    listed = (await api.get("/subscriptions", params={"per_page": 100})).json()["data"]
+    assert listed
+    for each in listed:
+        (payment,) = each["payments"]
+        status = (await api.get(f"/payments/{payment}")).json()["status"]
+        assert (each["status"], status) in (("active", "captured"), ("deleted", "failed"))
+
+
+async def the_subscription_has_ended(api: Api, scene: Scene) -> None:
+    assert (await api.get(f"/subscriptions/{scene.made['subscription']}")).json()["status"] == "deleted"
 
 
 FLOWS = (
@@ -533,6 +565,8 @@ FLOWS = (
     ),
     Flow("a session that is cancelled", cancel_session, a_session, the_session_is_over),
     Flow("a session cancelled at a wallet's page", cancel_session, a_session_at_a_wallets_page, the_session_is_over),
+    Flow("a subscription", subscribe, a_customer, a_subscription_is_its_first_charge),
+    Flow("an ended subscription", end_subscription, a_subscription, the_subscription_has_ended, keyed=False),
     Flow("another description", describe_payment, a_payment, keyed=False, changes=True),
     Flow("a webhook endpoint", add_webhook, check=what_webhooks_tell_arrives, keyed=False),
     Flow("a changed webhook endpoint", change_webhook, a_webhook, keyed=False, changes=True),
@@ -556,6 +590,7 @@ async def leave_work(site: Site, number: int) -> None:
         # Its secret before is to be forgotten; what happens from here on is to be delivered.
         await a_rolled_webhook(api, Scene(number, site))
         customer = await api.customer()
+        await _leave_subscriptions(api, site, customer)
         lost = await api.charge(customer, headers={"Azukari-Fault": "lost_reply"})
         assert lost.status_code == 202, lost.text
         # The resolver and the sweep of keys start together: this key has ended before.
@@ -578,6 +613,16 @@ async def leave_work(site: Site, number: int) -> None:
         await api.secure_token(CHALLENGED)
         await api.secure_token(customer=customer)
     await _leave_stray_key(site, number)
+
+
+async def _leave_subscriptions(api: Api, site: Site, customer: str) -> None:
+    """One that falls due within a month, and one that cannot be charged then. Those before end."""
+    for old in (await api.get("/subscriptions", params={"per_page": 100})).json()["data"]:
+        assert (await api.delete(f"/subscriptions/{old['id']}")).status_code == 200
+    for _ in range(2):
+        made = await _subscribe(api, customer)
+        assert made.status_code == 200, made.text
+    await site.rows.change(f"UPDATE subscriptions SET time_zone = 'Nowhere' WHERE id = '{made.json()['id']}'")
 
 
 async def _leave_open_check(site: Site) -> None:
@@ -606,6 +651,11 @@ TO_LOOK_AT = """
     WHERE e.type <> 'ping' AND e.id > p.since AND e.created_at > p.swept_to - 60000
     AND NOT EXISTS (SELECT 1 FROM webhook_deliveries d WHERE d.event_id = e.id)
 """
+#: Subscriptions that no worker has tried to charge, or of which it is not known what came.
+TO_RENEW = """
+    SELECT id FROM subscriptions WHERE active_attempt IS NOT NULL
+    OR (ended_at IS NULL AND period_no = 0 AND due_at = next_capture_at)
+"""
 #: What is left of it until the worker is through.
 WORK = (
     OPEN_ATTEMPTS,
@@ -615,6 +665,7 @@ WORK = (
     "SELECT id FROM azukari_keys.deks WHERE id LIKE 'stray-%'",
     "SELECT id FROM azukari_sad.sad_values",
     "SELECT id FROM idempotency_keys",
+    TO_RENEW,
     TO_LOOK_AT,
     TO_DELIVER,
     "SELECT id FROM webhook_endpoints WHERE old_until IS NOT NULL",

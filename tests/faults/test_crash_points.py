@@ -162,7 +162,7 @@ async def test_the_worker_survives_a_kill_at_each_of_its_points(site: Site, tmp_
             await _until_worked_off(site)
             await hold_against_book(site.rows, site.settings.data)
             assert set(await site.rows.column("SELECT status FROM payments")) == {"captured", "expired", "failed"}
-            assert (await api.get("/payments")).json()["total"] == 5 * (number + 1)
+            assert (await api.get("/payments")).json()["total"] == 8 * (number + 1)
 
 
 async def _record_worker(site: Site, trace: Path) -> list[Death]:

@@ -1,11 +1,13 @@
 """Keeping payment details: a card is checked with its processor before a customer has it."""
 
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 import msgspec
 
 from azukari.core.clock import Moment
 from azukari.core.errors import ApiError, Locked, NotFound
+from azukari.core.ids import Ids
 from azukari.customers import store
 from azukari.customers.errors import NoAgreement, NotKept
 from azukari.customers.schemas import CustomerOut, CustomerWrite, Source
@@ -72,7 +74,7 @@ async def delete(call: Call, customer_id: str) -> CustomerOut:
         if customer.entry_id is not None:
             # First the key, then the record: a crash between the two leaves a record that nobody can open.
             await call.vault.shred(call.owner, customer.entry_id)
-        if await call.db.write(_erase, customer, _Words.of(call, NO_CHANGE)):
+        if await persevere(call.db, _erase, customer, _Words.of(call, NO_CHANGE), call.parts.ids):
             return CustomerOut.of(customer)
         # It has changed since it was read: look again, there is a new state to delete.
 
@@ -305,7 +307,7 @@ async def _store_entry(tx: Tx, vault: Vault, owner: Owner, kept: Keeping, now: i
 
 async def _replace(tx: Tx, vault: Vault, read: Customer, customer: Customer, now: int) -> str | None:
     """Change a customer that is as it was read, and retire the entry it had. Raises Locked."""
-    if not await store.update(tx, read, customer):
+    if not await store.update(tx, read, customer, now):
         raise Locked
     if read.entry_id is not None:
         await vault.retire(tx, Owner(read.merchant_id, read.mode), read.entry_id, now)
@@ -345,18 +347,30 @@ async def _note_revocation(
 async def _update_words(tx: Tx, owner: Owner, customer_id: str, order: CustomerWrite, words: _Words) -> Answer:
     read = await store.get(tx, owner, customer_id)
     customer = _rewritten(read, order)
-    if not await store.update(tx, read, customer):
+    if not await store.update(tx, read, customer, words.moment.now):
         raise Locked
     await _report(tx, "customer.updated", customer, words)
     return Answer.of(CustomerOut.of(customer))
 
 
-async def _erase(tx: Tx, customer: Customer, words: _Words) -> bool:
+#: Ends what lives by a customer's details, in the unit that deletes it; given the moment, and ids of its events.
+Ending = Callable[[Tx, Customer, Ids, int], Awaitable[None]]
+_endings: list[Ending] = []
+
+
+def ends_with_customers(end: Ending) -> None:
+    """What stands above customers says once how it ends with them."""
+    _endings.append(end)
+
+
+async def _erase(tx: Tx, customer: Customer, words: _Words, ids: Ids) -> bool:
     if not await store.erase(tx, customer, words.moment.now):
         return False
     # The event keeps no words either: it says who is gone, not who that was.
-    erased = msgspec.structs.replace(customer, email=None, metadata="{}", source=None)
+    erased = msgspec.structs.replace(customer, email=None, metadata="{}", source=None, deleted_at=words.moment.now)
     await _report(tx, "customer.deleted", erased, words)
+    for end in _endings:
+        await end(tx, erased, ids, words.moment.now)
     return True
 
 

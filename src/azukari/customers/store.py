@@ -35,6 +35,7 @@ customers = owned_table(
     sa.Column("version", Integer, nullable=False),
     sa.Column("created_at", Time, nullable=False),
     sa.Column("deleted_at", Time),
+    sa.Column("updated_at", Time),
     owned_reference("entry_id", "vault_entries"),
     partial_index("ix_customers_external_id", "external_id", where="external_id IS NOT NULL"),
 )
@@ -45,7 +46,7 @@ class Customer(msgspec.Struct, frozen=True):
 
     source: what the wire shows of the saved details, JSON. entry_id: the vault's entry; None: nothing is saved.
     scenario: what every test payment ends in.
-    version: raised by every change, which names the one it read.
+    version: raised by every change, which names the one it read. updated_at: of the latest; None: there was none.
     """
 
     merchant_id: str
@@ -62,6 +63,7 @@ class Customer(msgspec.Struct, frozen=True):
     version: int
     created_at: int
     deleted_at: int | None
+    updated_at: int | None = None
 
 
 _there = customers.c.deleted_at.is_(None)
@@ -71,6 +73,9 @@ _at_version = customers.c.version == sa.bindparam("read_version", type_=Integer)
 _ADD = Statement(None, add(customers))
 _BY_ID = Statement(
     Customer, sa.select(customers).where(*owned(customers), customers.c.id == bind(customers.c.id), _there)
+)
+_EVEN_DELETED = Statement(
+    Customer, sa.select(customers).where(*owned(customers), customers.c.id == bind(customers.c.id))
 )
 _BY_EXTERNAL_ID = Statement(
     Customer,
@@ -82,6 +87,7 @@ _UPDATE: Statement[None] = Statement(
     .where(*_this, _at_version)
     .values(
         version=customers.c.version + 1,
+        updated_at=sa.bindparam("at", type_=Time),
         **{
             name: sa.bindparam(f"new_{name}", type_=customers.c[name].type)
             for name in ("email", "metadata", "entry_id", "source", "exp_month", "exp_year")
@@ -93,7 +99,8 @@ _ERASE: Statement[None] = Statement(
     sa.update(customers)
     .where(*_this, _at_version)
     .values(
-        version=customers.c.version + 1, deleted_at=sa.bindparam("at", type_=Time), email=None, metadata="{}",
+        version=customers.c.version + 1, deleted_at=sa.bindparam("at", type_=Time),
+        updated_at=sa.bindparam("at", type_=Time), email=None, metadata="{}",
         entry_id=None, source=None, exp_month=None, exp_year=None, scenario=None, external_id=None,
     ),
 )  # fmt: skip
@@ -126,17 +133,25 @@ async def get(tx: Tx, owner: Owner, customer_id: str) -> Customer:
     return customer
 
 
+async def recall(tx: Tx, owner: Owner, customer_id: str) -> Customer:
+    """The owner's customer, even a deleted one, of whom only the row is left. Raises NotFound."""
+    customer = await tx.one(_EVEN_DELETED, owner, id=customer_id)
+    if customer is None:
+        raise NotFound
+    return customer
+
+
 async def find_by_external_id(tx: Tx, owner: Owner, external_id: str) -> list[Customer]:
     """The owner's customers kept under the merchant's own id."""
     return await tx.all(_BY_EXTERNAL_ID, owner, external_id=external_id)
 
 
-async def update(tx: Tx, read: Customer, new: Customer) -> bool:
+async def update(tx: Tx, read: Customer, new: Customer, at: int) -> bool:
     """Change a customer that is still as it was read; False: it is not."""
     changed = await tx.run(
         _UPDATE, Owner(read.merchant_id, read.mode), customer=read.id, read_version=read.version, new_email=new.email,
         new_metadata=new.metadata, new_entry_id=new.entry_id, new_source=new.source, new_exp_month=new.exp_month,
-        new_exp_year=new.exp_year,
+        new_exp_year=new.exp_year, at=at,
     )  # fmt: skip
     return changed == 1
 

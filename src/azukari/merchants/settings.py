@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from typing import Any
 from urllib.parse import SplitResult, urlsplit
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import msgspec
 
@@ -21,7 +22,7 @@ LANGUAGES = ("ja", "en", "ko", "zh")
 #: Larger pictures would make the page slow; a mark of 96 × 96 points is a few kilobytes.
 LOGO_BYTES = 16 * 1024
 LEGAL_TEXT = 400
-_LINE, _ADDRESS, _ORIGINS = 100, 2_000, 50
+_LINE, _ADDRESS, _ORIGINS, _RETRIES = 100, 2_000, 50, 14
 _OWN_PORTS = {"http": ":80", "https": ":443"}
 #: White text on the button must be readable (WCAG 2.2, 1.4.3).
 LEAST_CONTRAST = 4.5
@@ -51,6 +52,8 @@ class MerchantSettings(msgspec.Struct, frozen=True, kw_only=True):
     legal_url, legal_text, privacy_url: shown under the total and at the foot. currency: where a session names none.
     bank_fee: the page says that the transfer's fee is the shopper's.
     rates: yen for one of a currency, as written (``"150.2"``); a currency that is not there has no rate.
+    time_zone: whose calendar subscriptions follow, a name of the time zone database; each keeps the one it began with.
+    retry_days: after how many days a subscription's declined charge is tried again, counted from the first try.
     """
 
     name: str = ""
@@ -67,6 +70,8 @@ class MerchantSettings(msgspec.Struct, frozen=True, kw_only=True):
     currency: str = "JPY"
     bank_fee: bool = False
     rates: dict[str, str] = {}
+    time_zone: str = "Asia/Tokyo"
+    retry_days: list[int] = msgspec.field(default_factory=lambda: [1, 4, 8, 14])
 
 
 #: Settings that hold one value per currency or type: setting one of them leaves the others.
@@ -251,6 +256,32 @@ def _currency(value: str) -> str:
     return value
 
 
+def _time_zone(value: str) -> str:
+    value = value.strip()
+    try:
+        ZoneInfo(value)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise SettingError("The time zone must be a name of the time zone database, like Asia/Tokyo.") from None
+    return value
+
+
+def _retry_days(value: Iterable[str]) -> list[int]:
+    chosen = [each.strip() for each in value if each.strip()]
+    days = [int(each) for each in chosen if each.isascii() and each.isdigit() and len(each) < 3]
+    # Card networks allow fifteen tries in thirty days, the first one among them (REL-9).
+    if (
+        len(days) < len(chosen)
+        or days != sorted(set(days))
+        or len(days) > _RETRIES
+        or not all(1 <= d <= 30 for d in days)
+    ):
+        raise SettingError(
+            f"The days of retries must be at most {_RETRIES} whole numbers from 1 to 30, each greater than the one "
+            "before, like 1,4,8,14."
+        )
+    return days
+
+
 def _rates(value: Mapping[str, str]) -> dict[str, str]:
     """As JSON writes numbers."""
     chosen = {_currency(currency): rate.strip() for currency, rate in value.items()}
@@ -268,6 +299,7 @@ def _plain(number: str) -> str:
 _CHECKS: Mapping[str, Callable[[Any], Any]] = {
     "name": _name, "logo": logo_of, "accent": _accent, "support": _support, "payment_types": _payment_types,
     "fees": _fees, "languages": _languages, "origins": _origins, "currency": _currency, "rates": _rates,
+    "time_zone": _time_zone, "retry_days": _retry_days,
     "legal_url": partial(_url, what="address of the legal notice"), "legal_text": _legal_text,
     "privacy_url": partial(_url, what="address of the privacy notice"), "bank_fee": bool,
 }  # fmt: skip

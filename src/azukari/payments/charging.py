@@ -61,11 +61,12 @@ class Ready(msgspec.Struct, frozen=True):
 
 
 async def plan(
-    call: Call, order: PaymentCreate, *, given: Given | None = None, session_id: str | None = None, store: bool = False
-) -> Plan:
+    call: Call, order: PaymentCreate, *, given: Given | None = None, session_id: str | None = None, store: bool = False,
+    subscription_id: str | None = None,
+) -> Plan:  # fmt: skip
     """Read an order. given: its details, where they have been read. session_id: whose try it is.
 
-    store: a wallet's shopper is asked to allow later charges too.
+    store: a wallet's shopper is asked to allow later charges too. subscription_id: whose charge it is.
 
     Raises TwoSources, MissingParameter, InvalidParameter, what is wrong with the details, NoProcessor.
     """
@@ -81,6 +82,7 @@ async def plan(
         api_version=call.api_version, customer_id=order.customer, payment_id=call.new_id(),
         state="prepared" if given and tokens.needs_two_steps(given) else "sent",
         idempotency_key=call.idempotency_key, orders=call.orders.encoded(), session_id=session_id,
+        subscription_id=subscription_id,
     )  # fmt: skip
     payment = Payment(
         merchant_id=call.owner.merchant_id, mode=call.owner.mode, id=attempt.payment_id or "", status="pending",

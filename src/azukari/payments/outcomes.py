@@ -203,7 +203,7 @@ async def write_outcome(
     return await parts.db.write(record_outcome, attempt, outcome, event_ids, at, again_at, refusal)
 
 
-_SESSIONS = "sessions"
+_SESSIONS, _SUBSCRIPTIONS = "sessions", "subscriptions"
 _writes: dict[str, Write] = {}
 
 
@@ -212,10 +212,17 @@ def written_by_sessions(write: Write) -> None:
     _writes[_SESSIONS] = write
 
 
+def written_by_subscriptions(write: Write) -> None:
+    """So do subscriptions, of their charges."""
+    _writes[_SUBSCRIPTIONS] = write
+
+
 def _write_of(attempt: Attempt) -> Write:
-    if attempt.session_id is None:
-        return write_outcome
-    return _writes.get(_SESSIONS, write_outcome)
+    if attempt.session_id is not None:
+        return _writes.get(_SESSIONS, write_outcome)
+    if attempt.subscription_id is not None:
+        return _writes.get(_SUBSCRIPTIONS, write_outcome)
+    return write_outcome
 
 
 async def conclude(

@@ -26,6 +26,7 @@ from azukari.db import (
     partial_index,
 )
 from azukari.merchants.clock import due
+from azukari.processors.attempts import attempts
 
 Status = Literal["pending", "authorized", "captured", "refunded", "cancelled", "expired", "failed"]
 
@@ -136,6 +137,27 @@ _BY_ORDER = Statement(
         _columns.status != "failed",
         sa.not_(sa.and_(_columns.session_id.is_not(None), _columns.status.in_(["cancelled", "expired"]))),
     ),
+)
+_DECLINED = Statement(
+    int,
+    sa.select(_columns.created_at)
+    .join_from(
+        attempts,
+        payments,
+        sa.and_(
+            attempts.c.merchant_id == _columns.merchant_id,
+            attempts.c.mode == _columns.mode,
+            attempts.c.payment_id == _columns.id,
+        ),
+    )
+    .where(
+        *owned(attempts),
+        attempts.c.customer_id == bind(attempts.c.customer_id),
+        attempts.c.state == sa.literal_column("'declined'"),
+        _columns.created_at > sa.bindparam("since", type_=Time),
+    )
+    .order_by(_columns.created_at.desc())
+    .limit(sa.bindparam("limit", type_=Integer)),
 )
 _HOLD = Statement(
     Payment,
@@ -333,6 +355,11 @@ async def get(tx: Tx, owner: Owner, payment_id: str) -> Payment:
 async def order_num_taken(tx: Tx, owner: Owner, external_order_num: str) -> bool:
     """Whether a payment that came to something has this number."""
     return await tx.one(_BY_ORDER, owner, external_order_num=external_order_num) is not None
+
+
+async def declined_at(tx: Tx, owner: Owner, customer_id: str, since: int, limit: int) -> list[int]:
+    """When payments by a customer's saved details were begun that the bank declined, latest first."""
+    return await tx.all(_DECLINED, owner, customer_id=customer_id, since=since, limit=limit)
 
 
 async def hold(tx: Tx, payment: Payment, attempt_id: str, status: Status) -> Payment | None:

@@ -78,9 +78,12 @@ attempts = owned_table(
     sa.Column("updated_at", Time, nullable=False),
     sa.Column("method", Text),
     sa.Column("session_id", Text),
+    sa.Column("subscription_id", Text),
     owned_reference("payment_id", "payments"),
     # The ref of one that waits for its shopper is part of an address; a card's never is.
     partial_index("ix_attempts_ref", "ref", where="method IS NOT NULL"),
+    partial_index("ix_attempts_subscription_id", "subscription_id", where="subscription_id IS NOT NULL"),
+    partial_index("ix_attempts_declined", "customer_id", where="state = 'declined'"),
 )
 
 
@@ -90,7 +93,7 @@ class Attempt(msgspec.Struct, frozen=True):
     orders: what a test request ordered. more: what recording the outcome needs beside the attempt itself, JSON.
     sent_at: when the call was about to be made. due_at: when the resolver looks at it; None once it is over.
     fence: raised with every change of hands. method: the type of its payment details; None: a card.
-    session_id: the session it is a try of.
+    session_id: the session it is a try of. subscription_id: the subscription whose charge it is.
     """
 
     merchant_id: str
@@ -119,6 +122,7 @@ class Attempt(msgspec.Struct, frozen=True):
     updated_at: int
     method: str | None = None
     session_id: str | None = None
+    subscription_id: str | None = None
 
     @property
     def owner(self) -> Owner:
@@ -203,6 +207,12 @@ _DUE = Statement(
     .limit(sa.bindparam("limit", type_=Integer)),
     ownerless="the resolver settles whatever is due, whoever's it is",
 )
+_OF_SUBSCRIPTION = Statement(
+    str,
+    sa.select(attempts.c.payment_id)
+    .where(*owned(attempts), attempts.c.subscription_id == bind(attempts.c.subscription_id))
+    .order_by(attempts.c.payment_id),
+)
 _TAKE_OVER = Statement(
     Attempt,
     sa.update(attempts)
@@ -218,6 +228,7 @@ def plan(
     state: State = "sent", payment_id: str | None = None, customer_id: str | None = None,
     parent: str | None = None, orders: str | None = None, more: str | None = None, idempotency_key: str | None = None,
     method: str | None = None, session_id: str | None = None,
+    subscription_id: str | None = None,
 ) -> Attempt:  # fmt: skip
     """A new attempt, to be written by :func:`begin`.
 
@@ -229,7 +240,7 @@ def plan(
         processor="", payment_id=payment_id, customer_id=customer_id, amount=amount, currency=currency, parent=parent,
         orders=orders, more=more, api_version=api_version, idempotency_key=idempotency_key, fence=1, due_at=None,
         code=None, processor_ref=None, network_id=None, created_at=now, sent_at=now if state == "sent" else None,
-        updated_at=now, method=method, session_id=session_id,
+        updated_at=now, method=method, session_id=session_id, subscription_id=subscription_id,
     )  # fmt: skip
     return planned if processor is None else assign(planned, processor)
 
@@ -319,6 +330,11 @@ async def find_by_ref(tx: Tx, owner: Owner, ref: str) -> Attempt | None:
 async def due(tx: Tx, now: int, limit: int) -> list[Attempt]:
     """Attempts nobody has ended in time, the longest overdue first."""
     return await tx.all(_DUE, None, now=now, limit=limit)
+
+
+async def payments_of_subscription(tx: Tx, owner: Owner, subscription_id: str) -> list[str]:
+    """The ids of all payments a subscription has begun, oldest first."""
+    return await tx.all(_OF_SUBSCRIPTION, owner, subscription_id=subscription_id)
 
 
 async def take_over(tx: Tx, attempt: Attempt, until: int) -> Attempt | None:

@@ -32,6 +32,12 @@ DECLINES: Mapping[str, _Decline] = {
     "bad_gateway": _Decline(502, "The processor could not complete the request."),
 }
 
+#: Declines that will not change by themselves: the same details are not charged again for the same (REL-9).
+FINAL = frozenset({
+    "fraudulent", "card_expired", "invalid_number", "other_invalid", "used_number", "invalid_password",
+    "invalid_account", "restricted_account", "invalid_user_key", "bad_verification_value",
+})  # fmt: skip
+
 #: What ``Komoju-Scenario`` may order.
 SCENARIOS = frozenset(DECLINES) - {"not_cancellable"}
 

@@ -27,6 +27,7 @@ from azukari.merchants.clock import LEASE, REAL, TestClock
 from azukari.payments import deadlines
 from azukari.secure_tokens import outcomes as authentications
 from azukari.sessions import closing as sessions
+from azukari.subscriptions import renewal
 from azukari.time_travel.schemas import ClockOut, ClockSet
 from azukari.web import errors, idempotency
 from azukari.web.answers import Answer
@@ -55,6 +56,7 @@ SOURCES = (
     Source(deadlines.next_due, lambda parts, owner: deadlines.expire(parts, _BATCH, owner)),
     Source(sessions.next_due, lambda parts, owner: sessions.end(parts, _BATCH, owner)),
     Source(authentications.next_due, lambda parts, owner: authentications.end_abandoned(parts, _BATCH, owner)),
+    Source(renewal.next_due, lambda parts, owner: renewal.renew_due(parts, _BATCH, owner)),
 )
 
 

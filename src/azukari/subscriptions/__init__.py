@@ -1,0 +1,1 @@
+"""Subscriptions: one charge each period on a customer's saved details."""

@@ -1,0 +1,27 @@
+"""A subscription with what belongs to it."""
+
+from azukari.customers import store as customers
+from azukari.db import Owner, Page, Tx
+from azukari.processors import attempts
+from azukari.subscriptions import store
+from azukari.subscriptions.schemas import Shown
+from azukari.subscriptions.store import Subscription
+from azukari.web.lists import Bounds
+
+
+async def show(tx: Tx, owner: Owner, subscription_id: str) -> Shown:
+    """The owner's subscription. Raises NotFound."""
+    return await with_payments(tx, await store.get(tx, owner, subscription_id))
+
+
+async def with_payments(tx: Tx, subscription: Subscription) -> Shown:
+    """A subscription with its customer, who may be deleted, and its payments."""
+    owner = subscription.owner
+    customer = await customers.recall(tx, owner, subscription.customer_id)
+    return Shown(subscription, customer, await attempts.payments_of_subscription(tx, owner, subscription.id))
+
+
+async def page(tx: Tx, owner: Owner, bounds: Bounds) -> Page[Shown]:
+    """A page of the owner's subscriptions, newest first."""
+    found = await store.page(tx, owner, **bounds.as_arguments())
+    return Page([await with_payments(tx, subscription) for subscription in found.rows], found.total)

@@ -1,0 +1,114 @@
+"""What came of a subscription's charge: its payment's new state and its own, in one unit (T3).
+
+The caller and the resolver write through the same unit; the attempt's fence lets one of them.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from azukari.core.clock import Moment
+from azukari.core.errors import ApiError, Locked
+from azukari.customers import store as customers
+from azukari.customers.store import Customer
+from azukari.db import Tx, persevere
+from azukari.events import store as events
+from azukari.payments import outcomes
+from azukari.processors import attempts
+from azukari.processors.attempts import Attempt
+from azukari.processors.base import Approved, DeclinedBy, Outcome, Short, Unsettled, Waiting
+from azukari.subscriptions import moves, store
+from azukari.subscriptions.moves import Move
+from azukari.subscriptions.schemas import Shown
+from azukari.subscriptions.store import PeriodRow, Subscription
+from azukari.web import idempotency
+from azukari.web.answers import Answer
+from azukari.wiring import Parts
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """event_ids: of the payment's event, and then of the subscription's. again_at: when to ask again.
+
+    retry_days: after how many days a declined charge is tried again.
+    """
+
+    event_ids: tuple[str, ...]
+    at: Moment
+    again_at: int | None
+    retry_days: Sequence[int]
+
+
+async def write(
+    parts: Parts, attempt: Attempt, outcome: Outcome, event_ids: tuple[str, ...], at: Moment, again_at: int | None,
+    refusal: ApiError | None,
+) -> Answer:  # fmt: skip
+    """Run the unit that records a charge."""
+    settings = await parts.settings_of(attempt.owner)
+    more = tuple(parts.ids.new() for _ in range(3))
+    ending = Ending((*event_ids[:1], *more), at, again_at, settings.retry_days)
+    return await persevere(parts.db, record_charge, attempt, outcome, ending, refusal)
+
+
+# Payments are asked after in their own room; their subscriptions move with them.
+outcomes.written_by_subscriptions(write)
+
+
+async def record_charge(
+    tx: Tx, attempt: Attempt, outcome: Outcome, ending: Ending, refusal: ApiError | None
+) -> Answer:  # fmt: skip
+    """T3: write down what a charge came to, to payment, period and subscription. Raises Locked: read anew."""
+    owner, now = attempt.owner, ending.at.now
+    read = await store.get(tx, owner, attempt.subscription_id or "")
+    period = await store.get_period(tx, read)
+    customer = await customers.recall(tx, owner, read.customer_id)
+    payments = await attempts.payments_of_subscription(tx, owner, read.id)
+    recorded = await outcomes.record(tx, attempt, outcome, ending.event_ids[:1], ending.at, ending.again_at)
+    if not recorded.held:
+        return _answer(await outcomes.known_outcome(tx, attempt), Shown(read, customer, payments), refusal)
+    shown = Shown(read, customer, payments)
+    move = _move(read, period, customer, outcome, ending) if read.active_attempt == attempt.id else None
+    if move is not None:
+        after = await store.change(tx, read, move.subscription)
+        settled_at = None if move.period == "open" else now
+        settled = await store.settle_period(tx, period, move.period, declines=move.declines, settled_at=settled_at)
+        if after is None or not settled:
+            raise Locked
+        shown = Shown(after, customer, payments)
+        await report(tx, shown, move.events, ending.event_ids[1:], now)
+    answer = _answer(outcome, shown, refusal)
+    final = not isinstance(outcome, Unsettled | Waiting | Short)
+    await idempotency.settle(tx, owner, attempt.idempotency_key, answer, final=final)
+    return answer
+
+
+def _move(
+    read: Subscription, period: PeriodRow, customer: Customer, outcome: Outcome, ending: Ending
+) -> Move | None:  # fmt: skip
+    """None: nothing is known yet, and nothing else is charged before it is."""
+    match outcome:
+        case Unsettled() | Waiting() | Short():
+            return None
+        case Approved():
+            move = moves.paid(read, period)
+        case DeclinedBy(code):
+            move = moves.declined(read, period, code, ending.retry_days, ending.at.now)
+        case _:
+            move = moves.not_sent(read, period, ending.at.now)
+    if customer.deleted_at is not None and move.subscription.ended_at is None:
+        # The customer went while the subscription was made: the first charge was the last.
+        over = moves.over(move.subscription, ending.at.now)
+        move = Move(over, move.period, move.declines, (*move.events, moves.DELETED))
+    return move
+
+
+async def report(tx: Tx, shown: Shown, types: Sequence[str], event_ids: Sequence[str], now: int) -> None:
+    """Within the caller's unit: the events of a subscription that has moved."""
+    body = shown.encoded() if types else b""
+    for event_id, type in zip(event_ids, types, strict=False):
+        await events.record(tx, shown.subscription.owner, id=event_id, type=type, data=body, now=now)
+
+
+def _answer(outcome: Outcome, shown: Shown, refusal: ApiError | None) -> Answer:
+    """What the caller of the first charge is told; while nobody knows, the subscription is ``pending``."""
+    answer = outcomes.answer_of(outcome, shown.encoded(), refusal)
+    return answer._replace(status=200) if answer.status == 202 else answer

@@ -1,0 +1,36 @@
+"""``/subscriptions``. There is no update: a subscription is ended, and a new one made."""
+
+from azukari.subscriptions import looking, service
+from azukari.subscriptions.schemas import SubscriptionCreate, SubscriptionOut
+from azukari.web.answers import Answer
+from azukari.web.call import Call
+from azukari.web.lists import ListOut, ListQuery, list_out
+from azukari.web.routing import Router, SecretKey
+
+router = Router()
+
+
+@router.post("/subscriptions", SecretKey)
+async def create(call: Call, body: SubscriptionCreate) -> Answer:
+    """Create a subscription, and make its first charge."""
+    return await service.create(call, body)
+
+
+@router.get("/subscriptions", SecretKey)
+async def index(call: Call, query: ListQuery) -> ListOut:
+    """List subscriptions, newest first."""
+    bounds = query.bounds(call.now)
+    found = await call.db.read(looking.page, call.owner, bounds)
+    return list_out(bounds, found, [shown.out() for shown in found.rows])
+
+
+@router.get("/subscriptions/{id}", SecretKey)
+async def show(call: Call, id: str) -> SubscriptionOut:
+    """Show a subscription."""
+    return (await call.db.read(looking.show, call.owner, id)).out()
+
+
+@router.delete("/subscriptions/{id}", SecretKey)
+async def delete(call: Call, id: str) -> SubscriptionOut:
+    """End a subscription."""
+    return await service.end(call, id)

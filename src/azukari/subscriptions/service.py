@@ -1,0 +1,118 @@
+"""Subscriptions: the first charge, and the end. What comes between is ``renewal.py``."""
+
+from typing import NamedTuple
+
+from msgspec.structs import replace
+
+from azukari.customers import store as customers
+from azukari.db import Owner, Tx, persevere
+from azukari.payments import charging, outcomes
+from azukari.payments.charging import Plan, Ready
+from azukari.payments.schemas import PaymentCreate
+from azukari.processors.methods import CREDIT_CARD
+from azukari.subscriptions import ending, recording, store
+from azukari.subscriptions.schedule import day_of
+from azukari.subscriptions.schemas import Shown, SubscriptionCreate, SubscriptionOut
+from azukari.subscriptions.store import PeriodRow, Subscription
+from azukari.vault import Vault
+from azukari.web import idempotency, metadata, screening
+from azukari.web.answers import Answer
+from azukari.web.call import Call
+from azukari.web.idempotency import Claim, idempotent
+
+
+async def create(call: Call, order: SubscriptionCreate) -> Answer:
+    """Make a subscription on what a customer has saved, and its first charge at once.
+
+    Answers 200 with the subscription: ``active``, or ``pending`` while it is not known what came of the charge. A
+    declined first charge is answered with the decline, and the subscription has ended with it.
+    Raises NotFound (no such customer), NothingToCharge, WrongCurrency. Source: contract 11.1, 11.3.
+    """
+    settings = await call.parts.settings_of(call.owner)
+    subscription_id = call.new_id()
+    charge = PaymentCreate(amount=order.amount, currency=order.currency, customer=order.customer)
+    plan = await charging.plan(call, charge, subscription_id=subscription_id)
+    subscription = Subscription(
+        merchant_id=call.owner.merchant_id, mode=call.owner.mode, id=subscription_id, customer_id=order.customer,
+        status="pending", amount=order.amount, currency=order.currency, period=order.period,
+        metadata=metadata.merged("{}", order.metadata), time_zone=settings.time_zone,
+        day=day_of(call.now, order.period, settings.time_zone), details_type=CREDIT_CARD,
+        api_version=call.api_version, period_no=0, active_attempt=plan.attempt.id, retry_count=0, retry_at=None,
+        next_capture_at=call.now, due_at=None, version=1, created_at=call.now, ended_at=None,
+    )  # fmt: skip
+    subscription = replace(subscription, next_capture_at=subscription.falls_due(1))
+    first = _First(
+        subscription, new_period(subscription, call.new_id(), call.now), call.new_id(),
+        screening.suspicious(metadata=order.metadata), call.real,
+    )  # fmt: skip
+    await call.vault.ready(call.owner)
+    # Write down what we are about to do: a crash below leaves an attempt to settle.
+    begun = await call.db.write(_begin, call.claim, call.owner, call.vault, plan, first)
+    outcome, refusal = await charging.send(call.parts, begun.ready)
+    answer = await outcomes.conclude(
+        call.parts, begun.ready.attempt, outcome, outcomes.Shown(begun.ready.payment, []), refusal
+    )  # fmt: skip
+    # Should the outcome not have been written, the intent is all that is known for certain.
+    return Answer(200, begun.shown.encoded()) if answer.status == 202 else answer
+
+
+def new_period(subscription: Subscription, id: str, now: int) -> PeriodRow:
+    """The row of the subscription's latest period, whose charge is about to be made."""
+    return PeriodRow(
+        merchant_id=subscription.merchant_id, mode=subscription.mode, id=id, subscription_id=subscription.id,
+        number=subscription.period_no, state="open", tries=1, declines=0, payment_id=None, created_at=now,
+        settled_at=None,
+    )  # fmt: skip
+
+
+def recurring(ready: Ready) -> Ready:
+    """The processor is told what kind of charge it is: one of a series, the shopper being absent (SEC-22)."""
+    if ready.credential is None:
+        return ready
+    return replace(ready, credential=replace(ready.credential, indicator="recurring"))
+
+
+class _First(NamedTuple):
+    """A subscription before its customer has been looked at. suspicious: a text may hold a card number.
+
+    real: the machine's time, for the audit line of it.
+    """
+
+    subscription: Subscription
+    period: PeriodRow
+    event_id: str
+    suspicious: bool
+    real: int
+
+
+class _Begun(NamedTuple):
+    """A first charge whose intent is durable."""
+
+    ready: Ready
+    shown: Shown
+
+
+@idempotent
+async def _begin(tx: Tx, claim: Claim | None, owner: Owner, vault: Vault, plan: Plan, first: _First) -> _Begun:
+    """T1: subscription, period, payment and attempt. Raises what :func:`charging.look` does."""
+    ready = recurring(await charging.look(tx, owner, vault, plan))
+    customer = await customers.get(tx, owner, first.subscription.customer_id)
+    subscription = replace(first.subscription, details_type=ready.attempt.method or CREDIT_CARD)
+    shown = Shown(subscription, customer, (ready.payment.id,))
+    await idempotency.take(tx, owner, claim, lambda: Answer(200, shown.encoded()))
+    await charging.begin(tx, vault, plan, ready)
+    await store.save(tx, subscription)
+    await store.add_period(tx, replace(first.period, payment_id=ready.payment.id))
+    now = subscription.created_at
+    await recording.report(tx, shown, ("subscription.created",), (first.event_id,), now)
+    if first.suspicious:
+        await screening.note(
+            tx, vault, owner, id=subscription.id, at=first.real, who=plan.who, object_id=subscription.id
+        )  # fmt: skip
+    return _Begun(ready, shown)
+
+
+async def end(call: Call, subscription_id: str) -> SubscriptionOut:
+    """End a subscription; a charge under way is not called back. Raises NotFound, Locked. Source: contract 11."""
+    shown = await persevere(call.db, ending.end, call.owner, subscription_id, call.new_id(), call.now)
+    return shown.out()
