@@ -1,8 +1,8 @@
 """Make the API description Azukari serves: the contract, and what we add to it.
 
 Reads ``openapi.yaml`` and ``additions.yaml`` beside this file, writes ``openapi.yaml`` and ``openapi.json`` into
-``src/azukari/static``. Run by ``make openapi``. The overlay can only add: a value that is already there stays, and an
-addition that would change one stops the run.
+``src/azukari/static``. Run by ``make openapi``. The overlay can only add: a value that is already there stays, a list
+may grow, and an addition that would change anything stops the run.
 """
 
 import copy
@@ -104,6 +104,8 @@ def _add(whole: dict[str, Any], part: Mapping[str, Any], where: str) -> None:
             whole[key] = copy.deepcopy(value)
         elif isinstance(whole[key], dict) and isinstance(value, dict):
             _add(whole[key], value, f"{where}.{key}")
+        elif isinstance(whole[key], list) and isinstance(value, list):
+            whole[key] += [copy.deepcopy(item) for item in value if item not in whole[key]]
         elif whole[key] != value:
             raise Conflict(f"{where}.{key} already has another value")
 

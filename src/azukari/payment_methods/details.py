@@ -54,6 +54,8 @@ _RULES: Mapping[str, _Rules] = {
     "bit_cash": _Rules(number=(16, 16)),
     "nanaco": _Rules(number=(16, 16)),
     "net_cash": _Rules(number=(16, 20)),
+    "steam_prepaid_card": _Rules(number=(10, 20)),
+    "zgold": _Rules(number=(10, 20)),
     "paypay": _Rules(extras={"user_authorization_id": False, "scanned_code": False}),
     "paidy": _Rules(extras={name: name == "customer_name" for name in _PAIDY}),
     "japan_mobile": _Rules(("brand",)),

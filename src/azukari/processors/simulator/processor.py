@@ -23,12 +23,12 @@ from azukari.processors.base import (
     Unsettled,
     Waiting,
 )
-from azukari.processors.methods import CREDIT_CARD, METHODS, MethodDetails
+from azukari.processors.methods import METHODS, MethodDetails
 from azukari.processors.simulator import issuer
 from azukari.processors.simulator.bank import HOST
 from azukari.processors.simulator.desk import Decision, Desk
 from azukari.processors.simulator.issuer import IssuerReply
-from azukari.vault import Blank, Outbound, Reply, Unknown, Use, Vault
+from azukari.vault import CARDS, TERMINAL, Blank, Outbound, Reply, Unknown, Use, Vault
 
 
 class BankReply(msgspec.Struct):
@@ -69,6 +69,10 @@ _CARD = {
     "verification_value": Blank.VERIFICATION_VALUE,
     "name": Blank.NAME,
 }
+#: Cards of some countries and from terminals come with more; what was not given is left out.
+_MORE = {blank.value: blank for blank in (
+    Blank.CPF_OR_CNPJ, Blank.SOCIAL_ID, Blank.PIN_DIGITS, Blank.TRACK2, Blank.FIELD55,
+)}  # fmt: skip
 _PROVES = Blank.AUTHENTICATION_VALUE
 _decode = msgspec.json.Decoder(BankReply).decode
 _decode_issuer = msgspec.json.Decoder(IssuerReply).decode
@@ -85,7 +89,7 @@ class Simulator:
         can_void_by_ref=True,
         timeout=10 * SECOND,
         authenticates=frozenset(("visa", "master", "jcb", "american_express")),
-        methods=METHODS | {CREDIT_CARD},
+        methods=METHODS | set(CARDS),
     )
 
     def __init__(self, vault: Vault, desk: Desk) -> None:
@@ -95,6 +99,7 @@ class Simulator:
     async def perform(self, order: Order) -> Outcome:
         body: dict[str, object] = {
             "kind": order.kind,
+            "type": order.type,
             "amount": order.amount,
             "currency": order.currency,
             "parent": order.parent,
@@ -106,7 +111,13 @@ class Simulator:
         if order.visit is not None:
             body["visit"] = dataclasses.asdict(order.visit)
         if order.use is not None:
-            body |= {"card": _CARD} if order.type == CREDIT_CARD else {"agreement": Blank.AGREEMENT}
+            is_card = order.type in CARDS
+            body |= {"card": _CARD | _MORE | order.use.extras} if is_card else {"agreement": Blank.AGREEMENT}
+        if order.use is not None and order.type == TERMINAL:
+            said = order.use.extras
+            body["method"] = {"type": TERMINAL, "flow": said.get("flowType")} | {
+                name: said.get(name) for name in ("ac_type", "capture")
+            }
         if order.three_ds is not None:
             body["proof"] = {"ds_trans_id": order.three_ds.ds_trans_id, "eci": order.three_ds.eci, "value": _PROVES}
         outbound = Outbound("POST", f"https://{HOST}/orders", headers={"Idempotency-Key": order.ref}, json=body)
