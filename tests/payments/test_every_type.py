@@ -6,6 +6,7 @@ import httpx
 import pytest
 import yaml
 
+from azukari import worker
 from azukari.payment_methods.catalogue import METHODS
 from azukari.processors.methods import CASH, OFFSITE, PASSWORD, PREPAID
 from azukari.vault import CARDS
@@ -52,11 +53,11 @@ SHOWN: dict[str, set[str]] = {
     "pay_easy": {
         "email", "bank_id", "customer_id", "confirmation_id", "instructions_url", "payment_url", "cvs_code",
     },
-    **dict.fromkeys(PREPAID, {"email", "short_amount", "prepaid_cards"}),
+    **{type: {"email", "short_amount", "prepaid_cards"} for type in PREPAID},
     "paypay": {"redirect_url", "external_payment_id", "email"},
     "rakutenpay": {"redirect_url", "charge_key"},
     "epospay": {"offsite_url", "merchant_id", "shop_id", "deal_id", "token", "prd_list", "amount", "return_url"},
-    **dict.fromkeys(("docomo", "softbank", "au"), {"pay_info_no", "provider_order_number", "redirect_url"}),
+    **{type: {"pay_info_no", "provider_order_number", "redirect_url"} for type in ("docomo", "softbank", "au")},
     "wechatpay": {"trade_type", "qr_code_url", "mweb_url", "redirect_url"},
     "toss": {"toss_pay_token", "qr_code", "redirect_url"},
     "naverpay": {"mode", "client_id", "callback_url", "redirect", "digital_content_only"},
@@ -65,7 +66,7 @@ SHOWN: dict[str, set[str]] = {
     "sofortbanking": {"redirect_url", "transaction_key"},
     "ideal": {"redirect_url", "transacion_key"},
     "pix": {"transaction_code", "pix_payment_code", "qr_code_url", "redirect_url"},
-    **dict.fromkeys(PASSWORD, set()),
+    **{type: set() for type in PASSWORD},
 }  # fmt: skip
 
 
@@ -245,6 +246,28 @@ async def test_a_chip_that_refuses_fails_the_payment(api: Api, said: str, code: 
 
     assert (await api.get(f"/payments/{payment['id']}")).json()["status"] == "failed"
     assert await api.events() == ["payment.failed"]
+
+
+@pytest.mark.parametrize("fault", ["lost_reply", "lost_request", "duplicate_reply", "processor_down"])
+@pytest.mark.parametrize(("said", "status"), [("TC", "captured"), ("AAC", "failed")])
+async def test_a_chips_word_with_a_fault_on_its_way(
+    house: House, api: Api, fault: str, said: str, status: str
+) -> None:  # fmt: skip
+    payment = await begun(api, TERMINAL | {"field55": CHIP})
+    path, body = f"/payments/{payment['id']}", FINAL | {"ac_type": said}
+
+    reply = await api.post(f"{path}/finalize", json=body, headers={"Azukari-Fault": fault})
+
+    ended = 200 if said == "TC" else 502
+    assert reply.status_code == {"duplicate_reply": ended, "processor_down": 504}.get(fault, 202)
+    for _ in range(2):
+        house.clock.advance(60_000)
+        await worker.settle_attempts(house.parts)
+    done = fault in ("lost_reply", "duplicate_reply")
+    assert (await api.get(path)).json()["status"] == (status if done else "pending")
+    if not done:
+        assert (await api.post(f"{path}/finalize", json=body)).status_code == ended
+    assert await api.events() == [f"payment.{status}"]
 
 
 async def test_only_the_same_card_at_a_terminal_is_finished(api: Api) -> None:
