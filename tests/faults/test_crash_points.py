@@ -6,6 +6,7 @@ a run of its own. Afterwards the installation is started again and held against 
 
 import ast
 import importlib
+import os
 from pathlib import Path
 from typing import Any
 
@@ -23,9 +24,10 @@ from tests.faults.truth import OPEN_ATTEMPTS, hold_against_book
 from tests.house import Api
 
 FLOWS = (*flows.FLOWS, *page_flows.FLOWS)
+KILLED = [flow for flow in FLOWS if flow.like is None or os.environ.get("AZUKARI_TEST_RUNS") == "release"]
 
 
-@pytest.mark.parametrize("flow", FLOWS, ids=str)
+@pytest.mark.parametrize("flow", KILLED, ids=str)
 async def test_a_flow_survives_a_kill_at_each_of_its_points(flow: Flow, site: Site, tmp_path: Path) -> None:
     scene = await _prepare_first(flow, site)
     recorded = await _record(flow, site, scene, tmp_path / "trace")

@@ -112,7 +112,7 @@ class Simulator:
             body["visit"] = dataclasses.asdict(order.visit)
         if order.use is not None:
             is_card = order.type in CARDS
-            body |= {"card": _CARD | _MORE | order.use.extras} if is_card else {"agreement": Blank.AGREEMENT}
+            body |= {"card": _CARD | _MORE | dict(order.use.extras)} if is_card else {"agreement": Blank.AGREEMENT}
         if order.use is not None and order.type == TERMINAL:
             said = order.use.extras
             body["method"] = {"type": TERMINAL, "flow": said.get("flowType")} | {
