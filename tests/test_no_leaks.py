@@ -446,10 +446,15 @@ async def test_what_comes_beside_a_card_leaves_no_trace(house: House, logged: io
             raw | {"type": "credit_card_brazil", "cpf_or_cnpj": "00123456789"}, read,
             raw | {"type": "credit_card_korea", "social_id": "901231-7654321", "first_two_digits_of_pin": "86"},
             read | {"flowType": "2"}, {"type": "steam_prepaid_card", "prepaid_number": "q7w8e9r0t1y2u3i4"},
+            {"type": "pix", "cpf": "00123456789"},
             {"type": "dospara", "user_no": "7", "user_password": "open barley 77"},
         ]  # fmt: skip
         for details in kinds:
-            order = {"amount": 1000, "currency": "JPY", "payment_details": details}
+            order = {
+                "amount": 1000,
+                "currency": "BRL" if details["type"] == "pix" else "JPY",
+                "payment_details": details,
+            }
             form = {f"payment_details[{name}]": value for name, value in details.items()}
             for headers in ({}, *({"Azukari-Fault": fault} for fault in ("lost_reply", "lost_request", "processor_down",
                             "duplicate_reply")), {"Komoju-Scenario": "card_declined"}):  # fmt: skip

@@ -37,7 +37,7 @@ class MethodDetails:
 
     store: of ``konbini``. brand: of ``japan_mobile``. expiry_days: until a cash payment's deadline, or None.
     extras: further members of the type, by their names on the wire.
-    prepaid_number, password: secrets like a card number: they are sent through the vault and stored nowhere.
+    prepaid_number, password, cpf: secrets like a card number: they are sent through the vault and stored nowhere.
     """
 
     type: str
@@ -54,6 +54,7 @@ class MethodDetails:
     extras: Mapping[str, str] = field(default_factory=dict)
     prepaid_number: Secret | None = None
     password: Secret | None = None
+    cpf: Secret | None = None
 
     @property
     def full_name(self) -> str | None:
@@ -63,4 +64,4 @@ class MethodDetails:
     @property
     def has_secret(self) -> bool:
         """Whether it cannot be kept for later."""
-        return self.prepaid_number is not None or self.password is not None
+        return any(secret is not None for secret in (self.prepaid_number, self.password, self.cpf))

@@ -190,7 +190,7 @@ def _read_issuer(reply: Reply) -> AuthResult:
 def _method(details: MethodDetails) -> dict[str, object]:
     return {
         "type": details.type, "store": details.store, "brand": details.brand, "expiry_days": details.expiry_days,
-        "prepaid_number": Blank.PREPAID_NUMBER, "password": Blank.PASSWORD,
+        "prepaid_number": Blank.PREPAID_NUMBER, "password": Blank.PASSWORD, "cpf": Blank.CPF_OR_CNPJ,
     }  # fmt: skip
 
 
@@ -198,8 +198,10 @@ def _lent(details: MethodDetails | None) -> dict[Blank, Secret]:
     """The secrets among the details."""
     if details is None:
         return {}
-    both = {Blank.PREPAID_NUMBER: details.prepaid_number, Blank.PASSWORD: details.password}
-    return {blank: secret for blank, secret in both.items() if secret is not None}
+    lent = {
+        Blank.PREPAID_NUMBER: details.prepaid_number, Blank.PASSWORD: details.password, Blank.CPF_OR_CNPJ: details.cpf,
+    }  # fmt: skip
+    return {blank: secret for blank, secret in lent.items() if secret is not None}
 
 
 def _read(reply: Reply) -> Outcome:

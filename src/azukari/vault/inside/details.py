@@ -139,7 +139,7 @@ def _type_of(read: cards.Reader) -> str:
         raise InvalidParameter(read.name("type"))
     if value in CARDS:
         return value
-    message = f"Payment method was invalid. It is not one of {', '.join(CARDS)}."
+    message = "Payment method was invalid. It is not one of the types of the API."
     raise Unprocessable(message, param=read.name("type"), code="invalid_payment_type")
 
 
