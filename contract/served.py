@@ -21,6 +21,10 @@ BEGIN, END = "<!-- table: made by `make openapi` -->", "<!-- end of table -->"
 METHODS = ("get", "post", "put", "patch", "delete")
 
 
+#: The one written in C is twenty times as fast.
+_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+
 class Conflict(Exception):
     """An addition would change what the contract says."""
 
@@ -32,17 +36,23 @@ class _PlainDumper(yaml.SafeDumper):
         return True
 
 
+def read(name: str) -> dict[str, Any]:
+    """A file beside this one."""
+    loaded: dict[str, Any] = yaml.load((HERE / name).read_text(encoding="utf-8"), _LOADER)
+    return loaded
+
+
 def build() -> dict[str, Any]:
     """The served description."""
-    contract = yaml.safe_load((HERE / "openapi.yaml").read_text(encoding="utf-8"))
-    additions = yaml.safe_load((HERE / "additions.yaml").read_text(encoding="utf-8"))
+    contract = read("openapi.yaml")
+    additions = read("additions.yaml")
     return lay_over(contract, additions)
 
 
 def page_of(served: Mapping[str, Any]) -> str:
     """``docs/api.md`` as it should be."""
-    contract = yaml.safe_load((HERE / "openapi.yaml").read_text(encoding="utf-8"))
-    reasons = yaml.safe_load((HERE / "additions.yaml").read_text(encoding="utf-8"))["not_served"]
+    contract = read("openapi.yaml")
+    reasons = read("additions.yaml")["not_served"]
     return with_table(TABLE.read_text(encoding="utf-8"), table(served, contract, reasons))
 
 

@@ -3,7 +3,6 @@
 import re
 
 import pytest
-import yaml
 
 from azukari.app import ROUTERS
 from tests.compat.contract import ROOT
@@ -32,7 +31,7 @@ def rows() -> dict[tuple[str, str], tuple[str, str]]:
 
 @pytest.fixture(scope="module")
 def contract() -> set[tuple[str, str]]:
-    paths = yaml.safe_load((ROOT / "contract" / "openapi.yaml").read_text(encoding="utf-8"))["paths"]
+    paths = maker.read("openapi.yaml")["paths"]
     words = {"get", "post", "put", "patch", "delete"}
     return {(method.upper(), path) for path, item in paths.items() for method in item.keys() & words}
 

@@ -52,10 +52,8 @@ class Relay:
         Neither shows the transport's own error, which may hold the order.
         """
         host, transport = self._route(order.url)
-        values = _values(card, code, proof)
-        if words:
-            values = {**values, **{blank: word.reveal() for blank, word in words.items()}}
-        request = _filled(order, values)
+        # In one breath: what is opened has no name here, where a traceback could read it.
+        request = _filled(order, _values(card, code, proof, words))
         scrubber = _scrubber(card, code, words)
         reply, failure = await self._call(host, transport, request)
         if reply is None:
@@ -107,10 +105,13 @@ def _word(error: Exception) -> str:
     return type(cause).__name__ if cause is not None else type(error).__name__
 
 
-def _values(card: Plain | None, code: Secret | None, proof: Secret | None) -> Mapping[Blank, str]:
+def _values(
+    card: Plain | None, code: Secret | None, proof: Secret | None, words: Mapping[Blank, Secret]
+) -> Mapping[Blank, str]:  # fmt: skip
+    values = {blank: word.reveal() for blank, word in words.items()}
     if card is None:
-        return {}
-    values = {Blank.NUMBER: card.n, Blank.MONTH: card.m, Blank.YEAR: card.y}
+        return values
+    values |= {Blank.NUMBER: card.n, Blank.MONTH: card.m, Blank.YEAR: card.y}
     if card.h is not None:
         values[Blank.NAME] = card.h
     if code is not None:
