@@ -85,7 +85,7 @@ def fee(settings: MerchantSettings, slug: str, currency: str) -> int:
 
 
 def check(settings: MerchantSettings) -> None:
-    """That what is chosen can be offered. Raises SettingError."""
+    """That what is chosen exists, and can be paid in its currency. Raises SettingError."""
     for slug in [*settings.fees, *(slug for types in settings.payment_types.values() for slug in types)]:
         if slug not in METHODS:
             raise SettingError(f"{slug} is not a payment type. There are: {', '.join(METHODS)}.")
