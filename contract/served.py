@@ -1,8 +1,8 @@
 """Make the API description Azukari serves: the contract, and what we add to it.
 
 Reads ``openapi.yaml`` and ``additions.yaml`` beside this file, writes ``openapi.yaml`` and ``openapi.json`` into
-``src/azukari/static``. Run by ``make openapi``. The overlay can only add: a value that is already there stays, and an
-addition that would change one stops the run.
+``src/azukari/static``, and the table of operations into ``docs/api.md``. Run by ``make openapi``. The overlay can only
+add: a value that is already there stays, a list may grow, and an addition that would change anything stops the run.
 """
 
 import copy
@@ -15,6 +15,9 @@ import yaml
 
 HERE = Path(__file__).resolve().parent
 STATIC = HERE.parent / "src" / "azukari" / "static"
+TABLE = HERE.parent / "docs" / "api.md"
+#: Around what is made; the rest of the page is written by hand.
+BEGIN, END = "<!-- table: made by `make openapi` -->", "<!-- end of table -->"
 METHODS = ("get", "post", "put", "patch", "delete")
 
 
@@ -29,11 +32,26 @@ class _PlainDumper(yaml.SafeDumper):
         return True
 
 
+def read(name: str) -> dict[str, Any]:
+    """A file beside this one."""
+    # The loader written in C is twenty times as fast.
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    loaded: dict[str, Any] = yaml.load((HERE / name).read_text(encoding="utf-8"), loader)  # noqa: S506
+    return loaded
+
+
 def build() -> dict[str, Any]:
     """The served description."""
-    contract = yaml.safe_load((HERE / "openapi.yaml").read_text(encoding="utf-8"))
-    additions = yaml.safe_load((HERE / "additions.yaml").read_text(encoding="utf-8"))
+    contract = read("openapi.yaml")
+    additions = read("additions.yaml")
     return lay_over(contract, additions)
+
+
+def page_of(served: Mapping[str, Any]) -> str:
+    """``docs/api.md`` as it should be."""
+    contract = read("openapi.yaml")
+    reasons = read("additions.yaml")["not_served"]
+    return with_table(TABLE.read_text(encoding="utf-8"), table(served, contract, reasons))
 
 
 def lay_over(contract: Mapping[str, Any], additions: Mapping[str, Any]) -> dict[str, Any]:
@@ -60,6 +78,30 @@ def render(served: Mapping[str, Any]) -> dict[str, str]:
         "openapi.yaml": "# Made by `make openapi` from contract/openapi.yaml and contract/additions.yaml.\n" + plain,
         "openapi.json": json.dumps(served, ensure_ascii=False, indent=1) + "\n",
     }
+
+
+def table(served: Mapping[str, Any], contract: Mapping[str, Any], reasons: Mapping[str, str]) -> str:
+    """A line for each operation of the contract, and one for each of ours.
+
+    reasons: why an operation is not served, by the first word of its path.
+    """
+    lines = ["| Call | What it does | Whose | Served |", "|---|---|---|---|"]
+    for path, item in served["paths"].items():
+        for method in METHODS:
+            if method not in item:
+                continue
+            operation = item[method]
+            whose = "contract" if method in contract["paths"].get(path, {}) else "Azukari"
+            planned = operation.get("x-azukari-status") == "planned"
+            word = f"no: {reasons.get(path.split('/')[1], 'not yet')}" if planned else "yes"
+            lines.append(f"| `{method.upper()} {path}` | {operation['summary']} | {whose} | {word} |")
+    return "\n".join(lines)
+
+
+def with_table(page: str, made: str) -> str:
+    """A page with this table in the place of the one before."""
+    before, _, rest = page.partition(BEGIN)
+    return f"{before}{BEGIN}\n{made}\n{END}{rest.partition(END)[2]}"
 
 
 def _operations(description: Mapping[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -104,6 +146,8 @@ def _add(whole: dict[str, Any], part: Mapping[str, Any], where: str) -> None:
             whole[key] = copy.deepcopy(value)
         elif isinstance(whole[key], dict) and isinstance(value, dict):
             _add(whole[key], value, f"{where}.{key}")
+        elif isinstance(whole[key], list) and isinstance(value, list):
+            whole[key] += [copy.deepcopy(item) for item in value if item not in whole[key]]
         elif whole[key] != value:
             raise Conflict(f"{where}.{key} already has another value")
 
@@ -111,8 +155,10 @@ def _add(whole: dict[str, Any], part: Mapping[str, Any], where: str) -> None:
 def main() -> None:
     """Write the generated files."""
     STATIC.mkdir(exist_ok=True)
-    for name, text in render(build()).items():
+    served = build()
+    for name, text in render(served).items():
         (STATIC / name).write_text(text, encoding="utf-8")
+    TABLE.write_text(page_of(served), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -248,6 +248,7 @@ ACCOUNT = {
     "amount": 100, "customer_name": "ヤマダ タロウ", "bank_name": "テスト銀行", "branch_number": "001",
     "account_type": "normal", "account_number": "1234567", "include_payment_method_fee": "true",
 }  # fmt: skip
+FINAL = {"ac_type": "TC", "track2": "4111111111111111=991220112345", "field55": "9F02060000000010009F2701"}
 HOOK = {"url": "https://1.1.1.1/hooks"}
 WAITING = {"type": "konbini", "store": "lawson", "email": "a@example.com"}
 
@@ -265,6 +266,7 @@ async def make(api: Api) -> Made:
         "waiting": (await api.post("/payments", json={**held, "customer": None, "payment_details": WAITING})).json()[
             "id"
         ],
+        "refund_requests": await _asked_for(api, held),
         "token": await api.token(),
         "spare": await api.token(),
         "secure_tokens": (await api.secure_token())["id"],
@@ -276,6 +278,15 @@ async def make(api: Api) -> Made:
 
 def monthly(customer: str) -> dict[str, Any]:
     return {"amount": 1000, "currency": "JPY", "customer": customer, "period": "monthly"}
+
+
+async def _asked_for(api: Api, held: dict[str, Any]) -> str:
+    """The id of a request to give cash back."""
+    made = await api.post("/payments", json={**held, "customer": None, "payment_details": WAITING})
+    path = f"/payments/{made.json()['id']}"
+    await api.post(f"/test{path}/simulate", json={"outcome": "paid"})
+    asked = await api.post(f"{path}/refund_request", json=ACCOUNT)
+    return str(asked.json()["refund_requests"][0]["id"])
 
 
 @dataclass(frozen=True)
@@ -324,6 +335,9 @@ ENTRIES = {
     # Nobody has paid it yet.
     ("POST", "/payments/{id}/refund_request"): Entry("waiting", lambda made: ACCOUNT, own=422, code="not_refundable"),
     ("POST", "/test/payments/{id}/simulate"): Entry("waiting", lambda made: {"outcome": "paid"}),
+    # A till is no terminal.
+    ("POST", "/payments/{id}/finalize"): Entry("waiting", lambda made: FINAL, own=422),
+    ("POST", "/test/refund_requests/{id}/simulate"): Entry("refund_requests", lambda made: {"outcome": "completed"}),
     # A card is no wallet.
     ("POST", "/test/customers/{id}/revoke"): Entry("customers", own=422),
     # Each merchant has one of its own; a live key has none.

@@ -428,6 +428,63 @@ async def test_cards_in_every_member_of_every_body_leave_no_trace(
     assert not [reply for reply in replies if reply.status_code >= 500]
 
 
+async def test_what_comes_beside_a_card_leaves_no_trace(house: House, logged: io.StringIO, temporary: Path) -> None:
+    """Papers of a person, a stripe, what a chip said; prepaid numbers and passwords."""
+    api = house.api
+    replies = listening(api)
+    numbers, codes = [_new_number(), "4123111111111000"], _codes(2)
+    words = {"00123456789", "901231-7654321", "open barley 77", "q7w8e9r0t1y2u3i4"}
+    for number, code in zip(numbers, codes, strict=True):
+        beside = f"=991220{secrets.randbelow(10**10):010}"
+        track, chip = (
+            number + beside,
+            ("57" + f"{len(number + beside) // 2 + 1:02x}" + f"{number}D{beside[1:]}F").upper(),
+        )
+        chip = f"9F2608A1B2C3D4E5F60718{chip}"
+        words |= {beside[1:], chip}
+        raw = card(number, verification_value=code)
+        read = {"type": "credit_card_terminal", "track2": track, "field55": chip, "flowType": "1"}
+        kinds = [
+            raw | {"type": "credit_card_brazil", "cpf_or_cnpj": "00123456789"}, read,
+            raw | {"type": "credit_card_korea", "social_id": "901231-7654321", "first_two_digits_of_pin": "86"},
+            read | {"flowType": "2"}, {"type": "steam_prepaid_card", "prepaid_number": "q7w8e9r0t1y2u3i4"},
+            {"type": "pix", "cpf": "00123456789"},
+            {"type": "dospara", "user_no": "7", "user_password": "open barley 77"},
+        ]  # fmt: skip
+        for details in kinds:
+            order = {
+                "amount": 1000,
+                "currency": "BRL" if details["type"] == "pix" else "JPY",
+                "payment_details": details,
+            }
+            form = {f"payment_details[{name}]": value for name, value in details.items()}
+            for headers in ({}, *({"Azukari-Fault": fault} for fault in ("lost_reply", "lost_request", "processor_down",
+                            "duplicate_reply")), {"Komoju-Scenario": "card_declined"}):  # fmt: skip
+                await api.post("/payments", json=order, headers=headers | {"X-KOMOJU-IDEMPOTENCY": secrets.token_hex()})
+            await api.post("/payments", data={"amount": "1000", "currency": "JPY", **form})
+            session = await api.session()
+            for path in ("/tokens", "/customers", "/secure_tokens", f"/sessions/{session}/pay"):
+                await api.post(path, json=order | {"return_url": "https://shop.example"})
+            for name in details:
+                broken = details | {name: f"{details[name]}!"}
+                await api.post("/payments", json=order | {"payment_details": broken})
+                await api.post("/payments", json=order | {"payment_details": details | {name: [details[name]]}})
+        for final in ({"ac_type": "TC"}, {"ac_type": "AAC"}, {"ac_type": number}, {"ac_type": "TC", "track2": number}):
+            order = {"amount": 1000, "currency": "JPY", "payment_details": read}
+            made = (await api.post("/payments", json=order)).json()
+            body = {"track2": track, "field55": chip, "capture": False, **final}
+            for headers in ({"Azukari-Fault": "lost_reply"}, {}):
+                await api.post(f"/payments/{made.get('id', SOME_ID)}/finalize", json=body, headers=headers)
+    house.clock.advance(10_000)
+    await worker.settle_attempts(house.parts)
+
+    hay = await assert_nowhere(house, numbers, codes, replies, logged, temporary)
+
+    hits = [(place, word[:4]) for place, raw in hay.items() for word in words if word.encode() in raw]
+    assert hits == []
+    assert {reply.status_code for reply in replies} == {200, 202, 404, 422, 423, 502, 504}
+
+
 async def test_a_mail_address_with_a_card_number_in_it_is_refused(
     house: House, logged: io.StringIO, temporary: Path
 ) -> None:

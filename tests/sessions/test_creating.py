@@ -155,6 +155,16 @@ async def test_locales_of_other_lengths_count_by_their_first_letters(api: Api) -
     assert found == ["en", "ja", "ko", "ja"]
 
 
+async def test_a_discount_is_a_line_too(api: Api) -> None:
+    items = [{"amount": 1500, "description": "Tea"}, {"amount": -500, "description": "Coupon"}]
+    for amount in (-500, "-500", "-500.0", -500.0):
+        made = await make(api, line_items=[items[0], items[1] | {"amount": amount}])
+        assert [item["amount"] for item in made["line_items"]] == [1500, -500]
+    for amount in ("--5", "-", "-0.5", -(10**13)):
+        reply = await api.post("/sessions", json=ORDER | {"line_items": [{"amount": amount}]})
+        assert reply.json()["error"]["param"] == "line_items[0][amount]"
+
+
 async def test_unknown_members_are_ignored(api: Api) -> None:
     await make(api, cancel_url="javascript:alert(1)", fraud_details={"customer_ip": ""}, customer_email=1, other=[{}])
 

@@ -105,7 +105,7 @@ async def test_amount_currency_and_tax_of_the_body_do_not_count(house: House) ->
         ({"payment_details": card("4111111111111112")}, "invalid_parameter", "payment_details[number]"),
         ({"payment_details": "tok_" + "0" * 25}, "invalid_token", "payment_details"),
         ({"payment_details": "nothing"}, "invalid_token", "payment_details"),
-        ({"payment_details": {"type": "zgold"}}, "invalid_payment_type", "payment_details[type]"),
+        ({"payment_details": {"type": "apple_pay"}}, "invalid_payment_type", "payment_details[type]"),
         ({"payment_details": {"type": "kakaopay"}}, "invalid_payment_type", "payment_details[type]"),
         ({"payment_details": CARD, "capture": True}, "invalid_parameter", "capture"),
         ({"payment_details": CARD, "api_locale": "fr"}, "invalid_parameter", "api_locale"),

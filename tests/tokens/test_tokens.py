@@ -196,7 +196,7 @@ async def test_what_cannot_be_a_token_is_refused_and_keeps_nothing(house: House,
 
 
 async def test_a_type_nobody_knows_is_refused(api: Api) -> None:
-    for kind in ("credit_card_korea", "cash", "steam_prepaid_card"):
+    for kind in ("credit_card_mars", "cash", "steam"):
         details = {"type": kind, "store": "lawson", "email": "a@example.com"}
         for path, rest in (("/tokens", {}), ("/customers", {}), ("/payments", ORDER)):
             reply = await api.post(path, json={**rest, "payment_details": details})

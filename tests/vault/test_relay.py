@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from azukari.core.secret import Secret
-from azukari.vault import Blank, Filled, NotSent, OrderRefused, Outbound, Reply, Unknown
+from azukari.vault import Blank, Filled, NotSent, OrderRefused, Outbound, PaymentDetails, Reply, Unknown
 from azukari.vault.inside.scrub import CardInReply, Scrubber, WordScrubber
 
 from .conftest import AMEX, CARDS, DINERS, MASTER, VISA, Room, card
@@ -230,6 +230,36 @@ async def test_errors_of_a_transport_carry_nothing_out(
     text = "".join(traceback.TracebackException.from_exception(error, capture_locals=True).format())
     assert VISA not in text.replace(f"VISA = '{VISA}'", "")
     assert CODE not in text.replace(f"CODE = '{CODE}'", "")
+
+
+@pytest.mark.parametrize("echo", [
+    "{track}", "{number}", "the card {number} and its track {track}", '{chip}","pin":"86', "{taxpayer}",
+])  # fmt: skip
+async def test_what_came_beside_a_card_is_taken_out_of_the_reply_too(room: Room, echo: str) -> None:
+    beside = {"track": f"{VISA}=991220112345", "chip": "9F2608A1B2C3D4E5F60718", "taxpayer": "12345678909"}
+    room.vault.allow("bank", Answering(lambda request: Reply(200, {}, request.body)))
+    for details in (
+        {"type": "credit_card_terminal", "track2": beside["track"], "field55": beside["chip"]},
+        card_tree() | {"type": "credit_card_brazil", "cpf_or_cnpj": beside["taxpayer"]},
+        card_tree() | {"type": "credit_card_korea", "first_two_digits_of_pin": "86"},
+    ):
+        read = PaymentDetails.parse(details, now=0)
+        blanks = {blank.value: blank for blank in (*read.words, Blank.NUMBER)}
+        body = blanks | {"said": echo.format(number=VISA, **beside)}
+
+        reply = await room.vault.send(await room.lend(read), None, Outbound("POST", "https://bank/charges", json=body))
+
+        kept = reply.json()
+        assert {kept[blank.value] for blank in read.words} == {"***"}
+        assert VISA not in reply.body.decode()
+        for word in read.words.values():
+            assert f'"{word.reveal()}"' not in reply.body.decode()
+        assert not any(word.reveal() in repr(read) for word in read.words.values())
+
+
+def card_tree() -> dict[str, object]:
+    """A card as it comes."""
+    return {"number": VISA, "month": 8, "year": 2030}
 
 
 @pytest.mark.parametrize("answer", [None, "text", Reply(200, {"a": 1}, b""), Reply(200, {}, "text")])  # type: ignore[dict-item, arg-type]

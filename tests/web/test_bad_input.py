@@ -259,7 +259,7 @@ BAD_CARDS: list[tuple[str, Any, str]] = [
     ("given_name", f"{MARK}\x7f", "invalid_parameter"), ("family_name", f"{MARK}\u200f", "invalid_parameter"),
     ("email", "4111111111111111@example.com", "invalid_parameter"), ("email", "a" * 256, "invalid_parameter"),
     ("phone", "4111 1111 1111 1111", "invalid_parameter"), ("phone", {"a": MARK}, "invalid_parameter"),
-    ("type", "credit_card_korea", "invalid_payment_type"), ("type", MARK, "invalid_payment_type"),
+    ("type", "credit_card_mars", "invalid_payment_type"), ("type", MARK, "invalid_payment_type"),
     ("type", "4111111111111111", "invalid_payment_type"), ("type", ["credit_card"], "invalid_parameter"),
     ("type", None, "missing_parameter"),
 ]  # fmt: skip
@@ -276,8 +276,7 @@ async def test_a_card_that_cannot_be_right_is_422_on_every_road_and_never_repeat
         for member, value, code in BAD_CARDS:
             details = {**card(verification_value="123"), member: value}
             reply = await api.request(method, path, json={**rest, "payment_details": details})
-            # A type of the contract's own list may be named.
-            got = outcome(reply, value if value != "credit_card_korea" else MARK)
+            got = outcome(reply, value)
             if got != (422, code, f"payment_details[{member}]"):
                 found[method, path, member, repr(value)] = got
             assert "4111" not in reply.text
@@ -734,6 +733,7 @@ async def test_no_request_makes_a_500(api: Api) -> None:
     payment = (await api.charge(customer)).json()["id"]
     ids = [customer, payment, SOME_ID, "%20", "..", "%F0%9F%98%80", "a" * 4_000, "%2e%2e%2f", "'", "null"]
     statuses = []
+    api.event_hooks = {}  # some of these ids make paths that are none of the description's
     for _ in range(400):
         endpoint = draw.choice(ENDPOINTS)
         path = endpoint.path.replace("{id}", draw.choice(ids))
@@ -761,4 +761,4 @@ async def test_no_request_makes_a_500(api: Api) -> None:
 
 def test_the_routes_walked_here_are_the_servers() -> None:
     assert API == "/api/v1"
-    assert len(WITH_BODY) == 19
+    assert len(WITH_BODY) == 25

@@ -116,7 +116,7 @@ async def _check_and_store(call: Call, order: CustomerWrite, customer: Customer,
     if is_method(order.payment_details):
         raise NotKept
     details = tokens.read(order.payment_details, call.now)
-    if isinstance(details, MethodDetails):
+    if isinstance(details, MethodDetails) or (not isinstance(details, str) and details.type != CREDIT_CARD):
         raise NotKept
     processor = call.parts.processors.pick(call.owner)
     await call.vault.ready(call.owner)

@@ -40,7 +40,7 @@ class Method:
     required: fields a request with this type must have.
     additional_fields: inputs a form for an off-site type must show.
     storable: it can be kept and charged again. offsite: paid on somebody else's page.
-    offered: a merchant may switch it on; the others are known by name only.
+    offered: our pages can ask for it; the others are paid through the API alone.
     """
 
     slug: str
@@ -100,16 +100,16 @@ _CARD = Names("クレジットカード", "Credit Card", "신용카드", "银行
 _NUMBER = ("prepaid_number",)
 
 _METHODS = (
-    # 4.1 Cards. The variants ask for papers of two countries; terminals do not shop.
+    # 4.1 Cards. Those that ask for papers of a country, or come from a terminal, are for the API alone.
     Method("credit_card", "card", _CARD, None, ("number", "month", "year"), storable=True),
     Method("credit_card_brazil", "other",
            Names("クレジットカード（ブラジル）", "Credit Card (Brazil)", "신용카드 (브라질)", "银行卡（巴西）"),
-           ("BRL",), ("number", "month", "year", "cpf_or_cnpj"), offered=False),
+           None, ("number", "month", "year"), offered=False),
     Method("credit_card_korea", "other",
-           Names("クレジットカード（韓国）", "Credit Card (Korea)", "신용카드 (한국)", "银行卡（韩国）"), _WON,
+           Names("クレジットカード（韓国）", "Credit Card (Korea)", "신용카드 (한국)", "银行卡（韩国）"), None,
            ("number", "month", "year"), offered=False),
     Method("credit_card_terminal", "other",
-           Names("クレジットカード端末", "Credit Card Terminal", "신용카드 단말기", "银行卡终端"), _YEN, offered=False),
+           Names("クレジットカード端末", "Credit Card Terminal", "신용카드 단말기", "银行卡终端"), None, offered=False),
     # 4.2 Cash methods.
     Method("konbini", "konbini", Names("コンビニ", "Konbini", "편의점", "便利店"), _YEN, ("store", "email")),
     Method("bank_transfer", "bank", Names("銀行振込", "Bank Transfer", "계좌이체", "银行转账"), _YEN, _KANA),
@@ -119,8 +119,8 @@ _METHODS = (
     Method("bit_cash", "prepaid", Names("BitCash", "BitCash", "BitCash", "BitCash"), _YEN, _NUMBER),
     Method("net_cash", "prepaid", Names("NET CASH", "NET CASH", "NET CASH", "NET CASH"), _YEN, _NUMBER),
     Method("nanaco", "prepaid", Names("nanacoギフト", "nanaco Gift", "nanaco 기프트", "nanaco 礼品卡"), _YEN, _NUMBER),
-    Method("steam_prepaid_card", "other", Names.same("Steam Prepaid Card"), _YEN, offered=False),
-    Method("zgold", "other", Names.same("Z-Gold"), _YEN, offered=False),
+    Method("steam_prepaid_card", "prepaid", Names.same("Steam Prepaid Card"), _YEN, _NUMBER, offered=False),
+    Method("zgold", "prepaid", Names.same("Z-Gold"), _YEN, _NUMBER, offered=False),
     # 4.4 Wallets and carriers of Japan.
     _away("paypay", "PayPay", "JPY", storable=True),
     _away("linepay", "LINE Pay", "JPY", storable=True),
@@ -130,6 +130,7 @@ _METHODS = (
     _away("paidy", Names("ペイディ", "Paidy", "페이디", "Paidy"), "JPY", required=("customer_name",),
           fields=("customer_name",)),
     _away("amazon_pay", "Amazon Pay", "JPY"),
+    _away("apple_pay", "Apple Pay", "JPY", offered=False),
     _away("epospay", Names("エポスかんたん決済", "EPOS Pay", "EPOS Pay", "EPOS Pay"), "JPY"),
     _away("japan_mobile", Names("キャリア決済", "Mobile Carrier", "통신사 결제", "运营商支付"), "JPY",
           required=("brand",), fields=("brand",)),

@@ -4,6 +4,7 @@ Members a type does not know are ignored, an empty string or null means "not giv
 Source: contract 1.1, 4; SEC-18.
 """
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -22,6 +23,8 @@ STORES = ("seven-eleven", "lawson", "family-mart", "ministop", "daily-yamazaki",
 BRANDS = ("au", "docomo", "softbank")
 _TRADE_TYPES = ("NATIVE", "MWEB")
 _MAX_DIGITS_OF_PHONE = 13
+#: Of a person in Brazil: 11 digits, with the points people put in.
+_CPF = re.compile(r"[0-9]{3}\.?[0-9]{3}\.?[0-9]{3}-?[0-9]{2}")
 
 _NAMES = ("name", "given_name", "family_name", "given_name_kana", "family_name_kana")
 _PAIDY = (
@@ -35,7 +38,8 @@ class _Rules:
     """What a type asks for beside the words every type may bring.
 
     required: of the common members. extras: members of its own, True where required. hidden: its password's name.
-    expiry_days: least and most. number: least and most characters of a prepaid number.
+    expiry_days: least and most. number: least and most characters of a prepaid number. papers: it may bring a
+    taxpayer's number.
     """
 
     required: tuple[str, ...] = ()
@@ -43,6 +47,7 @@ class _Rules:
     hidden: str | None = None
     expiry_days: tuple[int, int] | None = None
     number: tuple[int, int] | None = None
+    papers: bool = False
 
 
 _KANA = ("email", "phone", "given_name_kana", "family_name_kana")
@@ -54,11 +59,13 @@ _RULES: Mapping[str, _Rules] = {
     "bit_cash": _Rules(number=(16, 16)),
     "nanaco": _Rules(number=(16, 16)),
     "net_cash": _Rules(number=(16, 20)),
+    "steam_prepaid_card": _Rules(number=(10, 20)),
+    "zgold": _Rules(number=(10, 20)),
     "paypay": _Rules(extras={"user_authorization_id": False, "scanned_code": False}),
     "paidy": _Rules(extras={name: name == "customer_name" for name in _PAIDY}),
     "japan_mobile": _Rules(("brand",)),
     "wechatpay": _Rules(extras={"trade_type": False}),
-    "pix": _Rules(extras={"cpf": False}),
+    "pix": _Rules(papers=True),
     "culture_voucher": _Rules(extras={"culture_id": True}, hidden="culture_password"),
     "happy_money": _Rules(extras={"happy_money_id": True}, hidden="happy_money_password"),
     "dospara": _Rules(extras={"user_no": True}, hidden="user_password"),
@@ -117,6 +124,7 @@ class _Reader:
             extras={name: text for name, text in extras.items() if text is not None},
             prepaid_number=None if rules.number is None else self._number(*rules.number),
             password=None if rules.hidden is None else self._password(rules.hidden),
+            cpf=self._cpf() if rules.papers else None,
         )
 
     def _given(self, member: str) -> object:
@@ -185,6 +193,15 @@ class _Reader:
             if text.isascii() and text.isalnum() and least <= len(text) <= most:
                 return Secret(text)
         raise self._invalid("prepaid_number")
+
+    def _cpf(self) -> Secret | None:
+        value = self._given("cpf")
+        if value is None:
+            return None
+        text = str(value) if type(value) is int else value
+        if not (isinstance(text, str) and _CPF.fullmatch(text)):
+            raise self._invalid("cpf")
+        return Secret(text)
 
     def _password(self, member: str) -> Secret:
         value = self._must(member)

@@ -85,11 +85,10 @@ def fee(settings: MerchantSettings, slug: str, currency: str) -> int:
 
 
 def check(settings: MerchantSettings) -> None:
-    """That what is chosen can be offered. Raises SettingError."""
+    """That what is chosen exists, and can be paid in its currency. Raises SettingError."""
     for slug in [*settings.fees, *(slug for types in settings.payment_types.values() for slug in types)]:
-        if slug not in METHODS or not METHODS[slug].offered:
-            known = ", ".join(method.slug for method in METHODS.values() if method.offered)
-            raise SettingError(f"{slug} is not a payment type that can be offered. There are: {known}.")
+        if slug not in METHODS:
+            raise SettingError(f"{slug} is not a payment type. There are: {', '.join(METHODS)}.")
     for currency, types in settings.payment_types.items():
         for slug in types:
             if _paid_in(settings, currency, METHODS[slug]) is None:

@@ -12,18 +12,18 @@ from azukari.merchants.settings import MerchantSettings
 from azukari.payment_methods.catalogue import METHODS
 from azukari.payment_methods.offer import fee
 from azukari.payments import methods, store
-from azukari.payments.errors import NothingToCharge, OrderNumTaken, TwoSources
+from azukari.payments.errors import NotEnabled, NothingToCharge, OrderNumTaken, TwoSources
 from azukari.payments.schemas import CardOut, More, PaymentCreate
 from azukari.payments.store import Payment
 from azukari.processors import attempts, machine
 from azukari.processors.attempts import Attempt
 from azukari.processors.base import Credential, NotDone, Outcome, Visit
-from azukari.processors.methods import CREDIT_CARD, OFFSITE, MethodDetails
+from azukari.processors.methods import CREDIT_CARD, OFFSITE
 from azukari.processors.registry import Processors
 from azukari.tokens import given as tokens
 from azukari.tokens.given import Card, Given, Method, WrongCurrency
 from azukari.tokens.store import Token
-from azukari.vault import EntryGone, Vault
+from azukari.vault import CARDS, TERMINAL, EntryGone, Vault
 from azukari.web import metadata, screening
 from azukari.web.call import Call
 from azukari.wiring import Parts
@@ -74,7 +74,7 @@ async def plan(
     settings = await call.parts.settings_of(call.owner)
     if order.mcc is not None and len(order.mcc) != 4:
         raise InvalidParameter("mcc")
-    type = given.type if isinstance(given, MethodDetails) else CREDIT_CARD
+    type = CREDIT_CARD if given is None or isinstance(given, str) else given.type
     tax = order.tax_amount()
     attempt = attempts.plan(
         call.parts.ids, call.owner, call.parts.processors.pick(call.owner, type),
@@ -134,7 +134,8 @@ _credential = msgspec.json.Decoder(Credential).decode
 async def look(tx: Tx, owner: Owner, vault: Vault, plan: Plan) -> Ready:
     """Within the caller's unit, the reads of T1: what is charged, and the payment that shows it.
 
-    Raises NotFound (no such customer), NothingToCharge (no saved details), InvalidToken, WrongCurrency, OrderNumTaken.
+    Raises NotFound (no such customer), NothingToCharge (no saved details), InvalidToken, WrongCurrency, NotEnabled,
+    OrderNumTaken.
     """
     if plan.given is None:
         ready = await _stored(tx, owner, vault, plan)
@@ -161,7 +162,7 @@ async def begin(tx: Tx, vault: Vault, plan: Plan, ready: Ready) -> None:
     )  # fmt: skip
     if attempt.method is not None and ready.visit is not None:
         await directory.publish(tx, payment.owner, attempt.ref, "attempt")
-    elif attempt.method is not None:
+    elif attempt.method is not None and attempt.method != TERMINAL:
         await directory.publish(tx, payment.owner, payment.id, "payment")
     if plan.suspicious:
         await screening.note(
@@ -191,11 +192,21 @@ async def _given_for_this(tx: Tx, owner: Owner, vault: Vault, plan: Plan, given:
         tx, vault, owner, given, payment.created_at, payment.currency, total=payment.amount + payment.tax,
         saved=payment.session_id is None,
     )  # fmt: skip
+    if payment.session_id is None:
+        _check_enabled(plan, means)
     if isinstance(means, Method):
         return _by_method(plan, means)
     if means.token is not None and means.token.customer_id is not None:
         return await _of_customer(tx, owner, plan, means, means.token)
     return _by_card(plan, plan.attempt, means)
+
+
+def _check_enabled(plan: Plan, means: Card | Method) -> None:
+    """A session has its own list of what may pay it. Raises NotEnabled."""
+    type = means.details.type if isinstance(means, Method) else means.use.masked.type
+    chosen = plan.settings.payment_types.get(plan.payment.currency)
+    if chosen is not None and type not in chosen:
+        raise NotEnabled(type, chosen)
 
 
 async def _of_customer(tx: Tx, owner: Owner, plan: Plan, card: Card, token: Token) -> Ready:
@@ -233,8 +244,11 @@ async def _stored(tx: Tx, owner: Owner, vault: Vault, plan: Plan) -> Ready:
 def _by_card(plan: Plan, attempt: Attempt, card: Card, credential: Credential | None = None) -> Ready:
     """By a card, or by a wallet's agreement."""
     shown = card.use.masked
-    if shown.type == CREDIT_CARD:
+    if shown.type in CARDS:
         details = msgspec.json.encode(CardOut.of(shown, card.email)).decode()
+        attempt = attempt if shown.type == CREDIT_CARD else _of_type(plan, attempt, shown.type)
+        # Only a chip is waited for; every other card's attempt is found as cards' are.
+        attempt = attempt if shown.type == TERMINAL else replace(attempt, method=None)
     else:
         details, attempt = methods.shown_wallet(shown.type, card.email), _of_type(plan, attempt, shown.type)
     payment, attempt = _priced(plan, attempt, shown.type, details)

@@ -1,5 +1,7 @@
 """What can be wrong with a payment. Source: contract 2.2, 3.2, 3.5."""
 
+from collections.abc import Iterable
+
 from azukari.core.errors import InvalidParameter, Unprocessable
 
 
@@ -26,6 +28,21 @@ class NotShort(Unprocessable):
     """A payment that needs no further prepaid card."""
 
     message, param = "This payment does not wait for another prepaid card.", "payment_details"
+
+
+class NotAtTerminal(Unprocessable):
+    """A payment that waits for no chip."""
+
+    message = "This payment does not wait for a terminal."
+
+
+class NotEnabled(Unprocessable):
+    """A type of payment details that the merchant has not chosen for this currency."""
+
+    code, param = "invalid_payment_type", "payment_details[type]"
+
+    def __init__(self, type: str, chosen: Iterable[str]) -> None:
+        super().__init__(f"Payment method was invalid. {type} is not one of {', '.join(chosen)}.")
 
 
 class NotWaiting(Unprocessable):

@@ -17,13 +17,14 @@ class Given(msgspec.Struct):
 
     type: str = ""
     short_amount: int = 0
+    last_four_digits: str | None = None
 
 
 _decode = msgspec.json.Decoder(Given | None).decode
 
 
 def given_of(payment: Payment) -> Given:
-    """The type of a payment's details, and how much is missing."""
+    """The type of a payment's details, how much is missing, a card's last digits."""
     return _decode(payment.details) or Given()
 
 

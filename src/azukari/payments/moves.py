@@ -11,11 +11,13 @@ from azukari.core.clock import Moment, end_of_japanese_day
 from azukari.core.errors import Locked
 from azukari.db import Owner, Tx
 from azukari.payments import refunds, store
+from azukari.payments.methods import given_of
 from azukari.payments.refunds import NOT_CAPTURED, REFUND, Refund
 from azukari.payments.store import Payment
 from azukari.processors import attempts
 from azukari.processors.attempts import Attempt
-from azukari.processors.base import Approved, Details, Lapsed, Outcome, Short, Unsettled, Waiting
+from azukari.processors.base import Approved, DeclinedBy, Details, Lapsed, Outcome, Short, Unsettled, Waiting
+from azukari.processors.methods import CASH
 
 #: After this a card hold ends by itself. Source: contract 3.5.
 HOLD_DAYS = 30
@@ -25,11 +27,13 @@ class More(msgspec.Struct, omit_defaults=True):
     """What recording an outcome needs beside the attempt.
 
     refund_id: of the refund row that may be written. waiting: the attempt that waits, and that this one may end.
+    hold: a chip's word leaves the money where it is.
     """
 
     refund_id: str = ""
     description: str | None = None
     waiting: str | None = None
+    hold: bool = False
 
 
 _more = msgspec.json.Decoder(More).decode
@@ -68,7 +72,7 @@ async def _move(tx: Tx, owner: Owner, payment_id: str, attempt: Attempt, outcome
         case "authorize", Approved(theirs):
             until = end_of_japanese_day(at.now, HOLD_DAYS)
             payment = await store.authorized(tx, owner, payment_id, attempt.id, theirs=theirs, until=until)
-            return Changed(payment, ("payment.authorized",))
+            return Changed(await _described(tx, payment, outcome), ("payment.authorized",))
         case "sale" | "authorize", Waiting() | Short():
             return await _waits(tx, owner, payment_id, attempt, outcome)
         case "sale" | "authorize", _:
@@ -79,6 +83,8 @@ async def _move(tx: Tx, owner: Owner, payment_id: str, attempt: Attempt, outcome
             return Changed(await _cancelled(tx, owner, payment_id, attempt, at), ("payment.cancelled",))
         case "top_up", Approved() | Short():
             return await _topped_up(tx, owner, payment_id, attempt, outcome, at)
+        case "finalize", Approved() | DeclinedBy():
+            return await _finalized(tx, owner, payment_id, attempt, outcome, at)
         case "refund", Approved():
             return await _refunded(tx, owner, payment_id, attempt, at)
         case "refund", _:
@@ -122,9 +128,13 @@ async def _sold(
     tx: Tx, owner: Owner, payment_id: str, attempt: Attempt, outcome: Approved, at: Moment
 ) -> Payment | None:  # fmt: skip
     sold = await store.sold(tx, owner, payment_id, attempt.id, theirs=outcome.processor_ref, at=at.now)
-    if sold is None or not outcome.details:
-        return sold
-    return await store.describe(tx, sold, merged_details(sold, outcome.details))
+    return await _described(tx, sold, outcome)
+
+
+async def _described(tx: Tx, payment: Payment | None, outcome: Approved) -> Payment | None:
+    if payment is None or not outcome.details:
+        return payment
+    return await store.describe(tx, payment, merged_details(payment, outcome.details))
 
 
 async def _waits(tx: Tx, owner: Owner, payment_id: str, attempt: Attempt, outcome: Waiting | Short) -> Changed:
@@ -133,7 +143,7 @@ async def _waits(tx: Tx, owner: Owner, payment_id: str, attempt: Attempt, outcom
     if isinstance(outcome, Waiting) and outcome.redirect_url is not None:
         details = {"redirect_url": outcome.redirect_url, **details}
     # Who pays at a till has the numbers and will; who goes to a page, or needs another card, has to be waited for.
-    by_cash = isinstance(outcome, Waiting) and outcome.redirect_url is None
+    by_cash = isinstance(outcome, Waiting) and given_of(payment).type in CASH
     waiting = await store.waits(
         tx, payment, attempt.id, "authorized" if by_cash else "pending", theirs=outcome.processor_ref,
         details=merged_details(payment, details), until=outcome.deadline,
@@ -151,6 +161,25 @@ async def _topped_up(
     payment = await store.topped_up(tx, owner, payment_id, attempt.id, details=details, at=at.now)
     await attempts.end(tx, owner, more_of(attempt).waiting or "", "succeeded", at.real)
     return Changed(payment, ("payment.captured",))
+
+
+async def _finalized(
+    tx: Tx, owner: Owner, payment_id: str, attempt: Attempt, outcome: Approved | DeclinedBy, at: Moment
+) -> Changed:  # fmt: skip
+    """What a chip said: the payment ends with it, and so does the attempt that waited for it."""
+    more = more_of(attempt)
+    approved = isinstance(outcome, Approved)
+    details = (await store.get(tx, owner, payment_id)).details
+    await attempts.end(tx, owner, more.waiting or "", "succeeded" if approved else "declined", at.real)
+    if not approved:
+        failed = await store.failed(tx, owner, payment_id, attempt.id)
+        return Changed(failed, ("payment.failed",))
+    if more.hold:
+        until = end_of_japanese_day(at.now, HOLD_DAYS)
+        held = await store.held_by_chip(tx, owner, payment_id, attempt.id, until=until)
+        return Changed(held, ("payment.authorized",))
+    paid = await store.topped_up(tx, owner, payment_id, attempt.id, details=details, at=at.now)
+    return Changed(paid, ("payment.captured",))
 
 
 async def _captured(tx: Tx, owner: Owner, payment_id: str, attempt: Attempt, at: Moment) -> Payment | None:

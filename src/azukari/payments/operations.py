@@ -5,24 +5,24 @@ from typing import NamedTuple
 
 import msgspec
 
-from azukari.core.errors import ApiError, InvalidParameter, Locked
+from azukari.core.errors import ApiError, InvalidParameter, Locked, MissingParameter
 from azukari.db import Owner, Tx
 from azukari.events import store as events
 from azukari.payments import outcomes, refund_requests, store
-from azukari.payments.errors import NotCancellable, NotCapturable, NotRefundable, NotShort
+from azukari.payments.errors import NotAtTerminal, NotCancellable, NotCapturable, NotRefundable, NotShort
 from azukari.payments.methods import given_of
-from azukari.payments.moves import More
+from azukari.payments.moves import More, more_of
 from azukari.payments.outcomes import Shown
 from azukari.payments.refund_requests import RefundRequest
-from azukari.payments.schemas import Capture, RefundCreate, RefundRequestCreate
+from azukari.payments.schemas import Capture, Finalize, RefundCreate, RefundRequestCreate
 from azukari.payments.store import Payment
 from azukari.processors import attempts, machine
 from azukari.processors.attempts import Attempt
 from azukari.processors.base import Kind
 from azukari.processors.methods import CASH, MethodDetails
 from azukari.processors.registry import NoProcessor, Processors
-from azukari.vault import Vault
-from azukari.web import idempotency, screening
+from azukari.vault import CHIP, TERMINAL, PaymentDetails, Use, Vault
+from azukari.web import idempotency, metadata, screening
 from azukari.web.answers import Answer
 from azukari.web.call import Call
 from azukari.web.idempotency import Claim, idempotent
@@ -77,6 +77,29 @@ async def top_up(call: Call, payment_id: str, details: MethodDetails) -> Answer:
     return await _carry_out(call, begun, details)
 
 
+async def finalize(call: Call, payment_id: str, order: Finalize) -> Answer:
+    """What the chip of a card at a terminal has said: the payment is captured or held, or has failed.
+
+    Raises NotFound, NotAtTerminal, Locked, MissingParameter, InvalidParameter (another card). Source: contract 3.6.
+    """
+    details = PaymentDetails.parse(
+        {
+            "type": TERMINAL, "flowType": CHIP, "ac_type": order.ac_type, "track2": order.track2,
+            "field55": order.field55, "capture": order.capture,
+        },
+        now=call.now, param="",
+    )  # fmt: skip
+    for member in ("ac_type", "field55", "track2"):
+        if getattr(order, member) in (None, ""):
+            raise MissingParameter(member)
+    use = call.vault.borrow(call.owner, details)
+    begun = await call.db.write(
+        _begin_finalize, call.claim, call.owner, call.vault, payment_id, _draft(call, "finalize", payment_id), use,
+        order, call.key.id,
+    )  # fmt: skip
+    return await _carry_out(call, begun, use=use)
+
+
 async def request_refund(call: Call, payment_id: str, order: RefundRequestCreate) -> Answer:
     """Ask for cash to be given back to a bank account; its amount is set aside. Source: contract section 5.
 
@@ -116,10 +139,12 @@ async def _request_refund(
     return answer
 
 
-async def _carry_out(call: Call, begun: _Begun, method: MethodDetails | None = None) -> Answer:
+async def _carry_out(
+    call: Call, begun: _Begun, method: MethodDetails | None = None, *, use: Use | None = None
+) -> Answer:  # fmt: skip
     processor = call.parts.processors.named(begun.attempt.processor)
     assert processor is not None  # the intent would not have been written
-    outcome = await machine.carry_out(processor, begun.attempt, call.parts.clock, method=method)
+    outcome = await machine.carry_out(processor, begun.attempt, call.parts.clock, method=method, use=use)
     return await outcomes.conclude(call.parts, begun.attempt, outcome, begun.shown)
 
 
@@ -206,6 +231,37 @@ async def _begin_top_up(tx: Tx, owner: Owner, payment_id: str, draft: _Draft, ty
     attempt = draft.of(payment, details.short_amount)
     # What one more card brings may be what a session has waited for.
     return await _begin_alone(tx, shown, msgspec.structs.replace(attempt, session_id=payment.session_id))
+
+
+@idempotent
+async def _begin_finalize(
+    tx: Tx, claim: Claim | None, owner: Owner, vault: Vault, payment_id: str, draft: _Draft, use: Use,
+    order: Finalize, who: str,
+) -> _Begun:  # fmt: skip
+    shown = await outcomes.show(tx, owner, payment_id)
+    payment = shown.payment
+    _check_state(payment, ("pending",), NotAtTerminal())
+    given = given_of(payment)
+    waiting = await attempts.find(tx, owner, payment.waiting_attempt or "")
+    if given.type != TERMINAL or waiting is None:
+        raise NotAtTerminal
+    if given.last_four_digits != use.masked.last4:
+        raise InvalidParameter("track2", "It was read from another card.")
+    attempt = draft.of(payment, payment.total)
+    hold = waiting.kind == "authorize" if order.capture is None else not order.capture
+    more = msgspec.structs.replace(more_of(attempt), hold=hold)
+    attempt = msgspec.structs.replace(attempt, more=msgspec.json.encode(more).decode())
+    await _take(tx, owner, claim, shown, attempt)
+    if order.metadata is not None:
+        merged = metadata.merged(payment.metadata, order.metadata)
+        rewritten = await store.rewrite(tx, payment, payment.description, merged)
+        if rewritten is None:
+            raise Locked
+        shown = shown._replace(payment=rewritten)
+    await vault.note(
+        tx, use, why="finalize", object_id=payment.id, who=who, now=attempt.created_at, audit_id=attempt.id
+    )  # fmt: skip
+    return await _begin_alone(tx, shown, attempt)
 
 
 def _check_state(payment: Payment, statuses: tuple[store.Status, ...], refusal: ApiError) -> None:

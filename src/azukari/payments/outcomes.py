@@ -15,6 +15,7 @@ from azukari.core.errors import ApiError, Locked, NotFound, Unavailable
 from azukari.db import Owner, Tx, hot
 from azukari.events import store as events
 from azukari.payments import moves, refund_requests, refunds, store
+from azukari.payments.methods import given_of
 from azukari.payments.refund_requests import RefundRequest
 from azukari.payments.refunds import Refund
 from azukari.payments.schemas import PaymentOut
@@ -33,6 +34,7 @@ from azukari.processors.base import (
     Waiting,
 )
 from azukari.processors.declines import Declined, NotSentAnswer
+from azukari.processors.methods import CASH
 from azukari.tokens import given as tokens
 from azukari.vault import Vault
 from azukari.web import errors, idempotency
@@ -68,7 +70,7 @@ async def show(tx: Tx, owner: Owner, payment_id: str) -> Shown:
 async def with_refunds(tx: Tx, payment: Payment) -> Shown:
     """A payment with its refunds; most have none, and are not asked for them."""
     requests: Sequence[RefundRequest] = ()
-    if payment.amount_reserved:
+    if payment.captured_at is not None and given_of(payment).type in CASH:
         requests = await refund_requests.of_payment(tx, payment.owner, payment.id)
     if payment.amount_refunded == 0 and payment.amount_captured in (0, payment.total):
         return Shown(payment, [], requests)

@@ -9,7 +9,23 @@ import msgspec
 import sqlalchemy as sa
 
 from azukari.core.clock import iso
-from azukari.db import Json, Money, Owner, Statement, Text, Time, Tx, add, owned, owned_reference, owned_table
+from azukari.core.errors import NotFound
+from azukari.db import (
+    Json,
+    Money,
+    Owner,
+    Statement,
+    Text,
+    Time,
+    Tx,
+    add,
+    bind,
+    owned,
+    owned_reference,
+    owned_table,
+)
+
+Ended = Literal["rejected", "completed"]
 
 requests = owned_table(
     "refund_requests",
@@ -32,7 +48,7 @@ class RefundRequest(msgspec.Struct, frozen=True):
     payment_id: str
     amount: int
     details: str
-    status: Literal["pending", "rejected", "completed"]
+    status: Literal["pending"] | Ended
     created_at: int
 
 
@@ -69,6 +85,13 @@ class RefundRequestOut(Account):
 
 
 _account = msgspec.json.Decoder(Account).decode
+
+
+def description_of(request: RefundRequest) -> str | None:
+    """What the merchant wrote about it."""
+    return _account(request.details).description
+
+
 _ADD = Statement(None, add(requests))
 _OF_PAYMENT = Statement(
     RefundRequest,
@@ -77,10 +100,32 @@ _OF_PAYMENT = Statement(
     .order_by(requests.c.id),
 )
 
+_BY_ID = Statement(RefundRequest, sa.select(requests).where(*owned(requests), requests.c.id == bind(requests.c.id)))
+_END = Statement(
+    None,
+    sa.update(requests)
+    .where(*owned(requests), requests.c.id == sa.bindparam("request", type_=Text), requests.c.status == "pending")
+    .values(status=sa.bindparam("to_status", type_=Text)),
+)
+
 
 async def save(tx: Tx, request: RefundRequest) -> None:
     """A new request."""
     await tx.run(_ADD, Owner(request.merchant_id, request.mode), **msgspec.structs.asdict(request))
+
+
+async def get(tx: Tx, owner: Owner, request_id: str) -> RefundRequest:
+    """The owner's request. Raises NotFound."""
+    request = await tx.one(_BY_ID, owner, id=request_id)
+    if request is None:
+        raise NotFound
+    return request
+
+
+async def end(tx: Tx, request: RefundRequest, status: Ended) -> bool:
+    """``pending -> completed | rejected``; False: somebody else was faster."""
+    owner = Owner(request.merchant_id, request.mode)
+    return await tx.run(_END, owner, request=request.id, to_status=status) == 1
 
 
 async def of_payment(tx: Tx, owner: Owner, payment_id: str) -> list[RefundRequest]:

@@ -3,6 +3,7 @@
 from azukari.payments import operations, outcomes, service, simulating
 from azukari.payments.schemas import (
     Capture,
+    Finalize,
     Nothing,
     PaymentCreate,
     PaymentOut,
@@ -11,6 +12,7 @@ from azukari.payments.schemas import (
     RefundCreate,
     RefundRequestCreate,
     Simulate,
+    SimulateTransfer,
 )
 from azukari.web.answers import Answer
 from azukari.web.call import Call
@@ -64,10 +66,22 @@ async def request_refund(call: Call, id: str, body: RefundRequestCreate) -> Answ
     return await operations.request_refund(call, id, body)
 
 
+@router.post("/payments/{id}/finalize", SecretKey)
+async def finalize(call: Call, id: str, body: Finalize) -> Answer:
+    """Finish a card-terminal payment."""
+    return await operations.finalize(call, id, body)
+
+
 @router.post("/test/payments/{id}/simulate", SecretKey)
 async def simulate(call: Call, id: str, body: Simulate) -> PaymentOut:
     """Test mode: do what the shopper of a waiting payment would."""
     return await simulating.simulate(call, id, body.outcome)
+
+
+@router.post("/test/refund_requests/{id}/simulate", SecretKey)
+async def transfer(call: Call, id: str, body: SimulateTransfer) -> PaymentOut:
+    """Test mode: transfer the money of a refund request, or refuse to."""
+    return await simulating.transfer(call, id, body.outcome)
 
 
 @router.post("/payments/{id}/cancel", SecretKey)

@@ -98,6 +98,19 @@ class Capture(msgspec.Struct, kw_only=True):
     tax: Amount | None = None
 
 
+class Finalize(msgspec.Struct, kw_only=True):
+    """What the chip of a card at a terminal has said in the end; the vault alone reads it.
+
+    capture: whether the money is taken now; absent: as the payment was made.
+    """
+
+    ac_type: object
+    field55: object
+    track2: object
+    capture: Flag | None = None
+    metadata: Metadata | None = None
+
+
 class RefundCreate(msgspec.Struct, kw_only=True):
     """amount: tax included; absent: everything that is left."""
 
@@ -135,6 +148,12 @@ class Simulate(msgspec.Struct, kw_only=True):
     """What becomes of a waiting payment."""
 
     outcome: Literal["paid", "expired", "failed"]
+
+
+class SimulateTransfer(msgspec.Struct, kw_only=True):
+    """What becomes of a request to give cash back."""
+
+    outcome: Literal["completed", "rejected"]
 
 
 class Nothing(msgspec.Struct):

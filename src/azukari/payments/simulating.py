@@ -1,11 +1,12 @@
-"""Test mode: what the shopper of a waiting payment would do, done by the merchant."""
+"""Test mode: what the shopper of a waiting payment would do, or whoever transfers money, done by the merchant."""
 
 from collections.abc import Mapping
 from typing import Literal
 
 from azukari.core.errors import NotFound
-from azukari.payments import outcomes
+from azukari.payments import giving_back, outcomes
 from azukari.payments.errors import NotWaiting
+from azukari.payments.refund_requests import Ended
 from azukari.payments.schemas import PaymentOut
 from azukari.processors import attempts
 from azukari.web.call import Call
@@ -28,3 +29,14 @@ async def simulate(call: Call, payment_id: str, outcome: Literal["paid", "expire
         return PaymentOut.of(*shown, call.api_version)  # asked for again
     call.parts.processors.simulator.decide(waiting.ref, outcome, call.now)
     return PaymentOut.of(*await outcomes.settle_now(call.parts, call.owner, payment_id), call.api_version)
+
+
+async def transfer(call: Call, request_id: str, outcome: Ended) -> PaymentOut:
+    """Decide about a request to give cash back. Raises NotFound (live keys too), NotWaiting, Locked."""
+    if not call.key.is_test:
+        raise NotFound
+    ids = (call.new_id(), call.new_id(), call.new_id())
+    shown = await call.db.write(
+        giving_back.end, call.owner, request_id, outcome, ids, call.now, call.api_version
+    )  # fmt: skip
+    return PaymentOut.of(*shown, call.api_version)

@@ -191,7 +191,7 @@ _FAILED = Statement(
     Payment,
     sa.update(payments)
     .where(*_this, _held, _columns.status == "pending")
-    .values(status="failed", active_attempt=None)
+    .values(status="failed", active_attempt=None, waiting_attempt=None, deadline=None)
     .returning(*_columns),
 )
 _CAPTURED = Statement(
@@ -252,6 +252,13 @@ _TOPPED_UP = Statement(
     )
     .returning(*_columns),
 )  # fmt: skip
+_HELD_BY_CHIP = Statement(
+    Payment,
+    sa.update(payments)
+    .where(*_this, _held, _columns.status == "pending")
+    .values(status="authorized", active_attempt=None, waiting_attempt=None, deadline=_until)
+    .returning(*_columns),
+)
 _STILL_SHORT = Statement(
     Payment,
     sa.update(payments)
@@ -437,6 +444,11 @@ async def topped_up(
 ) -> Payment | None:  # fmt: skip
     """``pending -> captured``: with one more prepaid card it is enough."""
     return await tx.one(_TOPPED_UP, owner, payment=payment_id, attempt=attempt_id, new_details=details, at=at)
+
+
+async def held_by_chip(tx: Tx, owner: Owner, payment_id: str, attempt_id: str, *, until: int) -> Payment | None:
+    """``pending -> authorized``: the chip at a terminal agrees, and the money may be captured until then."""
+    return await tx.one(_HELD_BY_CHIP, owner, payment=payment_id, attempt=attempt_id, until=until)
 
 
 async def still_short(tx: Tx, owner: Owner, payment_id: str, attempt_id: str, details: str) -> Payment | None:

@@ -16,7 +16,8 @@ from azukari.processors.three_ds import ThreeDs
 from azukari.vault import Use
 
 #: ``agree``: the shopper allows later charges by a wallet. ``top_up``: one more prepaid card for a short order.
-Kind = Literal["sale", "authorize", "verify", "capture", "refund", "cancel", "agree", "top_up"]
+#: ``finalize``: what the chip of a card at a terminal has said in the end.
+Kind = Literal["sale", "authorize", "verify", "capture", "refund", "cancel", "agree", "top_up", "finalize"]
 
 
 class TestOrders(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -101,8 +102,8 @@ class Order(msgspec.Struct, frozen=True):
 
     ref: 128 random bits in hex, this attempt's idempotency key for ever.
     amount: in the currency's smallest unit; 0 for ``verify`` and ``agree``.
-    parent: the processor's own id of the order that is captured, refunded, topped up or cancelled; one that waits for
-    its shopper is cancelled too.
+    parent: the processor's own id of the order that is captured, refunded, topped up, finalized or cancelled; one that
+    waits for its shopper is cancelled too.
     use: the card or wallet agreement, for kinds that need one. verification_value: never with a stored card.
     credential: of details that were stored before, the shopper being absent now (a merchant-initiated payment).
     method: details of any type but a card's. visit: for methods with a page of their own.

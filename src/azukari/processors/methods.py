@@ -7,13 +7,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from azukari.core.secret import Secret
-
-CREDIT_CARD = "credit_card"
+from azukari.vault import CREDIT_CARD as CREDIT_CARD
 
 #: Paid over a counter, at a machine or by bank, with the numbers we hand out, until a deadline.
 CASH = frozenset({"konbini", "bank_transfer", "pay_easy"})
 #: A number with money on it; one that has too little is followed by another.
-PREPAID = frozenset({"web_money", "bit_cash", "nanaco", "net_cash"})
+PREPAID = frozenset({"web_money", "bit_cash", "nanaco", "net_cash", "steam_prepaid_card", "zgold"})
 #: An account and its password, given to us: paid at once or not at all.
 PASSWORD = frozenset({"culture_voucher", "happy_money", "dospara"})
 #: The shopper goes to the method's own page, decides there, and comes back.
@@ -23,7 +22,7 @@ OFFSITE = frozenset(
     alipay alipay_hk unionpay kakaopay mobile cvs wechatpay toss naverpay payco
     bancontact banrisul blik dana doku_wallet dragonpay enets eps fpx gcash giropay grabpayotp ideal multibanco mybank
     narvesen ovo paypost paysafe_card paysafe_cash paysera payu perlas poli przelewy24 sepa_transfer sofortbanking tng
-    truemoney pix
+    truemoney pix apple_pay
     """.split()  # noqa: SIM905
 )
 #: Every type that is not a card.
@@ -38,7 +37,7 @@ class MethodDetails:
 
     store: of ``konbini``. brand: of ``japan_mobile``. expiry_days: until a cash payment's deadline, or None.
     extras: further members of the type, by their names on the wire.
-    prepaid_number, password: secrets like a card number: they are sent through the vault and stored nowhere.
+    prepaid_number, password, cpf: secrets like a card number: they are sent through the vault and stored nowhere.
     """
 
     type: str
@@ -55,6 +54,7 @@ class MethodDetails:
     extras: Mapping[str, str] = field(default_factory=dict)
     prepaid_number: Secret | None = None
     password: Secret | None = None
+    cpf: Secret | None = None
 
     @property
     def full_name(self) -> str | None:
@@ -64,4 +64,4 @@ class MethodDetails:
     @property
     def has_secret(self) -> bool:
         """Whether it cannot be kept for later."""
-        return self.prepaid_number is not None or self.password is not None
+        return any(secret is not None for secret in (self.prepaid_number, self.password, self.cpf))

@@ -51,7 +51,10 @@ def _given(call: Call, order: SecureTokenCreate) -> Given | None:
     if is_method(order.payment_details):
         raise NotACard
     if order.payment_details is not None:
-        return tokens.read(order.payment_details, call.now)
+        given = tokens.read(order.payment_details, call.now)
+        if not isinstance(given, str) and given.type != CREDIT_CARD:
+            raise NotACard
+        return given
     if order.customer is None:
         raise MissingParameter("payment_details")
     return None

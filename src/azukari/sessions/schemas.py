@@ -26,6 +26,7 @@ from azukari.web.bodies import (
     Refused,
     ReturnUrl,
     ShortText,
+    SignedAmount,
     Whole,
 )
 from azukari.web.members import whole
@@ -54,9 +55,9 @@ Locale = Annotated[str, Reader(_locale)]
 
 
 class LineItem(msgspec.Struct, kw_only=True):
-    """What is bought; nothing in it is required."""
+    """What is bought, or a discount; nothing in it is required."""
 
-    amount: Amount | UnsetType = UNSET
+    amount: SignedAmount | UnsetType = UNSET
     description: LongText | UnsetType = UNSET
     quantity: Whole = 1
     image: LongText | UnsetType = UNSET

@@ -28,8 +28,6 @@ from azukari.web.call import Call
 from azukari.web.idempotency import Claim, idempotent
 
 DEFAULT_LOCALE = "ja"
-#: What shops' plugins name and no payment can be made with here. Source: contract 4.6.
-_ELSEWHERE = frozenset({"apple_pay"})
 
 
 async def create(call: Call, order: SessionCreate) -> Answer:
@@ -111,7 +109,7 @@ def _money(order: SessionCreate, data: PaymentData | None, default: str) -> tupl
 def _wanted(order: SessionCreate) -> list[str] | None:
     if not order.payment_types:
         return None
-    if not METHODS.keys() | _ELSEWHERE >= set(order.payment_types):
+    if not METHODS.keys() >= set(order.payment_types):
         raise UnknownType
     return order.payment_types
 

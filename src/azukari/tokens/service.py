@@ -5,7 +5,7 @@ import msgspec
 from azukari.core.errors import Conflict, MissingParameter
 from azukari.db import Owner, Tx, directory
 from azukari.payment_methods.details import encoded, read_details
-from azukari.processors.methods import MethodDetails
+from azukari.processors.methods import CREDIT_CARD, MethodDetails
 from azukari.tokens import store
 from azukari.tokens.schemas import MethodTokenDetails, TokenCreate, TokenDetails, TokenOut
 from azukari.tokens.store import Token
@@ -27,6 +27,8 @@ async def create(call: Call, order: TokenCreate) -> Answer:
     details = read_details(order.payment_details, call.now)
     if isinstance(details, MethodDetails):
         return await _keep_method(call, order, details)
+    if details.type != CREDIT_CARD:
+        raise MissingParameter("payment_details[number]")  # what comes beside the card cannot be kept
     # The key of the details is durable before the details are; a crash between the two leaves a key for the sweep.
     sealed = await call.vault.seal(call.owner, details)
     if details.verification_value is not None:

@@ -1,7 +1,7 @@
 """The vault's door: all that the rest of the house may know of it. The rules of the room: ``README.md`` here."""
 
 from azukari.core.pan import looks_like_card_number
-from azukari.vault.inside.details import Masked, PaymentDetails
+from azukari.vault.inside.details import CARDS, CREDIT_CARD, TERMINAL, Masked, PaymentDetails
 from azukari.vault.inside.entries import SealedEntry, Use
 from azukari.vault.inside.errors import (
     EntryGone,
@@ -28,8 +28,10 @@ from azukari.vault.inside.transport import (
     Transport,
     Unknown,
 )  # fmt: skip
+from azukari.vault.inside.variants import BRAZIL, CHIP
 
 __all__ = [
+    "BRAZIL", "CARDS", "CHIP", "CREDIT_CARD", "TERMINAL",
     "Blank", "Context", "EntryGone", "FileKeyProvider", "Filled", "KeyFileError", "KeyMissing",
     "KeyProvider", "Masked", "NotFitForLive", "NotSent", "OrderRefused", "Outbound", "PaymentDetails", "ProviderDown",
     "Reply", "SealedEntry", "Signer", "Transport", "Unknown", "Unreadable", "Use", "UseRefused", "Vault", "VaultError",

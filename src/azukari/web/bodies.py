@@ -26,6 +26,7 @@ from azukari.web.members import (
     Reader,
     Refused,
     ShortText,
+    SignedAmount,
     Tax,
     Timestamp,
     Whole,
@@ -35,8 +36,8 @@ from azukari.web.urls import url_is_clean
 
 __all__ = [
     "COMMAS", "Amount", "Currency", "Expiration", "Flag", "LongText", "Metadata", "Name", "Number", "PageNumber",
-    "PerPage", "PositiveAmount", "Reader", "Refused", "ReturnUrl", "ShortText", "Tax", "Timestamp", "Whole", "convert",
-    "convert_query", "parse", "url_is_clean",
+    "PerPage", "PositiveAmount", "Reader", "Refused", "ReturnUrl", "ShortText", "SignedAmount", "Tax", "Timestamp",
+    "Whole", "convert", "convert_query", "parse", "url_is_clean",
 ]  # fmt: skip
 
 MAX_DEPTH = forms.MAX_DEPTH

@@ -86,6 +86,15 @@ def whole(value: object, most: int = MAX_AMOUNT) -> int:
     return number
 
 
+def _signed(value: object) -> int:
+    if type(value) is int:
+        return whole(value) if value >= 0 else -whole(-value)
+    text = value.text if isinstance(value, Number) else value
+    if isinstance(text, str) and text.startswith("-"):
+        return -whole(text[1:])
+    return whole(value)
+
+
 def _positive(value: object) -> int:
     number = whole(value)
     if number == 0:
@@ -200,6 +209,8 @@ def _listed(value: object) -> object:
 
 #: Whole units, 0 to 10**12: an integer or an integral decimal (``1000``, ``"1000.00"``, ``500.0``).
 Amount = Annotated[int, Reader(whole)]
+#: An amount, or what is taken off.
+SignedAmount = Annotated[int, Reader(_signed)]
 #: An amount that is not 0.
 PositiveAmount = Annotated[int, Reader(_positive)]
 #: An amount, or ``auto``: worked out by us.

@@ -11,7 +11,7 @@ from azukari.processors.simulator.book import Book, Line
 from azukari.processors.simulator.cards import DECLINED
 from azukari.processors.simulator.desk import Desk, Slip
 from azukari.processors.simulator.orders import NOW, BankOrder
-from azukari.vault import Filled, NotSent, Reply, Unknown
+from azukari.vault import BRAZIL, Filled, NotSent, Reply, Unknown
 
 HOST = "simulator"
 #: Milliseconds an answer takes when ``slow`` is ordered.
@@ -100,17 +100,19 @@ class Bank:
             self._book.write(line)
         return line
 
-    def _decide(self, order: BankOrder) -> dict[str, str | None]:
+    def _decide(self, order: BankOrder) -> dict[str, object]:
         code = order.orders.scenario
         if code is None and order.card is not None:
             code = DECLINED.get(order.card.number)
         if code is not None:
             return {"result": "declined", "code": code}
-        reply: dict[str, str | None] = {"result": "approved", "id": self._ids.new()}
+        reply: dict[str, object] = {"result": "approved", "id": self._ids.new()}
         if order.card is not None:
             reply["cvc_result"] = "Not Supplied" if order.card.verification_value is None else "Approved"
             if order.credential is None:
                 reply["network_id"] = self._ids.new()[:15]
+        if order.type == BRAZIL:
+            reply["details"] = {"remote_payment_id": reply["id"]}
         return reply
 
     def _void(self, ref: str, line: Line | None) -> Reply:

@@ -26,7 +26,7 @@ class Line(msgspec.Struct):
     amount: int
     currency: str
     parent: str | None
-    reply: dict[str, str | None]
+    reply: dict[str, object]
     voided: bool = False
     stored: bool = False
     network_id: str | None = None

@@ -12,9 +12,11 @@ import msgspec
 from azukari.core.clock import DAY, Clock, end_of_japanese_day
 from azukari.processors.methods import CASH, PASSWORD, PREPAID
 from azukari.processors.simulator import numbers
+from azukari.processors.simulator.cards import DECLINED
 from azukari.processors.simulator.numbers import Mac, Numbers
-from azukari.processors.simulator.orders import PREFIX, Asked, BankOrder, Guest
+from azukari.processors.simulator.orders import PREFIX, Asked, BankOrder, CardOrder, Guest
 from azukari.processors.simulator.shared import SharedLines
+from azukari.vault import CHIP, TERMINAL
 
 State = Literal["waiting", "short", "approved", "declined", "lapsed", "cancelled"]
 #: What a shopper, or a test, can make of an order that waits.
@@ -23,6 +25,8 @@ Decision = Literal["paid", "approved", "declined", "insufficient", "expired", "f
 #: Until the end of which day in Japan a payment may be made, unless the request says.
 _DAYS = {"konbini": 3, "bank_transfer": 14, "pay_easy": 3}
 _DAYS_ON_A_PAGE, _DAYS_TO_TOP_UP = 1, 7
+#: What a chip says in the end: a transaction certificate, or the cryptogram of a refusal. Anything else is a fault.
+_APPROVES, _REFUSES = "TC", "AAC"
 #: A till that heard of the deadline late may still have taken the money.
 _LATE = DAY
 
@@ -52,7 +56,7 @@ class Slip(msgspec.Struct, kw_only=True):
     """An order as it stands: the latest of a ref counts. later: a further word about one that is in the book.
 
     parent: the id of the order it is about. card: the prepaid card it came with; short: what is still missing.
-    agreement: a keyed hash of the one it is made by.
+    agreement: a keyed hash of the one it is made by. held: the word of a chip that leaves the money where it is.
     """
 
     ref: str
@@ -74,6 +78,7 @@ class Slip(msgspec.Struct, kw_only=True):
     guest: Guest = msgspec.field(default_factory=Guest)
     revoked: bool = False
     voided: bool = False
+    held: bool = False
     later: bool = False
 
     @property
@@ -165,6 +170,10 @@ class Desk:
             return self._cancelled(slip, parent)
         if asked is None:
             return slip if parent is not None and parent.stands else _declined(slip, "other_error")
+        if asked.type == TERMINAL:
+            return (
+                self._finalized(slip, parent, asked) if slip.kind == "finalize" else self._read(slip, asked, order.card)
+            )
         if asked.type in PREPAID:
             return self._from_card(slip, parent, asked.prepaid_number or "")
         if asked.type in PASSWORD:
@@ -177,7 +186,7 @@ class Desk:
         if asked.type not in CASH:
             slip.deadline = end_of_japanese_day(slip.created_at, _DAYS_ON_A_PAGE)
             slip.redirect_url = f"{self._base_url}/offsite/{slip.ref}"
-            slip.details = numbers.of_page(asked.type, own, slip.redirect_url)
+            slip.details = numbers.of_page(asked.type, own, slip.redirect_url, slip.amount)
             return slip
         days = asked.expiry_days if asked.expiry_days is not None else _DAYS[asked.type]
         slip.deadline = end_of_japanese_day(slip.created_at, days)
@@ -189,6 +198,22 @@ class Desk:
             case _:
                 slip.details = numbers.of_pay_easy(own)
         return slip
+
+    def _read(self, slip: Slip, asked: Asked, card: CardOrder | None) -> Slip:
+        """A card at a terminal: a stripe's is paid at once, a chip has the last word."""
+        code = None if card is None else DECLINED.get(card.number)
+        if code is not None:
+            return _declined(slip, code)
+        slip.details = numbers.of_terminal(Numbers(self._mac, slip.ref))
+        if asked.flow == CHIP:
+            slip.state, slip.deadline = "waiting", end_of_japanese_day(slip.created_at, _DAYS_ON_A_PAGE)
+        return slip
+
+    def _finalized(self, slip: Slip, parent: Slip | None, asked: Asked) -> Slip:
+        if parent is None or parent.voided or parent.state != "waiting" or asked.ac_type is None:
+            return _declined(slip, "other_error")
+        said, slip.held = asked.ac_type.upper(), (asked.capture or str(parent.kind == "sale").lower()) == "false"
+        return slip if said == _APPROVES else _declined(slip, "card_declined" if said == _REFUSES else "other_error")
 
     def _by_agreement(self, slip: Slip, agreement: str) -> Slip:
         slip.agreement = self._mark(agreement)
@@ -277,6 +302,11 @@ class Desk:
         # One line says all that an order did, to the one it is about too: no crash leaves the one without the other.
         if slip.kind == "cancel" and slip.state == "approved" and parent.state in ("waiting", "short", "approved"):
             parent.state = "cancelled"
+        elif slip.kind == "finalize" and slip.voided and (slip.state, parent.state) == ("approved", "approved"):
+            parent.state = "waiting"  # what was undone has not been said
+        elif slip.kind == "finalize" and not slip.voided and parent.state == "waiting":
+            parent.state, parent.code = ("approved" if slip.state == "approved" else "declined"), slip.code
+            parent.kind = "authorize" if slip.held else "sale"
         elif slip.kind == "top_up" and parent.state in ("short", "approved"):
             self._top_ups.setdefault(parent.id, {})[slip.ref] = None
             cards = self._cards_of(parent)

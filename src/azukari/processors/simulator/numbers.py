@@ -67,6 +67,11 @@ def of_pay_easy(numbers: Numbers) -> dict[str, object]:
     }
 
 
+def of_terminal(numbers: Numbers) -> dict[str, object]:
+    """What a terminal prints."""
+    return {"cardnet_status": "00", "approval_number": numbers.digits("approval", 6)}
+
+
 #: What else an off-site type shows. Source: contract 4.4, 4.5, 4.6.
 _WORDS: Mapping[str, tuple[str, ...]] = {
     "paypay": ("external_payment_id",),
@@ -77,7 +82,7 @@ _WORDS: Mapping[str, tuple[str, ...]] = {
     "toss": ("toss_pay_token",),
     "naverpay": ("client_id",),
     "cvs": ("bardcode",),
-    "epospay": ("merchant_id", "shop_id", "deal_id", "token"),
+    "epospay": ("merchant_id", "shop_id", "deal_id", "token", "prd_list"),
     "sofortbanking": ("transaction_key",),
     "ideal": ("transacion_key",),
     "pix": ("transaction_code", "pix_payment_code"),
@@ -86,12 +91,18 @@ _ADDRESSES: Mapping[str, tuple[str, ...]] = {
     "wechatpay": ("qr_code_url", "mweb_url"),
     "toss": ("qr_code",),
     "payco": ("order_sheet_url",),
-    "epospay": ("offsite_url",),
+    "epospay": ("offsite_url", "return_url"),
+    "naverpay": ("callback_url", "redirect"),
     "pix": ("qr_code_url",),
 }
 
 
-def of_page(type: str, numbers: Numbers, address: str) -> dict[str, object]:
-    """What a type with a page of its own shows beside the page's address."""
+_ALWAYS: Mapping[str, Mapping[str, object]] = {"naverpay": {"mode": "development", "digital_content_only": False}}
+
+
+def of_page(type: str, numbers: Numbers, address: str, amount: int) -> dict[str, object]:
+    """What a type with a page of its own shows beside the page's address. amount: in the smallest unit."""
     found: dict[str, object] = {name: numbers.word(name) for name in _WORDS.get(type, ())}
+    found |= _ALWAYS.get(type, {})
+    found |= {"amount": str(amount)} if type == "epospay" else {}
     return found | dict.fromkeys(_ADDRESSES.get(type, ()), address)

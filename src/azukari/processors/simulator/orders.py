@@ -3,6 +3,7 @@
 import msgspec
 
 from azukari.processors.base import NO_ORDERS, Credential, TestOrders
+from azukari.processors.methods import CREDIT_CARD
 
 #: Ids of orders that are not about cards begin so.
 PREFIX = "far"
@@ -32,6 +33,9 @@ class Asked(msgspec.Struct):
     store: str | None = None
     brand: str | None = None
     expiry_days: int | None = None
+    flow: str | None = None
+    ac_type: str | None = None
+    capture: str | None = None
     prepaid_number: str | None = None
     password: str | None = None
 
@@ -46,11 +50,12 @@ class Guest(msgspec.Struct):
 
 
 class BankOrder(msgspec.Struct):
-    """What a processor may ask for. agreement: of a wallet, as the vault filled it in."""
+    """What a processor may ask for. type: of the payment details. agreement: of a wallet, as the vault filled it in."""
 
     kind: str
     amount: int
     currency: str
+    type: str = CREDIT_CARD
     parent: str | None = None
     card: CardOrder | None = None
     credential: Credential | None = None

@@ -25,14 +25,16 @@ from azukari.processors.base import (
     Unsettled,
     Waiting,
 )
-from azukari.processors.methods import CREDIT_CARD, METHODS, MethodDetails
+from azukari.processors.methods import METHODS, MethodDetails
 from azukari.processors.simulator import issuer
 from azukari.processors.simulator.bank import HOST
 from azukari.processors.simulator.desk import Decision, Desk
 from azukari.processors.simulator.issuer import IssuerReply
 from azukari.processors.simulator.orders import NOW, PREFIX
-from azukari.vault import Blank, NotSent, Outbound, Reply, Unknown, Use, Vault
+from azukari.vault import CARDS, TERMINAL, Blank, NotSent, Outbound, Reply, Unknown, Use, Vault
 
+#: Types whose orders wait, and so go by the merchant's time.
+_AT_THE_DESK = METHODS | {TERMINAL}
 #: Tells a merchant's time. Raises Unavailable.
 TimeOf = Callable[[Owner], Awaitable[int]]
 
@@ -75,6 +77,10 @@ _CARD = {
     "verification_value": Blank.VERIFICATION_VALUE,
     "name": Blank.NAME,
 }
+#: Cards of some countries and from terminals come with more; what was not given is left out.
+_MORE = {blank.value: blank for blank in (
+    Blank.CPF_OR_CNPJ, Blank.SOCIAL_ID, Blank.PIN_DIGITS, Blank.TRACK2, Blank.FIELD55,
+)}  # fmt: skip
 _PROVES = Blank.AUTHENTICATION_VALUE
 _decode = msgspec.json.Decoder(BankReply).decode
 _decode_issuer = msgspec.json.Decoder(IssuerReply).decode
@@ -91,7 +97,7 @@ class Simulator:
         can_void_by_ref=True,
         timeout=10 * SECOND,
         authenticates=frozenset(("visa", "master", "jcb", "american_express")),
-        methods=METHODS | {CREDIT_CARD},
+        methods=METHODS | set(CARDS),
     )
 
     def __init__(self, vault: Vault, desk: Desk) -> None:
@@ -112,20 +118,27 @@ class Simulator:
     async def perform(self, order: Order) -> Outcome:
         body: dict[str, object] = {
             "kind": order.kind,
+            "type": order.type,
             "amount": order.amount,
             "currency": order.currency,
             "parent": order.parent,
             "credential": None if order.credential is None else msgspec.to_builtins(order.credential),
             "orders": msgspec.to_builtins(order.test),
         }
-        if order.method is not None or order.type != CREDIT_CARD or (order.parent or "").startswith(PREFIX):
+        if order.method is not None or order.type in _AT_THE_DESK or (order.parent or "").startswith(PREFIX):
             body["now"] = await self._time_of(order.owner)
         if order.method is not None:
             body["method"] = _method(order.method)
         if order.visit is not None:
             body["visit"] = dataclasses.asdict(order.visit)
         if order.use is not None:
-            body |= {"card": _CARD} if order.type == CREDIT_CARD else {"agreement": Blank.AGREEMENT}
+            is_card = order.type in CARDS
+            body |= {"card": _CARD | _MORE | dict(order.use.extras)} if is_card else {"agreement": Blank.AGREEMENT}
+        if order.use is not None and order.type == TERMINAL:
+            said = order.use.extras
+            body["method"] = {"type": TERMINAL, "flow": said.get("flowType")} | {
+                name: said.get(name) for name in ("ac_type", "capture")
+            }
         if order.three_ds is not None:
             body["proof"] = {"ds_trans_id": order.three_ds.ds_trans_id, "eci": order.three_ds.eci, "value": _PROVES}
         outbound = Outbound("POST", f"https://{HOST}/orders", headers={"Idempotency-Key": order.ref}, json=body)
@@ -200,7 +213,7 @@ def _read_issuer(reply: Reply) -> AuthResult:
 def _method(details: MethodDetails) -> dict[str, object]:
     return {
         "type": details.type, "store": details.store, "brand": details.brand, "expiry_days": details.expiry_days,
-        "prepaid_number": Blank.PREPAID_NUMBER, "password": Blank.PASSWORD,
+        "prepaid_number": Blank.PREPAID_NUMBER, "password": Blank.PASSWORD, "cpf": Blank.CPF_OR_CNPJ,
     }  # fmt: skip
 
 
@@ -208,8 +221,10 @@ def _lent(details: MethodDetails | None) -> dict[Blank, Secret]:
     """The secrets among the details."""
     if details is None:
         return {}
-    both = {Blank.PREPAID_NUMBER: details.prepaid_number, Blank.PASSWORD: details.password}
-    return {blank: secret for blank, secret in both.items() if secret is not None}
+    lent = {
+        Blank.PREPAID_NUMBER: details.prepaid_number, Blank.PASSWORD: details.password, Blank.CPF_OR_CNPJ: details.cpf,
+    }  # fmt: skip
+    return {blank: secret for blank, secret in lent.items() if secret is not None}
 
 
 def _read(reply: Reply) -> Outcome:

@@ -26,7 +26,7 @@ class Reader:
 
     def name(self, member: str) -> str:
         """How errors name a member."""
-        return f"{self._param}[{member}]"
+        return f"{self._param}[{member}]" if self._param else member
 
     def given(self, member: str) -> object:
         """The member's value; None for null and the empty string too, which stand for "not given" (contract 1.1)."""
@@ -53,10 +53,14 @@ class Reader:
             year += FIRST_YEAR
         if not FIRST_YEAR <= year <= LAST_YEAR:
             raise self._invalid("year")
-        if end_of_month(year, month) <= now:
-            past_year = year < time.gmtime(now // SECOND).tm_year
-            raise self._invalid("year" if past_year else "month", "The card has expired.")
+        past_year = year < time.gmtime(now // SECOND).tm_year
+        self.check_still_good(month, year, now, "year" if past_year else "month")
         return month, year
+
+    def check_still_good(self, month: int, year: int, now: int, member: str) -> None:
+        """Raises InvalidParameter, naming the member: the month is over."""
+        if end_of_month(year, month) <= now:
+            raise self._invalid(member, "The card has expired.")
 
     def verification_value(self) -> Secret | None:
         """Three or four digits. As a JSON number it must still show that many."""
@@ -76,6 +80,27 @@ class Reader:
         if not isinstance(value, str) or len(value) > MAX_TEXT or _has_control(value) or looks_wrong(value):
             raise self._invalid(member)
         return value
+
+    def secret(self, member: str, fits: Callable[[str], object]) -> Secret | None:
+        """An optional text that nobody may see. fits: what it must look like."""
+        value = self.given(member)
+        if value is None:
+            return None
+        text = str(value) if type(value) is int else value
+        if not (isinstance(text, str) and fits(text)):
+            raise self._invalid(member)
+        return Secret(text)
+
+    def word(self, member: str) -> str | None:
+        """Optional text as :meth:`text`, or a number or flag that stands for one."""
+        value = self.given(member)
+        if isinstance(value, bool):
+            return "true" if value else "false"
+        return str(value) if type(value) is int and 0 <= value < 10**9 else self.text(member)
+
+    def refuse(self, member: str, message: str | None = None) -> InvalidParameter:
+        """The error about a member."""
+        return self._invalid(member, message)
 
     def _required(self, member: str) -> object:
         value = self.given(member)

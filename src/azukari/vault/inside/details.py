@@ -7,21 +7,13 @@ import msgspec
 
 from azukari.core.errors import InvalidParameter, MissingParameter, Unprocessable
 from azukari.core.secret import Secret
-from azukari.vault.inside import cards, numbers
+from azukari.vault.inside import cards, numbers, tracks, variants
+from azukari.vault.inside.transport import Blank
 
 CREDIT_CARD = "credit_card"
-
-#: What the API names and this server cannot take yet. Source: contract section 4.
-NOT_YET = frozenset(
-    """
-    credit_card_brazil credit_card_korea credit_card_terminal konbini bank_transfer pay_easy web_money bit_cash nanaco
-    net_cash steam_prepaid_card zgold paypay merpay aupay linepay amazon_pay apple_pay rakutenpay paidy epospay
-    japan_mobile docomo softbank au alipay alipay_hk unionpay kakaopay mobile cvs wechatpay toss naverpay payco
-    culture_voucher happy_money dospara bancontact banrisul blik dana doku_wallet dragonpay enets eps fpx gcash giropay
-    grabpayotp ideal multibanco mybank narvesen ovo paypost paysafe_card paysafe_cash paysera payu perlas poli
-    przelewy24 sepa_transfer sofortbanking tng truemoney pix
-    """.split()  # noqa: SIM905
-)
+TERMINAL = variants.TERMINAL
+#: Every type that is a card. Only the first can be kept.
+CARDS = (CREDIT_CARD, variants.BRAZIL, variants.KOREA, TERMINAL)
 
 
 class Masked(msgspec.Struct, frozen=True):
@@ -42,9 +34,16 @@ class Masked(msgspec.Struct, frozen=True):
 
 
 class PaymentDetails:
-    """Raw payment details: they print masked and refuse JSON and pickle. The two secrets open with ``reveal()``."""
+    """Raw payment details: they print masked and refuse JSON and pickle. The secrets open with ``reveal()``.
 
-    __slots__ = ("email", "family_name", "given_name", "masked", "name", "number", "phone", "verification_value")
+    words: secrets that some types bring beside the card, by the blanks they fill. extras: what else they bring, by its
+    name on the wire. Neither is ever kept.
+    """
+
+    __slots__ = (
+        "email", "extras", "family_name", "given_name", "masked", "name", "number", "phone", "verification_value",
+        "words",
+    )  # fmt: skip
 
     masked: Masked
     number: Secret
@@ -54,6 +53,8 @@ class PaymentDetails:
     family_name: str | None
     email: str | None
     phone: str | None
+    words: Mapping[Blank, Secret]
+    extras: Mapping[str, str]
 
     @classmethod
     def parse(cls, tree: object, *, now: int, param: str = "payment_details") -> Self:
@@ -71,8 +72,9 @@ class PaymentDetails:
         read = cards.Reader(tree, param)
         type_ = _type_of(read)
         details = cls()
-        digits = read.number()
-        month, year = read.expiry(now)
+        details.words = variants.words_of(type_, read)
+        details.extras = variants.extras_of(type_, read, details.words)
+        digits, (month, year) = _card(type_, read, details.words, now)
         details.number = Secret(digits)
         details.verification_value = read.verification_value()
         details.name = read.text("name")
@@ -135,10 +137,16 @@ def _type_of(read: cards.Reader) -> str:
         raise MissingParameter(read.name("type"))
     if not isinstance(value, str):
         raise InvalidParameter(read.name("type"))
-    if value == CREDIT_CARD:
+    if value in CARDS:
         return value
-    # Only a name of our own list is repeated: the value may be anything, a card number too.
-    message = f"{value} is not taken here yet." if value in NOT_YET else f"It is not one of {CREDIT_CARD}."
-    raise Unprocessable(
-        f"Payment method was invalid. {message}", param=read.name("type"), code="invalid_payment_type"
-    )  # fmt: skip
+    message = "Payment method was invalid. It is not one of the types of the API."
+    raise Unprocessable(message, param=read.name("type"), code="invalid_payment_type")
+
+
+def _card(
+    type_: str, read: cards.Reader, words: Mapping[Blank, Secret], now: int
+) -> tuple[str, tuple[int, int]]:  # fmt: skip
+    """Number, month and year: as they are given, or what a terminal has read of them."""
+    if type_ == TERMINAL and read.given("number") is None:
+        return tracks.card_of(read, words, now)
+    return read.number(), read.expiry(now)

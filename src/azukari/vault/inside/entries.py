@@ -1,5 +1,6 @@
 """Entries: a card, a wallet's agreement or a secret to sign with, as one sealed record; the permission to open it."""
 
+from collections.abc import Mapping
 from typing import Never
 
 import msgspec
@@ -12,6 +13,7 @@ from azukari.vault.inside.details import CREDIT_CARD, Masked, PaymentDetails
 from azukari.vault.inside.envelope import Cipher
 from azukari.vault.inside.errors import EntryGone, Unreadable, UseRefused
 from azukari.vault.inside.tables import deks, entries
+from azukari.vault.inside.transport import NO_WORDS, Blank
 
 CARD = "card"
 #: A shopper's agreement to later charges; the entry's ``brand`` is the type of payment details.
@@ -128,8 +130,8 @@ class Stored:
 class Use:
     """Permission to open one entry, once, for one order. Only the vault gives it and only the vault can follow it.
 
-    entry_id: empty for a card that is not stored. ``masked`` and ``credential`` (JSON text kept with the entry, or
-    None) may be read too.
+    entry_id: empty for a card that is not stored. ``masked``, ``extras`` and ``credential`` (JSON text kept with the
+    entry, or None) may be read too.
     """
 
     __slots__ = ("_card", "_noted", "_spent", "entry_id", "owner")
@@ -149,6 +151,16 @@ class Use:
         if card.kind != CARD:
             return wallet_masked(card.brand)
         return Masked(CREDIT_CARD, card.brand, card.bin, card.last4, card.exp_month, card.exp_year)
+
+    @property
+    def words(self) -> Mapping[Blank, Secret]:
+        """Secrets beside the card: of one that is not stored, and of some types alone."""
+        return self._card.words if isinstance(self._card, PaymentDetails) else NO_WORDS
+
+    @property
+    def extras(self) -> Mapping[str, str]:
+        """What else such a card brings, which is no secret."""
+        return self._card.extras if isinstance(self._card, PaymentDetails) else {}
 
     @property
     def credential(self) -> str | None:

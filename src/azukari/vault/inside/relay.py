@@ -10,7 +10,7 @@ from azukari.core.secret import Secret
 from azukari.db import Announce
 from azukari.vault.inside.entries import Plain
 from azukari.vault.inside.http import HttpTransport
-from azukari.vault.inside.scrub import Scrubber, WordScrubber
+from azukari.vault.inside.scrub import BothScrubbers, Scrubber, WordScrubber
 from azukari.vault.inside.transport import (
     NO_WORDS,
     Blank,
@@ -27,6 +27,7 @@ _LOOPBACK = frozenset(("127.0.0.1", "::1", "localhost"))
 _MISSING: Any = object()
 _CONTENT_TYPE = "Content-Type"
 _encode = msgspec.json.Encoder().encode
+AnyScrubber = Scrubber | WordScrubber | BothScrubbers
 
 
 class Relay:
@@ -51,10 +52,8 @@ class Relay:
         Neither shows the transport's own error, which may hold the order.
         """
         host, transport = self._route(order.url)
-        if words:
-            request = _filled(order, {blank: word.reveal() for blank, word in words.items()})
-        else:
-            request = _filled(order, _values(card, code, proof))
+        # In one breath: what is opened has no name here, where a traceback could read it.
+        request = _filled(order, _values(card, code, proof, words))
         scrubber = _scrubber(card, code, words)
         reply, failure = await self._call(host, transport, request)
         if reply is None:
@@ -106,10 +105,13 @@ def _word(error: Exception) -> str:
     return type(cause).__name__ if cause is not None else type(error).__name__
 
 
-def _values(card: Plain | None, code: Secret | None, proof: Secret | None) -> Mapping[Blank, str]:
+def _values(
+    card: Plain | None, code: Secret | None, proof: Secret | None, words: Mapping[Blank, Secret]
+) -> Mapping[Blank, str]:  # fmt: skip
+    values = {blank: word.reveal() for blank, word in words.items()}
     if card is None:
-        return {}
-    values = {Blank.NUMBER: card.n, Blank.MONTH: card.m, Blank.YEAR: card.y}
+        return values
+    values |= {Blank.NUMBER: card.n, Blank.MONTH: card.m, Blank.YEAR: card.y}
     if card.h is not None:
         values[Blank.NAME] = card.h
     if code is not None:
@@ -157,17 +159,24 @@ def _fill(tree: object, values: Mapping[Blank, str]) -> Any:
     return tree
 
 
-def _scrubber(card: Plain | None, code: Secret | None, words: Mapping[Blank, Secret]) -> Scrubber | WordScrubber | None:
-    if card is not None:
-        return Scrubber(card.n, code.reveal() if code else None)
+#: Each may be a word, or a few digits, that stand in any reply.
+_SHORT = frozenset({Blank.PASSWORD, Blank.PIN_DIGITS, Blank.SOCIAL_ID})
+#: So many characters stand nowhere by chance.
+_LONG = 11
+
+
+def _scrubber(card: Plain | None, code: Secret | None, words: Mapping[Blank, Secret]) -> AnyScrubber | None:
+    of_card = None if card is None else Scrubber(card.n, code.reveal() if code else None)
     if not words:
-        return None
-    # A password may be a word that stands in any reply.
-    long = [word.reveal() for blank, word in words.items() if blank is not Blank.PASSWORD]
-    return WordScrubber(long, [word.reveal() for blank, word in words.items() if blank is Blank.PASSWORD])
+        return of_card
+    texts = {blank: word.reveal() for blank, word in words.items()}
+    short = [text for blank, text in texts.items() if blank in _SHORT or len(text) < _LONG]
+    of_words = WordScrubber([text for text in texts.values() if text not in short], short)
+    # The words first: a stripe's data holds the number, and would not be found once that is gone.
+    return of_words if of_card is None else BothScrubbers(of_words, of_card)
 
 
-def _scrubbed(reply: Reply, scrubber: Scrubber | WordScrubber | None) -> Reply | None:
+def _scrubbed(reply: Reply, scrubber: AnyScrubber | None) -> Reply | None:
     """The reply without the card; None when that cannot be had."""
     try:
         if scrubber is None:

@@ -231,10 +231,11 @@ class Vault:
         Raises NotSent (the entry cannot be opened, the order is refused, no connection), Unknown, and UseRefused (a
         bug).
         """
+        words = use.words
         opened = await self._open(use)
         if isinstance(opened, Secret):
             return await self._relay.send(order, None, None, words={Blank.AGREEMENT: opened})
-        return await self._relay.send(order, opened, verification_value, authentication_value)
+        return await self._relay.send(order, opened, verification_value, authentication_value, words)
 
     async def send_plain(self, order: Outbound, words: Mapping[Blank, Secret] = NO_WORDS) -> Reply:
         """Send an order without stored details in it, by the same rules. words: secrets lent for it, by their blanks.

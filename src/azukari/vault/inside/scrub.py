@@ -140,6 +140,18 @@ class WordScrubber:
         return data
 
 
+class BothScrubbers:
+    """Takes a card's other secrets out of replies, then the card."""
+
+    def __init__(self, words: WordScrubber, card: Scrubber) -> None:
+        self._words = words
+        self._card = card
+
+    def reply(self, headers: Mapping[str, str], body: bytes) -> tuple[dict[str, str], bytes]:
+        """The reply without both; header names in lower case. Raises CardInReply."""
+        return self._card.reply(*self._words.reply(headers, body))
+
+
 def _without_value(data: bytes, value: bytes) -> bytes:
     """The data without a value too short to be looked for anywhere: only where it stands alone."""
     if value not in data:

@@ -14,7 +14,8 @@ class Blank(Enum):
     """Where the vault puts a secret into an order's JSON. All are filled with text; one without a value is left out.
 
     The first six are a card's: MONTH has two digits (``08``), YEAR four, AUTHENTICATION_VALUE proves its shopper.
-    AGREEMENT is a stored wallet's, PREPAID_NUMBER and PASSWORD are lent for one order.
+    AGREEMENT is a stored wallet's, PREPAID_NUMBER and PASSWORD are lent for one order. The last five come with cards of
+    some countries and from terminals, for one order too.
     """
 
     NUMBER = "number"
@@ -26,6 +27,11 @@ class Blank(Enum):
     AGREEMENT = "agreement"
     PREPAID_NUMBER = "prepaid_number"
     PASSWORD = "password"  # noqa: S105 - the blank's name
+    CPF_OR_CNPJ = "cpf_or_cnpj"
+    SOCIAL_ID = "social_id"
+    PIN_DIGITS = "first_two_digits_of_pin"
+    TRACK2 = "track2"
+    FIELD55 = "field55"
 
     __hash__ = object.__hash__  # each is one object; Enum's own hash is a call in Python
 
