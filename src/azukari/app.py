@@ -25,6 +25,7 @@ from azukari.web.dispatch import ASGIApp, Dispatch, Receive, Route, Scope, Send
 from azukari.web.front import Front
 from azukari.web.limits import Limiter
 from azukari.web.routing import mount
+from azukari.web.taps import Taps
 from azukari.webhooks import routes as webhooks
 from azukari.wiring import Parts
 
@@ -46,9 +47,9 @@ def routes(parts: Parts) -> list[Route]:
     ]  # fmt: skip
 
 
-def asgi(parts: Parts) -> ASGIApp:
-    """The app over an installation that is open."""
-    return Front(Dispatch(routes(parts)), parts)
+def asgi(parts: Parts, taps: Taps | None = None) -> ASGIApp:
+    """The app over an installation that is open. taps: who watches its requests."""
+    return Front(Dispatch(routes(parts)), parts, taps or Taps(parts.settings.data))
 
 
 class App:
@@ -81,7 +82,9 @@ class App:
     @asynccontextmanager
     async def _run(self) -> AsyncIterator[None]:
         parts = await Parts.assemble(self._settings, self._announce, self._clock)
-        self._front = asgi(parts)
+        taps = Taps(self._settings.data)
+        self._front = asgi(parts, taps)
+        watching = asyncio.ensure_future(taps.watch())
         stop = asyncio.Event()
         working = asyncio.ensure_future(worker.run(parts, stop)) if self._settings.worker_inside else None
         # What start-up has made stays: the collector need not look at it again with every full round.
@@ -93,8 +96,10 @@ class App:
             yield
         finally:
             stop.set()
+            watching.cancel()
             if working is not None:
                 await working
+            taps.close()
             await parts.close()
 
 
