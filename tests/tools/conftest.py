@@ -12,7 +12,9 @@ from typing import Any
 
 import httpx
 import pytest
+from typer.testing import CliRunner
 
+from azukari.cli import app
 from azukari.core.secret import Secret
 from azukari.tools.server import Place
 from tests.house import card, copy_template, forget_memory
@@ -67,7 +69,8 @@ class Installation:
 
     @property
     def api(self) -> httpx.Client:
-        return httpx.Client(base_url=f"{self.url}/api/v1", auth=(self.key, ""), timeout=SOON)
+        # No TLS, so no certificates to load each time.
+        return httpx.Client(base_url=f"{self.url}/api/v1", auth=(self.key, ""), timeout=SOON, verify=False)
 
     @property
     def options(self) -> list[str]:
@@ -111,28 +114,22 @@ class Installation:
             process.wait()
 
 
-@contextmanager
-def _installed(template: Path, folder: Path) -> Iterator[Installation]:
-    # The tools speak to a server and know no database, so one of the two will do.
-    installation = Installation(folder)
-    copy_template(template, installation.data)
+def said(*words: str) -> tuple[int, str, str]:
+    """Status, output and sentences of a command that ends by itself, run in this process to save the start of one."""
+    # What a command leaves in the environment goes with it.
+    ended = CliRunner().invoke(app, words, env={"AZUKARI_DATA": None, "NO_COLOR": "1", "COLUMNS": "200"})
+    assert ended.exception is None or isinstance(ended.exception, SystemExit), ended.exception
+    return ended.exit_code, ended.stdout, ended.stderr
+
+
+@pytest.fixture(scope="package")
+def shared(sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
+    """An installation with a running server. The tools know no database, so one of the two will do."""
+    installation = Installation(tmp_path_factory.mktemp("shared"))
+    copy_template(sqlite_template, installation.data)
     installation.start()
     try:
         yield installation
     finally:
         installation.kill()
         forget_memory(installation.data)
-
-
-@pytest.fixture(scope="package")
-def shared(sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
-    """An installation whose server runs all the time."""
-    with _installed(sqlite_template, tmp_path_factory.mktemp("shared")) as installation:
-        yield installation
-
-
-@pytest.fixture
-def own(sqlite_template: Path, tmp_path: Path) -> Iterator[Installation]:
-    """One of the test's own, whose server may be killed."""
-    with _installed(sqlite_template, tmp_path) as installation:
-        yield installation

@@ -9,8 +9,8 @@ import httpx
 from azukari.tools.tailing import Filter
 from azukari.web.taps import FOLDER
 from tests.house import card
-from tests.test_cli import azukari, wait_for
-from tests.tools.conftest import Installation, Tool
+from tests.test_cli import wait_for
+from tests.tools.conftest import Installation, Tool, said
 
 NUMBER = "4111111111111111"
 
@@ -30,8 +30,7 @@ def test_requests_and_events_are_shown_and_nothing_about_a_person(shared: Instal
             refused = api.post("/payments", json={"amount": 0, "currency": "JPY", "customer": customer})
             api.get("/events?per_page=1")
             api.get(f"/nothing/taro?name={NUMBER}")
-            shown = api.get(f"/customers/{customer}")
-            assert shown.status_code == 200
+            assert api.get(f"/customers/{customer}").status_code == 200
         wait_for(lambda: len(tail.lines) == 7, tail.process)
         wait_for(lambda: "customer.created" in chosen.output.read_text(), chosen.process)
         assert tail.end() == 0
@@ -55,28 +54,28 @@ def test_requests_and_events_are_shown_and_nothing_about_a_person(shared: Instal
     people = chosen.output.read_text()
     assert re.search(r"POST +/payments +422 +\d+ ms +invalid_parameter", people)
     assert "payment.captured" not in people
-    said = people + "".join(each.read_text() for each in (tail.output, tail.errors, chosen.errors))
+    shown = people + "".join(each.read_text() for each in (tail.output, tail.errors, chosen.errors))
     for secret in ("taro", "Taro", "example.com", "x7", NUMBER, NUMBER[-4:], shared.key[8:]):
-        assert secret not in said
+        assert secret not in shown
     assert list((shared.data / FOLDER).iterdir()) == []
 
 
-def test_a_tail_sees_a_server_that_comes_back_and_one_that_was_killed_is_forgotten(own: Installation) -> None:
-    folder = own.data / FOLDER
-    with own.tool("tail", "--json", "--filter", "request", "--filter", "/payments") as tail:
+def test_a_tail_sees_a_server_that_comes_back_and_one_that_was_killed_is_forgotten(shared: Installation) -> None:
+    folder = shared.data / FOLDER
+    with shared.tool("tail", "--json", "--filter", "request", "--filter", "/payments") as tail:
         _watching(tail)
-        own.kill()
-        own.start()
+        shared.kill()
+        shared.start()
         wait_for(tail.noticed("is watched", 2), tail.process)
-        own.charge()
+        shared.charge()
         wait_for(lambda: [line["status"] for line in tail.lines] == [200], tail.process)
         assert len(list(folder.iterdir())) == 1
         tail.end(signal.SIGKILL)
     end = time.monotonic() + 60
     while list(folder.iterdir()):
-        assert httpx.get(f"{own.url}/health").status_code == 200
+        assert httpx.get(f"{shared.url}/health").status_code == 200
         assert time.monotonic() < end
-    own.charge()
+    shared.charge()
 
 
 def test_what_cannot_be_gets_a_sentence(shared: Installation) -> None:
@@ -84,9 +83,9 @@ def test_what_cannot_be_gets_a_sentence(shared: Installation) -> None:
         (("--key", f"pk_test_{'a' * 36}"), "it starts with sk_test_"),
         (("--data", str(shared.data), "--url", "http://127.0.0.1:1"), "No server answers"),
     ):
-        ended = azukari("tail", *words)
-        assert (ended.returncode, ended.stdout) == (1, "")
-        assert sentence in ended.stderr
+        status, output, errors = said("tail", *words)
+        assert (status, output) == (1, "")
+        assert sentence in errors
 
 
 def test_each_pattern_must_fit_one_of_a_lines_words() -> None:

@@ -144,25 +144,28 @@ class _Listener:
         async for page in follow(server, after, self._screen.notice):
             for event in page.data:
                 if any(fnmatch.fnmatchcase(event.type, each) for each in self._wish.types):
-                    await self._deliver(event)
+                    body = _encode(event.plain())
+                    code, ms = await self._deliver(event, body)
+                    # What is shown is done: nobody gets it again.
                     self._cursor.move(event.sequence)
+                    self._show(event, body, code, ms)
             self._cursor.move(page.next)
 
-    async def _deliver(self, event: Numbered) -> None:
-        """Until there is an answer. What comes after it waits."""
-        body, down = _encode(event.plain()), False
+    async def _deliver(self, event: Numbered, body: bytes) -> tuple[int, int]:
+        """Until there is an answer: its status, and how long it took. What comes after it waits."""
+        down = False
         for pause in pauses():
             started = self._clock.now()
             posted = await within_limit(self._send(event, body, started))
-            if self._is_answer(posted):
-                self._show(event, body, posted, self._clock.now() - started)
-                return
+            if posted.code is not None and self._is_answer(posted.code):
+                return posted.code, self._clock.now() - started
             if not down:
                 down = True
                 self._screen.notice(
                     f"No answer to {event.type} ({posted.code or posted.failure}). Trying again until there is one."
                 )
             await asyncio.sleep(pause)
+        raise AssertionError("there is always another pause")
 
     async def _send(self, event: Numbered, body: bytes, now: int) -> Posted:
         delivery = self._signer.delivery_of(event.id)
@@ -174,16 +177,13 @@ class _Listener:
             return Posted(None, "unresolved")
         return await self._post.send(target, found, headers, body)
 
-    def _is_answer(self, posted: Posted) -> bool:
-        if posted.code is None or posted.code in _STANDS_IN:
-            return False
-        return not self._wish.retry or 200 <= posted.code < 300
+    def _is_answer(self, code: int) -> bool:
+        return 200 <= code < 300 if self._wish.retry else code not in _STANDS_IN
 
-    def _show(self, event: Numbered, body: bytes, posted: Posted, ms: int) -> None:
-        seen = Seen.of(event)
+    def _show(self, event: Numbered, body: bytes, code: int, ms: int) -> None:
         number = Text(f"{event.sequence}".rjust(6), "dim")
-        cells = [on.moment(), number, on.status(posted.code), Text(f"{ms} ms".rjust(8), "dim")]
+        cells = [on.moment(), number, on.status(code), Text(f"{ms} ms".rjust(8), "dim")]
         self._screen.put(
-            on.row(*cells, *on.event_cells(seen)),
-            {"sequence": event.sequence, "answer": posted.code, "ms": ms, "event": msgspec.Raw(body)},
+            on.row(*cells, *on.event_cells(Seen.of(event))),
+            {"sequence": event.sequence, "answer": code, "ms": ms, "event": msgspec.Raw(body)},
         )

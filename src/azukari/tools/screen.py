@@ -103,10 +103,8 @@ def moment() -> Text:
     return Text(time.strftime("%H:%M:%S"), "dim")
 
 
-def status(code: int | None, failure: str | None = None) -> Text:
-    """An answer's status in its colour, or why there was none."""
-    if code is None:
-        return Text(failure or "-", "bold red")
+def status(code: int) -> Text:
+    """An answer's status in its colour."""
     return Text(str(code), next((style for least, style in _STYLES if code >= least), ""))
 
 
