@@ -28,6 +28,7 @@ from azukari.web.front import Front
 from azukari.web.limits import Limiter
 from azukari.web.routing import mount
 from azukari.web.server import ENDING
+from azukari.web.taps import Taps
 from azukari.webhooks import routes as webhooks
 from azukari.wiring import Parts
 
@@ -49,9 +50,9 @@ def routes(parts: Parts) -> list[Route]:
     ]  # fmt: skip
 
 
-def asgi(parts: Parts) -> ASGIApp:
-    """The app over an installation that is open."""
-    return Front(Dispatch(routes(parts)), parts)
+def asgi(parts: Parts, taps: Taps | None = None) -> ASGIApp:
+    """The app over an installation that is open. taps: who watches its requests."""
+    return Front(Dispatch(routes(parts)), parts, taps or Taps(parts.settings.data))
 
 
 class App:
@@ -85,7 +86,9 @@ class App:
     async def _run(self, scope: Scope) -> AsyncIterator[None]:
         parts = await Parts.assemble(self._settings, self._announce, self._clock)
         scope.get("state", {})[ENDING] = parts.news.close
-        self._front = asgi(parts)
+        taps = Taps(self._settings.data)
+        self._front = asgi(parts, taps)
+        watching = asyncio.ensure_future(taps.watch())
         stop = asyncio.Event()
         working = asyncio.ensure_future(worker.run(parts, stop)) if self._settings.worker_inside else None
         # What start-up has made stays: the collector need not look at it again with every full round.
@@ -97,8 +100,10 @@ class App:
             yield
         finally:
             stop.set()
+            watching.cancel()
             if working is not None:
                 await working
+            taps.close()
             await parts.close()
 
 

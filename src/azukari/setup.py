@@ -1,8 +1,4 @@
-"""Setting an installation up: directory, key, schema, one merchant with test keys. Doing it again changes nothing.
-
-The database holds only hashes of keys, so the first test pair also stays in a file of the data directory. No live key
-ever does.
-"""
+"""Setting an installation up: directory, key, schema, one merchant with test keys. Doing it again changes nothing."""
 
 import asyncio
 import fcntl
@@ -18,13 +14,14 @@ from azukari.core.config import SettingError, Settings
 from azukari.core.secret import Secret
 from azukari.db import migrate as migrations
 from azukari.db.open import check_files, open_stores
-from azukari.merchants import store
+from azukari.merchants import first_pair, store
+from azukari.merchants.first_pair import FirstPair
 from azukari.merchants.keys import TEST
 from azukari.merchants.service import Pair
 from azukari.merchants.store import Merchant
 from azukari.wiring import Parts
 
-FIRST_PAIR = "test-keys.json"
+FIRST_PAIR = first_pair.FILE
 FIRST_MERCHANT = "Test shop"
 
 
@@ -34,14 +31,6 @@ class Installation(NamedTuple):
     secret_key: Secret
     publishable_key: Secret
     data: Path
-
-
-class _Kept(msgspec.Struct):
-    """The file. enrolled: the database knows the pair."""
-
-    secret_key: str
-    publishable_key: str
-    enrolled: bool = False
 
 
 @asynccontextmanager
@@ -66,26 +55,28 @@ async def migrate(settings: Settings) -> None:
 async def init(settings: Settings) -> Installation:
     """Set up whatever is missing. Raises SettingError, DatabaseDown."""
     await migrate(settings)
-    file = settings.data / FIRST_PAIR
     async with _alone(settings.data):
-        if not (file.exists() and _load(file).enrolled):
-            await _enrol_first_pair(settings, file)
-    return _read(file, settings)
+        kept = first_pair.find(settings.data)
+        if kept is None or not kept.enrolled:
+            kept = await _enrol_first_pair(settings, kept)
+    return _shown(kept, settings)
 
 
-async def _enrol_first_pair(settings: Settings, file: Path) -> None:
+async def _enrol_first_pair(settings: Settings, kept: FirstPair | None) -> FirstPair:
     """The file is written before the database knows its pair: a crash between the two is mended by the next start."""
     parts = await Parts.assemble(settings)
     try:
-        if not file.exists():  # noqa: ASYNC240 - nobody is waiting yet
+        if kept is None:
             if await parts.db.read(store.any_merchant) is not None:
                 raise SettingError("This installation has merchants already. Make keys with `azukari keys create`.")
             made = parts.keyring.new_pair(TEST)
-            _write(file, _Kept(made.secret.reveal(), made.publishable.reveal()))
-        kept = _load(file)
+            kept = FirstPair(made.secret.reveal(), made.publishable.reveal())
+            first_pair.keep(settings.data, kept)
         merchant = Merchant(parts.ids.new(), FIRST_MERCHANT, parts.clock.now())
         await parts.keyring.enrol(Pair(Secret(kept.secret_key), Secret(kept.publishable_key)), merchant)
-        _write(file, msgspec.structs.replace(kept, enrolled=True))
+        enrolled = msgspec.structs.replace(kept, enrolled=True)
+        first_pair.keep(settings.data, enrolled)
+        return enrolled
     finally:
         await parts.close()
 
@@ -101,10 +92,10 @@ async def ensure(settings: Settings) -> Installation | None:
         return await init(settings)
     if schema != migrations.HEAD:
         raise SettingError("The database has another version's schema. Run `azukari migrate` first.")
-    file = settings.data / FIRST_PAIR
-    if not file.exists():
+    kept = first_pair.find(settings.data)
+    if kept is None:
         return None
-    return _read(file, settings) if _load(file).enrolled else await init(settings)
+    return _shown(kept, settings) if kept.enrolled else await init(settings)
 
 
 async def has_live_keys(settings: Settings) -> bool:
@@ -116,22 +107,5 @@ async def has_live_keys(settings: Settings) -> bool:
         await stores.close()
 
 
-def _load(file: Path) -> _Kept:
-    return msgspec.json.decode(file.read_bytes(), type=_Kept)
-
-
-def _read(file: Path, settings: Settings) -> Installation:
-    kept = _load(file)
+def _shown(kept: FirstPair, settings: Settings) -> Installation:
     return Installation(Secret(kept.secret_key), Secret(kept.publishable_key), settings.data)
-
-
-def _write(file: Path, kept: _Kept) -> None:
-    """All of it or nothing, and for nobody else's eyes."""
-    fresh = file.with_suffix(".new")
-    fresh.unlink(missing_ok=True)
-    handle = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(handle, "wb") as opened:
-        opened.write(msgspec.json.encode(kept))
-        opened.flush()
-        os.fsync(opened.fileno())
-    fresh.replace(file)

@@ -3,7 +3,7 @@
 import msgspec
 
 from azukari.core.errors import ApiError
-from azukari.web.answers import Answer
+from azukari.web.answers import JSON, Answer
 
 
 class ErrorOut(msgspec.Struct):
@@ -21,6 +21,17 @@ class Wrapped(msgspec.Struct):
     error: ErrorOut
 
 
+class _Code(msgspec.Struct):
+    code: str
+
+
+class _Coded(msgspec.Struct):
+    error: _Code
+
+
+_read = msgspec.json.Decoder(_Coded).decode
+
+
 def out(error: ApiError) -> ErrorOut:
     """The inside of the answer for one of the caller's errors."""
     return ErrorOut(error.code, error.message, error.param, {})
@@ -33,6 +44,16 @@ def answer(error: ApiError) -> Answer:
     if error.retry_after is not None:
         headers["Retry-After"] = str(error.retry_after)
     return Answer.of(body, error.status)._replace(headers=headers)
+
+
+def code_of(answer: Answer) -> str | None:
+    """The code of an error answer, however it came about; None for any other."""
+    if answer.status < 400 or answer.media_type != JSON:
+        return None
+    try:
+        return _read(answer.body).error.code
+    except msgspec.DecodeError:
+        return None
 
 
 #: A bug: nothing is told but that it is ours.

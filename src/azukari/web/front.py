@@ -8,6 +8,7 @@ from azukari.core.errors import ApiError
 from azukari.web import bodies, errors, screening
 from azukari.web.answers import Answer, Replay
 from azukari.web.dispatch import ASGIApp, Receive, Scope, Send
+from azukari.web.taps import Taps
 from azukari.wiring import Parts
 
 _ALWAYS = [(b"x-content-type-options", b"nosniff"), (b"cache-control", b"no-store")]
@@ -19,10 +20,11 @@ _CORS = [
 
 
 class Front:
-    """An ASGI app around the router."""
+    """An ASGI app around the router. taps: who watches its requests."""
 
-    def __init__(self, app: ASGIApp, parts: Parts) -> None:
+    def __init__(self, app: ASGIApp, parts: Parts, taps: Taps) -> None:
         self._app = app
+        self._taps = taps
         self._parts = parts
         self._ids = parts.ids
         self._https = _HTTPS if parts.settings.base_url.startswith("https:") else []
@@ -46,6 +48,13 @@ class Front:
                 await sender(errors.BUG, send)
         took = (time.perf_counter_ns() - started) // 1_000_000
         log.request(sender.request_id, scope["method"], scope.get("azukari.route"), sender.status, took)
+        if self._taps.open:
+            self._taps.tell(
+                log.line(
+                    "request", request_id=sender.request_id, method=scope["method"], route=scope.get("azukari.route"),
+                    status=sender.status, ms=took, code=sender.answer and errors.code_of(sender.answer),
+                )
+            )  # fmt: skip
 
     async def _check_url(self, scope: Scope) -> None:
         try:
@@ -59,16 +68,18 @@ class Front:
 class _Sender:
     """Sends one answer, with the headers every answer has."""
 
-    __slots__ = ("_https", "_scope", "request_id", "status")
+    __slots__ = ("_https", "_scope", "answer", "request_id", "status")
 
     def __init__(self, scope: Scope, request_id: str, https: list[tuple[bytes, bytes]]) -> None:
         self._scope = scope
         self._https = https
         self.request_id = request_id
         self.status = 0
+        self.answer: Answer | None = None
 
     async def __call__(self, answer: Answer, send: Send) -> None:
         self.status = answer.status
+        self.answer = answer
         headers = [(b"x-request-id", self.request_id.encode()), *_ALWAYS, *self._https]
         if answer.body:
             headers.append((b"content-type", answer.media_type.encode()))

@@ -15,7 +15,7 @@ from azukari.core.errors import Unavailable
 from azukari.db import Owner, Tx
 from azukari.events.schemas import EventOut
 from azukari.vault import EntryGone, Signer, Use, Vault, VaultError
-from azukari.webhooks import addresses, deliveries, fanout
+from azukari.webhooks import addresses, deliveries, fanout, signing
 from azukari.webhooks.addresses import AddressRefused, Lookup, Unresolved
 from azukari.webhooks.deliveries import DEAD, DELIVERED, IN_FLIGHT, LEASE, PENDING, Claimed, Delivery, Outcome
 from azukari.webhooks.post import Post, Posted, within_limit
@@ -116,7 +116,8 @@ class Sender:
         with _logged(delivery):
             started = parts.clock.now()
             body = _encode(EventOut.of(claimed.event))
-            sending = self._send(endpoint, headers(delivery, body, signers, started), body)
+            headers = signing.headers(delivery.id, delivery.event_type, body, signers, started)
+            sending = self._send(endpoint, headers, body)
             posted = await within_limit(sending)
             at = await parts.moment_of(delivery.owner)
             outcome = self._outcome(delivery, posted, at.now, at.real - started)
@@ -177,23 +178,6 @@ def _logged(delivery: Delivery) -> Iterator[None]:
         log.warning("webhook.not_written_down", delivery=delivery.id, reason=type(error).__name__)
     except Exception as error:
         log.bug("webhook not tried", error, delivery=delivery.id)
-
-
-def headers(delivery: Delivery, body: bytes, signers: list[Signer], now: int) -> dict[str, str]:
-    """What goes with a body. signers: the secret in force first. now: the machine's time, which receivers check.
-
-    Source: contract section 14.
-    """
-    second = now // SECOND
-    message = f"{second}.{delivery.id}.".encode() + body
-    return {
-        "Content-Type": "application/json",
-        "User-Agent": "Komoju-Webhook",
-        "X-Komoju-ID": delivery.id,
-        "X-Komoju-Event": delivery.event_type,
-        "X-Komoju-Signature": signers[0].sign(body),
-        "X-Komoju-Signature-V2": ",".join([f"t={second}", *(f"v1={signer.sign(message)}" for signer in signers)]),
-    }
 
 
 class _Opened(NamedTuple):
