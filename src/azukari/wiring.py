@@ -6,6 +6,7 @@ from typing import Self
 from azukari.core.clock import Clock, SystemClock
 from azukari.core.config import Settings
 from azukari.core.ids import Ids, RandomIds
+from azukari.core.news import News
 from azukari.db import Announce, Database, Owner, quiet
 from azukari.db.open import Stores, open_stores
 from azukari.merchants.service import Keyring, Shops
@@ -29,6 +30,7 @@ class Parts:
     keyring: Keyring
     processors: Processors
     shops: Shops
+    news: News
 
     @property
     def db(self) -> Database:
@@ -44,7 +46,8 @@ class Parts:
         """Open everything. Raises SettingError, DatabaseDown, and what the vault says of a wrong key."""
         clock = clock or SystemClock()
         ids = RandomIds(clock)
-        stores = await open_stores(settings, announce)
+        news = News()
+        stores = await open_stores(settings, news.beside(announce))
         provider = FileKeyProvider.load(
             settings.kek_file or settings.data / KEK_NAME, data=settings.data, create=settings.kek_file is None
         )
@@ -57,10 +60,12 @@ class Parts:
             stores.main, clock, ids, lambda message: vault.mac("pepper", message), live_allowed=provider.fit_for_live
         )
         return cls(
-            settings, clock, ids, stores, vault, keyring, load(settings, vault, clock, ids), Shops(stores.main, clock)
-        )
+            settings, clock, ids, stores, vault, keyring, load(settings, vault, clock, ids), Shops(stores.main, clock),
+            news,
+        )  # fmt: skip
 
     async def close(self) -> None:
         """Let everything go, the vault before the database."""
+        self.news.close()
         await self.vault.close()
         await self.stores.close()

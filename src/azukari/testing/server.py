@@ -20,25 +20,26 @@ import uvicorn
 
 from azukari.app import App
 from azukari.core import log
+from azukari.core.clock import EARLIEST, LATEST
 from azukari.core.config import Settings
 from azukari.core.errors import Locked, NotFound
 from azukari.db import Owner
 from azukari.db.open import memory_of
+from azukari.events import store as events
+from azukari.events.store import Event
 from azukari.merchants.keys import TEST
 from azukari.merchants.service import API_VERSIONS
 from azukari.merchants.store import Merchant
 from azukari.testing import schema
 from azukari.testing.inbox import Got, Inbox, Postroom
 from azukari.web import server as web
-from azukari.webhooks import deliveries
 from azukari.webhooks import service as webhooks
 from azukari.webhooks.schemas import EndpointCreate, EndpointUpdate
 from azukari.wiring import Parts
 
 #: Who does what a test asks for, in audit lines.
 _WHO = "tests"
-_AFTER_EVERY_ID = "~"
-_MOST_EVENTS = 1_000_000
+_PAGE = 1_000
 _LONGEST_QUESTION = 1024 * 1024
 
 
@@ -118,15 +119,24 @@ class Desk:
             await webhooks.update(asking, shop.endpoint_id, EndpointUpdate(active=False))
 
     async def _all(self, shop: Shop, seconds: float) -> dict[str, Any]:
-        happened = await self._parts.db.read(deliveries.happened, shop.owner, "", _AFTER_EVERY_ID, _MOST_EVENTS)
+        happened = {each.id: each.type for each in await self._happened(shop.owner)}
         # The first of all is the ping, which came with the endpoint.
-        told = [event_id for event_id, _ in happened[1:]]
+        told = sorted(happened)[1:]
         await shop.inbox.until(lambda: not shop.inbox.missing(told), seconds)
-        missing = set(shop.inbox.missing(told))
         return {
             "found": shop.inbox.in_order(), "forged": shop.inbox.forged,
-            "missing": [event_type for event_id, event_type in happened if event_id in missing],
+            "missing": [happened[event_id] for event_id in shop.inbox.missing(told)],
         }  # fmt: skip
+
+    async def _happened(self, owner: Owner) -> list[Event]:
+        found: list[Event] = []
+        while True:
+            page = await self._parts.db.read(
+                events.page, owner, page=1 + len(found) // _PAGE, per_page=_PAGE, start=EARLIEST, end=LATEST
+            )
+            found += page.rows
+            if len(page.rows) < _PAGE:
+                return found
 
 
 async def _wait(inbox: Inbox, question: Question) -> dict[str, Any]:
