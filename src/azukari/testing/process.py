@@ -40,6 +40,10 @@ class Server:
             self.stop()
             raise
 
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
     def ask(self, question: str, wait_seconds: float = 0, **more: Any) -> dict[str, Any]:
         """Something no merchant can ask. From any thread. Raises RuntimeError."""
         with socket.socket(socket.AF_UNIX) as connection:
@@ -52,6 +56,8 @@ class Server:
         if not answer:
             raise RuntimeError(f"The test server has failed. Its log ends:\n{self._last_lines()}")
         found: dict[str, Any] = json.loads(answer)
+        if "error" in found:
+            raise RuntimeError(found["error"])
         return found
 
     def stop(self) -> None:

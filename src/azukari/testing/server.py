@@ -82,13 +82,14 @@ class Desk:
             writer.close()
 
     async def _answer(self, question: Question) -> dict[str, Any]:
-        match question.ask:
-            case "reset":
-                return await self._reset()
-            case "wait":
-                return await _wait(self._shops[question.inbox].inbox, question)
-            case "all":
-                return await self._all(self._shops[question.inbox], question.wait_seconds)
+        if question.ask == "reset":
+            return await self._reset()
+        shop = self._shops.get(question.inbox)
+        if shop is None:
+            return {"error": "These webhooks are of a test that is over."}
+        if question.ask == "wait":
+            return await _wait(shop.inbox, question)
+        return await self._all(shop, question.wait_seconds)
 
     async def _reset(self) -> dict[str, Any]:
         """A new merchant with test keys and an endpoint. Those before it are told nothing any more."""
