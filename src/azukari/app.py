@@ -63,6 +63,13 @@ class App:
         self._announce = announce
         self._clock = clock
         self._front: ASGIApp = self._live
+        self._parts: Parts | None = None
+
+    @property
+    def parts(self) -> Parts:
+        """What it has opened, once it has started."""
+        assert self._parts is not None
+        return self._parts
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         await (self._front if scope["type"] == "http" else self._live)(scope, receive, send)
@@ -84,7 +91,7 @@ class App:
 
     @asynccontextmanager
     async def _run(self, scope: Scope) -> AsyncIterator[None]:
-        parts = await Parts.assemble(self._settings, self._announce, self._clock)
+        self._parts = parts = await Parts.assemble(self._settings, self._announce, self._clock)
         scope.get("state", {})[ENDING] = parts.news.close
         taps = Taps(self._settings.data)
         self._front = asgi(parts, taps)

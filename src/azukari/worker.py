@@ -31,6 +31,8 @@ LEASE = 30 * SECOND
 BATCH = 50
 #: Attempts asked about at the same time: a processor that hangs must not hold up the others.
 TOGETHER = 16
+#: Seconds between two looks at what has happened: when nothing was heard, and at least.
+PATIENCE, BREATH = 0.25, 0.02
 #: How long the log of webhooks is kept.
 DELIVERIES_LIFE = 30 * DAY
 
@@ -41,10 +43,12 @@ async def run(parts: Parts, stop: asyncio.Event) -> None:
     """Work until told to stop. What is under way then is let go: its lease runs out, and another takes it over."""
     sender = Sender(parts)
 
-    async def deliver_webhooks(_: Parts) -> None:
+    async def deliver_webhooks(parts: Parts) -> None:
+        await look_for_events(parts)
         await sender.begin()
 
-    rounds = [asyncio.ensure_future(_repeat(parts, work, every)) for work, every in (*ROUNDS, (deliver_webhooks, 0.25))]
+    rounds = [asyncio.ensure_future(_repeat(parts, work, every)) for work, every in ROUNDS]
+    rounds.append(asyncio.ensure_future(_repeat_with_news(parts, deliver_webhooks)))
     await stop.wait()
     for each in rounds:
         each.cancel()
@@ -56,6 +60,16 @@ async def _repeat(parts: Parts, work: Round, every: float) -> None:
     while True:
         await _guarded(work, parts)
         await asyncio.sleep(every)
+
+
+async def _repeat_with_news(parts: Parts, work: Round) -> None:
+    """As soon as something was committed here, and a few times a second for what others have committed."""
+    while True:
+        seen = parts.news.count
+        await _guarded(work, parts)
+        # Under load there is news all the time.
+        await asyncio.sleep(BREATH)
+        await parts.news.wait(seen, PATIENCE)
 
 
 async def _guarded(work: Round, parts: Parts) -> None:
@@ -165,7 +179,6 @@ async def sweep_vault(parts: Parts) -> None:
 
 #: What is done, and how many seconds after it ended it is done again.
 ROUNDS: tuple[tuple[Round, float], ...] = (
-    (look_for_events, 0.25),
     (settle_attempts, 2),
     (end_authentications, 2),
     (renew_subscriptions, 2),

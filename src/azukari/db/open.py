@@ -129,6 +129,12 @@ def _memory_file(data: Path) -> Path | None:
     return shm / f"azukari-{os.getuid()}" / name / "sad.db"
 
 
+def memory_of(data: Path) -> Path | None:
+    """The folder that a data directory's verification values are in, in the machine's memory."""
+    file = _memory_file(data)
+    return None if file is None else file.parent
+
+
 def _make_private(folder: Path) -> None:
     """A folder of ours alone. Its name is known to everybody: one that somebody else made first is not ours."""
     folder.mkdir(mode=0o700, exist_ok=True)
