@@ -24,17 +24,20 @@ from sqlalchemy.schema import CreateIndex, CreateTable
 URL_SETTING = "AZUKARI_TEST_POSTGRES_URL"
 
 _FAST = (
-    "fsync=off", "synchronous_commit=off", "full_page_writes=off", "max_wal_size=4GB", "checkpoint_timeout=1h",
+    "fsync=off", "synchronous_commit=off", "full_page_writes=off", "max_wal_size=512MB", "checkpoint_timeout=1h",
     "deadlock_timeout=50ms",
 )  # fmt: skip
 #: The server lives until the shell's input ends, and its folder goes with it: also when the tests are killed.
 _UNTIL_INPUT_ENDS = """
-home=$1; shift
+home=$1; data=$2; shift 2
 "$@" </dev/null >"$home/log" 2>&1 &
 read -r _
 kill -QUIT $!; wait $!
-rm -rf "$home"
+rm -rf "$home" "$data"
 """
+#: Where its data is, if there is room for it: a database is copied for each test, and then thrown away.
+_MEMORY = Path("/dev/shm")
+_ROOM = 2 * 1024**3
 
 
 @contextmanager
@@ -49,12 +52,13 @@ def server(*settings: str) -> Iterator[str]:
     home = Path(tempfile.mkdtemp(prefix="azukari-postgres-"))
     user = _unprivileged(home)
     binaries = _readable(home, user)
-    data = home / "data"
+    data = _data_folder(home, user, in_memory=not settings)
     _call(binaries / "initdb", "-D", data, "-U", "postgres", "-A", "trust", "-E", "UTF8",
           "--locale=C", "--no-sync", user=user)  # fmt: skip
     options = ("listen_addresses=", f"unix_socket_directories={home}", "max_connections=200", *(settings or _FAST))
+    command = (binaries / "postgres", "-D", data, *(f"-c{it}" for it in options))
     process = subprocess.Popen(
-        ["sh", "-c", _UNTIL_INPUT_ENDS, "sh", home, binaries / "postgres", "-D", data, *(f"-c{it}" for it in options)],
+        ["sh", "-c", _UNTIL_INPUT_ENDS, "sh", home, data, *command],
         stdin=subprocess.PIPE, user=user, cwd="/",
     )  # fmt: skip
     assert process.stdin is not None
@@ -72,7 +76,8 @@ async def create_database(url: str, template: str | None = None) -> str:
     template: the URL of a database to copy, which nobody is connected to.
     """
     name = f"t_{secrets.token_hex(8)}"
-    await _command(url, f'CREATE DATABASE "{name}" TEMPLATE "{_name(template) if template else "template0"}"')
+    copied = _name(template) if template else "template0"
+    await _command(url, f'CREATE DATABASE "{name}" TEMPLATE "{copied}" STRATEGY FILE_COPY')
     return urlunsplit(urlsplit(url)._replace(path=f"/{name}"))
 
 
@@ -102,6 +107,16 @@ async def _command(url: str, sql: str) -> None:
         await connection.execute(sql)
     finally:
         await connection.close()
+
+
+def _data_folder(home: Path, user: int | None, *, in_memory: bool) -> Path:
+    """Programs stay where they are: a memory file system may run none."""
+    if not in_memory or not os.access(_MEMORY, os.W_OK) or shutil.disk_usage(_MEMORY).free < _ROOM:
+        return home / "data"
+    data = Path(tempfile.mkdtemp(prefix=f"{home.name}-", dir=_MEMORY))
+    if user is not None:
+        os.chown(data, user, -1)
+    return data
 
 
 def _wait_until_ready(pg_isready: Path, home: Path) -> None:

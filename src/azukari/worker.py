@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable
 
 from azukari.core import log
 from azukari.core.clock import DAY, SECOND
-from azukari.core.errors import Unavailable
+from azukari.core.errors import Locked, Unavailable
 from azukari.customers import service as customers
 from azukari.events import numbering
 from azukari.payments import deadlines, outcomes
@@ -28,6 +28,8 @@ from azukari.wiring import Parts
 
 #: How long a taken-over attempt is ours, before another worker may try.
 LEASE = 30 * SECOND
+#: When one is asked after again that could not be ended because something else was going on with its payment.
+SOON = 2 * SECOND
 BATCH = 50
 #: Attempts asked about at the same time: a processor that hangs must not hold up the others.
 TOGETHER = 16
@@ -99,12 +101,10 @@ async def _settle(parts: Parts, overdue: Attempt) -> None:
         attempt = await parts.db.write(attempts.take_over, overdue, parts.clock.now() + LEASE)
         if attempt is None:
             return
-        if attempt.session_id is not None:
-            await session_tries.settle(parts, attempt)
-        elif attempt.kind == "verify":
-            await customers.settle(parts, attempt)
-        else:
-            await outcomes.settle(parts, attempt)
+        try:
+            await _find_out(parts, attempt)
+        except Locked:
+            await parts.db.write(attempts.take_over, attempt, parts.clock.now() + SOON)
     except Unavailable:
         log.warning("worker.database_down", step="settle", attempt=overdue.id)
     except Exception as error:
@@ -115,6 +115,15 @@ async def renew_subscriptions(parts: Parts) -> None:
     """Charges of subscriptions that are due, one period of each."""
     while await renewal.renew_due(parts, BATCH) == BATCH:
         continue
+
+
+async def _find_out(parts: Parts, attempt: Attempt) -> None:
+    if attempt.session_id is not None:
+        await session_tries.settle(parts, attempt)
+    elif attempt.kind == "verify":
+        await customers.settle(parts, attempt)
+    else:
+        await outcomes.settle(parts, attempt)
 
 
 async def end_holds(parts: Parts) -> None:

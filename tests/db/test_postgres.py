@@ -1,6 +1,7 @@
 """What is PostgreSQL's alone: lock step, deadlocks, lost connections."""
 
 import asyncio
+import gc
 import json
 import traceback
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
@@ -205,6 +206,17 @@ async def test_plans_are_made_anew(postgres_url: str, monkeypatch: pytest.Monkey
 
     assert await database.read(count_orders) == 6
     await database.close()
+
+
+async def test_a_connection_whose_units_another_took_does_nothing(postgres_database: PostgresDatabase):
+    failed: list[Any] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: failed.append(context))
+
+    assert await all_of(*(postgres_database.write(hot_add, item) for item in ("plum", "pear"))) == [1, 1]
+    await postgres_database.close()
+
+    gc.collect()
+    assert failed == []
 
 
 async def test_who_spoiled_a_batch_runs_alone_and_the_others_together_again(postgres_url: str):

@@ -1,28 +1,37 @@
 """Real servers that can be told at which point to die.
 
 ``python -m tests.faults.crashing_server`` reads orders, one line of JSON each, starts a server for each of them and
-answers with a line: its process id and its port. Everything is imported once; a server is a fork, and so starts fast.
+answers with a line: its process id and its port. Everything is imported once, and what is made at the first use of it
+has been used; a server is a fork, and so starts fast.
 """
 
+import asyncio
 import gc
 import os
 import signal
 import socket
 import sys
+import tempfile
 import threading
 from collections import Counter
 from pathlib import Path
 from typing import NoReturn
 
+import asyncpg  # noqa: F401 - the server loads it when it first opens PostgreSQL
+import httpx
 import msgspec
 
-from azukari.app import App
+from azukari.app import App, asgi
 from azukari.core import log
 from azukari.core.clock import SystemClock
 from azukari.core.config import Settings
 from azukari.core.secret import Secret
 from azukari.db import Statement
+from azukari.db import postgres as _postgres  # noqa: F401
+from azukari.setup import init
 from azukari.web import server
+from azukari.wiring import Parts
+from tests.house import card, forget_memory
 
 
 class Death(msgspec.Struct, frozen=True):
@@ -105,6 +114,10 @@ def main() -> None:
     for statement in Statement.every:
         assert statement.sqlite.sql
         assert statement.postgres.sql
+    log.setup("error")
+    asyncio.run(_live_once())
+    assert threading.active_count() == 1
+    gc.collect()
     gc.freeze()  # the collector of a new server need not go through all of this again
     for line in sys.stdin.buffer:
         order = msgspec.json.decode(line, type=Order)
@@ -117,6 +130,24 @@ def main() -> None:
         listening.close()
 
 
+async def _live_once() -> None:
+    """The life of a server, without a socket. Nothing of it is left but what any server of this code loads."""
+    with tempfile.TemporaryDirectory() as folder:
+        settings = Settings(data=Path(folder) / "data")
+        keys = await init(settings)
+        config = server.config(App(settings))
+        config.load()
+        config.get_loop_factory()
+        parts = await Parts.assemble(settings)
+        transport = httpx.ASGITransport(asgi(parts))
+        async with httpx.AsyncClient(transport=transport, base_url="http://azukari.test/api/v1") as client:
+            order = {"amount": 1000, "currency": "JPY", "payment_details": card(verification_value="123")}
+            paid = await client.post("/payments", json=order, auth=(keys.secret_key.reveal(), ""))
+            assert paid.status_code == 200
+        await parts.close()
+        forget_memory(settings.data)
+
+
 def _serve(order: Order, listening: socket.socket) -> NoReturn:
     status = 1
     try:
@@ -124,7 +155,6 @@ def _serve(order: Order, listening: socket.socket) -> NoReturn:
         nothing = os.open(os.devnull, os.O_RDWR)
         os.dup2(nothing, 0)
         os.dup2(nothing, 1)
-        log.setup("error")
         app = App(order.settings, Points(order.death, order.trace), ShiftedClock(order.ahead))
         server.serve(server.config(app), [listening])
         status = 0

@@ -150,9 +150,13 @@ class Site:
 
     async def until_none(self, sql: str) -> None:
         """Wait until a query finds nothing any more: the worker's work is done."""
-        async with asyncio.timeout(PATIENCE_SECONDS):
-            while await self.rows.all(sql):
-                await asyncio.sleep(0.01)
+        left: list[dict[str, Any]] = []
+        try:
+            async with asyncio.timeout(PATIENCE_SECONDS):
+                while left := await self.rows.all(sql):
+                    await asyncio.sleep(0.01)
+        except TimeoutError:
+            raise AssertionError(f"{len(left)} left of {sql}: {left[:3]}") from None
 
 
 async def kill(pid: int) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from azukari import worker
-from azukari.core.clock import DAY, SECOND
+from azukari.core.clock import DAY, HOUR, SECOND
 from azukari.wiring import Parts
 from tests.faults.lines import Deaf, LateOrders, Line, until
 from tests.faults.sites import Rows
@@ -173,6 +173,23 @@ async def test_a_worker_that_died_with_an_attempt_is_followed_by_another(house: 
     assert await states(rows) == ["unknown"]
 
     await settle(house, 10 * SECOND)
+
+    assert await states(rows) == ["succeeded"]
+
+
+async def test_one_whose_payment_is_busy_is_asked_after_again_soon(
+    house: House, rows: Rows, capfd: pytest.CaptureFixture[str]
+) -> None:
+    order = {"amount": 1000, "currency": "JPY", "payment_details": {"type": "paypay"}}
+    page = (await house.api.post("/payments", json=order)).json()["payment_details"]["redirect_url"]
+    house.parts.processors.simulator.decide(page.rpartition("/")[2], "approved")
+    await rows.change("UPDATE payments SET active_attempt = 'another'")
+    await settle(house, HOUR)
+    assert await states(rows) == ["waiting"]
+    assert '"error"' not in capfd.readouterr().err
+
+    await rows.change("UPDATE payments SET active_attempt = NULL")
+    await settle(house, 5 * SECOND)
 
     assert await states(rows) == ["succeeded"]
 

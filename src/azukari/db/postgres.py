@@ -73,6 +73,8 @@ class _Lanes:
                 if self._most > 1:
                     await all_on_their_way(self._waiting, self._most)
                 batch = self._take(min(self._most, self._share()))
+                if not batch:
+                    continue  # another connection was faster
                 try:
                     outcomes = await self._run(link, batch)
                 except BaseException as error:  # whatever it is, nobody is left without an answer

@@ -1,7 +1,8 @@
 """The processors of this installation, each from an entry point, the built-in one too."""
 
+import functools
 from collections.abc import Callable
-from importlib.metadata import entry_points
+from importlib.metadata import EntryPoint, entry_points
 
 from azukari.core.clock import Clock
 from azukari.core.config import Settings
@@ -59,9 +60,15 @@ class Processors:
 def load(settings: Settings, vault: Vault, clock: Clock, ids: Ids) -> Processors:
     """Build every processor that is installed and set up."""
     found: dict[str, Processor] = {}
-    for point in sorted(entry_points(group=GROUP), key=lambda point: point.name):
+    for point in _installed():
         build: Builder = point.load()
         processor = build(settings, vault, clock, ids)
         if processor is not None:
             found[processor.name] = processor
     return Processors(found)
+
+
+@functools.cache
+def _installed() -> list[EntryPoint]:
+    """Looks into every package that is installed, which takes a while: once in the life of a process."""
+    return sorted(entry_points(group=GROUP), key=lambda point: point.name)
