@@ -61,10 +61,9 @@ OWNERLESS = {
     "azukari.web.idempotency:_PURGE",
     "azukari.webhooks.deliveries:_FORGET",
     "azukari.webhooks.deliveries:_FORGET_TRIES",
-    "azukari.webhooks.deliveries:_FRESH",
     "azukari.webhooks.deliveries:_WAITING",
-    "azukari.webhooks.store:_ACTIVE",
     "azukari.webhooks.store:_ANYONES",
+    "azukari.webhooks.store:_BEHIND",
     "azukari.webhooks.store:_ROLLED",
 }
 
@@ -345,6 +344,8 @@ ENTRIES = {
     ("DELETE", "/webhook_endpoints/{id}"): Entry("webhook_endpoints"),
     ("POST", "/webhook_endpoints/{id}/ping"): Entry("webhook_endpoints"),
     ("POST", "/webhook_endpoints/{id}/roll"): Entry("webhook_endpoints"),
+    ("POST", "/webhook_endpoints/{id}/replay"): Entry("webhook_endpoints", lambda made: {"dead": True}),
+    ("GET", "/webhook_endpoints/{id}/deliveries"): Entry("webhook_endpoints"),
 }
 LISTS = [
     path for (method, path), entry in ENTRIES.items() if method == "GET" and not (entry.thing or entry.publishable)

@@ -11,7 +11,6 @@ from azukari.core import log
 from azukari.core.clock import DAY, SECOND
 from azukari.core.errors import Unavailable
 from azukari.customers import service as customers
-from azukari.events import numbering
 from azukari.payments import deadlines, outcomes
 from azukari.processors import attempts
 from azukari.processors.attempts import Attempt
@@ -128,15 +127,13 @@ async def forget_keys(parts: Parts) -> None:
 
 
 async def look_for_events(parts: Parts) -> None:
-    """What has just happened, for whoever reads events by their numbers, and for webhooks."""
-    await numbering.number_all(parts, quick=True)
+    """What has just happened gets its number, for whoever reads events by them, and its webhooks."""
     await fanout.look(parts)
 
 
 async def look_for_missed_events(parts: Parts) -> None:
-    """What the quick look has missed."""
-    await numbering.number_all(parts)
-    await fanout.look_thoroughly(parts)
+    """What was committed late, or while nobody looked."""
+    await fanout.look(parts, thorough=True)
 
 
 async def end_old_secrets(parts: Parts) -> None:

@@ -20,7 +20,8 @@ RECENT = MINUTE
 #: One line for each owner. last: the greatest number given.
 counters = owned_table("event_counters", sa.Column("last", Integer, nullable=False))
 
-_COUNTER = "events"
+#: The line that counts events.
+EVENTS = "events"
 _after = sa.bindparam("after", type_=Text)
 _limit = sa.bindparam("limit", type_=Integer)
 _new = (events.c.sequence.is_(None), events.c.id > _after)
@@ -34,12 +35,12 @@ _NEW_OF = Statement(
     Owner,
     sa.select(events.c.merchant_id, events.c.mode).where(*owned(events), *_new).order_by(events.c.id).limit(_limit),
 )
-_LAST = Statement(int, sa.select(counters.c.last).where(*owned(counters), counters.c.id == _COUNTER))
-_ADD = Statement(None, add_unless_there(counters, id=_COUNTER, last=0))
+_LAST = Statement(int, sa.select(counters.c.last).where(*owned(counters), counters.c.id == EVENTS))
+_ADD = Statement(None, add_unless_there(counters, id=EVENTS, last=0))
 _TAKE: Statement[None] = Statement(
     None,
     sa.update(counters)
-    .where(*owned(counters), counters.c.id == _COUNTER, counters.c.last == sa.bindparam("read", type_=Integer))
+    .where(*owned(counters), counters.c.id == EVENTS, counters.c.last == sa.bindparam("read", type_=Integer))
     .values(last=counters.c.last + sa.bindparam("count", type_=Integer)),
 )
 _first = sa.select(events.c.id).where(*owned(events), *_new).order_by(events.c.id).limit(_limit).subquery("first")

@@ -1,6 +1,7 @@
 """Tables ``webhook_deliveries`` and ``webhook_tries``: one event on its way to one endpoint, and each try of it."""
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import msgspec
 import sqlalchemy as sa
@@ -9,6 +10,7 @@ from azukari.core.clock import SECOND
 from azukari.db import (
     Integer,
     Owner,
+    Page,
     Statement,
     Text,
     Time,
@@ -35,6 +37,7 @@ deliveries = owned_table(
     sa.Column("endpoint_id", Text, nullable=False),
     sa.Column("event_id", Text, nullable=False),
     sa.Column("event_type", Text, nullable=False),
+    sa.Column("sequence", Integer, nullable=False),
     sa.Column("state", Text, nullable=False),
     sa.Column("tries", Integer, nullable=False),
     sa.Column("due_at", Time),
@@ -46,7 +49,7 @@ deliveries = owned_table(
     owned_reference("event_id", "events"),
     sa.UniqueConstraint("endpoint_id", "event_id", "merchant_id", "mode"),
     partial_index("ix_webhook_deliveries_due_at", "endpoint_id", "due_at", where="due_at IS NOT NULL"),
-    partial_index("ix_webhook_deliveries_event_id", "endpoint_id", "event_id", where="due_at IS NOT NULL"),
+    partial_index("ix_webhook_deliveries_sequence", "endpoint_id", "sequence", where="due_at IS NOT NULL"),
     partial_index("ix_webhook_deliveries_leased_until", "endpoint_id", where="leased_until IS NOT NULL"),
     partial_index("ix_webhook_deliveries_ended_at", "ended_at", where="ended_at IS NOT NULL"),
 )
@@ -66,6 +69,7 @@ tries = owned_table(
 class Delivery(msgspec.Struct, frozen=True):
     """A row of ``webhook_deliveries``.
 
+    sequence: the event's number; 0 of a ping, which has no place among the others.
     tries: how often it was tried since it was last wanted. due_at: when it is to be tried; None: it has ended.
     leased_until: somebody is trying it until then. fence: raised by whoever tries it, and named with what came of it.
     """
@@ -76,6 +80,7 @@ class Delivery(msgspec.Struct, frozen=True):
     endpoint_id: str
     event_id: str
     event_type: str
+    sequence: int
     state: str
     tries: int
     due_at: int | None
@@ -89,9 +94,30 @@ class Delivery(msgspec.Struct, frozen=True):
         return Owner(self.merchant_id, self.mode)
 
 
-class Try(msgspec.Struct, frozen=True):
-    """A line of the delivery log. code: the receiver's answer, None where it gave none; failure: our word for why."""
+class Happened(NamedTuple):
+    """An event, without what it tells."""
 
+    id: str
+    type: str
+    sequence: int
+
+
+class Told(NamedTuple):
+    """What an endpoint is to be told of. id: for the delivery. sequence: the event's number."""
+
+    id: str
+    event_id: str
+    event_type: str
+    sequence: int
+
+
+class Try(msgspec.Struct, frozen=True):
+    """A line of the delivery log.
+
+    code: the receiver's answer, None where it gave none; failure: our word for why. state, next_at: of the delivery.
+    """
+
+    id: str
     at: int
     delivery_id: str
     event_id: str
@@ -101,6 +127,7 @@ class Try(msgspec.Struct, frozen=True):
     code: int | None
     failure: str | None
     ms: int
+    next_at: int | None
 
 
 _now = sa.bindparam("now", type_=Time)
@@ -120,16 +147,11 @@ _ADD = Statement(None, add_unless_there(deliveries))
 _BY_EVENT = Statement(
     Delivery, sa.select(deliveries).where(*_of_endpoint, deliveries.c.event_id == bind(deliveries.c.event_id))
 )
-_MISSING = Statement(
-    lambda id, type: (str(id), str(type)),
-    sa.select(events.c.id, events.c.type)
-    .outerjoin_from(
-        events,
-        deliveries,
-        sa.and_(_event_of, deliveries.c.endpoint_id == bind(deliveries.c.endpoint_id)),
-    )
-    .where(*owned(events), events.c.id > sa.bindparam("after", type_=Text), deliveries.c.id.is_(None))
-    .order_by(events.c.id)
+_AFTER = Statement(
+    Happened,
+    sa.select(events.c.id, events.c.type, events.c.sequence)
+    .where(*owned(events), events.c.sequence > sa.bindparam("after", type_=Integer))
+    .order_by(events.c.sequence)
     .limit(_limit),
 )
 _WAITING = Statement(
@@ -145,19 +167,6 @@ _WAITING = Statement(
     ),
     ownerless="the worker delivers for all merchants",
 )  # fmt: skip
-_FRESH = Statement(
-    Endpoint,
-    sa.select(endpoints).where(
-        endpoints.c.since.is_not(None),
-        sa.exists(
-            sa.select(events.c.id).where(
-                events.c.merchant_id == endpoints.c.merchant_id, events.c.mode == endpoints.c.mode,
-                events.c.id > endpoints.c.since, events.c.id > sa.bindparam("after", type_=Text),
-            )
-        ),
-    ),
-    ownerless="the worker looks for events of all merchants",
-)  # fmt: skip
 _DUE = Statement(
     Delivery,
     sa.select(deliveries)
@@ -168,8 +177,24 @@ _DUE = Statement(
 _FIRST = Statement(
     Delivery,
     sa.select(deliveries)
+    .where(
+        *_of_endpoint, deliveries.c.due_at.is_not(None), sa.or_(deliveries.c.sequence > 0, deliveries.c.due_at <= _now)
+    )
+    .order_by(deliveries.c.sequence, deliveries.c.id)
+    .limit(1),
+)
+_NEXT = Statement(
+    int,
+    sa.select(deliveries.c.due_at)
     .where(*_of_endpoint, deliveries.c.due_at.is_not(None))
-    .order_by(deliveries.c.event_id)
+    .order_by(deliveries.c.due_at)
+    .limit(1),
+)
+_NEXT_PING = Statement(
+    int,
+    sa.select(deliveries.c.due_at)
+    .where(*_of_endpoint, deliveries.c.due_at.is_not(None), deliveries.c.sequence == 0)
+    .order_by(deliveries.c.due_at)
     .limit(1),
 )
 _LEASED = Statement(
@@ -221,35 +246,36 @@ _LETTERS = Statement(
     .limit(_limit),
 )
 _BETWEEN = Statement(
-    lambda id, type: (str(id), str(type)),
-    sa.select(events.c.id, events.c.type)
+    Happened,
+    sa.select(events.c.id, events.c.type, events.c.sequence)
     .where(
-        *owned(events),
-        events.c.id > sa.bindparam("after", type_=Text),
-        events.c.id < sa.bindparam("before", type_=Text),
+        *owned(events), events.c.sequence.is_not(None),
+        events.c.id > sa.bindparam("after", type_=Text), events.c.id < sa.bindparam("before", type_=Text),
     )
     .order_by(events.c.id)
     .limit(_limit),
-)
+)  # fmt: skip
 _ADD_TRY = Statement(None, add(tries))
+_delivery_of = sa.and_(
+    tries.c.merchant_id == deliveries.c.merchant_id, tries.c.mode == deliveries.c.mode,
+    tries.c.delivery_id == deliveries.c.id,
+)  # fmt: skip
+_logged = (
+    *_of_endpoint, tries.c.at >= sa.bindparam("start", type_=Time), tries.c.at < sa.bindparam("end", type_=Time)
+)  # fmt: skip
 _LOG = Statement(
     Try,
     sa.select(
-        tries.c.at, deliveries.c.id, deliveries.c.event_id, deliveries.c.event_type, deliveries.c.state,
-        tries.c.number, tries.c.code, tries.c.failure, tries.c.ms,
+        tries.c.id, tries.c.at, deliveries.c.id, deliveries.c.event_id, deliveries.c.event_type, deliveries.c.state,
+        tries.c.number, tries.c.code, tries.c.failure, tries.c.ms, deliveries.c.due_at,
     )
-    .join_from(
-        tries,
-        deliveries,
-        sa.and_(
-            tries.c.merchant_id == deliveries.c.merchant_id, tries.c.mode == deliveries.c.mode,
-            tries.c.delivery_id == deliveries.c.id,
-        ),
-    )
-    .where(*_of_endpoint)
+    .join_from(tries, deliveries, _delivery_of)
+    .where(*_logged)
     .order_by(tries.c.id.desc())
-    .limit(_limit),
+    .limit(_limit)
+    .offset(sa.bindparam("offset", type_=Integer)),
 )  # fmt: skip
+_LOGGED = Statement(int, sa.select(sa.func.count()).select_from(tries).join(deliveries, _delivery_of).where(*_logged))
 _over = (
     sa.select(deliveries.c.merchant_id, deliveries.c.mode, deliveries.c.id)
     .where(deliveries.c.ended_at <= sa.bindparam("before", type_=Time))
@@ -271,27 +297,28 @@ _FORGET: Statement[None] = Statement(
 # Coming about
 
 
-async def with_news(tx: Tx, after: str) -> list[Endpoint]:
-    """Active endpoints of merchants for whom something happened with an id greater than ``after``."""
-    return await tx.all(_FRESH, None, after=after)
+async def after(tx: Tx, owner: Owner, sequence: int, limit: int) -> list[Happened]:
+    """The owner's events with greater numbers, by number."""
+    return await tx.all(_AFTER, owner, after=sequence, limit=limit)
 
 
-async def missing(tx: Tx, endpoint: Endpoint, after: str, limit: int) -> list[tuple[str, str]]:
-    """Events without a delivery to an endpoint: id and type, by id."""
-    return await tx.all(_MISSING, endpoint.owner, endpoint_id=endpoint.id, after=after, limit=limit)
+async def tell(tx: Tx, endpoint: Endpoint, wanted: Sequence[Told], to: int, now: int) -> bool:
+    """Deliveries of what an endpoint wants of the events up to a number; False: it is not as it was read."""
+    if not await store.told(tx, endpoint, to):
+        return False
+    await add_all(tx, endpoint, wanted, now)
+    return True
 
 
-async def add_all(
-    tx: Tx, endpoint: Endpoint, wanted: Sequence[tuple[str, str, str]], now: int, due_at: int
-) -> int:  # fmt: skip
-    """Deliveries that are not there yet, each by its own id, event and type; how many were not."""
-    return sum([await _add(tx, endpoint, *each, now, due_at) for each in wanted])
+async def add_all(tx: Tx, endpoint: Endpoint, wanted: Sequence[Told], now: int) -> int:
+    """Deliveries that are not there yet, due now; how many were not."""
+    return sum([await _add(tx, endpoint, each, now) for each in wanted])
 
 
-async def _add(tx: Tx, endpoint: Endpoint, id: str, event_id: str, event_type: str, now: int, due_at: int) -> int:
+async def _add(tx: Tx, endpoint: Endpoint, told: Told, now: int) -> int:
     return await tx.run(
-        _ADD, endpoint.owner, id=id, endpoint_id=endpoint.id, event_id=event_id, event_type=event_type, state=PENDING,
-        tries=0, due_at=due_at, leased_until=None, fence=0, created_at=now, ended_at=None,
+        _ADD, endpoint.owner, **told._asdict(), endpoint_id=endpoint.id, state=PENDING, tries=0, due_at=now,
+        leased_until=None, fence=0, created_at=now, ended_at=None,
     )  # fmt: skip
 
 
@@ -323,7 +350,7 @@ async def claim(tx: Tx, owner: Owner, endpoint_id: str, now: int, most: int) -> 
     if free <= 0:
         return None
     if endpoint.ordered:
-        first = await tx.one(_FIRST, owner, endpoint_id=endpoint_id)
+        first = await tx.one(_FIRST, owner, endpoint_id=endpoint_id, now=now)
         due = [] if first is None or (first.due_at or 0) > now else [first]
     else:
         due = await tx.all(_DUE, owner, endpoint_id=endpoint_id, now=now, limit=free)
@@ -342,6 +369,30 @@ async def claim(tx: Tx, owner: Owner, endpoint_id: str, now: int, most: int) -> 
 
 async def _event(tx: Tx, owner: Owner, event_id: str) -> Event | None:
     return await tx.one(_EVENT, owner, id=event_id)
+
+
+async def next_due(tx: Tx, owner: Owner) -> int | None:
+    """When the owner's next delivery falls due; None: there is none on its way to an active endpoint."""
+    found = [await _next(tx, each) for each in await store.active(tx, owner)]
+    return min((each for each in found if each is not None), default=None)
+
+
+async def _next(tx: Tx, endpoint: Endpoint) -> int | None:
+    if not endpoint.ordered:
+        return await tx.one(_NEXT, endpoint.owner, endpoint_id=endpoint.id)
+    # What is behind the first waits for it, however long it has been due; a ping for nobody.
+    ping = await tx.one(_NEXT_PING, endpoint.owner, endpoint_id=endpoint.id)
+    first = await tx.one(_FIRST, endpoint.owner, endpoint_id=endpoint.id, now=0)
+    found = [ping, None if first is None else first.due_at]
+    return min((each for each in found if each is not None), default=None)
+
+
+async def under_way(tx: Tx, owner: Owner, now: int) -> bool:
+    """Whether somebody is trying a delivery of the owner."""
+    for each in await store.active(tx, owner):
+        if await tx.one(_LEASED, owner, endpoint_id=each.id, now=now):
+            return True
+    return False
 
 
 class Outcome(msgspec.Struct, frozen=True):
@@ -378,16 +429,13 @@ async def finish(tx: Tx, delivery: Delivery, outcome: Outcome, try_id: str, now:
 # Afterwards
 
 
-async def replay(tx: Tx, endpoint: Endpoint, wanted: Sequence[tuple[str, str, str]], now: int) -> int:
-    """Send events again, or for the first time: each by an id for its delivery, its own and its type.
-
-    One that is on its way stays as it is. How many are sent.
-    """
+async def replay(tx: Tx, endpoint: Endpoint, wanted: Sequence[Told], now: int) -> int:
+    """Send events again, or for the first time. One that is on its way stays as it is. How many are sent."""
     count = 0
-    found = [await _of_event(tx, endpoint, event_id) for _, event_id, _ in wanted]
-    for (id, event_id, event_type), delivery in zip(wanted, found, strict=True):
+    found = [await _of_event(tx, endpoint, each.event_id) for each in wanted]
+    for each, delivery in zip(wanted, found, strict=True):
         if delivery is None:
-            count += await _add(tx, endpoint, id, event_id, event_type, now, now)
+            count += await _add(tx, endpoint, each, now)
         else:
             count += await tx.run(
                 _AGAIN, endpoint.owner, delivery=delivery.id, read_fence=delivery.fence, now=now
@@ -404,8 +452,8 @@ async def dead_letters(tx: Tx, endpoint: Endpoint, after: str, limit: int) -> li
     return await tx.all(_LETTERS, endpoint.owner, endpoint_id=endpoint.id, after=after, limit=limit)
 
 
-async def happened(tx: Tx, owner: Owner, after: str, before: str, limit: int) -> list[tuple[str, str]]:
-    """Events between two ids: id and type, by id."""
+async def happened(tx: Tx, owner: Owner, after: str, before: str, limit: int) -> list[Happened]:
+    """Events between two ids, by id."""
     return await tx.all(_BETWEEN, owner, after=after, before=before, limit=limit)
 
 
@@ -414,9 +462,19 @@ async def drop(tx: Tx, owner: Owner, endpoint_id: str, now: int) -> None:
     await tx.run(_DROP, owner, endpoint_id=endpoint_id, now=now)
 
 
-async def log(tx: Tx, endpoint: Endpoint, limit: int) -> list[Try]:
-    """An endpoint's latest tries, newest first."""
-    return await tx.all(_LOG, endpoint.owner, endpoint_id=endpoint.id, limit=limit)
+async def log(
+    tx: Tx, owner: Owner, endpoint_id: str, *, page: int, per_page: int, start: int, end: int
+) -> Page[Try]:  # fmt: skip
+    """A page of an endpoint's tries, newest first; start, end: when they were made, as in lists. Raises NotFound."""
+    endpoint = await store.get(tx, owner, endpoint_id)
+    total = await tx.one(_LOGGED, owner, endpoint_id=endpoint.id, start=start, end=end) or 0
+    offset = (page - 1) * per_page
+    if offset >= total:
+        return Page([], total)
+    found = await tx.all(
+        _LOG, owner, endpoint_id=endpoint.id, start=start, end=end, limit=per_page, offset=offset
+    )  # fmt: skip
+    return Page(found, total)
 
 
 async def forget(tx: Tx, before: int, limit: int) -> int:

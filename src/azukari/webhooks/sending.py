@@ -15,7 +15,7 @@ from azukari.core.errors import Unavailable
 from azukari.db import Owner, Tx
 from azukari.events.schemas import EventOut
 from azukari.vault import EntryGone, Signer, Use, Vault, VaultError
-from azukari.webhooks import addresses, deliveries
+from azukari.webhooks import addresses, deliveries, fanout
 from azukari.webhooks.addresses import AddressRefused, Lookup, Unresolved
 from azukari.webhooks.deliveries import DEAD, DELIVERED, IN_FLIGHT, PENDING, Claimed, Delivery, Outcome
 from azukari.webhooks.post import Post, Posted, within_limit
@@ -34,6 +34,8 @@ GONE = 410
 SIGNERS_LIFE, MOST_SIGNERS = 300 * SECOND, 1_000
 #: Endpoints served at the same time by one process.
 LANES = 256
+#: Seconds until we look again whether another worker has done what it has begun.
+_ANOTHERS_TURN = 0.02
 
 _random = random.SystemRandom()
 
@@ -58,9 +60,11 @@ class Sender:
         self._signers = Signers(parts)
         self._lanes: dict[str, asyncio.Task[None]] = {}
 
-    async def begin(self) -> None:
-        """Open a lane for each endpoint that has something due and none yet."""
+    async def begin(self, owner: Owner | None = None) -> None:
+        """Open a lane for each endpoint, of one owner or of all, that has something due and none yet."""
         for endpoint in await self._parts.db.read(deliveries.waiting, self._parts.clock.now()):
+            if owner not in (None, endpoint.owner):
+                continue
             if endpoint.id not in self._lanes and len(self._lanes) < LANES:
                 lane = asyncio.ensure_future(self._lane(endpoint.owner, endpoint.id))
                 self._lanes[endpoint.id] = lane
@@ -141,6 +145,23 @@ class Sender:
             return Outcome(DEAD, None, *posted, ms)
         wait = WAITS[delivery.tries] * (1 - JITTER + 2 * JITTER * self._chance())
         return Outcome(PENDING, now + int(wait), *posted, ms)
+
+
+async def deliver_due(parts: Parts, owner: Owner) -> None:
+    """Deliver all that has happened to an owner and is due by now, and wait until it was tried, by whomever."""
+    sender = Sender(parts)
+    try:
+        await fanout.look(parts, thorough=True)
+        while True:
+            await sender.begin(owner)
+            await sender.finish()
+            now = parts.clock.now()
+            due = await parts.db.read(deliveries.next_due, owner)
+            if (due is None or due > now) and not await parts.db.read(deliveries.under_way, owner, now):
+                return
+            await asyncio.sleep(_ANOTHERS_TURN)
+    finally:
+        await sender.close()
 
 
 @contextmanager

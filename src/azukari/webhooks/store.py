@@ -21,6 +21,7 @@ from azukari.db import (
     owned_table,
     partial_index,
 )
+from azukari.events.numbering import EVENTS, counters
 
 endpoints = owned_table(
     "webhook_endpoints",
@@ -34,7 +35,7 @@ endpoints = owned_table(
     sa.Column("ordered", Integer, nullable=False),
     sa.Column("disabled_reason", Text),
     sa.Column("since", Text),
-    sa.Column("swept_to", Time, nullable=False),
+    sa.Column("told", Integer, nullable=False),
     sa.Column("turn", Integer, nullable=False),
     sa.Column("version", Integer, nullable=False),
     sa.Column("created_at", Time, nullable=False),
@@ -53,7 +54,7 @@ class Endpoint(msgspec.Struct, frozen=True):
     entry_id: the vault's entry of its secret; old_entry_id: of the one before, which signs too until ``old_until``.
     events: the types it wants, JSON; ``["*"]`` are all. disabled_reason: why we switched it off: ``gone``.
     since: it is told of events with greater ids; None: it is not active.
-    swept_to: all that happened before this moment, but for what was under way then, has its delivery.
+    told: events up to this number have their deliveries to it.
     turn: raised by whoever takes deliveries to send, so that one worker does at a time.
     """
 
@@ -70,7 +71,7 @@ class Endpoint(msgspec.Struct, frozen=True):
     ordered: int
     disabled_reason: str | None
     since: str | None
-    swept_to: int
+    told: int
     turn: int
     version: int
     created_at: int
@@ -97,7 +98,7 @@ _this = (*owned(endpoints), endpoints.c.id == sa.bindparam("endpoint", type_=Tex
 #: What :func:`update` may change.
 _CHANGES = (
     "url", "entry_id", "old_entry_id", "old_until", "events", "active", "api_version", "ordered", "disabled_reason",
-    "since", "swept_to", "updated_at", "deleted_at",
+    "since", "updated_at", "deleted_at",
 )  # fmt: skip
 
 _ADD = Statement(None, add(endpoints))
@@ -117,11 +118,18 @@ _ROLLED = Statement(
     .limit(sa.bindparam("limit", type_=Integer)),
     ownerless="the worker ends old secrets for all merchants",
 )
-_ACTIVE = Statement(
+_BEHIND = Statement(
     Endpoint,
-    sa.select(endpoints).where(endpoints.c.since.is_not(None)),
+    sa.select(endpoints)
+    .join_from(
+        endpoints,
+        counters,
+        sa.and_(counters.c.merchant_id == endpoints.c.merchant_id, counters.c.mode == endpoints.c.mode),
+    )
+    .where(endpoints.c.since.is_not(None), counters.c.id == EVENTS, counters.c.last > endpoints.c.told),
     ownerless="the worker looks for events of all merchants",
 )
+_ACTIVE = Statement(Endpoint, sa.select(endpoints).where(*owned(endpoints), endpoints.c.since.is_not(None)))
 _UPDATE: Statement[None] = Statement(
     None,
     sa.update(endpoints)
@@ -137,12 +145,16 @@ _TURN: Statement[None] = Statement(
     .where(*_this, endpoints.c.turn == sa.bindparam("read_turn", type_=Integer), endpoints.c.since.is_not(None))
     .values(turn=endpoints.c.turn + 1),
 )
-_SWEPT: Statement[None] = Statement(
+_TOLD: Statement[None] = Statement(
     None,
     sa.update(endpoints)
-    .where(*_this, endpoints.c.swept_to < sa.bindparam("to", type_=Time))
-    .values(swept_to=sa.bindparam("to", type_=Time)),
-)
+    .where(
+        *_this, endpoints.c.told == sa.bindparam("read_told", type_=Integer),
+        endpoints.c.since == sa.bindparam("read_since", type_=Text),
+    )
+    .values(told=sa.bindparam("to", type_=Integer)),
+)  # fmt: skip
+_START: Statement[None] = Statement(None, sa.update(endpoints).where(*_this).values(told=bind(endpoints.c.told)))
 _DISABLE: Statement[None] = Statement(
     None,
     sa.update(endpoints)
@@ -186,9 +198,14 @@ async def count(tx: Tx, owner: Owner) -> int:
     return await tx.one(_COUNT, owner) or 0
 
 
-async def active(tx: Tx) -> list[Endpoint]:
-    """Every merchant's endpoints that are told of events."""
-    return await tx.all(_ACTIVE, None)
+async def behind(tx: Tx) -> list[Endpoint]:
+    """Every merchant's active endpoints with events that may have no delivery yet."""
+    return await tx.all(_BEHIND, None)
+
+
+async def active(tx: Tx, owner: Owner) -> list[Endpoint]:
+    """The owner's endpoints that are told of events."""
+    return await tx.all(_ACTIVE, owner)
 
 
 async def rolled(tx: Tx, now: int, limit: int) -> list[Endpoint]:
@@ -207,9 +224,14 @@ async def take_turn(tx: Tx, read: Endpoint) -> bool:
     return await tx.run(_TURN, read.owner, endpoint=read.id, read_turn=read.turn) == 1
 
 
-async def swept(tx: Tx, owner: Owner, endpoint_id: str, to: int) -> None:
-    """All that happened before this moment has its delivery."""
-    await tx.run(_SWEPT, owner, endpoint=endpoint_id, to=to)
+async def told(tx: Tx, read: Endpoint, to: int) -> bool:
+    """Events up to this number have their deliveries; False: the endpoint is not as it was read."""
+    return await tx.run(_TOLD, read.owner, endpoint=read.id, read_told=read.told, read_since=read.since, to=to) == 1
+
+
+async def start(tx: Tx, endpoint: Endpoint, told: int) -> None:
+    """An endpoint that is switched on, in the unit that does it, is told of what has a greater number."""
+    await tx.run(_START, endpoint.owner, endpoint=endpoint.id, told=told)
 
 
 async def disable(tx: Tx, owner: Owner, endpoint_id: str, reason: str, now: int) -> bool:

@@ -42,3 +42,28 @@ def upgrade() -> None:
         op.create_index(
             name, "events", columns, unique=unique, sqlite_where=sa.text(where), postgresql_where=sa.text(where)
         )
+    # What an endpoint was told of, and what is on its way to it.
+    op.add_column("webhook_endpoints", sa.Column("told", sa.BigInteger(), nullable=False, server_default="0"))
+    op.execute("""
+        UPDATE webhook_endpoints SET told = coalesce((
+            SELECT max(sequence) FROM events
+            WHERE events.merchant_id = webhook_endpoints.merchant_id AND events.mode = webhook_endpoints.mode
+            AND events.created_at < webhook_endpoints.swept_to - 900000
+        ), 0)
+    """)
+    op.drop_column("webhook_endpoints", "swept_to")
+    op.add_column("webhook_deliveries", sa.Column("sequence", sa.BigInteger(), nullable=False, server_default="0"))
+    op.execute("""
+        UPDATE webhook_deliveries SET sequence = (
+            SELECT sequence FROM events
+            WHERE events.merchant_id = webhook_deliveries.merchant_id AND events.mode = webhook_deliveries.mode
+            AND events.id = webhook_deliveries.event_id
+        )
+        WHERE event_type <> 'ping'
+    """)
+    op.drop_index("ix_webhook_deliveries_event_id", "webhook_deliveries")
+    on_its_way = sa.text("due_at IS NOT NULL")
+    op.create_index(
+        "ix_webhook_deliveries_sequence", "webhook_deliveries", ["endpoint_id", "sequence"], sqlite_where=on_its_way,
+        postgresql_where=on_its_way,
+    )  # fmt: skip
