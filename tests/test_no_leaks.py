@@ -825,8 +825,15 @@ async def test_what_webhooks_are_signed_with_leaves_no_trace(
         await sender.finish()
         await sender.close()
         assert len(receiver.got) == 2
-    for request in (("GET", path), ("GET", "/webhook_endpoints"), ("GET", "/events"), ("PATCH", path)):
+    for request in (
+        ("GET", path), ("GET", "/webhook_endpoints"), ("GET", "/events"), ("GET", "/events?after=0"), ("PATCH", path),
+        ("GET", f"{path}/deliveries"), ("POST", f"{path}/replay"),
+    ):  # fmt: skip
         await house.api.request(*request)
+    await house.api.post(f"{path}/replay", json={"event": SECRET})
+    await house.api.post(
+        f"{path}/replay", json={"start_time": "2020-01-01"}, headers=key | {"X-KOMOJU-IDEMPOTENCY": "b"}
+    )
     await house.api.post("/webhook_endpoints", json={**order, "secret": SECRET + "\n"})
     await house.api.post("/webhook_endpoints", json={**order, "url": [SECRET]})
     await house.api.post(f"{path}/roll", headers=key)

@@ -29,6 +29,8 @@ LEASE = 30 * SECOND
 BATCH = 50
 #: Attempts asked about at the same time: a processor that hangs must not hold up the others.
 TOGETHER = 16
+#: Seconds between two looks for webhooks that are due.
+DELIVERING = 0.25
 #: How long the log of webhooks is kept.
 DELIVERIES_LIFE = 30 * DAY
 
@@ -42,7 +44,7 @@ async def run(parts: Parts, stop: asyncio.Event) -> None:
     async def deliver_webhooks(_: Parts) -> None:
         await sender.begin()
 
-    rounds = [asyncio.ensure_future(_repeat(parts, work, every)) for work, every in (*ROUNDS, (deliver_webhooks, 0.25))]
+    rounds = [asyncio.ensure_future(_repeat(parts, work, every)) for work, every in (*ROUNDS, (deliver_webhooks, DELIVERING))]
     await stop.wait()
     for each in rounds:
         each.cancel()
