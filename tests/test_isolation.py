@@ -32,6 +32,7 @@ ROOT = Path(__file__).resolve().parents[1]
 #: Those that may run without an owner. A new one belongs here only where nobody's key can be the reason for it.
 OWNERLESS = {
     "azukari.db.directory:_FIND",
+    "azukari.events.numbering:_BEHIND",
     "azukari.events.numbering:_NEW",
     "azukari.merchants.store:_ADD_KEY",
     "azukari.merchants.store:_ADD_MERCHANT",
@@ -62,8 +63,10 @@ OWNERLESS = {
     "azukari.webhooks.deliveries:_FORGET",
     "azukari.webhooks.deliveries:_FORGET_TRIES",
     "azukari.webhooks.deliveries:_WAITING",
+    "azukari.webhooks.deliveries:_WAITING_PAYMENTS",
     "azukari.webhooks.store:_ANYONES",
     "azukari.webhooks.store:_BEHIND",
+    "azukari.webhooks.store:_OVER",
     "azukari.webhooks.store:_ROLLED",
 }
 

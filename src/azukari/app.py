@@ -26,6 +26,7 @@ from azukari.web.front import Front
 from azukari.web.limits import Limiter
 from azukari.web.routing import mount
 from azukari.web.server import ENDING
+from azukari.webhooks import of_payments
 from azukari.webhooks import routes as webhooks
 from azukari.wiring import Parts
 
@@ -49,6 +50,7 @@ def routes(parts: Parts) -> list[Route]:
 
 def asgi(parts: Parts) -> ASGIApp:
     """The app over an installation that is open."""
+    parts.rooms.payment_webhooks = of_payments.read
     return Front(Dispatch(routes(parts)), parts)
 
 

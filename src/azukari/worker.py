@@ -19,7 +19,7 @@ from azukari.sessions import closing as sessions
 from azukari.sessions import recording as session_tries
 from azukari.tokens import service as tokens
 from azukari.web import idempotency
-from azukari.webhooks import deliveries, fanout
+from azukari.webhooks import deliveries, fanout, of_payments
 from azukari.webhooks import service as webhooks
 from azukari.webhooks.sending import Sender
 from azukari.wiring import Parts
@@ -44,7 +44,9 @@ async def run(parts: Parts, stop: asyncio.Event) -> None:
     async def deliver_webhooks(_: Parts) -> None:
         await sender.begin()
 
-    rounds = [asyncio.ensure_future(_repeat(parts, work, every)) for work, every in (*ROUNDS, (deliver_webhooks, DELIVERING))]
+    rounds = [
+        asyncio.ensure_future(_repeat(parts, work, every)) for work, every in (*ROUNDS, (deliver_webhooks, DELIVERING))
+    ]
     await stop.wait()
     for each in rounds:
         each.cancel()
@@ -150,6 +152,12 @@ async def forget_deliveries(parts: Parts) -> None:
         continue
 
 
+async def forget_payment_webhooks(parts: Parts) -> None:
+    """Payments' own webhooks, half a year later."""
+    while await of_payments.forget_old(parts, BATCH) == BATCH:
+        continue
+
+
 async def sweep_vault(parts: Parts) -> None:
     """Verification values past their day, cards nobody needs, data keys whose record never came."""
     await parts.vault.sweep(parts.clock.now())
@@ -167,5 +175,6 @@ ROUNDS: tuple[tuple[Round, float], ...] = (
     (look_for_missed_events, 60),
     (end_old_secrets, 60),
     (forget_deliveries, 900),
+    (forget_payment_webhooks, 900),
     (sweep_vault, 900),
 )

@@ -23,6 +23,7 @@ from azukari.db import (
     owned_table,
     partial_index,
 )
+from azukari.events import numbering
 from azukari.events.store import Event, events
 from azukari.webhooks import store
 from azukari.webhooks.store import Endpoint, endpoints
@@ -31,6 +32,8 @@ PENDING, DELIVERED, DEAD, DROPPED = "pending", "delivered", "dead", "dropped"
 #: A claimed delivery is ours for so long: three times what a call may take.
 LEASE = 30 * SECOND
 IN_FLIGHT = 4
+#: Deliveries to payments' own endpoints looked at at once.
+MOST_OF_PAYMENTS = 256
 
 deliveries = owned_table(
     "webhook_deliveries",
@@ -45,12 +48,14 @@ deliveries = owned_table(
     sa.Column("fence", Integer, nullable=False),
     sa.Column("created_at", Time, nullable=False),
     sa.Column("ended_at", Time),
+    sa.Column("payment_id", Text),
     owned_reference("endpoint_id", "webhook_endpoints"),
     owned_reference("event_id", "events"),
     sa.UniqueConstraint("endpoint_id", "event_id", "merchant_id", "mode"),
     partial_index("ix_webhook_deliveries_due_at", "endpoint_id", "due_at", where="due_at IS NOT NULL"),
     partial_index("ix_webhook_deliveries_sequence", "endpoint_id", "sequence", where="due_at IS NOT NULL"),
     partial_index("ix_webhook_deliveries_leased_until", "endpoint_id", where="leased_until IS NOT NULL"),
+    partial_index("ix_webhook_deliveries_of_payments", "due_at", where="due_at IS NOT NULL AND payment_id IS NOT NULL"),
     partial_index("ix_webhook_deliveries_ended_at", "ended_at", where="ended_at IS NOT NULL"),
 )
 tries = owned_table(
@@ -88,6 +93,7 @@ class Delivery(msgspec.Struct, frozen=True):
     fence: int
     created_at: int
     ended_at: int | None
+    payment_id: str | None = None
 
     @property
     def owner(self) -> Owner:
@@ -158,6 +164,7 @@ _WAITING = Statement(
     Endpoint,
     sa.select(endpoints).where(
         endpoints.c.since.is_not(None),
+        endpoints.c.payment_id.is_(None),
         sa.exists(
             sa.select(deliveries.c.id).where(
                 deliveries.c.merchant_id == endpoints.c.merchant_id, deliveries.c.mode == endpoints.c.mode,
@@ -167,6 +174,32 @@ _WAITING = Statement(
     ),
     ownerless="the worker delivers for all merchants",
 )  # fmt: skip
+_WAITING_PAYMENTS = Statement(
+    Endpoint,
+    sa.select(endpoints)
+    .join_from(
+        endpoints,
+        deliveries,
+        sa.and_(
+            deliveries.c.merchant_id == endpoints.c.merchant_id, deliveries.c.mode == endpoints.c.mode,
+            deliveries.c.endpoint_id == endpoints.c.id,
+        ),
+    )
+    .where(
+        deliveries.c.payment_id.is_not(None), deliveries.c.due_at.is_not(None), deliveries.c.due_at <= _now,
+        endpoints.c.since.is_not(None),
+    )
+    .order_by(deliveries.c.due_at)
+    .limit(_limit),
+    ownerless="the worker delivers for all merchants",
+)  # fmt: skip
+_of_payments = (*owned(deliveries), deliveries.c.payment_id.is_not(None), deliveries.c.due_at.is_not(None))
+_NEXT_OF_PAYMENTS = Statement(
+    int, sa.select(deliveries.c.due_at).where(*_of_payments).order_by(deliveries.c.due_at).limit(1)
+)
+_LEASED_OF_PAYMENTS = Statement(
+    int, sa.select(sa.func.count()).select_from(deliveries).where(*_of_payments, deliveries.c.leased_until > _now)
+)
 _DUE = Statement(
     Delivery,
     sa.select(deliveries)
@@ -310,6 +343,17 @@ async def tell(tx: Tx, endpoint: Endpoint, wanted: Sequence[Told], to: int, now:
     return True
 
 
+async def tell_payments(
+    tx: Tx, owner: Owner, wanted: Sequence[tuple[Endpoint, Told]], read: int, to: int, now: int
+) -> bool:  # fmt: skip
+    """The same for payments' own endpoints, all of an owner's at once. read: up to where they were told."""
+    if not await numbering.advance(tx, owner, numbering.OF_PAYMENTS, read, to):
+        return False
+    for endpoint, told in wanted:
+        await _add(tx, endpoint, told, now)
+    return True
+
+
 async def add_all(tx: Tx, endpoint: Endpoint, wanted: Sequence[Told], now: int) -> int:
     """Deliveries that are not there yet, due now; how many were not."""
     return sum([await _add(tx, endpoint, each, now) for each in wanted])
@@ -318,7 +362,7 @@ async def add_all(tx: Tx, endpoint: Endpoint, wanted: Sequence[Told], now: int) 
 async def _add(tx: Tx, endpoint: Endpoint, told: Told, now: int) -> int:
     return await tx.run(
         _ADD, endpoint.owner, **told._asdict(), endpoint_id=endpoint.id, state=PENDING, tries=0, due_at=now,
-        leased_until=None, fence=0, created_at=now, ended_at=None,
+        leased_until=None, fence=0, created_at=now, ended_at=None, payment_id=endpoint.payment_id,
     )  # fmt: skip
 
 
@@ -333,8 +377,9 @@ class Claimed(msgspec.Struct, frozen=True):
 
 
 async def waiting(tx: Tx, now: int) -> list[Endpoint]:
-    """Active endpoints with something to send."""
-    return await tx.all(_WAITING, None, now=now)
+    """Active endpoints with something to send, payments' own too."""
+    found = await tx.all(_WAITING_PAYMENTS, None, now=now, limit=MOST_OF_PAYMENTS)
+    return [*await tx.all(_WAITING, None, now=now), *{each.id: each for each in found}.values()]
 
 
 async def claim(tx: Tx, owner: Owner, endpoint_id: str, now: int, most: int) -> tuple[Endpoint, list[Claimed]] | None:
@@ -373,7 +418,8 @@ async def _event(tx: Tx, owner: Owner, event_id: str) -> Event | None:
 
 async def next_due(tx: Tx, owner: Owner) -> int | None:
     """When the owner's next delivery falls due; None: there is none on its way to an active endpoint."""
-    found = [await _next(tx, each) for each in await store.active(tx, owner)]
+    of_payments: int | None = await tx.one(_NEXT_OF_PAYMENTS, owner)
+    found = [of_payments, *[await _next(tx, each) for each in await store.active(tx, owner)]]
     return min((each for each in found if each is not None), default=None)
 
 
@@ -389,6 +435,8 @@ async def _next(tx: Tx, endpoint: Endpoint) -> int | None:
 
 async def under_way(tx: Tx, owner: Owner, now: int) -> bool:
     """Whether somebody is trying a delivery of the owner."""
+    if await tx.one(_LEASED_OF_PAYMENTS, owner, now=now):
+        return True
     for each in await store.active(tx, owner):
         if await tx.one(_LEASED, owner, endpoint_id=each.id, now=now):
             return True

@@ -6,7 +6,9 @@ what comes after that one is all there is to look at, however many workers do it
 
 import msgspec
 
+from azukari.db import Owner
 from azukari.events import numbering
+from azukari.events import store as events
 from azukari.webhooks import deliveries, store
 from azukari.webhooks.deliveries import Told
 from azukari.webhooks.service import PING
@@ -21,6 +23,8 @@ async def look(parts: Parts, *, thorough: bool = False) -> None:
     await numbering.number_all(parts, quick=not thorough)
     for endpoint in await parts.db.read(store.behind):
         await _fan_out(parts, endpoint)
+    for owner, told in await parts.db.read(numbering.behind):
+        await _fan_out_to_payments(parts, owner, told)
 
 
 async def _fan_out(parts: Parts, endpoint: Endpoint) -> None:
@@ -34,3 +38,27 @@ async def _fan_out(parts: Parts, endpoint: Endpoint) -> None:
         if not await parts.db.write(deliveries.tell, endpoint, wanted, told, parts.clock.now()):
             return  # another worker has done it, or it is not wanted any more
         endpoint = msgspec.structs.replace(endpoint, told=told)
+
+
+class _Resource(msgspec.Struct):
+    """All we want to know of an event's data."""
+
+    id: str
+
+
+_resource = msgspec.json.Decoder(_Resource).decode
+
+
+async def _fan_out_to_payments(parts: Parts, owner: Owner, told: int) -> None:
+    """For payments with webhooks of their own: the events of an owner who has any, each one looked at once."""
+    while found := await parts.db.read(events.after, owner, told, BATCH):
+        wanted = [
+            (endpoint, Told(parts.ids.new(), event.id, event.type, event.sequence or 0))
+            for event in found if event.type.startswith("payment.")
+            for endpoint in await parts.db.read(store.of_payment, owner, _resource(event.data).id)
+            if endpoint.wants(event.type)
+        ]  # fmt: skip
+        to = found[-1].sequence or told
+        if not await parts.db.write(deliveries.tell_payments, owner, wanted, told, to, parts.clock.now()):
+            return
+        told = to

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import msgspec
 
 from azukari.core.clock import DAY
-from azukari.core.errors import InvalidParameter, Locked, Unprocessable
+from azukari.core.errors import InvalidParameter, Locked, NotFound, Unprocessable
 from azukari.core.ids import earliest
 from azukari.core.secret import Secret
 from azukari.db import Owner, Tx, persevere
@@ -67,13 +67,13 @@ async def create(asking: Asking, order: EndpointCreate, api_version: str) -> Ans
     Raises InvalidParameter, TooMany, ProviderDown.
     """
     ids, now = asking.parts.ids, asking.now
-    url = await _checked(asking, order.url)
+    url = await checked_url(asking, order.url)
     secret = _new_secret(asking.parts, order.secret)
     sealed = await asking.parts.vault.seal_secret(asking.owner, secret)
     id = ids.new()
     endpoint = Endpoint(
         merchant_id=asking.owner.merchant_id, mode=asking.owner.mode, id=id, url=url, entry_id=sealed.id,
-        old_entry_id=None, old_until=None, events=_encoded(order.events or ALL), active=int(order.active),
+        old_entry_id=None, old_until=None, events=encoded_events(order.events or ALL), active=int(order.active),
         api_version=order.api_version or api_version, ordered=int(order.ordered), disabled_reason=None,
         since=id if order.active else None, told=0, turn=0, version=1, created_at=now, updated_at=now,
         deleted_at=None,
@@ -92,7 +92,7 @@ async def update(asking: Asking, endpoint_id: str, order: EndpointUpdate) -> End
     """
     parts = asking.parts
     await parts.db.read(store.get, asking.owner, endpoint_id)
-    url = None if order.url is None else await _checked(asking, order.url)
+    url = None if order.url is None else await checked_url(asking, order.url)
     words = _Words(asking.who, "", "", parts.ids.new(), asking.now)
     changed = await persevere(
         parts.db, _update, asking.owner, parts.vault, endpoint_id, order, url, parts.ids.new(), words
@@ -115,12 +115,22 @@ async def roll(asking: Asking, endpoint_id: str, given: str | None) -> Answer:
 
 async def delete(asking: Asking, endpoint_id: str) -> EndpointOut:
     """Forget an endpoint and its secrets; what was on its way to it is dropped. Raises NotFound, Locked."""
+    endpoint = await asking.parts.db.read(store.get, asking.owner, endpoint_id)
+    return EndpointOut.of(await _forget(asking, endpoint))
+
+
+async def delete_of_payment(asking: Asking, endpoint: Endpoint) -> None:
+    """The same for one of a payment's own. Raises NotFound, Locked."""
+    await _forget(asking, endpoint)
+
+
+async def _forget(asking: Asking, endpoint: Endpoint) -> Endpoint:
     parts = asking.parts
     words = _Words(asking.who, "", "", parts.ids.new(), asking.now)
-    endpoint = await persevere(parts.db, _delete, asking.owner, parts.vault, endpoint_id, words)
-    for entry in endpoint.entries:
+    deleted = await persevere(parts.db, _delete, asking.owner, parts.vault, endpoint.id, words)
+    for entry in deleted.entries:
         await parts.vault.shred(asking.owner, entry)
-    return EndpointOut.of(endpoint)
+    return deleted
 
 
 async def ping(asking: Asking, endpoint_id: str) -> Answer:
@@ -192,13 +202,13 @@ class _Words:
     now: int
 
 
-async def _checked(asking: Asking, url: str) -> str:
+async def checked_url(asking: Asking, url: str, param: str = "url") -> str:
     """The address as it is kept. Raises InvalidParameter."""
     try:
         target = addresses.parse(url, loopback=asking.loopback)
         await addresses.resolve(target, asking.lookup)
     except AddressRefused as refused:
-        raise InvalidParameter("url", f"The value of url is invalid. {refused.reason}") from None
+        raise InvalidParameter(param, f"The value of {param} is invalid. {refused.reason}") from None
     return target.url
 
 
@@ -206,7 +216,8 @@ def _new_secret(parts: Parts, given: str | None) -> Secret:
     return Secret(given or _PREFIX + parts.ids.base62(_LENGTH))
 
 
-def _encoded(wanted: list[str]) -> str:
+def encoded_events(wanted: list[str]) -> str:
+    """Types of events as they are kept."""
     return msgspec.json.encode(wanted).decode()
 
 
@@ -262,7 +273,7 @@ async def _update(
     read = await store.get(tx, owner, endpoint_id)
     last = await numbering.last(tx, owner)
     change = msgspec.structs.replace(
-        read, url=url or read.url, events=_encoded(order.events) if order.events else read.events,
+        read, url=url or read.url, events=encoded_events(order.events) if order.events else read.events,
         api_version=order.api_version or read.api_version, updated_at=words.now,
         ordered=read.ordered if order.ordered is None else int(order.ordered),
     )  # fmt: skip
@@ -297,7 +308,9 @@ async def _roll(
 
 async def _delete(tx: Tx, owner: Owner, vault: Vault, endpoint_id: str, words: _Words) -> Endpoint:
     """The endpoint as it was."""
-    read = await store.get(tx, owner, endpoint_id)
+    read = await store.find(tx, owner, endpoint_id)
+    if read is None:
+        raise NotFound
     change = msgspec.structs.replace(
         read, active=0, since=None, entry_id=None, old_entry_id=None, old_until=None, updated_at=words.now,
         deleted_at=words.now,

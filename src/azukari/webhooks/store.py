@@ -41,9 +41,14 @@ endpoints = owned_table(
     sa.Column("created_at", Time, nullable=False),
     sa.Column("updated_at", Time, nullable=False),
     sa.Column("deleted_at", Time),
+    sa.Column("payment_id", Text),
     owned_reference("entry_id", "vault_entries"),
     owned_reference("old_entry_id", "vault_entries"),
-    partial_index("ix_webhook_endpoints_since", "since", where="since IS NOT NULL"),
+    partial_index("ix_webhook_endpoints_since", "since", where="since IS NOT NULL AND payment_id IS NULL"),
+    partial_index("ix_webhook_endpoints_payment_id", "payment_id", where="payment_id IS NOT NULL"),
+    partial_index(
+        "ix_webhook_endpoints_created_at", "created_at", where="payment_id IS NOT NULL AND deleted_at IS NULL"
+    ),
     partial_index("ix_webhook_endpoints_old_until", "old_until", where="old_until IS NOT NULL"),
 )
 
@@ -55,6 +60,8 @@ class Endpoint(msgspec.Struct, frozen=True):
     events: the types it wants, JSON; ``["*"]`` are all. disabled_reason: why we switched it off: ``gone``.
     since: it is told of events with greater ids; None: it is not active.
     told: events up to this number have their deliveries to it.
+    payment_id: it is this payment's own, told of its events alone, and no route shows it. Without ``entry_id`` it signs
+    with the secret of the merchant's oldest endpoint.
     turn: raised by whoever takes deliveries to send, so that one worker does at a time.
     """
 
@@ -77,6 +84,7 @@ class Endpoint(msgspec.Struct, frozen=True):
     created_at: int
     updated_at: int
     deleted_at: int | None
+    payment_id: str | None = None
 
     @property
     def owner(self) -> Owner:
@@ -110,7 +118,25 @@ _ANYONES = Statement(
     sa.select(endpoints).where(endpoints.c.id == bind(endpoints.c.id), _there),
     ownerless="administration names an endpoint by its id",
 )
-_COUNT = Statement(int, sa.select(sa.func.count()).select_from(endpoints).where(*owned(endpoints), _there))
+_shown = endpoints.c.payment_id.is_(None)
+_COUNT = Statement(int, sa.select(sa.func.count()).select_from(endpoints).where(*owned(endpoints), _there, _shown))
+_OLDEST = Statement(
+    Endpoint, sa.select(endpoints).where(*owned(endpoints), _there, _shown).order_by(endpoints.c.id).limit(1)
+)
+_OF_PAYMENT = Statement(
+    Endpoint,
+    sa.select(endpoints).where(
+        *owned(endpoints), endpoints.c.payment_id == bind(endpoints.c.payment_id), endpoints.c.since.is_not(None)
+    ),
+)
+_OVER = Statement(
+    Endpoint,
+    sa.select(endpoints)
+    .where(endpoints.c.payment_id.is_not(None), _there, endpoints.c.created_at <= sa.bindparam("before", type_=Time))
+    .order_by(endpoints.c.created_at)
+    .limit(sa.bindparam("limit", type_=Integer)),
+    ownerless="the worker forgets them for all merchants",
+)
 _ROLLED = Statement(
     Endpoint,
     sa.select(endpoints)
@@ -126,10 +152,10 @@ _BEHIND = Statement(
         counters,
         sa.and_(counters.c.merchant_id == endpoints.c.merchant_id, counters.c.mode == endpoints.c.mode),
     )
-    .where(endpoints.c.since.is_not(None), counters.c.id == EVENTS, counters.c.last > endpoints.c.told),
+    .where(endpoints.c.since.is_not(None), _shown, counters.c.id == EVENTS, counters.c.last > endpoints.c.told),
     ownerless="the worker looks for events of all merchants",
 )
-_ACTIVE = Statement(Endpoint, sa.select(endpoints).where(*owned(endpoints), endpoints.c.since.is_not(None)))
+_ACTIVE = Statement(Endpoint, sa.select(endpoints).where(*owned(endpoints), endpoints.c.since.is_not(None), _shown))
 _UPDATE: Statement[None] = Statement(
     None,
     sa.update(endpoints)
@@ -164,7 +190,7 @@ _DISABLE: Statement[None] = Statement(
         updated_at=sa.bindparam("now", type_=Time),
     ),
 )  # fmt: skip
-_LIST = Listing(Endpoint, endpoints, always=(_there,))
+_LIST = Listing(Endpoint, endpoints, always=(_there, _shown))
 
 
 async def save(tx: Tx, endpoint: Endpoint) -> None:
@@ -178,9 +204,9 @@ async def find(tx: Tx, owner: Owner, endpoint_id: str) -> Endpoint | None:
 
 
 async def get(tx: Tx, owner: Owner, endpoint_id: str) -> Endpoint:
-    """The owner's endpoint. Raises NotFound."""
+    """The owner's endpoint, not one of a payment. Raises NotFound."""
     endpoint = await find(tx, owner, endpoint_id)
-    if endpoint is None:
+    if endpoint is None or endpoint.payment_id is not None:
         raise NotFound
     return endpoint
 
@@ -206,6 +232,21 @@ async def behind(tx: Tx) -> list[Endpoint]:
 async def active(tx: Tx, owner: Owner) -> list[Endpoint]:
     """The owner's endpoints that are told of events."""
     return await tx.all(_ACTIVE, owner)
+
+
+async def oldest(tx: Tx, owner: Owner) -> Endpoint | None:
+    """The owner's oldest endpoint."""
+    return await tx.one(_OLDEST, owner)
+
+
+async def of_payment(tx: Tx, owner: Owner, payment_id: str) -> list[Endpoint]:
+    """A payment's own, those that are told of events."""
+    return await tx.all(_OF_PAYMENT, owner, payment_id=payment_id)
+
+
+async def of_old_payments(tx: Tx, before: int, limit: int) -> list[Endpoint]:
+    """Payments' own that were made before a moment."""
+    return await tx.all(_OVER, None, before=before, limit=limit)
 
 
 async def rolled(tx: Tx, now: int, limit: int) -> list[Endpoint]:
