@@ -1,7 +1,7 @@
 """The served description is the contract and more, never less; the files in the package are made from it."""
 
-import importlib.util
 import copy
+import importlib.util
 import json
 from types import ModuleType
 from typing import Any
