@@ -835,6 +835,10 @@ async def test_what_webhooks_are_signed_with_leaves_no_trace(
         f"{path}/replay", json={"start_time": "2020-01-01"}, headers=key | {"X-KOMOJU-IDEMPOTENCY": "b"}
     )
     await house.api.post("/webhook_endpoints", json={**order, "secret": SECRET + "\n"})
+    payment = {"amount": 1000, "currency": "JPY", "customer": await house.api.customer()}
+    for webhooks in (order, {**order, "events": 7}, SECRET, [[SECRET]]):
+        await house.api.post("/payments", json={**payment, "webhooks": webhooks}, headers=key)
+        await house.api.post("/payments", json={**payment, "webhooks": webhooks})
     await house.api.post("/webhook_endpoints", json={**order, "url": [SECRET]})
     await house.api.post(f"{path}/roll", headers=key)
     await house.api.delete(path)

@@ -9,7 +9,7 @@ import pytest
 from azukari.core.clock import DAY, HOUR, MINUTE, SECOND, iso
 from azukari.core.ids import RandomIds, earliest
 from azukari.events import store as events
-from azukari.webhooks import deliveries, fanout
+from azukari.webhooks import deliveries, fanout, sending
 from azukari.webhooks import service as webhooks
 from azukari.webhooks.deliveries import LEASE, Delivery, Try
 from azukari.webhooks.sending import WAITS, Sender
@@ -367,6 +367,55 @@ async def test_events_are_sent_again_one_some_and_all_that_were_given_up(
     assert await replayed(house, made, dead=True) == 0
     await work.send()
     assert receiver.types == ["customer.created"]
+
+
+async def test_the_next_delivery_of_an_owner_and_sending_all_that_is_due(
+    house: House, receiver: Receiver, work: Work
+) -> None:
+    owner = await owner_of(house)
+    assert await house.parts.db.read(deliveries.next_due, owner) is None
+    await sending.deliver_due(house.parts, owner)
+    receiver.answer = lambda _: 500
+    await endpoint(house, receiver, ordered=True, events=["customer.created"])
+    await house.api.customer()
+    await house.api.customer()
+    await sending.deliver_due(house.parts, owner)
+    # The ping, and the first of two that come one after the other.
+    assert receiver.types == ["ping", "customer.created"]
+    for count in (3, 4):
+        due = await house.parts.db.read(deliveries.next_due, owner)
+        assert due is not None
+        assert due > house.clock.now()
+        house.clock.advance(due - house.clock.now() + 1)
+        await sending.deliver_due(house.parts, owner)
+        assert len(receiver.got) >= count
+    receiver.answer = lambda _: 200
+    for _ in range(4):
+        house.clock.advance(HOUR)
+        await sending.deliver_due(house.parts, owner)
+    assert await house.parts.db.read(deliveries.next_due, owner) is None
+    assert len({got.id for got in receiver.got}) == 3
+
+
+async def test_a_ping_that_fails_holds_no_event_up(house: House, receiver: Receiver, work: Work) -> None:
+    receiver.answer = lambda got: 500 if got.event["type"] == "ping" else 200
+    await endpoint(house, receiver, ordered=True)
+    await house.api.customer()
+    await house.api.customer()
+    await work.deliver()
+    assert receiver.types == ["ping", "customer.created", "customer.created"]
+
+
+async def test_what_was_under_way_when_an_endpoint_was_made_is_not_for_it(
+    house: House, receiver: Receiver, work: Work
+) -> None:
+    before = house.parts.ids.new()
+    await endpoint(house, receiver)
+    await house.parts.db.write(
+        events.record, await owner_of(house), id=before, type="customer.updated", data=b"{}", now=house.clock.now()
+    )
+    await work.deliver()
+    assert receiver.types == ["ping"]
 
 
 async def test_a_deleted_endpoint_gets_nothing_any_more(house: House, receiver: Receiver, work: Work) -> None:

@@ -193,7 +193,15 @@ _WAITING_PAYMENTS = Statement(
     .limit(_limit),
     ownerless="the worker delivers for all merchants",
 )  # fmt: skip
-_of_payments = (*owned(deliveries), deliveries.c.payment_id.is_not(None), deliveries.c.due_at.is_not(None))
+_of_payments = (
+    *owned(deliveries), deliveries.c.payment_id.is_not(None), deliveries.c.due_at.is_not(None),
+    sa.exists(
+        sa.select(endpoints.c.id).where(
+            endpoints.c.merchant_id == deliveries.c.merchant_id, endpoints.c.mode == deliveries.c.mode,
+            endpoints.c.id == deliveries.c.endpoint_id, endpoints.c.since.is_not(None),
+        )
+    ),
+)  # fmt: skip
 _NEXT_OF_PAYMENTS = Statement(
     int, sa.select(deliveries.c.due_at).where(*_of_payments).order_by(deliveries.c.due_at).limit(1)
 )

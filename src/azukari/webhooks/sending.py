@@ -34,8 +34,8 @@ GONE = 410
 SIGNERS_LIFE, MOST_SIGNERS = 300 * SECOND, 1_000
 #: Endpoints served at the same time by one process.
 LANES = 256
-#: Seconds until we look again whether another worker has done what it has begun.
-_ANOTHERS_TURN = 0.02
+#: Seconds until we look again whether another worker has done what it has begun, and until we give that up.
+_ANOTHERS_TURN, _PATIENCE = 0.02, 60
 
 _random = random.SystemRandom()
 
@@ -157,11 +157,16 @@ class Sender:
 
 
 async def deliver_due(parts: Parts, owner: Owner) -> None:
-    """Deliver all that has happened to an owner and is due by now, and wait until it was tried, by whomever."""
+    """Deliver all that has happened to an owner and is due by now, and wait until it was tried, by whomever.
+
+    What nobody can try, and what somebody has begun who is dead, is waited for a while and then left.
+    """
+    loop = asyncio.get_running_loop()
+    end = loop.time() + _PATIENCE
     sender = Sender(parts)
     try:
         await fanout.look(parts, thorough=True)
-        while True:
+        while loop.time() < end:
             await sender.begin(owner)
             await sender.finish()
             now = parts.clock.now()
