@@ -32,6 +32,7 @@ ROOT = Path(__file__).resolve().parents[1]
 #: Those that may run without an owner. A new one belongs here only where nobody's key can be the reason for it.
 OWNERLESS = {
     "azukari.db.directory:_FIND",
+    "azukari.events.numbering:_BEHIND",
     "azukari.events.numbering:_NEW",
     "azukari.merchants.store:_ADD_KEY",
     "azukari.merchants.store:_ADD_MERCHANT",
@@ -62,10 +63,11 @@ OWNERLESS = {
     "azukari.web.idempotency:_PURGE",
     "azukari.webhooks.deliveries:_FORGET",
     "azukari.webhooks.deliveries:_FORGET_TRIES",
-    "azukari.webhooks.deliveries:_FRESH",
     "azukari.webhooks.deliveries:_WAITING",
-    "azukari.webhooks.store:_ACTIVE",
+    "azukari.webhooks.deliveries:_WAITING_PAYMENTS",
     "azukari.webhooks.store:_ANYONES",
+    "azukari.webhooks.store:_BEHIND",
+    "azukari.webhooks.store:_OVER",
     "azukari.webhooks.store:_ROLLED",
 }
 
@@ -372,6 +374,8 @@ ENTRIES = {
     ("DELETE", "/webhook_endpoints/{id}"): Entry("webhook_endpoints"),
     ("POST", "/webhook_endpoints/{id}/ping"): Entry("webhook_endpoints"),
     ("POST", "/webhook_endpoints/{id}/roll"): Entry("webhook_endpoints"),
+    ("POST", "/webhook_endpoints/{id}/replay"): Entry("webhook_endpoints", lambda made: {"dead": True}),
+    ("GET", "/webhook_endpoints/{id}/deliveries"): Entry("webhook_endpoints"),
 }
 LISTS = [
     path for (method, path), entry in ENTRIES.items()

@@ -909,9 +909,20 @@ async def test_what_webhooks_are_signed_with_leaves_no_trace(
         await sender.finish()
         await sender.close()
         assert len(receiver.got) == 2
-    for request in (("GET", path), ("GET", "/webhook_endpoints"), ("GET", "/events"), ("PATCH", path)):
+    for request in (
+        ("GET", path), ("GET", "/webhook_endpoints"), ("GET", "/events"), ("GET", "/events?after=0"), ("PATCH", path),
+        ("GET", f"{path}/deliveries"), ("POST", f"{path}/replay"),
+    ):  # fmt: skip
         await house.api.request(*request)
+    await house.api.post(f"{path}/replay", json={"event": SECRET})
+    await house.api.post(
+        f"{path}/replay", json={"start_time": "2020-01-01"}, headers=key | {"X-KOMOJU-IDEMPOTENCY": "b"}
+    )
     await house.api.post("/webhook_endpoints", json={**order, "secret": SECRET + "\n"})
+    payment = {"amount": 1000, "currency": "JPY", "customer": await house.api.customer()}
+    for webhooks in (order, {**order, "events": 7}, SECRET, [[SECRET]]):
+        await house.api.post("/payments", json={**payment, "webhooks": webhooks}, headers=key)
+        await house.api.post("/payments", json={**payment, "webhooks": webhooks})
     await house.api.post("/webhook_endpoints", json={**order, "url": [SECRET]})
     await house.api.post(f"{path}/roll", headers=key)
     await house.api.delete(path)

@@ -29,6 +29,7 @@ from azukari.web.limits import Limiter
 from azukari.web.routing import mount
 from azukari.web.server import ENDING
 from azukari.web.taps import Taps
+from azukari.webhooks import of_payments
 from azukari.webhooks import routes as webhooks
 from azukari.wiring import Parts
 
@@ -52,6 +53,7 @@ def routes(parts: Parts) -> list[Route]:
 
 def asgi(parts: Parts, taps: Taps | None = None) -> ASGIApp:
     """The app over an installation that is open. taps: who watches its requests."""
+    parts.rooms.payment_webhooks = of_payments.read
     return Front(Dispatch(routes(parts)), parts, taps or Taps(parts.settings.data))
 
 

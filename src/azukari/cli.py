@@ -638,6 +638,7 @@ def replay_webhooks(
     """Send events again: one, those of a time, or all that were given up."""
     from azukari.core.clock import parse_iso
     from azukari.webhooks import service
+    from azukari.webhooks.schemas import Replay
 
     if sum((event is not None, start is not None, dead)) != 1 or (end is not None and start is None):
         _fail("Say which events: --event ID, --from TIME [--to TIME], or --dead.")
@@ -646,13 +647,10 @@ def replay_webhooks(
         until = None if end is None else parse_iso(end)
     except ValueError:
         _fail("A time must look like 2026-01-31 or 2026-01-31T09:00:00+09:00.")
+    order = Replay(event=event, start_time=since, end_time=until, dead=dead)
 
     async def replay(asking: Any, endpoint: Any) -> int:
-        if event is not None:
-            return await service.replay_event(asking, endpoint.id, event)
-        if since is None:
-            return await service.replay_dead(asking, endpoint.id)
-        return await service.replay_range(asking, endpoint.id, since, asking.now + 1 if until is None else until)
+        return int(json.loads((await service.replay(asking, endpoint.id, order)).body)["sent_again"])
 
     count = _with_webhook(data, database, webhook, replay)
     _show(as_json, [{"id": webhook, "sent_again": count}])
@@ -671,14 +669,16 @@ def log_webhook(
 
     found = _with_webhook(
         data, database, webhook,
-        lambda asking, endpoint: asking.parts.db.read(deliveries.log, endpoint, limit),
+        lambda asking, endpoint: asking.parts.db.read(
+            deliveries.log, asking.owner, endpoint.id, page=1, per_page=limit, start=0, end=2**62
+        ),
     )  # fmt: skip
     rows = [
         {
             "at": _when(each.at), "event": each.event_id, "type": each.event_type, "attempt": each.number,
             "answer": each.code or each.failure, "ms": each.ms, "delivery": each.state,
         }
-        for each in found
+        for each in found.rows
     ]  # fmt: skip
     _show(as_json, rows)
 

@@ -1,13 +1,14 @@
 """Settings become a database, a vault and processors: the same for the app, the worker and the command line."""
 
-from dataclasses import dataclass
-from typing import Self
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import Any, Protocol, Self
 
 from azukari.core.clock import Clock, Moment, SystemClock
 from azukari.core.config import Settings
 from azukari.core.ids import Ids, RandomIds
 from azukari.core.news import News
-from azukari.db import Announce, Database, Owner, quiet
+from azukari.db import Announce, Database, Owner, Tx, quiet
 from azukari.db.open import Stores, open_stores
 from azukari.merchants.clock import Clocks
 from azukari.merchants.service import Keyring, Shops
@@ -17,6 +18,25 @@ from azukari.vault import FileKeyProvider, Vault
 
 #: The file provider's key when no setting names another place: good for test keys only.
 KEK_NAME = "vault.key"
+
+
+class Beside(Protocol):
+    """What an order asks for beside its payment, of a room above: written in the unit that begins the payment."""
+
+    async def write(self, tx: Tx, owner: Owner, payment_id: str) -> None:
+        """Within the caller's unit, which may run more than once."""
+        ...
+
+
+@dataclass(slots=True)
+class Rooms:
+    """What rooms do for those below them, which do not know them: set by the app.
+
+    payment_webhooks: reads the ``webhooks`` of an order; called with the parts, the owner, what was given, who asks,
+    the API version and the time. Raises InvalidParameter, MissingParameter, ProviderDown.
+    """
+
+    payment_webhooks: Callable[[Any, Owner, object, str, str, int], Awaitable[Beside]] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +53,7 @@ class Parts:
     shops: Shops
     news: News
     clocks: Clocks
+    rooms: Rooms = field(default_factory=Rooms)
 
     @property
     def db(self) -> Database:

@@ -11,7 +11,6 @@ from azukari.core import log
 from azukari.core.clock import DAY, SECOND
 from azukari.core.errors import Locked, Unavailable
 from azukari.customers import service as customers
-from azukari.events import numbering
 from azukari.payments import deadlines, outcomes
 from azukari.processors import attempts
 from azukari.processors.attempts import Attempt
@@ -21,7 +20,7 @@ from azukari.sessions import recording as session_tries
 from azukari.subscriptions import renewal
 from azukari.tokens import service as tokens
 from azukari.web import idempotency
-from azukari.webhooks import deliveries, fanout
+from azukari.webhooks import deliveries, fanout, of_payments
 from azukari.webhooks import service as webhooks
 from azukari.webhooks.sending import Sender
 from azukari.wiring import Parts
@@ -158,15 +157,13 @@ async def forget_keys(parts: Parts) -> None:
 
 
 async def look_for_events(parts: Parts) -> None:
-    """What has just happened, for whoever reads events by their numbers, and for webhooks."""
-    await numbering.number_all(parts, quick=True)
+    """What has just happened gets its number, for whoever reads events by them, and its webhooks."""
     await fanout.look(parts)
 
 
 async def look_for_missed_events(parts: Parts) -> None:
-    """What the quick look has missed."""
-    await numbering.number_all(parts)
-    await fanout.look_thoroughly(parts)
+    """What was committed late, or while nobody looked."""
+    await fanout.look(parts, thorough=True)
 
 
 async def end_old_secrets(parts: Parts) -> None:
@@ -178,6 +175,12 @@ async def end_old_secrets(parts: Parts) -> None:
 async def forget_deliveries(parts: Parts) -> None:
     """Webhooks that ended a month ago."""
     while await parts.db.write(deliveries.forget, parts.clock.now() - DELIVERIES_LIFE, 10 * BATCH) == 10 * BATCH:
+        continue
+
+
+async def forget_payment_webhooks(parts: Parts) -> None:
+    """Payments' own webhooks, half a year later."""
+    while await of_payments.forget_old(parts, BATCH) == BATCH:
         continue
 
 
@@ -198,5 +201,6 @@ ROUNDS: tuple[tuple[Round, float], ...] = (
     (look_for_missed_events, 60),
     (end_old_secrets, 60),
     (forget_deliveries, 900),
+    (forget_payment_webhooks, 900),
     (sweep_vault, 900),
 )

@@ -107,14 +107,20 @@ class Site:
 
     @asynccontextmanager
     async def serving(
-        self, *, worker: bool = False, delay: int = 0, death: Death | None = None, trace: Path | None = None
+        self,
+        *,
+        worker: bool = False,
+        delay: int = 0,
+        death: Death | None = None,
+        trace: Path | None = None,
+        leaps: Path | None = None,
     ) -> AsyncIterator[Api]:
         """A server that ends as they all do here: killed."""
         url = self.settings.database_url
         started = self.launcher.start(
             Order(
                 data=str(self.settings.data), database_url=url and url.reveal(), ahead=self.ahead, worker=worker,
-                delay=delay, death=death, trace=trace and str(trace),
+                delay=delay, death=death, trace=trace and str(trace), leaps=leaps and str(leaps),
             )
         )  # fmt: skip
         self.pid = started.pid

@@ -204,7 +204,6 @@ SET_UP_ONLY = {
     "merchants.settings._change",
     "merchants.store.add_merchant",
     "merchants.store.revoke",
-    "webhooks.deliveries.replay",
     "vault.inside.keys._add_roots",
 }
 

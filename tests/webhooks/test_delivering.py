@@ -6,30 +6,32 @@ from typing import Any
 
 import pytest
 
-from azukari.core.clock import DAY, HOUR, MINUTE, SECOND
+from azukari.core.clock import DAY, HOUR, MINUTE, SECOND, iso
 from azukari.core.ids import RandomIds, earliest
 from azukari.events import store as events
-from azukari.webhooks import deliveries, fanout, store
+from azukari.webhooks import deliveries, fanout, sending
 from azukari.webhooks import service as webhooks
 from azukari.webhooks.deliveries import LEASE, Delivery, Try
 from azukari.webhooks.sending import WAITS, Sender
-from azukari.webhooks.service import Asking
-from azukari.webhooks.store import Endpoint
 from tests.house import House
 from tests.webhooks.receiver import SECRET, Got, Receiver, receiving
 from tests.webhooks.work import Work, endpoint, owner_of
 
 
-async def asking(house: House) -> Asking:
-    return Asking(house.parts, await owner_of(house), "person", house.clock.now())
-
-
-async def stored(house: House, made: dict[str, Any]) -> Endpoint:
-    return await house.parts.db.read(store.get_anyones, made["id"])
+async def replayed(house: House, made: dict[str, Any], **order: Any) -> int:
+    """How many events are sent again."""
+    reply = await house.api.post(f"/webhook_endpoints/{made['id']}/replay", json=order)
+    assert reply.status_code == 200, reply.text
+    assert reply.json()["webhook_endpoint"] == made["id"]
+    return int(reply.json()["sent_again"])
 
 
 async def log_of(house: House, made: dict[str, Any]) -> list[Try]:
-    return await house.parts.db.read(deliveries.log, await stored(house, made), 1_000)
+    owner = await owner_of(house)
+    found = await house.parts.db.read(
+        deliveries.log, owner, made["id"], page=1, per_page=1_000, start=0, end=2**62
+    )  # fmt: skip
+    return found.rows
 
 
 async def test_a_new_endpoint_gets_a_ping_and_then_what_happens(house: House, receiver: Receiver, work: Work) -> None:
@@ -60,7 +62,7 @@ async def test_nothing_is_sent_twice_that_was_taken(house: House, receiver: Rece
     await house.api.customer()
     for _ in range(3):
         await work.deliver()
-        await fanout.look_thoroughly(house.parts)
+        await fanout.look(house.parts, thorough=True)
     await work.give_up(2)
 
     assert sorted(receiver.types) == ["customer.created", "ping"]
@@ -87,8 +89,8 @@ async def test_an_event_committed_late_is_found(house: House, receiver: Receiver
     await house.parts.db.write(events.record, owner, id=early, type="customer.updated", data=b"{}", now=1)
     await work.deliver()
     assert "customer.updated" not in receiver.types
-    await fanout.look_thoroughly(house.parts)
-    await fanout.look_thoroughly(house.parts)
+    await fanout.look(house.parts, thorough=True)
+    await fanout.look(house.parts, thorough=True)
     await work.send()
 
     assert receiver.types.count("customer.updated") == 1
@@ -101,7 +103,7 @@ async def test_what_happened_while_no_worker_ran_is_found(house: House, receiver
     await work.deliver()
     assert receiver.types == ["ping"]
 
-    await fanout.look_thoroughly(house.parts)
+    await fanout.look(house.parts, thorough=True)
     await work.send()
 
     assert receiver.types == ["ping", "customer.created"]
@@ -337,9 +339,9 @@ async def test_events_are_sent_again_one_some_and_all_that_were_given_up(
     receiver.got.clear()
 
     # One, also where the endpoint does not want its kind.
-    assert await webhooks.replay_event(await asking(house), made["id"], deleted) == 1
-    assert await webhooks.replay_event(await asking(house), made["id"], created.id) == 1
-    assert await webhooks.replay_event(await asking(house), made["id"], created.id) == 0
+    assert await replayed(house, made, event=deleted) == 1
+    assert await replayed(house, made, event=created.id) == 1
+    assert await replayed(house, made, event=created.id) == 0
     await work.send()
     assert sorted(receiver.types) == ["customer.created", "customer.deleted"]
     again = next(got for got in receiver.got if got.event["type"] == "customer.created")
@@ -349,7 +351,7 @@ async def test_events_are_sent_again_one_some_and_all_that_were_given_up(
 
     # What happened in a time, and is wanted.
     receiver.got.clear()
-    assert await webhooks.replay_range(await asking(house), made["id"], start, house.clock.now() + HOUR) == 1
+    assert await replayed(house, made, start_time=iso(start), end_time=iso(house.clock.now() + HOUR)) == 1
     await work.send()
     assert receiver.types == ["customer.created"]
 
@@ -361,10 +363,59 @@ async def test_events_are_sent_again_one_some_and_all_that_were_given_up(
     await work.give_up()
     receiver.got.clear()
     receiver.answer = lambda _: 200
-    assert await webhooks.replay_dead(await asking(house), made["id"]) == 1
-    assert await webhooks.replay_dead(await asking(house), made["id"]) == 0
+    assert await replayed(house, made, dead=True) == 1
+    assert await replayed(house, made, dead=True) == 0
     await work.send()
     assert receiver.types == ["customer.created"]
+
+
+async def test_the_next_delivery_of_an_owner_and_sending_all_that_is_due(
+    house: House, receiver: Receiver, work: Work
+) -> None:
+    owner = await owner_of(house)
+    assert await house.parts.db.read(deliveries.next_due, owner) is None
+    await sending.deliver_due(house.parts, owner)
+    receiver.answer = lambda _: 500
+    await endpoint(house, receiver, ordered=True, events=["customer.created"])
+    await house.api.customer()
+    await house.api.customer()
+    await sending.deliver_due(house.parts, owner)
+    # The ping, and the first of two that come one after the other.
+    assert receiver.types == ["ping", "customer.created"]
+    for count in (3, 4):
+        due = await house.parts.db.read(deliveries.next_due, owner)
+        assert due is not None
+        assert due > house.clock.now()
+        house.clock.advance(due - house.clock.now() + 1)
+        await sending.deliver_due(house.parts, owner)
+        assert len(receiver.got) >= count
+    receiver.answer = lambda _: 200
+    for _ in range(4):
+        house.clock.advance(HOUR)
+        await sending.deliver_due(house.parts, owner)
+    assert await house.parts.db.read(deliveries.next_due, owner) is None
+    assert len({got.id for got in receiver.got}) == 3
+
+
+async def test_a_ping_that_fails_holds_no_event_up(house: House, receiver: Receiver, work: Work) -> None:
+    receiver.answer = lambda got: 500 if got.event["type"] == "ping" else 200
+    await endpoint(house, receiver, ordered=True)
+    await house.api.customer()
+    await house.api.customer()
+    await work.deliver()
+    assert receiver.types == ["ping", "customer.created", "customer.created"]
+
+
+async def test_what_was_under_way_when_an_endpoint_was_made_is_not_for_it(
+    house: House, receiver: Receiver, work: Work
+) -> None:
+    before = house.parts.ids.new()
+    await endpoint(house, receiver)
+    await house.parts.db.write(
+        events.record, await owner_of(house), id=before, type="customer.updated", data=b"{}", now=house.clock.now()
+    )
+    await work.deliver()
+    assert receiver.types == ["ping"]
 
 
 async def test_a_deleted_endpoint_gets_nothing_any_more(house: House, receiver: Receiver, work: Work) -> None:
@@ -407,7 +458,7 @@ async def test_old_deliveries_are_forgotten_and_not_sent_again(house: House, rec
     made = await endpoint(house, receiver)
     await work.deliver()
     house.clock.advance(31 * DAY)
-    await fanout.look_thoroughly(house.parts)
+    await fanout.look(house.parts, thorough=True)
     assert await house.parts.db.write(deliveries.forget, house.clock.now() - 30 * DAY, 10) == 1
     assert await log_of(house, made) == []
     await work.deliver()

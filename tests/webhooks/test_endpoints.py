@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from azukari.core.clock import HOUR
 from azukari.webhooks import service
 from tests.house import House
 from tests.test_no_leaks import rows_of
@@ -131,3 +132,85 @@ async def test_each_opening_of_a_secret_leaves_an_audit_line(house: House, recei
     assert sorted(word for row in ours for word in ("webhook.create", "sign") if word in row) == [
         "sign", "webhook.create"
     ]  # fmt: skip
+
+
+async def test_the_log_of_an_endpoint_shows_each_try_in_pages(house: House, receiver: Receiver, work: Work) -> None:
+    receiver.answer = lambda _: 500
+    made = await endpoint(house, receiver, events=["ping"])
+    other = await endpoint(house, receiver)
+    for _ in range(3):
+        await work.deliver()
+        house.clock.advance(HOUR)
+    receiver.answer = lambda _: 204
+    await work.send()
+
+    path = f"/webhook_endpoints/{made['id']}/deliveries"
+    pages = [(await house.api.get(path, params={"page": page, "per_page": 3})).json() for page in (1, 2, 3)]
+    assert [page["total"] for page in pages] == [4, 4, 4]
+    tries = [each for page in pages for each in page["data"]]
+    assert [(each["attempt"], each["code"], each["failure"]) for each in tries] == [
+        (4, 204, None), (3, 500, None), (2, 500, None), (1, 500, None)
+    ]  # fmt: skip
+    sent = {got.headers["x-komoju-id"]: got.id for got in receiver.got}
+    assert {each["delivery"]: each["event"] for each in tries}.items() <= sent.items()
+    assert {(each["event_type"], each["state"], each["next_attempt_at"]) for each in tries} == {
+        ("ping", "delivered", None)
+    }  # fmt: skip
+    since = (await house.api.get(path, params={"start_time": tries[1]["created_at"]})).json()
+    assert since["data"] == tries[:2]
+    theirs = (await house.api.get(f"/webhook_endpoints/{other['id']}/deliveries")).json()["data"]
+    assert {each["delivery"] for each in theirs}.isdisjoint(each["delivery"] for each in tries)
+
+
+async def test_a_delivery_on_its_way_says_when_it_is_tried_again(house: House, receiver: Receiver, work: Work) -> None:
+    receiver.answer = lambda _: b"nonsense\r\n\r\n"
+    made = await endpoint(house, receiver)
+    await work.deliver()
+    (tried,) = (await house.api.get(f"/webhook_endpoints/{made['id']}/deliveries")).json()["data"]
+    assert (tried["code"], tried["failure"], tried["state"]) == (None, "broken", "pending")
+    assert tried["next_attempt_at"] > tried["created_at"]
+
+
+@pytest.mark.parametrize(
+    ("order", "code", "param"),
+    [
+        ({}, "missing_parameter", "event"), ({"dead": False}, "missing_parameter", "event"),
+        ({"end_time": "2026-01-01"}, "missing_parameter", "start_time"),
+        ({"event": "a", "dead": True}, "invalid_parameter", "dead"),
+        ({"event": "a", "start_time": "2026-01-01"}, "invalid_parameter", "start_time"),
+        ({"dead": True, "end_time": "2026-01-01"}, "invalid_parameter", "end_time"),
+        ({"start_time": "yesterday"}, "invalid_parameter", "start_time"), ({"dead": 7}, "invalid_parameter", "dead"),
+    ],
+)  # fmt: skip
+async def test_what_says_not_what_to_send_again_is_refused(
+    house: House, order: dict[str, Any], code: str, param: str
+) -> None:
+    made = await endpoint(house, Receiver(port=8123))
+    reply = await house.api.post(f"/webhook_endpoints/{made['id']}/replay", json=order)
+    assert (reply.status_code, reply.json()["error"]["code"], reply.json()["error"]["param"]) == (422, code, param)
+
+
+async def test_an_event_nobody_knows_cannot_be_sent_again(house: House) -> None:
+    made = await endpoint(house, Receiver(port=8123))
+    for path, event in ((made["id"], "0" * 25), ("0" * 25, made["id"])):
+        reply = await house.api.post(f"/webhook_endpoints/{path}/replay", json={"event": event})
+        assert reply.status_code == 404
+
+
+async def test_many_events_are_sent_again_by_one_request_and_by_its_repeat_none(
+    house: House, receiver: Receiver, work: Work, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(service, "BATCH", 3)
+    for _ in range(8):
+        await house.api.post("/customers")
+    made = await endpoint(house, receiver)
+    key = {"X-KOMOJU-IDEMPOTENCY": "again"}
+    path, order = f"/webhook_endpoints/{made['id']}/replay", {"start_time": "2020-01-01"}
+    first = await house.api.post(path, json=order, headers=key)
+    assert first.json() == {"resource": "webhook_replay", "webhook_endpoint": made["id"], "sent_again": 8}
+    await work.deliver()
+    assert receiver.types.count("customer.created") == 8
+    again = await house.api.post(path, json=order, headers=key)
+    assert (again.content, again.headers["X-Idempotent-Replayed"]) == (first.content, "true")
+    await work.deliver()
+    assert receiver.types.count("customer.created") == 8

@@ -21,8 +21,6 @@ class Work:
     async def deliver(self) -> None:
         """Find what happened, and try all that is due."""
         await fanout.look(self.house.parts)
-        # An ordered endpoint waits a moment for what may still come before.
-        self.house.clock.advance(fanout.SETTLING)
         await self.send()
 
     async def send(self) -> None:

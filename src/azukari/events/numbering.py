@@ -20,7 +20,10 @@ RECENT = MINUTE
 #: One line for each owner. last: the greatest number given.
 counters = owned_table("event_counters", sa.Column("last", Integer, nullable=False))
 
-_COUNTER = "events"
+#: The line that counts events.
+EVENTS = "events"
+#: The line that says up to which number events have been looked at for payments' own webhooks.
+OF_PAYMENTS = "of_payments"
 _after = sa.bindparam("after", type_=Text)
 _limit = sa.bindparam("limit", type_=Integer)
 _new = (events.c.sequence.is_(None), events.c.id > _after)
@@ -34,13 +37,35 @@ _NEW_OF = Statement(
     Owner,
     sa.select(events.c.merchant_id, events.c.mode).where(*owned(events), *_new).order_by(events.c.id).limit(_limit),
 )
-_LAST = Statement(int, sa.select(counters.c.last).where(*owned(counters), counters.c.id == _COUNTER))
-_ADD = Statement(None, add_unless_there(counters, id=_COUNTER, last=0))
+_LAST = Statement(int, sa.select(counters.c.last).where(*owned(counters), counters.c.id == EVENTS))
+_ADD = Statement(None, add_unless_there(counters, id=EVENTS, last=0))
 _TAKE: Statement[None] = Statement(
     None,
     sa.update(counters)
-    .where(*owned(counters), counters.c.id == _COUNTER, counters.c.last == sa.bindparam("read", type_=Integer))
+    .where(*owned(counters), counters.c.id == EVENTS, counters.c.last == sa.bindparam("read", type_=Integer))
     .values(last=counters.c.last + sa.bindparam("count", type_=Integer)),
+)
+_OPEN = Statement(None, add_unless_there(counters))
+_ADVANCE: Statement[None] = Statement(
+    None,
+    sa.update(counters)
+    .where(
+        *owned(counters), counters.c.id == sa.bindparam("line", type_=Text),
+        counters.c.last == sa.bindparam("read", type_=Integer),
+    )
+    .values(last=sa.bindparam("to", type_=Integer)),
+)  # fmt: skip
+_behind = counters.alias("behind")
+_BEHIND = Statement(
+    lambda merchant_id, mode, last: (Owner(merchant_id, mode), int(last)),
+    sa.select(_behind.c.merchant_id, _behind.c.mode, _behind.c.last)
+    .join_from(
+        _behind,
+        counters,
+        sa.and_(counters.c.merchant_id == _behind.c.merchant_id, counters.c.mode == _behind.c.mode),
+    )
+    .where(_behind.c.id == OF_PAYMENTS, counters.c.id == EVENTS, counters.c.last > _behind.c.last),
+    ownerless="the worker looks for events of all merchants",
 )
 _first = sa.select(events.c.id).where(*owned(events), *_new).order_by(events.c.id).limit(_limit).subquery("first")
 _ranked = sa.select(_first.c.id, sa.func.row_number().over(order_by=_first.c.id).label("rank")).subquery("ranked")
@@ -59,6 +84,21 @@ async def _read(tx: Tx, owner: Owner) -> int | None:
 async def last(tx: Tx, owner: Owner) -> int:
     """The greatest number given to an event of the owner; 0: none."""
     return await _read(tx, owner) or 0
+
+
+async def open_line(tx: Tx, owner: Owner, line: str, last: int) -> None:
+    """Keep, from here on unless it is kept already, up to which number events have been looked at for something."""
+    await tx.run(_OPEN, owner, id=line, last=last)
+
+
+async def advance(tx: Tx, owner: Owner, line: str, read: int, to: int) -> bool:
+    """Events up to a number have been looked at; False: somebody else has done so."""
+    return await tx.run(_ADVANCE, owner, line=line, read=read, to=to) == 1
+
+
+async def behind(tx: Tx) -> list[tuple[Owner, int]]:
+    """Every owner with events that have not been looked at for payments' own webhooks, and from where on."""
+    return await tx.all(_BEHIND, None)
 
 
 async def any_new(tx: Tx, owner: Owner | None, after: str) -> bool:

@@ -26,7 +26,7 @@ from azukari.tokens.store import Token
 from azukari.vault import CARDS, TERMINAL, EntryGone, Vault
 from azukari.web import metadata, screening
 from azukari.web.call import Call
-from azukari.wiring import Parts
+from azukari.wiring import Beside, Parts
 
 DEFAULT_LOCALE = "ja"
 
@@ -36,6 +36,7 @@ class Plan(msgspec.Struct, frozen=True):
 
     given: None for a customer's saved details. visit: for a method with a page of its own. settings: the merchant's.
     suspicious: a text of the order looks like a card number. fee: what the shopper was told; None: the merchant's.
+    beside: what else the order asks for.
     """
 
     payment: Payment
@@ -48,6 +49,7 @@ class Plan(msgspec.Struct, frozen=True):
     who: str
     suspicious: bool
     fee: int | None = None
+    beside: Beside | None = None
 
 
 class Ready(msgspec.Struct, frozen=True):
@@ -97,8 +99,14 @@ async def plan(
     visit = Visit(f"{base_url}/return/{attempt.ref}", payment.locale, settings.name, store)
     suspicious = screening.suspicious(order.description, order.external_order_num, metadata=order.metadata)
     return Plan(
-        payment, attempt, given, visit, call.parts.processors, settings, base_url, call.key.id, suspicious
+        payment, attempt, given, visit, call.parts.processors, settings, base_url, call.key.id, suspicious,
+        beside=None if order.webhooks is None else await _beside(call, order.webhooks),
     )  # fmt: skip
+
+
+async def _beside(call: Call, webhooks: object) -> Beside | None:
+    read = call.parts.rooms.payment_webhooks
+    return read and await read(call.parts, call.owner, webhooks, call.key.id, call.api_version, call.now)
 
 
 def _given(call: Call, order: PaymentCreate) -> Given | None:
@@ -164,6 +172,8 @@ async def begin(tx: Tx, vault: Vault, plan: Plan, ready: Ready) -> None:
         await directory.publish(tx, payment.owner, attempt.ref, "attempt")
     elif attempt.method is not None and attempt.method != TERMINAL:
         await directory.publish(tx, payment.owner, payment.id, "payment")
+    if plan.beside is not None:
+        await plan.beside.write(tx, payment.owner, payment.id)
     if plan.suspicious:
         await screening.note(
             tx, vault, payment.owner, id=payment.id, at=attempt.created_at, who=plan.who, object_id=payment.id

@@ -59,7 +59,10 @@ class PlatformDetails(msgspec.Struct, omit_defaults=True, kw_only=True):
 
 
 class PaymentCreate(msgspec.Struct, kw_only=True):
-    """``payment_details``: an object for the vault to read, or a token id; or else ``customer``."""
+    """``payment_details``: an object for the vault to read, or a token id; or else ``customer``.
+
+    webhooks: where its own events go, for another room to read.
+    """
 
     amount: PositiveAmount
     currency: Currency
@@ -75,6 +78,7 @@ class PaymentCreate(msgspec.Struct, kw_only=True):
     mcc: ShortText | None = None
     statement_descriptor: StatementDescriptor | None = None
     platform_details: PlatformDetails | None = None
+    webhooks: object = None
 
     def tax_amount(self) -> int:
         """``auto`` is Japan's consumption tax, rounded down."""

@@ -1,6 +1,7 @@
 """Tables ``webhook_deliveries`` and ``webhook_tries``: one event on its way to one endpoint, and each try of it."""
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import msgspec
 import sqlalchemy as sa
@@ -9,6 +10,7 @@ from azukari.core.clock import SECOND, Moment
 from azukari.db import (
     Integer,
     Owner,
+    Page,
     Statement,
     Text,
     Time,
@@ -21,6 +23,7 @@ from azukari.db import (
     owned_table,
     partial_index,
 )
+from azukari.events import numbering
 from azukari.events.store import Event, events
 from azukari.merchants.clock import due
 from azukari.webhooks import store
@@ -30,12 +33,15 @@ PENDING, DELIVERED, DEAD, DROPPED = "pending", "delivered", "dead", "dropped"
 #: A claimed delivery is ours for so long: three times what a call may take.
 LEASE = 30 * SECOND
 IN_FLIGHT = 4
+#: Deliveries to payments' own endpoints looked at at once.
+MOST_OF_PAYMENTS = 256
 
 deliveries = owned_table(
     "webhook_deliveries",
     sa.Column("endpoint_id", Text, nullable=False),
     sa.Column("event_id", Text, nullable=False),
     sa.Column("event_type", Text, nullable=False),
+    sa.Column("sequence", Integer, nullable=False),
     sa.Column("state", Text, nullable=False),
     sa.Column("tries", Integer, nullable=False),
     sa.Column("due_at", Time),
@@ -43,12 +49,14 @@ deliveries = owned_table(
     sa.Column("fence", Integer, nullable=False),
     sa.Column("created_at", Time, nullable=False),
     sa.Column("ended_at", Time),
+    sa.Column("payment_id", Text),
     owned_reference("endpoint_id", "webhook_endpoints"),
     owned_reference("event_id", "events"),
     sa.UniqueConstraint("endpoint_id", "event_id", "merchant_id", "mode"),
     partial_index("ix_webhook_deliveries_due_at", "endpoint_id", "due_at", where="due_at IS NOT NULL"),
-    partial_index("ix_webhook_deliveries_event_id", "endpoint_id", "event_id", where="due_at IS NOT NULL"),
+    partial_index("ix_webhook_deliveries_sequence", "endpoint_id", "sequence", where="due_at IS NOT NULL"),
     partial_index("ix_webhook_deliveries_leased_until", "endpoint_id", where="leased_until IS NOT NULL"),
+    partial_index("ix_webhook_deliveries_of_payments", "due_at", where="due_at IS NOT NULL AND payment_id IS NOT NULL"),
     partial_index("ix_webhook_deliveries_ended_at", "ended_at", where="ended_at IS NOT NULL"),
 )
 tries = owned_table(
@@ -67,6 +75,7 @@ tries = owned_table(
 class Delivery(msgspec.Struct, frozen=True):
     """A row of ``webhook_deliveries``.
 
+    sequence: the event's number; 0 of a ping, which has no place among the others.
     tries: how often it was tried since it was last wanted. due_at: when it is to be tried, by the merchant's clock;
     None: it has ended. leased_until: nobody else tries it before then, by the machine's clock, as is ended_at.
     fence: raised by whoever tries it, and named with what came of it.
@@ -78,6 +87,7 @@ class Delivery(msgspec.Struct, frozen=True):
     endpoint_id: str
     event_id: str
     event_type: str
+    sequence: int
     state: str
     tries: int
     due_at: int | None
@@ -85,15 +95,37 @@ class Delivery(msgspec.Struct, frozen=True):
     fence: int
     created_at: int
     ended_at: int | None
+    payment_id: str | None = None
 
     @property
     def owner(self) -> Owner:
         return Owner(self.merchant_id, self.mode)
 
 
-class Try(msgspec.Struct, frozen=True):
-    """A line of the delivery log. code: the receiver's answer, None where it gave none; failure: our word for why."""
+class Happened(NamedTuple):
+    """An event, without what it tells."""
 
+    id: str
+    type: str
+    sequence: int
+
+
+class Told(NamedTuple):
+    """What an endpoint is to be told of. id: for the delivery. sequence: the event's number."""
+
+    id: str
+    event_id: str
+    event_type: str
+    sequence: int
+
+
+class Try(msgspec.Struct, frozen=True):
+    """A line of the delivery log.
+
+    code: the receiver's answer, None where it gave none; failure: our word for why. state, next_at: of the delivery.
+    """
+
+    id: str
     at: int
     delivery_id: str
     event_id: str
@@ -103,6 +135,7 @@ class Try(msgspec.Struct, frozen=True):
     code: int | None
     failure: str | None
     ms: int
+    next_at: int | None
 
 
 _now = sa.bindparam("now", type_=Time)
@@ -124,22 +157,18 @@ _ADD = Statement(None, add_unless_there(deliveries))
 _BY_EVENT = Statement(
     Delivery, sa.select(deliveries).where(*_of_endpoint, deliveries.c.event_id == bind(deliveries.c.event_id))
 )
-_MISSING = Statement(
-    lambda id, type: (str(id), str(type)),
-    sa.select(events.c.id, events.c.type)
-    .outerjoin_from(
-        events,
-        deliveries,
-        sa.and_(_event_of, deliveries.c.endpoint_id == bind(deliveries.c.endpoint_id)),
-    )
-    .where(*owned(events), events.c.id > sa.bindparam("after", type_=Text), deliveries.c.id.is_(None))
-    .order_by(events.c.id)
+_AFTER = Statement(
+    Happened,
+    sa.select(events.c.id, events.c.type, events.c.sequence)
+    .where(*owned(events), events.c.sequence > sa.bindparam("after", type_=Integer))
+    .order_by(events.c.sequence)
     .limit(_limit),
 )
 _WAITING = Statement(
     Endpoint,
     sa.select(endpoints).where(
         endpoints.c.since.is_not(None),
+        endpoints.c.payment_id.is_(None),
         sa.exists(
             sa.select(deliveries.c.id).where(
                 deliveries.c.merchant_id == endpoints.c.merchant_id, deliveries.c.mode == endpoints.c.mode,
@@ -149,19 +178,40 @@ _WAITING = Statement(
     ),
     ownerless="the worker delivers for all merchants",
 )  # fmt: skip
-_FRESH = Statement(
+_WAITING_PAYMENTS = Statement(
     Endpoint,
-    sa.select(endpoints).where(
-        endpoints.c.since.is_not(None),
-        sa.exists(
-            sa.select(events.c.id).where(
-                events.c.merchant_id == endpoints.c.merchant_id, events.c.mode == endpoints.c.mode,
-                events.c.id > endpoints.c.since, events.c.id > sa.bindparam("after", type_=Text),
-            )
+    sa.select(endpoints)
+    .join_from(
+        endpoints,
+        deliveries,
+        sa.and_(
+            deliveries.c.merchant_id == endpoints.c.merchant_id, deliveries.c.mode == endpoints.c.mode,
+            deliveries.c.endpoint_id == endpoints.c.id,
         ),
-    ),
-    ownerless="the worker looks for events of all merchants",
+    )
+    .where(
+        deliveries.c.payment_id.is_not(None), deliveries.c.due_at.is_not(None), due(deliveries.c.due_at), _idle,
+        endpoints.c.since.is_not(None),
+    )
+    .order_by(deliveries.c.due_at)
+    .limit(_limit),
+    ownerless="the worker delivers for all merchants",
 )  # fmt: skip
+_of_payments = (
+    *owned(deliveries), deliveries.c.payment_id.is_not(None), deliveries.c.due_at.is_not(None),
+    sa.exists(
+        sa.select(endpoints.c.id).where(
+            endpoints.c.merchant_id == deliveries.c.merchant_id, endpoints.c.mode == deliveries.c.mode,
+            endpoints.c.id == deliveries.c.endpoint_id, endpoints.c.since.is_not(None),
+        )
+    ),
+)  # fmt: skip
+_NEXT_OF_PAYMENTS = Statement(
+    int, sa.select(deliveries.c.due_at).where(*_of_payments).order_by(deliveries.c.due_at).limit(1)
+)
+_LEASED_OF_PAYMENTS = Statement(
+    int, sa.select(sa.func.count()).select_from(deliveries).where(*_of_payments, deliveries.c.leased_until > _real)
+)
 _DUE = Statement(
     Delivery,
     sa.select(deliveries)
@@ -172,14 +222,23 @@ _DUE = Statement(
 _FIRST = Statement(
     Delivery,
     sa.select(deliveries)
-    .where(*_of_endpoint, deliveries.c.due_at.is_not(None))
-    .order_by(deliveries.c.event_id)
+    .where(
+        *_of_endpoint, deliveries.c.due_at.is_not(None), sa.or_(deliveries.c.sequence > 0, deliveries.c.due_at <= _now)
+    )
+    .order_by(deliveries.c.sequence, deliveries.c.id)
     .limit(1),
 )
 _NEXT = Statement(
     int,
     sa.select(deliveries.c.due_at)
     .where(*_of_endpoint, deliveries.c.due_at.is_not(None))
+    .order_by(deliveries.c.due_at)
+    .limit(1),
+)
+_NEXT_PING = Statement(
+    int,
+    sa.select(deliveries.c.due_at)
+    .where(*_of_endpoint, deliveries.c.due_at.is_not(None), deliveries.c.sequence == 0)
     .order_by(deliveries.c.due_at)
     .limit(1),
 )
@@ -232,35 +291,36 @@ _LETTERS = Statement(
     .limit(_limit),
 )
 _BETWEEN = Statement(
-    lambda id, type: (str(id), str(type)),
-    sa.select(events.c.id, events.c.type)
+    Happened,
+    sa.select(events.c.id, events.c.type, events.c.sequence)
     .where(
-        *owned(events),
-        events.c.id > sa.bindparam("after", type_=Text),
-        events.c.id < sa.bindparam("before", type_=Text),
+        *owned(events), events.c.sequence.is_not(None),
+        events.c.id > sa.bindparam("after", type_=Text), events.c.id < sa.bindparam("before", type_=Text),
     )
     .order_by(events.c.id)
     .limit(_limit),
-)
+)  # fmt: skip
 _ADD_TRY = Statement(None, add(tries))
+_delivery_of = sa.and_(
+    tries.c.merchant_id == deliveries.c.merchant_id, tries.c.mode == deliveries.c.mode,
+    tries.c.delivery_id == deliveries.c.id,
+)  # fmt: skip
+_logged = (
+    *_of_endpoint, tries.c.at >= sa.bindparam("start", type_=Time), tries.c.at < sa.bindparam("end", type_=Time)
+)  # fmt: skip
 _LOG = Statement(
     Try,
     sa.select(
-        tries.c.at, deliveries.c.id, deliveries.c.event_id, deliveries.c.event_type, deliveries.c.state,
-        tries.c.number, tries.c.code, tries.c.failure, tries.c.ms,
+        tries.c.id, tries.c.at, deliveries.c.id, deliveries.c.event_id, deliveries.c.event_type, deliveries.c.state,
+        tries.c.number, tries.c.code, tries.c.failure, tries.c.ms, deliveries.c.due_at,
     )
-    .join_from(
-        tries,
-        deliveries,
-        sa.and_(
-            tries.c.merchant_id == deliveries.c.merchant_id, tries.c.mode == deliveries.c.mode,
-            tries.c.delivery_id == deliveries.c.id,
-        ),
-    )
-    .where(*_of_endpoint)
+    .join_from(tries, deliveries, _delivery_of)
+    .where(*_logged)
     .order_by(tries.c.id.desc())
-    .limit(_limit),
+    .limit(_limit)
+    .offset(sa.bindparam("offset", type_=Integer)),
 )  # fmt: skip
+_LOGGED = Statement(int, sa.select(sa.func.count()).select_from(tries).join(deliveries, _delivery_of).where(*_logged))
 _over = (
     sa.select(deliveries.c.merchant_id, deliveries.c.mode, deliveries.c.id)
     .where(deliveries.c.ended_at <= sa.bindparam("before", type_=Time))
@@ -282,32 +342,39 @@ _FORGET: Statement[None] = Statement(
 # Coming about
 
 
-async def with_news(tx: Tx, after: str) -> list[Endpoint]:
-    """Active endpoints of merchants for whom something happened with an id greater than ``after``."""
-    return await tx.all(_FRESH, None, after=after)
+async def after(tx: Tx, owner: Owner, sequence: int, limit: int) -> list[Happened]:
+    """The owner's events with greater numbers, by number."""
+    return await tx.all(_AFTER, owner, after=sequence, limit=limit)
 
 
-async def missing(tx: Tx, endpoint: Endpoint, after: str, limit: int) -> list[tuple[str, str]]:
-    """Events without a delivery to an endpoint: id and type, by id."""
-    return await tx.all(_MISSING, endpoint.owner, endpoint_id=endpoint.id, after=after, limit=limit)
+async def tell(tx: Tx, endpoint: Endpoint, wanted: Sequence[Told], to: int, now: int) -> bool:
+    """Deliveries of what an endpoint wants of the events up to a number; False: it is not as it was read."""
+    if not await store.told(tx, endpoint, to):
+        return False
+    await add_all(tx, endpoint, wanted, now)
+    return True
 
 
-async def add_all(
-    tx: Tx, endpoint: Endpoint, wanted: Sequence[tuple[str, str, str]], now: int, not_before: int | None = None
-) -> int:  # fmt: skip
-    """Deliveries that are not there yet, each by its own id, event and type; how many were not.
+async def tell_payments(
+    tx: Tx, owner: Owner, wanted: Sequence[tuple[Endpoint, Told]], read: int, to: int, now: int
+) -> bool:  # fmt: skip
+    """The same for payments' own endpoints, all of an owner's at once. read: up to where they were told."""
+    if not await numbering.advance(tx, owner, numbering.OF_PAYMENTS, read, to):
+        return False
+    for endpoint, told in wanted:
+        await _add(tx, endpoint, told, now)
+    return True
 
-    not_before: none is tried before then, by the machine's clock.
-    """
-    return sum([await _add(tx, endpoint, *each, now, not_before) for each in wanted])
+
+async def add_all(tx: Tx, endpoint: Endpoint, wanted: Sequence[Told], now: int) -> int:
+    """Deliveries that are not there yet, due now; how many were not."""
+    return sum([await _add(tx, endpoint, each, now) for each in wanted])
 
 
-async def _add(
-    tx: Tx, endpoint: Endpoint, id: str, event_id: str, event_type: str, now: int, not_before: int | None = None
-) -> int:  # fmt: skip
+async def _add(tx: Tx, endpoint: Endpoint, told: Told, now: int) -> int:
     return await tx.run(
-        _ADD, endpoint.owner, id=id, endpoint_id=endpoint.id, event_id=event_id, event_type=event_type, state=PENDING,
-        tries=0, due_at=now, leased_until=not_before, fence=0, created_at=now, ended_at=None,
+        _ADD, endpoint.owner, **told._asdict(), endpoint_id=endpoint.id, state=PENDING, tries=0, due_at=now,
+        leased_until=None, fence=0, created_at=now, ended_at=None, payment_id=endpoint.payment_id,
     )  # fmt: skip
 
 
@@ -322,8 +389,12 @@ class Claimed(msgspec.Struct, frozen=True):
 
 
 async def waiting(tx: Tx, real: int) -> list[Endpoint]:
-    """Active endpoints with something to send, by their merchants' clocks. real: the machine's time."""
-    return await tx.all(_WAITING, None, real=real)
+    """Active endpoints with something to send by their merchants' clocks, payments' own too.
+
+    real: the machine's time.
+    """
+    found = await tx.all(_WAITING_PAYMENTS, None, real=real, limit=MOST_OF_PAYMENTS)
+    return [*await tx.all(_WAITING, None, real=real), *{each.id: each for each in found}.values()]
 
 
 async def claim(tx: Tx, owner: Owner, endpoint_id: str, at: Moment, most: int) -> tuple[Endpoint, list[Claimed]] | None:
@@ -339,7 +410,7 @@ async def claim(tx: Tx, owner: Owner, endpoint_id: str, at: Moment, most: int) -
     if free <= 0:
         return None
     if endpoint.ordered:
-        first = await tx.one(_FIRST, owner, endpoint_id=endpoint_id)
+        first = await tx.one(_FIRST, owner, endpoint_id=endpoint_id, now=at.now)
         ready = [] if first is None or (first.due_at or 0) > at.now else [first]
     else:
         ready = await tx.all(_DUE, owner, endpoint_id=endpoint_id, now=at.now, real=at.real, limit=free)
@@ -362,21 +433,26 @@ async def _event(tx: Tx, owner: Owner, event_id: str) -> Event | None:
 
 async def next_due(tx: Tx, owner: Owner) -> int | None:
     """When the owner's next delivery falls due; None: there is none on its way to an active endpoint."""
-    found = [await _next(tx, each) for each in await store.active_of(tx, owner)]
+    of_payments: int | None = await tx.one(_NEXT_OF_PAYMENTS, owner)
+    found = [of_payments, *[await _next(tx, each) for each in await store.active(tx, owner)]]
     return min((each for each in found if each is not None), default=None)
 
 
 async def _next(tx: Tx, endpoint: Endpoint) -> int | None:
     if not endpoint.ordered:
         return await tx.one(_NEXT, endpoint.owner, endpoint_id=endpoint.id)
-    # What is behind the first waits for it, however long it has been due.
-    first = await tx.one(_FIRST, endpoint.owner, endpoint_id=endpoint.id)
-    return None if first is None else first.due_at
+    # What is behind the first waits for it, however long it has been due; a ping for nobody.
+    ping = await tx.one(_NEXT_PING, endpoint.owner, endpoint_id=endpoint.id)
+    first = await tx.one(_FIRST, endpoint.owner, endpoint_id=endpoint.id, now=0)
+    found = [ping, None if first is None else first.due_at]
+    return min((each for each in found if each is not None), default=None)
 
 
 async def under_way(tx: Tx, owner: Owner, real: int) -> bool:
-    """Whether somebody is trying a delivery of the owner."""
-    for each in await store.active_of(tx, owner):
+    """Whether somebody is trying a delivery of the owner. real: the machine's time."""
+    if await tx.one(_LEASED_OF_PAYMENTS, owner, real=real):
+        return True
+    for each in await store.active(tx, owner):
         if await tx.one(_LEASED, owner, endpoint_id=each.id, real=real):
             return True
     return False
@@ -416,16 +492,13 @@ async def finish(tx: Tx, delivery: Delivery, outcome: Outcome, try_id: str, at: 
 # Afterwards
 
 
-async def replay(tx: Tx, endpoint: Endpoint, wanted: Sequence[tuple[str, str, str]], now: int) -> int:
-    """Send events again, or for the first time: each by an id for its delivery, its own and its type.
-
-    One that is on its way stays as it is. How many are sent.
-    """
+async def replay(tx: Tx, endpoint: Endpoint, wanted: Sequence[Told], now: int) -> int:
+    """Send events again, or for the first time. One that is on its way stays as it is. How many are sent."""
     count = 0
-    found = [await _of_event(tx, endpoint, event_id) for _, event_id, _ in wanted]
-    for (id, event_id, event_type), delivery in zip(wanted, found, strict=True):
+    found = [await _of_event(tx, endpoint, each.event_id) for each in wanted]
+    for each, delivery in zip(wanted, found, strict=True):
         if delivery is None:
-            count += await _add(tx, endpoint, id, event_id, event_type, now)
+            count += await _add(tx, endpoint, each, now)
         else:
             count += await tx.run(
                 _AGAIN, endpoint.owner, delivery=delivery.id, read_fence=delivery.fence, now=now
@@ -442,8 +515,8 @@ async def dead_letters(tx: Tx, endpoint: Endpoint, after: str, limit: int) -> li
     return await tx.all(_LETTERS, endpoint.owner, endpoint_id=endpoint.id, after=after, limit=limit)
 
 
-async def happened(tx: Tx, owner: Owner, after: str, before: str, limit: int) -> list[tuple[str, str]]:
-    """Events between two ids: id and type, by id."""
+async def happened(tx: Tx, owner: Owner, after: str, before: str, limit: int) -> list[Happened]:
+    """Events between two ids, by id."""
     return await tx.all(_BETWEEN, owner, after=after, before=before, limit=limit)
 
 
@@ -452,9 +525,19 @@ async def drop(tx: Tx, owner: Owner, endpoint_id: str, real: int) -> None:
     await tx.run(_DROP, owner, endpoint_id=endpoint_id, real=real)
 
 
-async def log(tx: Tx, endpoint: Endpoint, limit: int) -> list[Try]:
-    """An endpoint's latest tries, newest first."""
-    return await tx.all(_LOG, endpoint.owner, endpoint_id=endpoint.id, limit=limit)
+async def log(
+    tx: Tx, owner: Owner, endpoint_id: str, *, page: int, per_page: int, start: int, end: int
+) -> Page[Try]:  # fmt: skip
+    """A page of an endpoint's tries, newest first; start, end: when they were made, as in lists. Raises NotFound."""
+    endpoint = await store.get(tx, owner, endpoint_id)
+    total = await tx.one(_LOGGED, owner, endpoint_id=endpoint.id, start=start, end=end) or 0
+    offset = (page - 1) * per_page
+    if offset >= total:
+        return Page([], total)
+    found = await tx.all(
+        _LOG, owner, endpoint_id=endpoint.id, start=start, end=end, limit=per_page, offset=offset
+    )  # fmt: skip
+    return Page(found, total)
 
 
 async def forget(tx: Tx, before: int, limit: int) -> int:

@@ -1,59 +1,74 @@
 """From events to deliveries, without a word from whoever writes the events.
 
-Ids sort by the time they were made at, not by the time their transaction is committed at, so no cursor can say "all up
-to here". Two looks at the events of a merchant who has endpoints make up for it, both for events that have no delivery
-yet: the quick one, all the time, over the last seconds; the thorough one, once a minute, over all since the last
-thorough look and a quarter of an hour before it, far longer than a unit of work can be under way. Both may run in any
-number of workers: an event has one delivery to an endpoint, by a unique key.
+Each endpoint keeps the number up to which events have their deliveries to it. Numbers have no gaps and never change, so
+what comes after that one is all there is to look at, however many workers do it.
 """
 
-from azukari.core.clock import MINUTE, SECOND
-from azukari.core.ids import earliest
+import msgspec
+
 from azukari.db import Owner
+from azukari.events import numbering
+from azukari.events import store as events
 from azukari.webhooks import deliveries, store
+from azukari.webhooks.deliveries import Told
 from azukari.webhooks.service import PING
 from azukari.webhooks.store import Endpoint
 from azukari.wiring import Parts
 
-#: What the quick look goes back.
-QUICK = 10 * SECOND
-#: No transaction is committed so long after the ids in it were made.
-LATEST_COMMIT = 15 * MINUTE
-#: An ordered endpoint waits for so long whether something earlier is still being committed.
-SETTLING = SECOND
 BATCH = 200
 
 
-async def look(parts: Parts) -> None:
-    """The quick look."""
-    after = earliest(parts.clock.now() - QUICK)
-    for endpoint in await parts.db.read(deliveries.with_news, after):
-        await _fan_out(parts, endpoint, after)
+async def look(parts: Parts, *, thorough: bool = False) -> None:
+    """Give what has happened its number, and each endpoint its deliveries. thorough: also what was committed late."""
+    await numbering.number_all(parts, quick=not thorough)
+    for endpoint in await parts.db.read(store.behind):
+        await _fan_out(parts, endpoint)
+    for owner, told in await parts.db.read(numbering.behind):
+        await _fan_out_to_payments(parts, owner, told)
 
 
-async def look_thoroughly(parts: Parts) -> None:
-    """The thorough look; it also finds what happened while no worker ran."""
-    for endpoint in await parts.db.read(store.active):
-        start = parts.clock.now()
-        await _fan_out(parts, endpoint, earliest(endpoint.swept_to - LATEST_COMMIT))
-        await parts.db.write(store.swept, endpoint.owner, endpoint.id, start)
+async def look_for(parts: Parts, owner: Owner) -> None:
+    """The thorough look for one owner."""
+    await numbering.number_all(parts, owner)
+    for endpoint in await parts.db.read(store.active, owner):
+        await _fan_out(parts, endpoint)
+    for each, told in await parts.db.read(numbering.behind):
+        if each == owner:
+            await _fan_out_to_payments(parts, owner, told)
 
 
-async def look_for(parts: Parts, owner: Owner, since: int) -> None:
-    """A look at the events of one owner that have happened since a moment of the machine's."""
-    for endpoint in await parts.db.read(store.active_of, owner):
-        await _fan_out(parts, endpoint, earliest(since))
+async def _fan_out(parts: Parts, endpoint: Endpoint) -> None:
+    while found := await parts.db.read(deliveries.after, endpoint.owner, endpoint.told, BATCH):
+        wanted = [
+            Told(parts.ids.new(), *event) for event in found
+            # What was under way when the endpoint was made has its number later than the endpoint, and its id before.
+            if event.id > (endpoint.since or "") and event.type != PING and endpoint.wants(event.type)
+        ]  # fmt: skip
+        told = found[-1].sequence
+        if not await parts.db.write(deliveries.tell, endpoint, wanted, told, await parts.time_of(endpoint.owner)):
+            return  # another worker has done it, or it is not wanted any more
+        endpoint = msgspec.structs.replace(endpoint, told=told)
 
 
-async def _fan_out(parts: Parts, endpoint: Endpoint, after: str) -> None:
-    after = max(after, endpoint.since or "")
-    while True:
-        found = await parts.db.read(deliveries.missing, endpoint, after, BATCH)
-        wanted = [(parts.ids.new(), *each) for each in found if each[1] != PING and endpoint.wants(each[1])]
-        if wanted:
-            at = await parts.moment_of(endpoint.owner)
-            not_before = at.real + SETTLING if endpoint.ordered else None
-            await parts.db.write(deliveries.add_all, endpoint, wanted, at.now, not_before)
-        if len(found) < BATCH:
+class _Resource(msgspec.Struct):
+    """All we want to know of an event's data."""
+
+    id: str
+
+
+_resource = msgspec.json.Decoder(_Resource).decode
+
+
+async def _fan_out_to_payments(parts: Parts, owner: Owner, told: int) -> None:
+    """For payments with webhooks of their own: the events of an owner who has any, each one looked at once."""
+    while found := await parts.db.read(events.after, owner, told, BATCH):
+        wanted = [
+            (endpoint, Told(parts.ids.new(), event.id, event.type, event.sequence or 0))
+            for event in found if event.type.startswith("payment.")
+            for endpoint in await parts.db.read(store.of_payment, owner, _resource(event.data).id)
+            if endpoint.wants(event.type)
+        ]  # fmt: skip
+        to = found[-1].sequence or told
+        if not await parts.db.write(deliveries.tell_payments, owner, wanted, told, to, await parts.time_of(owner)):
             return
-        after = found[-1][0]
+        told = to

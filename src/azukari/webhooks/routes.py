@@ -4,8 +4,8 @@ from azukari.web.answers import Answer
 from azukari.web.call import Call
 from azukari.web.lists import ListOut, ListQuery, list_out
 from azukari.web.routing import Router, SecretKey
-from azukari.webhooks import service, store
-from azukari.webhooks.schemas import EndpointCreate, EndpointOut, EndpointUpdate, Roll
+from azukari.webhooks import deliveries, service, store
+from azukari.webhooks.schemas import EndpointCreate, EndpointOut, EndpointUpdate, Replay, Roll, TryOut
 from azukari.webhooks.service import Asking
 
 router = Router()
@@ -57,3 +57,18 @@ async def ping(call: Call, id: str) -> Answer:
 async def roll(call: Call, id: str, body: Roll) -> Answer:
     """Give a webhook endpoint another secret."""
     return await service.roll(_asking(call), id, body.secret)
+
+
+@router.post("/webhook_endpoints/{id}/replay", SecretKey)
+async def replay(call: Call, id: str, body: Replay) -> Answer:
+    """Send events again to a webhook endpoint."""
+    body.check()
+    return await service.replay(_asking(call), id, body)
+
+
+@router.get("/webhook_endpoints/{id}/deliveries", SecretKey)
+async def log(call: Call, id: str, query: ListQuery) -> ListOut:
+    """List what was sent to a webhook endpoint, each try, newest first."""
+    bounds = query.bounds(call.now)
+    found = await call.db.read(deliveries.log, call.owner, id, **bounds.as_arguments())
+    return list_out(bounds, found, [TryOut.of(each) for each in found.rows])

@@ -7,9 +7,11 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from azukari.core.clock import iso, iso_or_none
+from azukari.core.errors import InvalidParameter, MissingParameter
 from azukari.core.pan import looks_like_card_number
 from azukari.merchants.service import API_VERSIONS
-from azukari.web.members import Flag, Reader, Refused
+from azukari.web.members import Flag, Reader, Refused, Timestamp
+from azukari.webhooks.deliveries import Try
 from azukari.webhooks.store import Endpoint
 
 MOST_EVENTS = 100
@@ -78,6 +80,66 @@ class Roll(msgspec.Struct, kw_only=True):
     """secret: made by us where there is none."""
 
     secret: SigningSecret | None = None
+
+
+class Replay(msgspec.Struct, kw_only=True):
+    """Which events to send again: one, those from ``start_time`` to before ``end_time``, or all that was given up."""
+
+    event: str | None = None
+    start_time: Timestamp | None = None
+    end_time: Timestamp | None = None
+    dead: Flag = False
+
+    def check(self) -> None:
+        """Refuse none of them, and more than one. Raises MissingParameter, InvalidParameter."""
+        given = [
+            name for name, is_there in (
+                ("event", self.event is not None), ("start_time", self.start_time is not None), ("dead", self.dead),
+            ) if is_there
+        ]  # fmt: skip
+        if not given:
+            raise MissingParameter("start_time" if self.end_time is not None else "event")
+        if len(given) > 1 or (self.end_time is not None and given != ["start_time"]):
+            name = given[-1] if len(given) > 1 else "end_time"
+            raise InvalidParameter(name, "One of event, start_time (with end_time) and dead says what is sent again.")
+
+    def bounds(self, now: int) -> tuple[int, int]:
+        """From when to before when, milliseconds."""
+        return self.start_time or 0, now + 1 if self.end_time is None else self.end_time
+
+
+class ReplayOut(msgspec.Struct):
+    """How many events are sent again."""
+
+    webhook_endpoint: str
+    sent_again: int
+    resource: str = "webhook_replay"
+
+
+class TryOut(msgspec.Struct):
+    """A line of the delivery log. delivery: ``X-Komoju-ID``. next_attempt_at: None where it has ended, in ``state``."""
+
+    id: str
+    resource: str
+    delivery: str
+    event: str
+    event_type: str
+    attempt: int
+    code: int | None
+    failure: str | None
+    milliseconds: int
+    state: str
+    next_attempt_at: str | None
+    created_at: str
+
+    @classmethod
+    def of(cls, tried: Try) -> "TryOut":
+        return cls(
+            id=tried.id, resource="webhook_attempt", delivery=tried.delivery_id, event=tried.event_id,
+            event_type=tried.event_type, attempt=tried.number, code=tried.code, failure=tried.failure,
+            milliseconds=tried.ms, state=tried.state, next_attempt_at=iso_or_none(tried.next_at),
+            created_at=iso(tried.at),
+        )  # fmt: skip
 
 
 class EndpointOut(msgspec.Struct):

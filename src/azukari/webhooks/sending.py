@@ -15,7 +15,7 @@ from azukari.core.errors import Unavailable
 from azukari.db import Owner, Tx
 from azukari.events.schemas import EventOut
 from azukari.vault import EntryGone, Signer, Use, Vault, VaultError
-from azukari.webhooks import addresses, deliveries, fanout, signing
+from azukari.webhooks import addresses, deliveries, fanout, signing, store
 from azukari.webhooks.addresses import AddressRefused, Lookup, Unresolved
 from azukari.webhooks.deliveries import DEAD, DELIVERED, IN_FLIGHT, LEASE, PENDING, Claimed, Delivery, Outcome
 from azukari.webhooks.post import Post, Posted, within_limit
@@ -96,7 +96,7 @@ class Sender:
                 if claimed is not None:
                     endpoint, found = claimed
                     # Once for all of them; where it cannot be, their leases run out, and they are tried then.
-                    signers = await self._signers.of(endpoint, self._parts.clock.now())
+                    signers = await self._signers.of(await self._signing(endpoint), self._parts.clock.now())
                     out |= {asyncio.ensure_future(self._deliver(endpoint, each, signers)) for each in found}
                 if not out:
                     return
@@ -109,6 +109,15 @@ class Sender:
             for each in out:
                 each.cancel()
             await asyncio.gather(*out, return_exceptions=True)
+
+    async def _signing(self, endpoint: Endpoint) -> Endpoint:
+        """Whose secret signs: a payment's own endpoint may have none. Raises EntryGone."""
+        if endpoint.payment_id is None or endpoint.entry_id is not None:
+            return endpoint
+        oldest = await self._parts.db.read(store.oldest, endpoint.owner)
+        if oldest is None:
+            raise EntryGone
+        return oldest
 
     async def _deliver(self, endpoint: Endpoint, claimed: Claimed, signers: list[Signer]) -> None:
         """One whose outcome cannot be written down is logged; its lease runs out, and it is tried again then."""
@@ -152,7 +161,7 @@ async def deliver_due(parts: Parts, owner: Owner) -> None:
     """Deliver all that has happened to an owner and is due by now, and wait until it was tried, by whomever."""
     sender = Sender(parts)
     try:
-        await fanout.look_for(parts, owner, parts.clock.now() - fanout.LATEST_COMMIT)
+        await fanout.look_for(parts, owner)
         since, last = parts.clock.now(), None
         while True:
             await sender.begin(owner)

@@ -1,14 +1,16 @@
 """Webhook endpoints: made, changed, given another secret, deleted; events sent again."""
 
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
 import msgspec
 
 from azukari.core.clock import DAY
-from azukari.core.errors import InvalidParameter, Locked, Unprocessable
+from azukari.core.errors import InvalidParameter, Locked, NotFound, Unprocessable
 from azukari.core.ids import earliest
 from azukari.core.secret import Secret
 from azukari.db import Owner, Tx, persevere
+from azukari.events import numbering
 from azukari.events import store as events
 from azukari.vault import SealedEntry, Vault
 from azukari.web import idempotency
@@ -16,7 +18,8 @@ from azukari.web.answers import Answer
 from azukari.web.idempotency import Claim, idempotent
 from azukari.webhooks import addresses, deliveries, store
 from azukari.webhooks.addresses import AddressRefused, Lookup
-from azukari.webhooks.schemas import EndpointCreate, EndpointOut, EndpointUpdate
+from azukari.webhooks.deliveries import Told
+from azukari.webhooks.schemas import EndpointCreate, EndpointOut, EndpointUpdate, Replay, ReplayOut
 from azukari.webhooks.store import Endpoint
 from azukari.wiring import Parts
 
@@ -71,15 +74,15 @@ async def create(asking: Asking, order: EndpointCreate, api_version: str) -> Ans
     Raises InvalidParameter, TooMany, ProviderDown.
     """
     ids, now = asking.parts.ids, asking.now
-    url = await _checked(asking, order.url)
+    url = await checked_url(asking, order.url)
     secret = _new_secret(asking.parts, order.secret)
     sealed = await asking.parts.vault.seal_secret(asking.owner, secret)
     id = ids.new()
     endpoint = Endpoint(
         merchant_id=asking.owner.merchant_id, mode=asking.owner.mode, id=id, url=url, entry_id=sealed.id,
-        old_entry_id=None, old_until=None, events=_encoded(order.events or ALL), active=int(order.active),
+        old_entry_id=None, old_until=None, events=encoded_events(order.events or ALL), active=int(order.active),
         api_version=order.api_version or api_version, ordered=int(order.ordered), disabled_reason=None,
-        since=id if order.active else None, swept_to=asking.real, turn=0, version=1, created_at=now, updated_at=now,
+        since=id if order.active else None, told=0, turn=0, version=1, created_at=now, updated_at=now,
         deleted_at=None,
     )  # fmt: skip
     await asking.parts.db.write(
@@ -96,7 +99,7 @@ async def update(asking: Asking, endpoint_id: str, order: EndpointUpdate) -> End
     """
     parts = asking.parts
     await parts.db.read(store.get, asking.owner, endpoint_id)
-    url = None if order.url is None else await _checked(asking, order.url)
+    url = None if order.url is None else await checked_url(asking, order.url)
     words = _Words(asking.who, "", "", parts.ids.new(), asking.now, asking.real)
     changed = await persevere(
         parts.db, _update, asking.owner, parts.vault, endpoint_id, order, url, parts.ids.new(), words
@@ -119,12 +122,22 @@ async def roll(asking: Asking, endpoint_id: str, given: str | None) -> Answer:
 
 async def delete(asking: Asking, endpoint_id: str) -> EndpointOut:
     """Forget an endpoint and its secrets; what was on its way to it is dropped. Raises NotFound, Locked."""
+    endpoint = await asking.parts.db.read(store.get, asking.owner, endpoint_id)
+    return EndpointOut.of(await _forget(asking, endpoint))
+
+
+async def delete_of_payment(asking: Asking, endpoint: Endpoint) -> None:
+    """The same for one of a payment's own. Raises NotFound, Locked."""
+    await _forget(asking, endpoint)
+
+
+async def _forget(asking: Asking, endpoint: Endpoint) -> Endpoint:
     parts = asking.parts
     words = _Words(asking.who, "", "", parts.ids.new(), asking.now, asking.real)
-    endpoint = await persevere(parts.db, _delete, asking.owner, parts.vault, endpoint_id, words)
-    for entry in endpoint.entries:
+    deleted = await persevere(parts.db, _delete, asking.owner, parts.vault, endpoint.id, words)
+    for entry in deleted.entries:
         await parts.vault.shred(asking.owner, entry)
-    return EndpointOut.of(endpoint)
+    return deleted
 
 
 async def ping(asking: Asking, endpoint_id: str) -> Answer:
@@ -134,36 +147,45 @@ async def ping(asking: Asking, endpoint_id: str) -> Answer:
     return await asking.parts.db.write(_ping, asking.claim, asking.owner, endpoint_id, words)
 
 
-async def replay_event(asking: Asking, endpoint_id: str, event_id: str) -> int:
-    """Send one event again, whatever the endpoint wants of its kind; how many were. Raises NotFound."""
+async def replay(asking: Asking, endpoint_id: str, order: Replay) -> Answer:
+    """Send events again: one, whatever the endpoint wants of its kind; what it wants of those of a time; or all that
+    was given up. What is on its way stays as it is.
+
+    Raises NotFound, Unprocessable (a repeat while it runs: Conflict).
+    """
     parts = asking.parts
     endpoint = await parts.db.read(store.get, asking.owner, endpoint_id)
-    event = await parts.db.read(events.get, asking.owner, event_id)
-    return await parts.db.write(
-        deliveries.replay, endpoint, [(parts.ids.new(), event.id, event.type)], asking.now
-    )  # fmt: skip
+    await numbering.number_all(parts, asking.owner)
+    count, claim, key = 0, asking.claim, asking.claim.key if asking.claim else None
+    chosen = _chosen(asking, endpoint, order)
+    wanted: list[Told] = await anext(chosen, [])
+    while True:
+        following = await anext(chosen, None)
+        count = await parts.db.write(
+            _replay, claim, asking.owner, endpoint, wanted, count, None if following is not None else key, asking.now
+        )  # fmt: skip
+        if following is None:
+            return Answer.of(ReplayOut(endpoint.id, count))
+        wanted, claim = following, None
 
 
-async def replay_range(asking: Asking, endpoint_id: str, start: int, end: int) -> int:
-    """Send again what happened from ``start`` to before ``end`` and is wanted; how many were. Raises NotFound."""
-    parts, count, after, before = asking.parts, 0, earliest(start), earliest(end)
-    endpoint = await parts.db.read(store.get, asking.owner, endpoint_id)
-    while found := await parts.db.read(deliveries.happened, asking.owner, after, before, BATCH):
-        wanted = [(parts.ids.new(), *each) for each in found if each[1] != PING and endpoint.wants(each[1])]
-        count += await parts.db.write(deliveries.replay, endpoint, wanted, asking.now)
-        after = found[-1][0]
-    return count
-
-
-async def replay_dead(asking: Asking, endpoint_id: str) -> int:
-    """Send again all that was given up; how many were. Raises NotFound."""
-    parts, count, after = asking.parts, 0, ""
-    endpoint = await parts.db.read(store.get, asking.owner, endpoint_id)
-    while found := await parts.db.read(deliveries.dead_letters, endpoint, after, BATCH):
-        wanted = [("", event_id, "") for event_id in found]
-        count += await parts.db.write(deliveries.replay, endpoint, wanted, asking.now)
-        after = found[-1]
-    return count
+async def _chosen(asking: Asking, endpoint: Endpoint, order: Replay) -> AsyncIterator[list[Told]]:
+    """What is to be sent again, some at a time."""
+    parts, owner, ids = asking.parts, asking.owner, asking.parts.ids
+    if order.event is not None:
+        event = await parts.db.read(events.get, owner, order.event)
+        yield [Told(ids.new(), event.id, event.type, event.sequence or 0)]
+    elif order.dead:
+        after = ""
+        while letters := await parts.db.read(deliveries.dead_letters, endpoint, after, BATCH):
+            yield [Told("", event_id, "", 0) for event_id in letters]
+            after = letters[-1]
+    else:
+        start, end = order.bounds(asking.now)
+        after, before = earliest(start), earliest(end)
+        while found := await parts.db.read(deliveries.happened, owner, after, before, BATCH):
+            yield [Told(ids.new(), *each) for each in found if each.type != PING and endpoint.wants(each.type)]
+            after = found[-1].id
 
 
 async def end_old_secrets(parts: Parts, limit: int) -> int:
@@ -188,13 +210,13 @@ class _Words:
     real: int
 
 
-async def _checked(asking: Asking, url: str) -> str:
+async def checked_url(asking: Asking, url: str, param: str = "url") -> str:
     """The address as it is kept. Raises InvalidParameter."""
     try:
         target = addresses.parse(url, loopback=asking.loopback)
         await addresses.resolve(target, asking.lookup)
     except AddressRefused as refused:
-        raise InvalidParameter("url", f"The value of url is invalid. {refused.reason}") from None
+        raise InvalidParameter(param, f"The value of {param} is invalid. {refused.reason}") from None
     return target.url
 
 
@@ -202,7 +224,8 @@ def _new_secret(parts: Parts, given: str | None) -> Secret:
     return Secret(given or _PREFIX + parts.ids.base62(_LENGTH))
 
 
-def _encoded(wanted: list[str]) -> str:
+def encoded_events(wanted: list[str]) -> str:
+    """Types of events as they are kept."""
     return msgspec.json.encode(wanted).decode()
 
 
@@ -212,11 +235,12 @@ async def _save(
 ) -> None:
     if await store.count(tx, owner) >= MOST_ENDPOINTS:
         raise TooMany
+    told = await numbering.last(tx, owner)
     # What is stored for a repeat is the answer without the secret.
     answer = Answer.of(EndpointOut.of(endpoint, None))
     await idempotency.take(tx, owner, claim, lambda: answer)
     await vault.add(tx, owner, sealed, words.real)
-    await store.save(tx, endpoint)
+    await store.save(tx, msgspec.structs.replace(endpoint, told=told))
     await _audit(tx, vault, endpoint, words, "webhook.create")
     await _send_ping(tx, endpoint, words)
     await idempotency.settle(tx, owner, claim.key if claim else None, answer)
@@ -224,8 +248,8 @@ async def _save(
 
 async def _send_ping(tx: Tx, endpoint: Endpoint, words: _Words) -> None:
     await events.record(tx, endpoint.owner, id=words.event_id, type=PING, data=b"{}", now=words.now)
-    ping = (words.delivery_id, words.event_id, PING)
-    await deliveries.add_all(tx, endpoint, [ping], words.now)
+    # It is nobody else's, waits for nothing and holds nothing up: it has no place among the others.
+    await deliveries.add_all(tx, endpoint, [Told(words.delivery_id, words.event_id, PING, 0)], words.now)
 
 
 @idempotent
@@ -238,22 +262,37 @@ async def _ping(tx: Tx, claim: Claim | None, owner: Owner, endpoint_id: str, wor
     return answer
 
 
+@idempotent
+async def _replay(
+    tx: Tx, claim: Claim | None, owner: Owner, endpoint: Endpoint, wanted: list[Told], before: int, key: str | None,
+    now: int,
+) -> int:  # fmt: skip
+    """Some of what is sent again. before: how many were so far. key: of the request, where these are the last."""
+    await idempotency.take(tx, owner, claim, lambda: Answer.of(ReplayOut(endpoint.id, 0)))
+    count = before + await deliveries.replay(tx, endpoint, wanted, now)
+    await idempotency.settle(tx, owner, key, Answer.of(ReplayOut(endpoint.id, count)))
+    return count
+
+
 async def _update(
     tx: Tx, owner: Owner, vault: Vault, endpoint_id: str, order: EndpointUpdate, url: str | None, since: str,
     words: _Words,
 ) -> Endpoint:  # fmt: skip
     read = await store.get(tx, owner, endpoint_id)
+    last = await numbering.last(tx, owner)
     change = msgspec.structs.replace(
-        read, url=url or read.url, events=_encoded(order.events) if order.events else read.events,
+        read, url=url or read.url, events=encoded_events(order.events) if order.events else read.events,
         api_version=order.api_version or read.api_version, updated_at=words.now,
         ordered=read.ordered if order.ordered is None else int(order.ordered),
     )  # fmt: skip
     if order.active is not None and order.active != bool(read.active):
         change = msgspec.structs.replace(
-            change, active=int(order.active), disabled_reason=None, since=since if order.active else None,
-            swept_to=words.real,
-        )  # fmt: skip
-    return await _changed(tx, vault, read, change, words, "webhook.update")
+            change, active=int(order.active), disabled_reason=None, since=since if order.active else None
+        )
+    changed = await _changed(tx, vault, read, change, words, "webhook.update")
+    if change.since not in (None, read.since):
+        await store.start(tx, change, last)
+    return changed
 
 
 @idempotent
@@ -277,7 +316,9 @@ async def _roll(
 
 async def _delete(tx: Tx, owner: Owner, vault: Vault, endpoint_id: str, words: _Words) -> Endpoint:
     """The endpoint as it was."""
-    read = await store.get(tx, owner, endpoint_id)
+    read = await store.find(tx, owner, endpoint_id)
+    if read is None:
+        raise NotFound
     change = msgspec.structs.replace(
         read, active=0, since=None, entry_id=None, old_entry_id=None, old_until=None, updated_at=words.now,
         deleted_at=words.now,

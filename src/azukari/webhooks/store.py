@@ -3,6 +3,7 @@
 import msgspec
 import sqlalchemy as sa
 
+from azukari.core.clock import DAY
 from azukari.core.errors import NotFound
 from azukari.db import (
     Integer,
@@ -21,6 +22,11 @@ from azukari.db import (
     owned_table,
     partial_index,
 )
+from azukari.events.numbering import EVENTS, counters
+from azukari.merchants.clock import due
+
+#: How long a payment's own are told of what becomes of it.
+LIFE_OF_PAYMENTS = 180 * DAY
 
 endpoints = owned_table(
     "webhook_endpoints",
@@ -34,15 +40,20 @@ endpoints = owned_table(
     sa.Column("ordered", Integer, nullable=False),
     sa.Column("disabled_reason", Text),
     sa.Column("since", Text),
-    sa.Column("swept_to", Time, nullable=False),
+    sa.Column("told", Integer, nullable=False),
     sa.Column("turn", Integer, nullable=False),
     sa.Column("version", Integer, nullable=False),
     sa.Column("created_at", Time, nullable=False),
     sa.Column("updated_at", Time, nullable=False),
     sa.Column("deleted_at", Time),
+    sa.Column("payment_id", Text),
     owned_reference("entry_id", "vault_entries"),
     owned_reference("old_entry_id", "vault_entries"),
-    partial_index("ix_webhook_endpoints_since", "since", where="since IS NOT NULL"),
+    partial_index("ix_webhook_endpoints_since", "since", where="since IS NOT NULL AND payment_id IS NULL"),
+    partial_index("ix_webhook_endpoints_payment_id", "payment_id", where="payment_id IS NOT NULL"),
+    partial_index(
+        "ix_webhook_endpoints_created_at", "created_at", where="payment_id IS NOT NULL AND deleted_at IS NULL"
+    ),
     partial_index("ix_webhook_endpoints_old_until", "old_until", where="old_until IS NOT NULL"),
 )
 
@@ -53,7 +64,9 @@ class Endpoint(msgspec.Struct, frozen=True):
     entry_id: the vault's entry of its secret; old_entry_id: of the one before, which signs too until ``old_until``.
     events: the types it wants, JSON; ``["*"]`` are all. disabled_reason: why we switched it off: ``gone``.
     since: it is told of events with greater ids; None: it is not active.
-    swept_to: all that happened before this moment, but for what was under way then, has its delivery.
+    told: events up to this number have their deliveries to it.
+    payment_id: it is this payment's own, told of its events alone, and no route shows it. Without ``entry_id`` it signs
+    with the secret of the merchant's oldest endpoint.
     turn: raised by whoever takes deliveries to send, so that one worker does at a time.
     """
 
@@ -70,12 +83,13 @@ class Endpoint(msgspec.Struct, frozen=True):
     ordered: int
     disabled_reason: str | None
     since: str | None
-    swept_to: int
+    told: int
     turn: int
     version: int
     created_at: int
     updated_at: int
     deleted_at: int | None
+    payment_id: str | None = None
 
     @property
     def owner(self) -> Owner:
@@ -97,7 +111,7 @@ _this = (*owned(endpoints), endpoints.c.id == sa.bindparam("endpoint", type_=Tex
 #: What :func:`update` may change.
 _CHANGES = (
     "url", "entry_id", "old_entry_id", "old_until", "events", "active", "api_version", "ordered", "disabled_reason",
-    "since", "swept_to", "updated_at", "deleted_at",
+    "since", "updated_at", "deleted_at",
 )  # fmt: skip
 
 _ADD = Statement(None, add(endpoints))
@@ -109,7 +123,25 @@ _ANYONES = Statement(
     sa.select(endpoints).where(endpoints.c.id == bind(endpoints.c.id), _there),
     ownerless="administration names an endpoint by its id",
 )
-_COUNT = Statement(int, sa.select(sa.func.count()).select_from(endpoints).where(*owned(endpoints), _there))
+_shown = endpoints.c.payment_id.is_(None)
+_COUNT = Statement(int, sa.select(sa.func.count()).select_from(endpoints).where(*owned(endpoints), _there, _shown))
+_OLDEST = Statement(
+    Endpoint, sa.select(endpoints).where(*owned(endpoints), _there, _shown).order_by(endpoints.c.id).limit(1)
+)
+_OF_PAYMENT = Statement(
+    Endpoint,
+    sa.select(endpoints).where(
+        *owned(endpoints), endpoints.c.payment_id == bind(endpoints.c.payment_id), endpoints.c.since.is_not(None)
+    ),
+)
+_OVER = Statement(
+    Endpoint,
+    sa.select(endpoints)
+    .where(endpoints.c.payment_id.is_not(None), _there, due(endpoints.c.created_at, after=LIFE_OF_PAYMENTS))
+    .order_by(endpoints.c.created_at)
+    .limit(sa.bindparam("limit", type_=Integer)),
+    ownerless="the worker forgets them for all merchants",
+)
 _ROLLED = Statement(
     Endpoint,
     sa.select(endpoints)
@@ -117,12 +149,18 @@ _ROLLED = Statement(
     .limit(sa.bindparam("limit", type_=Integer)),
     ownerless="the worker ends old secrets for all merchants",
 )
-_ACTIVE = Statement(
+_BEHIND = Statement(
     Endpoint,
-    sa.select(endpoints).where(endpoints.c.since.is_not(None)),
+    sa.select(endpoints)
+    .join_from(
+        endpoints,
+        counters,
+        sa.and_(counters.c.merchant_id == endpoints.c.merchant_id, counters.c.mode == endpoints.c.mode),
+    )
+    .where(endpoints.c.since.is_not(None), _shown, counters.c.id == EVENTS, counters.c.last > endpoints.c.told),
     ownerless="the worker looks for events of all merchants",
 )
-_ACTIVE_OF = Statement(Endpoint, sa.select(endpoints).where(*owned(endpoints), endpoints.c.since.is_not(None)))
+_ACTIVE = Statement(Endpoint, sa.select(endpoints).where(*owned(endpoints), endpoints.c.since.is_not(None), _shown))
 _UPDATE: Statement[None] = Statement(
     None,
     sa.update(endpoints)
@@ -138,12 +176,16 @@ _TURN: Statement[None] = Statement(
     .where(*_this, endpoints.c.turn == sa.bindparam("read_turn", type_=Integer), endpoints.c.since.is_not(None))
     .values(turn=endpoints.c.turn + 1),
 )
-_SWEPT: Statement[None] = Statement(
+_TOLD: Statement[None] = Statement(
     None,
     sa.update(endpoints)
-    .where(*_this, endpoints.c.swept_to < sa.bindparam("to", type_=Time))
-    .values(swept_to=sa.bindparam("to", type_=Time)),
-)
+    .where(
+        *_this, endpoints.c.told == sa.bindparam("read_told", type_=Integer),
+        endpoints.c.since == sa.bindparam("read_since", type_=Text),
+    )
+    .values(told=sa.bindparam("to", type_=Integer)),
+)  # fmt: skip
+_START: Statement[None] = Statement(None, sa.update(endpoints).where(*_this).values(told=bind(endpoints.c.told)))
 _DISABLE: Statement[None] = Statement(
     None,
     sa.update(endpoints)
@@ -153,7 +195,7 @@ _DISABLE: Statement[None] = Statement(
         updated_at=sa.bindparam("now", type_=Time),
     ),
 )  # fmt: skip
-_LIST = Listing(Endpoint, endpoints, always=(_there,))
+_LIST = Listing(Endpoint, endpoints, always=(_there, _shown))
 
 
 async def save(tx: Tx, endpoint: Endpoint) -> None:
@@ -167,9 +209,9 @@ async def find(tx: Tx, owner: Owner, endpoint_id: str) -> Endpoint | None:
 
 
 async def get(tx: Tx, owner: Owner, endpoint_id: str) -> Endpoint:
-    """The owner's endpoint. Raises NotFound."""
+    """The owner's endpoint, not one of a payment. Raises NotFound."""
     endpoint = await find(tx, owner, endpoint_id)
-    if endpoint is None:
+    if endpoint is None or endpoint.payment_id is not None:
         raise NotFound
     return endpoint
 
@@ -187,14 +229,29 @@ async def count(tx: Tx, owner: Owner) -> int:
     return await tx.one(_COUNT, owner) or 0
 
 
-async def active(tx: Tx) -> list[Endpoint]:
-    """Every merchant's endpoints that are told of events."""
-    return await tx.all(_ACTIVE, None)
+async def behind(tx: Tx) -> list[Endpoint]:
+    """Every merchant's active endpoints with events that may have no delivery yet."""
+    return await tx.all(_BEHIND, None)
 
 
-async def active_of(tx: Tx, owner: Owner) -> list[Endpoint]:
-    """An owner's endpoints that are told of events."""
-    return await tx.all(_ACTIVE_OF, owner)
+async def active(tx: Tx, owner: Owner) -> list[Endpoint]:
+    """The owner's endpoints that are told of events."""
+    return await tx.all(_ACTIVE, owner)
+
+
+async def oldest(tx: Tx, owner: Owner) -> Endpoint | None:
+    """The owner's oldest endpoint."""
+    return await tx.one(_OLDEST, owner)
+
+
+async def of_payment(tx: Tx, owner: Owner, payment_id: str) -> list[Endpoint]:
+    """A payment's own, those that are told of events."""
+    return await tx.all(_OF_PAYMENT, owner, payment_id=payment_id)
+
+
+async def of_old_payments(tx: Tx, real: int, limit: int) -> list[Endpoint]:
+    """Payments' own that have had their time, by their merchants' clocks. real: the machine's time."""
+    return await tx.all(_OVER, None, real=real, limit=limit)
 
 
 async def rolled(tx: Tx, now: int, limit: int) -> list[Endpoint]:
@@ -213,9 +270,14 @@ async def take_turn(tx: Tx, read: Endpoint) -> bool:
     return await tx.run(_TURN, read.owner, endpoint=read.id, read_turn=read.turn) == 1
 
 
-async def swept(tx: Tx, owner: Owner, endpoint_id: str, to: int) -> None:
-    """All that happened before this moment has its delivery."""
-    await tx.run(_SWEPT, owner, endpoint=endpoint_id, to=to)
+async def told(tx: Tx, read: Endpoint, to: int) -> bool:
+    """Events up to this number have their deliveries; False: the endpoint is not as it was read."""
+    return await tx.run(_TOLD, read.owner, endpoint=read.id, read_told=read.told, read_since=read.since, to=to) == 1
+
+
+async def start(tx: Tx, endpoint: Endpoint, told: int) -> None:
+    """An endpoint that is switched on, in the unit that does it, is told of what has a greater number."""
+    await tx.run(_START, endpoint.owner, endpoint=endpoint.id, told=told)
 
 
 async def disable(tx: Tx, owner: Owner, endpoint_id: str, reason: str, now: int) -> bool:

@@ -1,0 +1,100 @@
+"""A payment's own webhooks: what ``POST /payments`` is given as ``webhooks``.
+
+KOMOJU's reference names the parameter and not its shape; the shape here is ours. Each of them is an endpoint that no
+route shows: signed, tried again and held to the same addresses as any other, and told of its payment's events alone.
+"""
+
+import msgspec
+
+from azukari.core.errors import InvalidParameter
+from azukari.core.secret import Secret
+from azukari.db import Owner, Tx
+from azukari.events import numbering
+from azukari.vault import SealedEntry
+from azukari.web.bodies import convert
+from azukari.webhooks import service, store
+from azukari.webhooks.schemas import EventTypes, SigningSecret, Url
+from azukari.webhooks.service import ALL, Asking
+from azukari.webhooks.store import Endpoint
+from azukari.wiring import Parts
+
+#: Of one payment.
+MOST = 5
+
+
+class PaymentWebhook(msgspec.Struct, kw_only=True):
+    """secret: that of the merchant's oldest endpoint, unless given. events: all of the payment, unless given."""
+
+    url: Url
+    events: EventTypes | None = None
+    secret: SigningSecret | None = None
+
+
+class _Given(msgspec.Struct):
+    webhooks: list[PaymentWebhook]
+
+
+class Wanted(msgspec.Struct, frozen=True):
+    """Endpoints and the secrets they were given, ready to be written beside their payment. real: the machine's time."""
+
+    parts: Parts
+    endpoints: list[tuple[Endpoint, SealedEntry | None]]
+    who: str
+    real: int
+
+    async def write(self, tx: Tx, owner: Owner, payment_id: str) -> None:
+        """Within the unit that begins the payment."""
+        vault = self.parts.vault
+        await numbering.open_line(tx, owner, numbering.OF_PAYMENTS, await numbering.last(tx, owner))
+        for endpoint, sealed in self.endpoints:
+            if sealed is not None:
+                await vault.add(tx, owner, sealed, self.real)
+            await store.save(tx, msgspec.structs.replace(endpoint, payment_id=payment_id))
+            await vault.audit(
+                tx, owner, id=endpoint.id, at=self.real, who=self.who, action="webhook.create", object_id=endpoint.id,
+                result="done",
+            )  # fmt: skip
+
+
+async def read(parts: Parts, owner: Owner, given: object, who: str, api_version: str, now: int) -> Wanted:
+    """What an order gives: an address, an object ``{url, events, secret}``, or a list of these.
+
+    Raises InvalidParameter, MissingParameter, ProviderDown.
+    """
+    asking = Asking(parts, owner, who, now)
+    orders = _read(given)
+    if any(order.secret is None for order in orders) and await parts.db.read(store.oldest, owner) is None:
+        raise InvalidParameter(
+            "webhooks", "A webhook without a secret is signed as your oldest webhook endpoint is, and there is none."
+        )
+    return Wanted(parts, [await _endpoint(asking, order, api_version) for order in orders], who, asking.real)
+
+
+def _read(given: object) -> list[PaymentWebhook]:
+    each = given if isinstance(given, list) else [given]
+    if len(each) > MOST:
+        raise InvalidParameter("webhooks", f"A payment has at most {MOST} webhooks.")
+    tree: dict[str, object] = {"webhooks": [{"url": one} if isinstance(one, str) else one for one in each]}
+    return convert(tree, _Given).webhooks
+
+
+async def _endpoint(asking: Asking, order: PaymentWebhook, api_version: str) -> tuple[Endpoint, SealedEntry | None]:
+    url = await service.checked_url(asking, order.url, "webhooks")
+    secret = order.secret
+    sealed = None if secret is None else await asking.parts.vault.seal_secret(asking.owner, Secret(secret))
+    id, entry_id = asking.parts.ids.new(), None if sealed is None else sealed.id
+    return Endpoint(
+        merchant_id=asking.owner.merchant_id, mode=asking.owner.mode, id=id, url=url, entry_id=entry_id,
+        old_entry_id=None, old_until=None, events=service.encoded_events(order.events or ALL), active=1,
+        api_version=api_version, ordered=0, disabled_reason=None, since=id, told=0, turn=0, version=1,
+        created_at=asking.now, updated_at=asking.now, deleted_at=None,
+    ), sealed  # fmt: skip
+
+
+async def forget_old(parts: Parts, limit: int) -> int:
+    """Delete those of payments made half a year ago; how many there were."""
+    over = await parts.db.read(store.of_old_payments, parts.clock.now(), limit)
+    for endpoint in over:
+        now = await parts.time_of(endpoint.owner)
+        await service.delete_of_payment(Asking(parts, endpoint.owner, "worker", now), endpoint)
+    return len(over)
