@@ -349,8 +349,9 @@ ENTRIES = {
     ("POST", "/webhook_endpoints/{id}/roll"): Entry("webhook_endpoints"),
 }
 LISTS = [
-    path for (method, path), entry in ENTRIES.items() if method == "GET" and not (entry.thing or entry.publishable)
-]
+    path for (method, path), entry in ENTRIES.items()
+    if method == "GET" and not (entry.thing or entry.publishable or path == "/test/clock")
+]  # fmt: skip
 
 
 def test_every_route_has_an_entry_and_every_entry_a_route() -> None:

@@ -191,4 +191,4 @@ def test_what_the_description_allows_and_forbids_is_answered_as_it_says(opened: 
 
 
 def test_every_served_operation_is_tried() -> None:
-    assert len(OPERATIONS) == 27
+    assert len(OPERATIONS) == 36
