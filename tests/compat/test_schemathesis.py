@@ -91,6 +91,7 @@ async def _ids(api: Api) -> dict[str, str]:
     customer = await api.customer()
     payment = (await api.charge(customer)).json()["id"]
     held = {"amount": 1000, "currency": "JPY", "customer": customer, "capture": False}
+    monthly = {"amount": 1000, "currency": "JPY", "customer": customer, "period": "monthly"}
     return {
         "customers": customer,
         "payments": payment,
@@ -102,6 +103,7 @@ async def _ids(api: Api) -> dict[str, str]:
         "events": (await api.get("/events")).json()["data"][0]["id"],
         "secure_tokens": (await api.secure_token())["id"],
         "sessions": await api.session(),
+        "subscriptions": (await api.post("/subscriptions", json=monthly)).json()["id"],
         "webhook_endpoints": (await api.post("/webhook_endpoints", json={"url": "https://1.1.1.1/"})).json()["id"],
     }
 
@@ -191,4 +193,4 @@ def test_what_the_description_allows_and_forbids_is_answered_as_it_says(opened: 
 
 
 def test_every_served_operation_is_tried() -> None:
-    assert len(OPERATIONS) == 27
+    assert len(OPERATIONS) == 38
