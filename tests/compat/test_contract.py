@@ -98,10 +98,10 @@ def test_the_contract_itself_is_asked_where_it_speaks(monkeypatch: pytest.Monkey
 
 
 def test_an_operation_that_succeeds_must_be_listed_as_served():
-    subscription = "/api/v1/subscriptions/" + BARE_ID
-    contract.check("GET", subscription, 404, ERROR)
+    settlement = "/api/v1/settlements/" + BARE_ID
+    contract.check("GET", settlement, 404, ERROR)
     with pytest.raises(AssertionError, match=r"additions\.yaml"):
-        contract.check("GET", subscription, 200, {})
+        contract.check("GET", settlement, 200, {})
 
 
 def test_a_fixed_path_comes_before_a_template():

@@ -104,6 +104,7 @@ async def _ids(api: Api) -> dict[str, str]:
     await api.post(f"/test/payments/{paid}/simulate", json={"outcome": "paid"})
     asked = await api.post(f"/payments/{paid}/refund_request", json=ACCOUNT)
     at_terminal = await api.post("/payments", json={**held, "customer": None, "payment_details": TERMINAL})
+    monthly = {"amount": 1000, "currency": "JPY", "customer": customer, "period": "monthly"}
     return {
         "refund_requests": asked.json()["refund_requests"][0]["id"],
         "at_terminal": at_terminal.json()["id"],
@@ -117,6 +118,7 @@ async def _ids(api: Api) -> dict[str, str]:
         "events": (await api.get("/events")).json()["data"][0]["id"],
         "secure_tokens": (await api.secure_token())["id"],
         "sessions": await api.session(),
+        "subscriptions": (await api.post("/subscriptions", json=monthly)).json()["id"],
         "webhook_endpoints": (await api.post("/webhook_endpoints", json={"url": "https://1.1.1.1/"})).json()["id"],
     }
 
