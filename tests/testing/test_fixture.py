@@ -1,7 +1,9 @@
 """The fixture, used as a merchant's tests use it."""
 
 import asyncio
+import re
 import threading
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -10,6 +12,8 @@ import pytest
 from azukari.testing import Azukari, Webhook
 from tests.house import card
 from tests.webhooks.receiver import Got
+
+GUIDE = Path(__file__).parents[2] / "docs/testing.md"
 
 
 def customer(azukari: Azukari) -> str:
@@ -146,3 +150,11 @@ def test_threads_wait_at_the_same_time(azukari: Azukari) -> None:
         each.join()
 
     assert came == {"customer.created": buyer, "payment.captured": payment, "customer.deleted": buyer}
+
+
+def test_the_guides_example(azukari: Azukari) -> None:
+    (example,) = re.findall(r"```python\n(def test_a_customer.*?)```", GUIDE.read_text(encoding="utf-8"), re.DOTALL)
+    known: dict[str, Any] = {}
+    exec(example, known)
+
+    known["test_a_customer_is_charged"](azukari)

@@ -201,10 +201,10 @@ _WAITS = (MINUTE, 5 * MINUTE, 15 * MINUTE, HOUR, 3 * HOUR, 6 * HOUR, 12 * HOUR, 
 
 
 async def _log(house: House, made: dict[str, Any]) -> list[deliveries.Try]:
-    from azukari.webhooks import store
-
-    found = await house.parts.db.read(store.get, await owner_of(house), made["id"])
-    return await house.parts.db.read(deliveries.log, found, 100)
+    found = await house.parts.db.read(
+        deliveries.log, await owner_of(house), made["id"], page=1, per_page=100, start=0, end=2**62
+    )
+    return found.rows
 
 
 async def test_what_happens_on_the_way_is_told_on_the_way(house: House, api: Api, receiver: Receiver) -> None:

@@ -222,7 +222,7 @@ async def _with_card(tx: Tx, outcome: Approved, change: _Change, words: _Words) 
     if change.new:
         await store.save(tx, customer)
         return customer, None
-    return customer, await _replace(tx, words.vault, read, customer, words.moment.real)
+    return customer, await _replace(tx, words.vault, read, customer, words.moment)
 
 
 @dataclass(frozen=True, slots=True)
@@ -292,7 +292,7 @@ async def keep(
     await _store_entry(tx, vault, owner, kept, moment.real)
     await vault.set_credential(tx, owner, kept.entry_id, kept.credential.encoded())
     customer = msgspec.structs.replace(read, email=read.email or email, **kept.columns)
-    replaced = await _replace(tx, vault, read, customer, moment.real)
+    replaced = await _replace(tx, vault, read, customer, moment)
     data = msgspec.json.encode(CustomerOut.of(customer))
     await events.record(tx, owner, id=event_id, type="customer.updated", data=data, now=moment.now)
     return replaced
@@ -305,12 +305,12 @@ async def _store_entry(tx: Tx, vault: Vault, owner: Owner, kept: Keeping, now: i
         await token_store.adopt(tx, owner, kept.token_id)
 
 
-async def _replace(tx: Tx, vault: Vault, read: Customer, customer: Customer, now: int) -> str | None:
+async def _replace(tx: Tx, vault: Vault, read: Customer, customer: Customer, at: Moment) -> str | None:
     """Change a customer that is as it was read, and retire the entry it had. Raises Locked."""
-    if not await store.update(tx, read, customer, now):
+    if not await store.update(tx, read, customer, at.now):
         raise Locked
     if read.entry_id is not None:
-        await vault.retire(tx, Owner(read.merchant_id, read.mode), read.entry_id, now)
+        await vault.retire(tx, Owner(read.merchant_id, read.mode), read.entry_id, at.real)
     return read.entry_id
 
 

@@ -10,6 +10,9 @@ import pytest
 from azukari.testing.handle import Azukari
 from azukari.testing.process import Server
 
+#: Of a test's log, at most.
+_LOGGED_LINES = 100
+
 
 @pytest.fixture(scope="session")
 def azukari_server() -> Iterator[Server]:
@@ -28,5 +31,6 @@ def azukari(azukari_server: Server, request: pytest.FixtureRequest) -> Iterator[
     handle.close()
     with azukari_server.log.open("rb") as log:
         log.seek(start)
-        # Shown with a test that failed, as its output is.
-        request.node.add_report_section("teardown", "azukari", log.read().decode())
+        lines = log.read().decode(errors="replace").splitlines()[-_LOGGED_LINES:]
+    # Shown with a test that failed, as its output is.
+    request.node.add_report_section("teardown", "azukari", "\n".join(lines))
