@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from azukari.core.clock import SystemClock
+from azukari.core.clock import Clock, SystemClock
 from azukari.processors.simulator.book import Line
 from azukari.processors.simulator.desk import Desk, Slip
 from tests.faults.sites import Rows
@@ -42,14 +42,14 @@ class Book:
     orders: Counter[str] = field(default_factory=Counter)
 
     @classmethod
-    def read(cls, data: Path) -> "Book":
+    def read(cls, data: Path, clock: Clock | None = None) -> "Book":
         book, path = cls(), data / "simulator.jsonl"
         for encoded in path.read_bytes().splitlines() if path.exists() else []:
             line = msgspec.json.decode(encoded, type=Line)
             book.by_ref[line.ref] = line
             book.orders[line.ref] += not line.voided
         path = data / "simulator-desk.jsonl"
-        desk = Desk(path, SystemClock(), lambda text: hashlib.sha256(text).digest(), "")
+        desk = Desk(path, clock or SystemClock(), lambda text: hashlib.sha256(text).digest(), "")
         for encoded in path.read_bytes().splitlines() if path.exists() else []:
             slip = msgspec.json.decode(encoded, type=Slip)
             book.orders[slip.ref] += not slip.later
@@ -104,9 +104,9 @@ class Balance:
                 self.status = "refunded" if self.refunded == self.captured else self.status
 
 
-async def hold_against_book(rows: Rows, data: Path) -> Book:
-    """Everything that has to agree when nothing is in flight."""
-    book = Book.read(data)
+async def hold_against_book(rows: Rows, data: Path, clock: Clock | None = None) -> Book:
+    """Everything that has to agree when nothing is in flight. clock: the installation's, where it is not the system's."""
+    book = Book.read(data, clock)
     attempts = await rows.all("SELECT * FROM attempts ORDER BY created_at, id")
     assert await rows.all(OPEN_ATTEMPTS) == []
     _no_order_without_intent(book, attempts)
