@@ -211,8 +211,10 @@ class Payment:
 
     @property
     def short(self) -> int:
-        """What is missing, of one that waits for another prepaid card."""
-        return self.total - sum(points for _, points in self.taken) if self.waits and self.taken else 0
+        """What is missing of one that is paid with prepaid cards."""
+        if not self.taken or self.captured:
+            return 0
+        return self.total - sum(points for _, points in self.taken)
 
     @property
     def uses_up_number(self) -> bool:
@@ -644,9 +646,6 @@ class Shop:
 
     def _moved(self, payment: Payment, far: str | None) -> None:
         if far == "approved":
-            if payment.taken:
-                missing = payment.total - sum(points for _, points in payment.taken)
-                assert missing > 0
             self._paid(payment)
             return
         payment.status = "expired" if far == "lapsed" else "failed"
@@ -667,8 +666,6 @@ class Shop:
         if session.customer is None or session.customer.gone:
             return
         session.customer.kept = Kept(means)
-        if means.type == "konbini":
-            session.customer.email = session.customer.email or "a@example.com"
         self.record("customer.updated", session.customer)
 
     # Sessions
@@ -716,7 +713,7 @@ class Shop:
             return wrong
         waiting = session.waiting
         if waiting is not None:
-            if isinstance(waiting, Payment) and waiting.short and isinstance(given, Means):
+            if isinstance(waiting, Payment) and waiting.waits and waiting.short and isinstance(given, Means):
                 if given.type == waiting.means.type:
                     said = self.top_up(waiting, given)
                     return replace(said, thing=session) if said.status == 200 else said
