@@ -7,7 +7,8 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from hypothesis.stateful import Bundle, RuleBasedStateMachine, invariant
+from hypothesis import note
+from hypothesis.stateful import RuleBasedStateMachine, invariant
 
 from azukari import worker
 from tests.machine.bank import Bank
@@ -18,7 +19,6 @@ from tests.machine.model import (
     HOUR,
     SECOND,
     Agreement,
-    Customer,
     Event,
     Payment,
     Said,
@@ -33,11 +33,6 @@ from tests.machine.model import (
 START = 1_832_855_400_000
 PAGE = {"per_page": 100}
 ASK_AGAIN = "x-komoju-idempotency"
-
-tokens: Bundle[Token] = Bundle("tokens")
-customers: Bundle[Customer] = Bundle("customers")
-payments: Bundle[Payment] = Bundle("payments")
-sessions: Bundle[Session] = Bundle("sessions")
 
 
 @dataclass(frozen=True)
@@ -54,6 +49,8 @@ class Base(RuleBasedStateMachine):
 
     runner: ClassVar[asyncio.Runner]
     houses: ClassVar[Houses]
+    #: How often each operation was answered how, over all runs.
+    tally: ClassVar[Counter[tuple[str, int, str | None]]] = Counter()
 
     def __init__(self) -> None:
         super().__init__()
@@ -104,10 +101,14 @@ class Base(RuleBasedStateMachine):
         said = None if known is not None else act()
         reply = self.call(shop, method, path, body, headers=headers, publishable=publishable)
         if known is not None:
+            note(f"{shop.name}: {method} {path} {body} {headers}, again: {reply.status} {reply.code or ''}")
+            self.tally["again", reply.status, reply.code] += 1
             self._hold_repeat(known, (path, body), reply)
             return reply, None
         assert said is not None
         found = (reply.status, reply.code)
+        note(f"{shop.name}: {method} {path} {body} {headers or ''}: {reply.status} {reply.code or ''}")
+        self.tally[f"{method} {_template(path)}", *found] += 1
         assert found == (said.status, said.code), f"{method} {path}: {found}, not {said.status, said.code}"
         if said.param is not None:
             assert reply.param == said.param, f"{method} {path}: {reply.param}, not {said.param}"
@@ -136,6 +137,15 @@ class Base(RuleBasedStateMachine):
             assert reply.json["id"] == thing.id
             if not isinstance(thing, Token):
                 hold(thing.shown(), reply.json)
+
+    def things(self, kind: str) -> list[Any]:
+        """All of a kind, both merchants'."""
+        return [thing for shop in self.shops for thing in getattr(shop, kind)]
+
+    def pick(self, kind: str, which: int) -> Any:
+        """One of them: 0 is the one that was made last."""
+        found = sorted(self.things(kind), key=lambda thing: thing.born)
+        return found[-1 - which % len(found)]
 
     # Time
 
@@ -231,6 +241,10 @@ class Base(RuleBasedStateMachine):
                 self.run(self.house.hold_against_book())
         finally:
             self.run(self._open.aclose())
+
+
+def _template(path: str) -> str:
+    return "/".join("{id}" if len(part) == 25 else part for part in path.split("/"))
 
 
 def hold(expected: Any, shown: Any, where: str = "") -> None:

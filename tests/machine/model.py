@@ -8,7 +8,8 @@ waits there, until somebody asks: then it is *heard*.
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta, timezone
-from typing import Any
+from itertools import count
+from typing import Any, Self
 
 SECOND, HOUR = 1_000, 3_600_000
 DAY = 24 * HOUR
@@ -110,8 +111,20 @@ INVALID_TOKEN = refused(422, "invalid_token", "payment_details")
 NOT_KEPT = refused(422, "invalid_payment_type", "payment_details[type]")
 
 
+class Thing:
+    """Something a merchant has. born: how many there were before it."""
+
+    _count = count()
+    born: int
+
+    def __new__(cls, *args: Any, **kwargs: Any) -> Self:
+        made = super().__new__(cls)
+        made.born = next(Thing._count)
+        return made
+
+
 @dataclass(eq=False)
-class Token:
+class Token(Thing):
     """A token."""
 
     shop: "Shop"
@@ -135,7 +148,7 @@ class Kept:
 
 
 @dataclass(eq=False)
-class Customer:
+class Customer(Thing):
     """A customer. scenario: what each payment ends in."""
 
     shop: "Shop"
@@ -159,7 +172,7 @@ class Customer:
 
 
 @dataclass(eq=False)
-class Payment:
+class Payment(Thing):
     """A payment. far: how it stands at the far side, while it waits for its shopper there.
 
     held: money is only held. refunds: amount and words of each. taken: off prepaid cards, by their last four digits.
@@ -264,7 +277,7 @@ class Agreement:
 
 
 @dataclass(eq=False)
-class Session:
+class Session(Thing):
     """A session. waiting: the try whose shopper has to act elsewhere. order_num: while it keeps the number."""
 
     shop: "Shop"

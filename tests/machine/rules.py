@@ -1,9 +1,15 @@
-"""What is done: everything a merchant, a shopper, time and a stranger do with tokens, customers, payments, sessions."""
+"""What is done: everything a merchant, a shopper, time and a stranger do with tokens, customers, payments, sessions.
+
+Few rules, each of many ways: Hypothesis leaves whole rules out of a run, and a life of a payment needs most of them.
+"""
+
+from typing import Any
 
 import hypothesis.strategies as st
-from hypothesis.stateful import multiple, precondition, rule
+from hypothesis.stateful import initialize, precondition, rule
 
-from tests.machine.base import Base, customers, payments, sessions, tokens
+from tests.machine.base import Base
+from tests.machine.front import Reply
 from tests.machine.model import (
     DAY,
     FULL,
@@ -14,81 +20,101 @@ from tests.machine.model import (
     Customer,
     Means,
     Payment,
+    Said,
     Session,
+    Shop,
     Token,
 )
 
 GOOD = ("4111111111111111", "5555555555554444", "3530111333300000")
-CARDS = st.sampled_from([Means("credit_card", number) for number in (*GOOD, *GOOD, *REFUSED)])
-GOOD_CARDS = st.sampled_from([Means("credit_card", number) for number in GOOD])
-#: Two cards nobody has used, one that everybody types, and one that is refused.
-PREPAID = st.sampled_from(
-    [Means("web_money", number) for number in (FULL, "abcd1234efgh5678", "abcd1234efgh9999", "e111111111111112")]
-)
-KONBINI, PAYPAY = st.just(Means("konbini")), st.just(Means("paypay"))
-MEANS = st.one_of(CARDS, KONBINI, PAYPAY, PREPAID)
-AMOUNTS = st.sampled_from([1, 300, 1000, 2000, 2500, 5000])
-PARTS = st.sampled_from([None, 1, 300, 1000, 5000])
-CURRENCIES = st.sampled_from(["JPY", "JPY", "JPY", "USD"])
-KEYS = st.sampled_from([None, None, None, "key-1", "key-2"])
+GOOD_CARDS = [Means("credit_card", number) for number in GOOD]
+CARDS = [*GOOD_CARDS, *GOOD_CARDS, *(Means("credit_card", number) for number in REFUSED)]
+KONBINI, PAYPAY = Means("konbini"), Means("paypay")
+#: One that everybody types, two that nobody has used, and one that is refused.
+PREPAID = [Means("web_money", number) for number in (FULL, FULL, "abcd1234efgh5678", "efgh1234abcd9999", "e111111111111112")]
+MEANS = [*CARDS, *[KONBINI, PAYPAY] * 5, *PREPAID]
+AMOUNTS = st.sampled_from([1000, 300, 2500, 5000, 1])
+PARTS = st.sampled_from([None, None, 300, 1000, 1, 5000])
+CURRENCIES = st.sampled_from(["JPY"] * 5 + ["USD"])
+KEYS = st.sampled_from([None, None, None, None, "key-1", "key-2"])
 NUMBERS = st.sampled_from([None, None, "order-1", "order-2"])
-SCENARIOS = st.sampled_from([None, None, None, None, "insufficient_funds", "fraudulent"])
+SCENARIOS = st.sampled_from([None] * 6 + ["insufficient_funds", "fraudulent"])
 WHOSE = st.sampled_from([0, 0, 0, 1])
 WORDS = st.sampled_from(["Tea", "二つ"])
-MODES = ["payment", "payment", "customer", "customer_payment"]
+MODES = st.sampled_from(["payment", "payment", "customer", "customer_payment"])
+#: Mostly what was made last.
+WHICH = st.sampled_from([0, 0, 0, 0, 1, 1, 2, 3, 5, 8])
+ACCOUNT = {
+    "customer_name": "ヤマダ タロウ", "bank_name": "テスト銀行", "branch_number": "001", "account_type": "normal",
+    "account_number": "1234567",
+}  # fmt: skip
 
 Given = Means | Token
 
 
-def wire(given: Given | None) -> object:
+def there(kind: str) -> Any:
+    """A rule about things of a kind needs one."""
+    return precondition(lambda self: self.things(kind))
+
+
+def wire(given: Given) -> object:
     """As ``payment_details`` says it."""
-    return given.id if isinstance(given, Token) else given and given.wire
+    return given.id if isinstance(given, Token) else given.wire
 
 
 class Tokens(Base):
     """Tokens, which are good once and for a day."""
 
-    @rule(target=tokens, whose=WHOSE, means=st.one_of(CARDS, CARDS, KONBINI, PAYPAY, PREPAID), key=KEYS,
-          currency=st.sampled_from([None, None, "JPY", "USD"]), publishable=st.booleans())  # fmt: skip
-    def make_a_token(self, whose, means, currency, key, publishable):
+    @rule(whose=WHOSE, means=st.sampled_from(MEANS), key=KEYS, currency=st.sampled_from([None, None, "JPY", "USD"]),
+          publishable=st.booleans())  # fmt: skip
+    def make_a_token(self, whose: int, means: Means, currency: str | None, key: str | None, publishable: bool) -> None:
         shop = self.shops[whose]
         body = {"payment_details": means.wire}
         if currency:
             body["currency"] = currency
-        key = None if means.type == "web_money" else key  # refused as it is read
-        _, said = self.ask(
-            shop, "/tokens", body, lambda: shop.make_token(means, currency), key=key, publishable=publishable
-        )
-        return made(said)
+        if means.type == "web_money":
+            key = None  # refused as it is read, before any key is looked at
+        self.ask(shop, "/tokens", body, lambda: shop.make_token(means, currency), key=key, publishable=publishable)
+
+    def token_of(self, shop: Shop, which: int) -> Token | None:
+        """One of the merchant's."""
+        return shop.tokens[-1 - which % len(shop.tokens)] if shop.tokens else None
 
 
-class Customers(Base):
+class Customers(Tokens):
     """Customers, with what they keep and without."""
 
-    @rule(target=customers, whose=WHOSE, given=st.one_of(st.none(), CARDS, GOOD_CARDS, KONBINI), key=KEYS,
+    @rule(whose=WHOSE, given=st.sampled_from([*GOOD_CARDS, None, "token", *CARDS, KONBINI]), key=KEYS, which=WHICH,
           scenario=SCENARIOS, email=st.sampled_from([None, "a@example.com"]))  # fmt: skip
-    def make_a_customer(self, whose, given, email, key, scenario):
-        if given is not None and given.type != "credit_card":
-            key = None  # refused as it is read, before any key is looked at
-        return self._make_customer(self.shops[whose], given, email, key, scenario)
+    def make_a_customer(
+        self, whose: int, given: Means | str | None, email: str | None, key: str | None, scenario: str | None,
+        which: int,
+    ) -> None:  # fmt: skip
+        shop = self.shops[whose]
+        if isinstance(given, Means) and given.type != "credit_card":
+            key = None  # refused as it is read
+        used = self.token_of(shop, which) if isinstance(given, str) else given
+        body: dict[str, Any] = {"email": email}
+        if used is not None:
+            body["payment_details"] = wire(used)
+        self.ask(
+            shop, "/customers", body, lambda: shop.make_customer(email, used, scenario), key=key, scenario=scenario
+        )  # fmt: skip
 
-    @rule(target=customers, token=tokens, key=KEYS)
-    def make_a_customer_of_a_token(self, token, key):
-        return self._make_customer(token.shop, token, None, key, None)
-
-    def _make_customer(self, shop, given, email, key, scenario):
-        body = {"email": email}
-        if given is not None:
-            body["payment_details"] = wire(given)
-        _, said = self.ask(
-            shop, "/customers", body, lambda: shop.make_customer(email, given, scenario), key=key, scenario=scenario
-        )
-        return made(said)
-
-    @rule(customer=customers, given=st.one_of(st.none(), CARDS, PAYPAY, tokens), word=WORDS)
-    def change_a_customer(self, customer, given, word):
+    @there("customers")
+    @rule(which=WHICH, what=st.sampled_from(["describe", "card", "card", "token", "wallet", "revoke", "delete"]),
+          card=st.sampled_from(CARDS), word=WORDS, token=WHICH)  # fmt: skip
+    def use_a_customer(self, which: int, what: str, card: Means, word: str, token: int) -> None:
+        customer: Customer = self.pick("customers", which)
         shop = customer.shop
-        body = {"email": "b@example.com", "metadata": {"word": word}}
+        if what == "delete":
+            self.ask(shop, customer.path, None, lambda: shop.delete_customer(customer), method="DELETE")
+            return
+        if what == "revoke":
+            self.ask(shop, "/test" + customer.path + "/revoke", None, lambda: shop.revoke(customer))
+            return
+        given = {"card": card, "wallet": PAYPAY, "token": self.token_of(shop, token)}.get(what)
+        body: dict[str, Any] = {"email": "b@example.com", "metadata": {"word": word}}
         if given is not None:
             body["payment_details"] = wire(given)
         self.ask(
@@ -96,132 +122,92 @@ class Customers(Base):
             lambda: shop.change_customer(customer, "b@example.com", {"word": word}, given), method="PATCH",
         )  # fmt: skip
 
-    @rule(customer=customers)
-    def delete_a_customer(self, customer):
-        self.ask(
-            customer.shop, customer.path, None, lambda: customer.shop.delete_customer(customer), method="DELETE"
-        )  # fmt: skip
 
-    @rule(customer=customers)
-    def revoke_a_wallet(self, customer):
-        self.ask(customer.shop, "/test" + customer.path + "/revoke", None, lambda: customer.shop.revoke(customer))
-
-
-class Payments(Base):
+class Payments(Customers):
     """Payments, by every way in, and everything that can be done with one."""
 
-    @rule(target=payments, customer=customers, amount=AMOUNTS, capture=st.booleans(), order_num=NUMBERS, key=KEYS,
-          scenario=SCENARIOS, tax=st.sampled_from([0, 0, 100]), currency=CURRENCIES)  # fmt: skip
-    def charge_a_customer(self, customer, amount, capture, order_num, key, scenario, tax, currency):
-        return self._pay(customer.shop, customer, amount, capture, order_num, key, scenario, tax, currency)
-
-    @rule(target=payments, token=tokens, amount=AMOUNTS, capture=st.booleans(), order_num=NUMBERS, key=KEYS,
-          currency=CURRENCIES)  # fmt: skip
-    def charge_a_token(self, token, amount, capture, order_num, key, currency):
-        return self._pay(token.shop, token, amount, capture, order_num, key, None, 0, currency)
-
-    @rule(target=payments, whose=WHOSE, means=MEANS, amount=AMOUNTS, capture=st.booleans(), order_num=NUMBERS, key=KEYS,
-          scenario=SCENARIOS, tax=st.sampled_from([0, 0, 100]), currency=CURRENCIES)  # fmt: skip
-    def pay(self, whose, means, amount, capture, order_num, key, scenario, tax, currency):
-        return self._pay(self.shops[whose], means, amount, capture, order_num, key, scenario, tax, currency)
-
-    @rule(target=payments, whose=WHOSE, means=st.one_of(PAYPAY, KONBINI, PREPAID), amount=AMOUNTS,
-          capture=st.booleans(), order_num=NUMBERS)  # fmt: skip
-    def begin_to_pay_elsewhere(self, whose, means, amount, capture, order_num):
-        return self._pay(self.shops[whose], means, amount, capture, order_num, None, None, 0, "JPY")
-
-    def _pay(self, shop, source, amount, capture, order_num, key, scenario, tax, currency):
+    @rule(whose=WHOSE, source=st.sampled_from(["customer", "token", *MEANS, *["customer"] * 6, *["token"] * 4]),
+          which=WHICH, amount=AMOUNTS, capture=st.booleans(), order_num=NUMBERS, key=KEYS, scenario=SCENARIOS,
+          tax=st.sampled_from([0, 0, 100]), currency=CURRENCIES)  # fmt: skip
+    def pay(
+        self, whose: int, source: Means | str, which: int, amount: int, capture: bool, order_num: str | None,
+        key: str | None, scenario: str | None, tax: int, currency: str,
+    ) -> None:  # fmt: skip
+        shop = self.shops[whose]
+        used: Means | Token | Customer | None = source if isinstance(source, Means) else None
+        if source == "customer" and shop.customers:
+            used = shop.customers[-1 - which % len(shop.customers)]
+        used = used or self.token_of(shop, which) or PAYPAY
         body = {"amount": amount, "currency": currency, "capture": capture, "tax": tax, "description": "Tea"}
         if order_num:
             body["external_order_num"] = order_num
-        if isinstance(source, Customer):
-            body["customer"] = source.id
+        if isinstance(used, Customer):
+            body["customer"] = used.id
         else:
-            body["payment_details"] = wire(source)
+            body["payment_details"] = wire(used)
         reply, said = self.ask(
             shop, "/payments", body,
             lambda: shop.pay(
-                source, amount, tax=tax, currency=currency, capture=capture, order_num=order_num, scenario=scenario,
+                used, amount, tax=tax, currency=currency, capture=capture, order_num=order_num, scenario=scenario,
                 description="Tea",
             ),
             key=key, scenario=scenario,
         )  # fmt: skip
-        if said is None or said.status != 200:
-            return multiple()
-        remember_page(said.thing, reply.json)
-        return said.thing
+        if said is not None and said.status == 200:
+            remember_page(said.thing, reply.json)
 
-    @rule(whose=WHOSE, customer=st.booleans())
-    def pay_with_nothing_or_both(self, whose, customer):
-        shop, body = self.shops[whose], {"amount": 1000, "currency": "JPY"}
-        if customer:
-            body |= {"payment_details": Means("paypay").wire, "customer": "x" * 25}
-        self.tick()
-        reply = self.call(shop, "POST", "/payments", body)
-        expected = ("invalid_parameter", "customer") if customer else ("missing_parameter", "payment_details")
-        assert (reply.status, reply.code, reply.param) == (422, *expected)
+    @there("payments")
+    @rule(which=WHICH, amount=PARTS, key=KEYS, words=WORDS,
+          what=st.sampled_from(["capture", "refund", "simulate", "cancel", "refund", "request", "describe"]),
+          outcome=st.sampled_from(["paid", "paid", "expired", "failed"]))  # fmt: skip
+    def use_a_payment(
+        self, which: int, what: str, amount: int | None, key: str | None, words: str, outcome: str
+    ) -> None:  # fmt: skip
+        payment: Payment = self.pick("payments", which)
+        shop, path = payment.shop, payment.path
+        body: dict[str, Any] = {} if amount is None else {"amount": amount}
+        match what:
+            case "capture":
+                self.ask(shop, path + "/capture", body, lambda: shop.capture(payment, amount), key=key)
+            case "cancel":
+                self.ask(shop, path + "/cancel", None, lambda: shop.cancel(payment), key=key)
+            case "refund":
+                body["description"] = words
+                self.ask(shop, path + "/refund", body, lambda: shop.refund(payment, amount, words), key=key)
+            case "request":
+                whole, fee_too = amount or payment.total, amount is None
+                body = {"amount": whole, "include_payment_method_fee": fee_too, **ACCOUNT}
+                self.ask(
+                    shop, path + "/refund_request", body,
+                    lambda: shop.request_refund(payment, whole, fee_too=fee_too), key=key,
+                )  # fmt: skip
+            case "describe":
+                body = {"description": words, "metadata": {"word": words}}
+                self.ask(shop, path, body, lambda: shop.describe(payment, words, {"word": words}), method="PATCH")
+            case _:
+                self.ask(
+                    shop, f"/test{path}/simulate", {"outcome": outcome}, lambda: shop.simulate(payment, outcome)
+                )  # fmt: skip
 
-    @rule(payment=payments, amount=PARTS, key=KEYS)
-    def capture(self, payment, amount, key):
-        body = {} if amount is None else {"amount": amount}
+    @precondition(lambda self: any(payment.taken for payment in self.things("payments")))
+    @rule(which=WHICH, means=st.sampled_from([*PREPAID, KONBINI]))
+    def add_a_prepaid_card(self, which: int, means: Means) -> None:
+        prepaid = [payment for payment in self.things("payments") if payment.taken]
+        payment = prepaid[-1 - which % len(prepaid)]
+        shop = payment.shop
+        wrong = Said(422, "invalid_parameter", "payment_details[type]")
         self.ask(
-            payment.shop, payment.path + "/capture", body, lambda: payment.shop.capture(payment, amount), key=key
+            shop, payment.path, {"payment_details": means.wire},
+            lambda: shop.top_up(payment, means) if means.type == "web_money" else wrong, method="PATCH",
         )  # fmt: skip
 
-    @rule(payment=payments, key=KEYS)
-    def cancel(self, payment, key):
-        self.ask(payment.shop, payment.path + "/cancel", None, lambda: payment.shop.cancel(payment), key=key)
-
-    @rule(payment=payments, amount=PARTS, words=st.sampled_from([None, "Broken"]), key=KEYS)
-    def refund(self, payment, amount, words, key):
-        body = {} if amount is None else {"amount": amount}
-        if words:
-            body["description"] = words
-        self.ask(
-            payment.shop, payment.path + "/refund", body, lambda: payment.shop.refund(payment, amount, words), key=key
-        )  # fmt: skip
-
-    @rule(payment=payments, amount=AMOUNTS, fee_too=st.booleans(), key=KEYS)
-    def request_a_refund(self, payment, amount, fee_too, key):
-        body = {
-            "amount": amount, "customer_name": "ヤマダ タロウ", "bank_name": "テスト銀行", "branch_number": "001",
-            "account_type": "normal", "account_number": "1234567", "include_payment_method_fee": fee_too,
-        }  # fmt: skip
-        self.ask(
-            payment.shop, payment.path + "/refund_request", body,
-            lambda: payment.shop.request_refund(payment, amount, fee_too=fee_too), key=key,
-        )  # fmt: skip
-
-    @rule(payment=payments, description=st.one_of(st.none(), WORDS), word=WORDS)
-    def describe(self, payment, description, word):
-        body = {"description": description, "metadata": {"word": word}}
-        self.ask(
-            payment.shop, payment.path, body, lambda: payment.shop.describe(payment, description, {"word": word}),
-            method="PATCH",
-        )  # fmt: skip
-
-    @rule(payment=payments, means=PREPAID)
-    def add_a_prepaid_card(self, payment, means):
-        self.ask(
-            payment.shop, payment.path, {"payment_details": means.wire}, lambda: payment.shop.top_up(payment, means),
-            method="PATCH",
-        )  # fmt: skip
-
-    @rule(payment=payments, outcome=st.sampled_from(["paid", "paid", "expired", "failed"]))
-    def simulate(self, payment, outcome):
-        self.ask(
-            payment.shop, f"/test{payment.path}/simulate", {"outcome": outcome},
-            lambda: payment.shop.simulate(payment, outcome),
-        )  # fmt: skip
-
-    @rule(whose=WHOSE, page=st.integers(1, 4), per_page=st.integers(1, 4),
-          status=st.sampled_from([None, "captured", "failed,pending", "authorized"]), number=NUMBERS)  # fmt: skip
-    def look_through_a_list(self, whose, page, per_page, status, number):
+    @rule(whose=WHOSE, page=st.integers(1, 4), per_page=st.integers(1, 4), number=NUMBERS,
+          status=st.sampled_from([None, "captured", "failed,pending", "authorized"]))  # fmt: skip
+    def look_through_the_list(
+        self, whose: int, page: int, per_page: int, status: str | None, number: str | None
+    ) -> None:  # fmt: skip
         shop, query = self.shops[whose], {"page": page, "per_page": per_page}
-        if status:
-            query["status"] = status
-        if number:
-            query["external_order_num"] = number
+        query |= {name: value for name, value in (("status", status), ("external_order_num", number)) if value}
         expected = [
             payment
             for payment in reversed(shop.payments)
@@ -229,31 +215,29 @@ class Payments(Base):
         ]
         shown = self.call(shop, "GET", "/payments", query=query).json
         assert (shown["total"], shown["last_page"]) == (len(expected), -(-len(expected) // per_page))
-        there = expected[(page - 1) * per_page : page * per_page]
-        assert [payment["id"] for payment in shown["data"]] == [payment.id for payment in there]
+        on_page = expected[(page - 1) * per_page : page * per_page]
+        assert [payment["id"] for payment in shown["data"]] == [payment.id for payment in on_page]
 
 
-class Sessions(Base):
+class Sessions(Payments):
     """Sessions of all modes, and what their shoppers do."""
 
-    @rule(target=sessions, whose=WHOSE, mode=st.sampled_from(MODES), amount=AMOUNTS, order_num=NUMBERS, key=KEYS,
-          lives=st.sampled_from([60, 3_600, 86_400, 86_400]), manual=st.booleans(), scenario=SCENARIOS)  # fmt: skip
-    def make_a_session(self, whose, mode, amount, order_num, lives, manual, key, scenario):
-        return self._make_session(self.shops[whose], mode, amount, None, order_num, lives, manual, key, scenario)
-
-    @rule(target=sessions, customer=customers, mode=st.sampled_from(["customer", "customer_payment"]), amount=AMOUNTS,
-          order_num=NUMBERS)  # fmt: skip
-    def make_a_session_for_a_customer(self, customer, mode, amount, order_num):
-        return self._make_session(customer.shop, mode, amount, customer, order_num, 86_400, False, None, None)
-
-    def _make_session(self, shop, mode, amount, customer, order_num, lives, manual, key, scenario):
-        body = {"mode": mode, "amount": amount, "currency": "JPY", "expires_in_seconds": lives}
+    @rule(whose=WHOSE, mode=MODES, amount=AMOUNTS, order_num=NUMBERS, key=KEYS, manual=st.booleans(), which=WHICH,
+          lives=st.sampled_from([86_400, 3_600, 60, 86_400]), scenario=SCENARIOS, known=st.booleans())  # fmt: skip
+    def make_a_session(
+        self, whose: int, mode: str, amount: int, order_num: str | None, lives: int, manual: bool, key: str | None,
+        scenario: str | None, known: bool, which: int,
+    ) -> None:  # fmt: skip
+        shop = self.shops[whose]
+        body: dict[str, Any] = {"mode": mode, "amount": amount, "currency": "JPY", "expires_in_seconds": lives}
         body["payment_data"] = {"capture": "manual" if manual else "auto"}
         if order_num:
             body["payment_data"]["external_order_num"] = order_num
-        if customer is not None:
+        customer = None
+        if known and shop.customers and mode != "payment":
+            customer = shop.customers[-1 - which % len(shop.customers)]
             body["customer_id"] = customer.id
-        _, said = self.ask(
+        self.ask(
             shop, "/sessions", body,
             lambda: shop.make_session(
                 mode, amount, customer=customer, order_num=order_num, lives=lives * SECOND, manual=manual,
@@ -261,78 +245,120 @@ class Sessions(Base):
             ),
             key=key, scenario=scenario,
         )  # fmt: skip
-        return made(said)
 
-    @rule(target=payments, session=sessions, given=st.one_of(CARDS, GOOD_CARDS, PAYPAY, PAYPAY, KONBINI, PREPAID, tokens),
-          publishable=st.booleans(), capture=st.sampled_from([None, None, "manual"]))  # fmt: skip
-    def pay_a_session(self, session, given, publishable, capture):
+    @there("sessions")
+    @rule(which=WHICH, given=st.sampled_from([*GOOD_CARDS, *[PAYPAY, PAYPAY, KONBINI] * 3, "cancel", "token", "token",
+                                              "cancel", *CARDS, *PREPAID]),
+          token=WHICH, publishable=st.booleans(), capture=st.sampled_from([None, None, "manual"]))  # fmt: skip
+    def use_a_session(
+        self, which: int, given: Means | str, token: int, publishable: bool, capture: str | None
+    ) -> None:  # fmt: skip
+        session: Session = self.pick("sessions", which)
         shop = session.shop
-        body = {"payment_details": wire(given)} | ({"capture": capture} if capture else {})
-        if isinstance(given, Token) and not given.id:
-            return multiple()
+        if given == "cancel":
+            self.ask(shop, session.path + "/cancel", None, lambda: shop.cancel_session(session))
+            return
+        used = self.token_of(shop, token) or PAYPAY if isinstance(given, str) else given
+        body = {"payment_details": wire(used)} | ({"capture": capture} if capture else {})
         before = len(shop.payments)
         reply, said = self.ask(
             shop, session.path + "/pay", body,
-            lambda: shop.pay_session(session, given, capture=None if publishable else capture),
+            lambda: shop.pay_session(session, used, capture=None if publishable else capture),
             publishable=publishable,
         )  # fmt: skip
         assert said is not None
         if said.status != 200:
             assert reply.json["status"] == "error"
-            return multiple()
+            return
+        self._hold_result(session, reply, tried=len(shop.payments) > before)
+
+    def _hold_result(self, session: Session, reply: Reply, *, tried: bool) -> None:
         assert reply.json["status"] == session.status
         assert reply.json["redirect_url"]
         if isinstance(session.waiting, Agreement):
             session.waiting.ref = reply.json["redirect_url"].rpartition("/")[2]
-        if len(shop.payments) == before:
-            return multiple()
-        payment = shop.payments[-1]
-        payment.id = reply.json["payment"]["id"]
-        remember_page(payment, reply.json["payment"])
-        return payment
+        if tried:
+            payment = session.shop.payments[-1]
+            payment.id = reply.json["payment"]["id"]
+            remember_page(payment, reply.json["payment"])
 
-    @rule(session=sessions)
-    def cancel_a_session(self, session):
-        self.ask(session.shop, session.path + "/cancel", None, lambda: session.shop.cancel_session(session))
+
+#: What a run may find there when it begins.
+BEGINNINGS = ["customer", "customer", "hold", "sale", "cash", "wallet", "short", "session", "storing", "both", "token"]
+
+
+class Beginning(Sessions):
+    """Each run begins with something: whichever rules it then does without, the others have something to do."""
+
+    @initialize(kinds=st.lists(st.sampled_from(BEGINNINGS), min_size=2, max_size=5))
+    def begin(self, kinds: list[str]) -> None:
+        for kind in kinds:
+            self._begin(self.shops[0], kind)
+
+    def _begin(self, shop: Shop, kind: str) -> None:
+        card, yen = GOOD_CARDS[0], {"amount": 2500, "currency": "JPY"}
+        match kind:
+            case "customer":
+                body: dict[str, Any] = {"payment_details": card.wire}
+                self.ask(shop, "/customers", body, lambda: shop.make_customer(None, card, None))
+            case "token":
+                self.ask(shop, "/tokens", {"payment_details": card.wire}, lambda: shop.make_token(card, None))
+            case "session" | "storing" | "both":
+                mode = {"session": "payment", "storing": "customer", "both": "customer_payment"}[kind]
+                self.ask(shop, "/sessions", {"mode": mode, **yen}, lambda: shop.make_session(mode, 2500))
+            case _:
+                means = {"cash": KONBINI, "wallet": PAYPAY, "short": PREPAID[0]}.get(kind, card)
+                body = {"payment_details": means.wire, "capture": kind != "hold", **yen}
+                reply, said = self.ask(
+                    shop, "/payments", body, lambda: shop.pay(means, 2500, capture=kind != "hold")
+                )  # fmt: skip
+                assert said is not None
+                remember_page(said.thing, reply.json)
 
 
 class Shoppers(Base):
     """What happens at the far side, and who hears of it."""
 
-    def _at_a_page(self):
+    def at_a_page(self) -> list[Payment | Agreement]:
+        """What waits there for a decision."""
         return [waiting for shop in self.shops for waiting in shop.waiting() if waiting.ref]
 
-    @precondition(lambda self: self._at_a_page())
-    @rule(which=st.integers(0, 9), decision=st.sampled_from(["approved", "approved", "declined"]), back=st.booleans())
-    def decide_at_the_wallet(self, which, decision, back):
-        there = self._at_a_page()
-        waiting = there[which % len(there)]
+    @precondition(lambda self: self.at_a_page())
+    @rule(which=WHICH, decision=st.sampled_from(["approved", "approved", "declined", None]), back=st.booleans())
+    def decide_at_the_wallet(self, which: int, decision: Any, back: bool) -> None:
+        found = self.at_a_page()
+        waiting = found[-1 - which % len(found)]
         self.tick()
-        assert self.house.parts.processors.simulator.decide(waiting.ref, decision)
-        waiting.shop.decide(waiting, decision)
+        self.tally["at the wallet", 200, decision] += 1
+        if decision is not None:
+            assert self.house.parts.processors.simulator.decide(waiting.ref, decision)
+            waiting.shop.decide(waiting, decision)
         if back:
-            self._come_back(waiting)
-
-    @precondition(lambda self: self._at_a_page())
-    @rule(which=st.integers(0, 9))
-    def come_back_from_the_wallet(self, which):
-        there = self._at_a_page()
-        self.tick()
-        self._come_back(there[which % len(there)])
-
-    def _come_back(self, waiting):
-        reply = self.run(self.house.front.call("GET", f"/return/{waiting.ref}"))
-        assert reply.status in (200, 302, 303), reply.body
-        waiting.shop.hear(waiting)
+            reply = self.run(self.house.front.call("GET", f"/return/{waiting.ref}"))
+            assert reply.status in (200, 302, 303), reply.body
+            waiting.shop.hear(waiting)
 
 
 class Strangers(Base):
     """Other merchants, the other mode, and keys that may not."""
 
-    def _poke(self, thing, live):
+    @precondition(lambda self: self.things("payments") or self.things("customers") or self.things("sessions"))
+    @rule(kind=st.sampled_from(["payments", "customers", "sessions"]), which=WHICH,
+          key=st.sampled_from(["another", "live", "publishable"]))  # fmt: skip
+    def come_without_the_right(self, kind: str, which: int, key: str) -> None:
+        if not self.things(kind):
+            return
+        thing = self.pick(kind, which)
+        self.tick()
+        if key != "publishable":
+            self._poke(thing, live=key == "live")
+        elif kind != "sessions":
+            reply = self.call(thing.shop, "GET", thing.path, publishable=True)
+            assert (reply.status, reply.code) == (403, "forbidden")
+
+    def _poke(self, thing: Any, *, live: bool) -> None:
         """Every road to a thing, with a key that is not its owner's: there is no such thing."""
-        others = [shop for shop in self.shops if shop is not thing.shop]
-        key = self.house.keys.live if live else self.key_of(others[0])
+        key = self.house.keys.live if live else self.key_of(self.other_than(thing.shop))
         missing = thing.path.rpartition("/")[0] + "/" + "0" * 25
         roads = {
             Payment: [("GET", ""), ("PATCH", ""), ("POST", "/capture"), ("POST", "/refund"), ("POST", "/cancel")],
@@ -340,60 +366,54 @@ class Strangers(Base):
             Session: [("GET", ""), ("POST", "/cancel"), ("POST", "/pay")],
         }[type(thing)]
         for method, road in roads:
-            body = {} if method == "PATCH" else {"payment_details": Means("paypay").wire} if road == "/pay" else None
+            body = {} if method == "PATCH" else {"payment_details": PAYPAY.wire} if road == "/pay" else None
             found, nothing = (
                 self.run(self.house.front.call(method, path + road, key, body)) for path in (thing.path, missing)
             )
             assert (found.status, found.code) == (404, "not_found"), f"{method} {road}: {found.status} {found.body!r}"
             assert found.body == nothing.body
 
-    @rule(thing=st.one_of(payments, customers, sessions), live=st.booleans())
-    def poke_at_anothers(self, thing, live):
-        self.tick()
-        self._poke(thing, live)
+    def other_than(self, shop: Shop) -> Shop:
+        """The other merchant."""
+        return next(other for other in self.shops if other is not shop)
 
-    @rule(token=tokens, spend=st.booleans())
-    def use_anothers_token(self, token, spend):
-        if not token.id:
+    @rule(what=st.sampled_from(["token", "token kept", "customer", "nothing", "both"]), which=WHICH)
+    def pay_with_what_is_not_theirs(self, what: str, which: int) -> None:
+        kind = "customers" if what == "customer" else "tokens"
+        if what not in ("nothing", "both") and not self.things(kind):
             return
         self.tick()
-        other = next(shop for shop in self.shops if shop is not token.shop)
-        path, more = ("/payments", {"amount": 300, "currency": "JPY"}) if spend else ("/customers", {})
-        reply = self.call(other, "POST", path, {"payment_details": token.id, **more})
-        assert (reply.status, reply.code) == (422, "invalid_token")
+        body: dict[str, Any] = {"amount": 300, "currency": "JPY"}
+        shop, path = self.shops[0], "/payments"
+        match what:
+            case "nothing":
+                expected = (422, "missing_parameter")
+            case "both":
+                body, expected = body | {"payment_details": PAYPAY.wire, "customer": "x" * 25}, (422, "invalid_parameter")
+            case "customer":
+                customer = self.pick(kind, which)
+                shop, body, expected = self.other_than(customer.shop), body | {"customer": customer.id}, NOT_THERE
+            case _:
+                token = self.pick(kind, which)
+                shop, body, expected = self.other_than(token.shop), {**body, "payment_details": token.id}, NOT_GOOD
+                path = "/customers" if what == "token kept" else path
+        reply = self.call(shop, "POST", path, body)
+        assert (reply.status, reply.code) == expected
 
-    @rule(customer=customers)
-    def charge_anothers_customer(self, customer):
-        self.tick()
-        other = next(shop for shop in self.shops if shop is not customer.shop)
-        reply = self.call(other, "POST", "/payments", {"amount": 300, "currency": "JPY", "customer": customer.id})
-        assert (reply.status, reply.code) == (404, "not_found")
 
-    @rule(thing=st.one_of(payments, customers))
-    def look_with_a_publishable_key(self, thing):
-        reply = self.call(thing.shop, "GET", thing.path, publishable=True)
-        assert (reply.status, reply.code) == (403, "forbidden")
+NOT_THERE, NOT_GOOD = (404, "not_found"), (422, "invalid_token")
 
 
 class Time(Base):
     """Time passes, with the worker and without."""
 
-    @rule(span=st.sampled_from([60 * SECOND, 2 * HOUR, DAY]))
-    def time_passes(self, span):
-        self.tick(span)
-
-    @rule(days=st.sampled_from([0, 0, 1, 2, 4, 31]))
-    def the_worker_works(self, days):
-        self.tick(days * DAY)
-        self.work()
+    @rule(days=st.sampled_from([0, 0, 0, 1, 2, 4, 31]), works=st.sampled_from([True, True, False]))
+    def time_passes(self, days: int, works: bool) -> None:
+        self.tick(days * DAY + 2 * HOUR)
+        if works:
+            self.work()
 
 
-def made(said):
-    """What a rule adds to its bundle."""
-    return said.thing if said is not None and said.status == 200 else multiple()
-
-
-def remember_page(payment, shown):
+def remember_page(payment: Payment, shown: dict[str, Any]) -> None:
     """Where a shopper decides about a payment."""
     payment.ref = (shown["payment_details"].get("redirect_url") or "").rpartition("/")[2]
-
