@@ -38,7 +38,9 @@ def iso(moment: int | None) -> str | None:
 
 def japanese(moment: int | None) -> str | None:
     """As sessions show times."""
-    return None if moment is None else datetime.fromtimestamp(moment // SECOND, JAPAN).isoformat(timespec="milliseconds")
+    return (
+        None if moment is None else datetime.fromtimestamp(moment // SECOND, JAPAN).isoformat(timespec="milliseconds")
+    )
 
 
 def end_of_day(moment: int, days: int) -> int:

@@ -1,14 +1,11 @@
-"""What is done: everything a merchant, a shopper, time and a stranger do with tokens, customers, payments, sessions.
-
-Few rules, each of many ways: Hypothesis leaves whole rules out of a run, and a life of a payment needs most of them.
-"""
+"""What is done: everything a merchant, a shopper, time and a stranger do with tokens, customers, payments, sessions."""
 
 from typing import Any
 
 import hypothesis.strategies as st
-from hypothesis.stateful import initialize, precondition, rule
+from hypothesis.stateful import initialize
 
-from tests.machine.base import Base
+from tests.machine.base import Base, way
 from tests.machine.front import Reply
 from tests.machine.model import (
     DAY,
@@ -31,7 +28,9 @@ GOOD_CARDS = [Means("credit_card", number) for number in GOOD]
 CARDS = [*GOOD_CARDS, *GOOD_CARDS, *(Means("credit_card", number) for number in REFUSED)]
 KONBINI, PAYPAY = Means("konbini"), Means("paypay")
 #: One that everybody types, two that nobody has used, and one that is refused.
-PREPAID = [Means("web_money", number) for number in (FULL, FULL, "abcd1234efgh5678", "efgh1234abcd9999", "e111111111111112")]
+PREPAID = [
+    Means("web_money", number) for number in (FULL, FULL, "abcd1234efgh5678", "efgh1234abcd9999", "e111111111111112")
+]
 MEANS = [*CARDS, *[KONBINI, PAYPAY] * 5, *PREPAID]
 AMOUNTS = st.sampled_from([1000, 300, 2500, 5000, 1])
 PARTS = st.sampled_from([None, None, 300, 1000, 1, 5000])
@@ -52,11 +51,6 @@ ACCOUNT = {
 Given = Means | Token
 
 
-def there(kind: str) -> Any:
-    """A rule about things of a kind needs one."""
-    return precondition(lambda self: self.things(kind))
-
-
 def wire(given: Given) -> object:
     """As ``payment_details`` says it."""
     return given.id if isinstance(given, Token) else given.wire
@@ -65,7 +59,7 @@ def wire(given: Given) -> object:
 class Tokens(Base):
     """Tokens, which are good once and for a day."""
 
-    @rule(whose=WHOSE, means=st.sampled_from(MEANS), key=KEYS, currency=st.sampled_from([None, None, "JPY", "USD"]),
+    @way(times=2, whose=WHOSE, means=st.sampled_from(MEANS), key=KEYS, currency=st.sampled_from([None, None, "JPY", "USD"]),
           publishable=st.booleans())  # fmt: skip
     def make_a_token(self, whose: int, means: Means, currency: str | None, key: str | None, publishable: bool) -> None:
         shop = self.shops[whose]
@@ -84,7 +78,7 @@ class Tokens(Base):
 class Customers(Tokens):
     """Customers, with what they keep and without."""
 
-    @rule(whose=WHOSE, given=st.sampled_from([*GOOD_CARDS, None, "token", *CARDS, KONBINI]), key=KEYS, which=WHICH,
+    @way(times=2, whose=WHOSE, given=st.sampled_from([*GOOD_CARDS, None, "token", *CARDS, KONBINI]), key=KEYS, which=WHICH,
           scenario=SCENARIOS, email=st.sampled_from([None, "a@example.com"]))  # fmt: skip
     def make_a_customer(
         self, whose: int, given: Means | str | None, email: str | None, key: str | None, scenario: str | None,
@@ -101,8 +95,7 @@ class Customers(Tokens):
             shop, "/customers", body, lambda: shop.make_customer(email, used, scenario), key=key, scenario=scenario
         )  # fmt: skip
 
-    @there("customers")
-    @rule(which=WHICH, what=st.sampled_from(["describe", "card", "card", "token", "wallet", "revoke", "delete"]),
+    @way(times=3, when=lambda self: self.things("customers"), which=WHICH, what=st.sampled_from(["describe", "card", "card", "token", "wallet", "revoke", "delete"]),
           card=st.sampled_from(CARDS), word=WORDS, token=WHICH)  # fmt: skip
     def use_a_customer(self, which: int, what: str, card: Means, word: str, token: int) -> None:
         customer: Customer = self.pick("customers", which)
@@ -126,7 +119,7 @@ class Customers(Tokens):
 class Payments(Customers):
     """Payments, by every way in, and everything that can be done with one."""
 
-    @rule(whose=WHOSE, source=st.sampled_from(["customer", "token", *MEANS, *["customer"] * 6, *["token"] * 4]),
+    @way(times=5, whose=WHOSE, source=st.sampled_from(["customer", "token", *MEANS, *["customer"] * 6, *["token"] * 4]),
           which=WHICH, amount=AMOUNTS, capture=st.booleans(), order_num=NUMBERS, key=KEYS, scenario=SCENARIOS,
           tax=st.sampled_from([0, 0, 100]), currency=CURRENCIES)  # fmt: skip
     def pay(
@@ -156,8 +149,7 @@ class Payments(Customers):
         if said is not None and said.status == 200:
             remember_page(said.thing, reply.json)
 
-    @there("payments")
-    @rule(which=WHICH, amount=PARTS, key=KEYS, words=WORDS,
+    @way(times=8, when=lambda self: self.things("payments"), which=WHICH, amount=PARTS, key=KEYS, words=WORDS,
           what=st.sampled_from(["capture", "refund", "simulate", "cancel", "refund", "request", "describe"]),
           outcome=st.sampled_from(["paid", "paid", "expired", "failed"]))  # fmt: skip
     def use_a_payment(
@@ -189,8 +181,12 @@ class Payments(Customers):
                     shop, f"/test{path}/simulate", {"outcome": outcome}, lambda: shop.simulate(payment, outcome)
                 )  # fmt: skip
 
-    @precondition(lambda self: any(payment.taken for payment in self.things("payments")))
-    @rule(which=WHICH, means=st.sampled_from([*PREPAID, KONBINI]))
+    @way(
+        times=2,
+        when=lambda self: any(payment.taken for payment in self.things("payments")),
+        which=WHICH,
+        means=st.sampled_from([*PREPAID, KONBINI]),
+    )
     def add_a_prepaid_card(self, which: int, means: Means) -> None:
         prepaid = [payment for payment in self.things("payments") if payment.taken]
         payment = prepaid[-1 - which % len(prepaid)]
@@ -201,7 +197,7 @@ class Payments(Customers):
             lambda: shop.top_up(payment, means) if means.type == "web_money" else wrong, method="PATCH",
         )  # fmt: skip
 
-    @rule(whose=WHOSE, page=st.integers(1, 4), per_page=st.integers(1, 4), number=NUMBERS,
+    @way(whose=WHOSE, page=st.integers(1, 4), per_page=st.integers(1, 4), number=NUMBERS,
           status=st.sampled_from([None, "captured", "failed,pending", "authorized"]))  # fmt: skip
     def look_through_the_list(
         self, whose: int, page: int, per_page: int, status: str | None, number: str | None
@@ -222,7 +218,7 @@ class Payments(Customers):
 class Sessions(Payments):
     """Sessions of all modes, and what their shoppers do."""
 
-    @rule(whose=WHOSE, mode=MODES, amount=AMOUNTS, order_num=NUMBERS, key=KEYS, manual=st.booleans(), which=WHICH,
+    @way(times=3, whose=WHOSE, mode=MODES, amount=AMOUNTS, order_num=NUMBERS, key=KEYS, manual=st.booleans(), which=WHICH,
           lives=st.sampled_from([86_400, 3_600, 60, 86_400]), scenario=SCENARIOS, known=st.booleans())  # fmt: skip
     def make_a_session(
         self, whose: int, mode: str, amount: int, order_num: str | None, lives: int, manual: bool, key: str | None,
@@ -246,8 +242,7 @@ class Sessions(Payments):
             key=key, scenario=scenario,
         )  # fmt: skip
 
-    @there("sessions")
-    @rule(which=WHICH, given=st.sampled_from([*GOOD_CARDS, *[PAYPAY, PAYPAY, KONBINI] * 3, "cancel", "token", "token",
+    @way(times=6, when=lambda self: self.things("sessions"), which=WHICH, given=st.sampled_from([*GOOD_CARDS, *[PAYPAY, PAYPAY, KONBINI] * 3, "cancel", "token", "token",
                                               "cancel", *CARDS, *PREPAID]),
           token=WHICH, publishable=st.booleans(), capture=st.sampled_from([None, None, "manual"]))  # fmt: skip
     def use_a_session(
@@ -323,8 +318,13 @@ class Shoppers(Base):
         """What waits there for a decision."""
         return [waiting for shop in self.shops for waiting in shop.waiting() if waiting.ref]
 
-    @precondition(lambda self: self.at_a_page())
-    @rule(which=WHICH, decision=st.sampled_from(["approved", "approved", "declined", None]), back=st.booleans())
+    @way(
+        times=4,
+        when=lambda self: self.at_a_page(),
+        which=WHICH,
+        decision=st.sampled_from(["approved", "approved", "declined", None]),
+        back=st.booleans(),
+    )
     def decide_at_the_wallet(self, which: int, decision: Any, back: bool) -> None:
         found = self.at_a_page()
         waiting = found[-1 - which % len(found)]
@@ -342,8 +342,7 @@ class Shoppers(Base):
 class Strangers(Base):
     """Other merchants, the other mode, and keys that may not."""
 
-    @precondition(lambda self: self.things("payments") or self.things("customers") or self.things("sessions"))
-    @rule(kind=st.sampled_from(["payments", "customers", "sessions"]), which=WHICH,
+    @way(when=lambda self: self.things("payments") or self.things("customers") or self.things("sessions"), kind=st.sampled_from(["payments", "customers", "sessions"]), which=WHICH,
           key=st.sampled_from(["another", "live", "publishable"]))  # fmt: skip
     def come_without_the_right(self, kind: str, which: int, key: str) -> None:
         if not self.things(kind):
@@ -377,7 +376,7 @@ class Strangers(Base):
         """The other merchant."""
         return next(other for other in self.shops if other is not shop)
 
-    @rule(what=st.sampled_from(["token", "token kept", "customer", "nothing", "both"]), which=WHICH)
+    @way(what=st.sampled_from(["token", "token kept", "customer", "nothing", "both"]), which=WHICH)
     def pay_with_what_is_not_theirs(self, what: str, which: int) -> None:
         kind = "customers" if what == "customer" else "tokens"
         if what not in ("nothing", "both") and not self.things(kind):
@@ -389,7 +388,10 @@ class Strangers(Base):
             case "nothing":
                 expected = (422, "missing_parameter")
             case "both":
-                body, expected = body | {"payment_details": PAYPAY.wire, "customer": "x" * 25}, (422, "invalid_parameter")
+                body, expected = (
+                    body | {"payment_details": PAYPAY.wire, "customer": "x" * 25},
+                    (422, "invalid_parameter"),
+                )
             case "customer":
                 customer = self.pick(kind, which)
                 shop, body, expected = self.other_than(customer.shop), body | {"customer": customer.id}, NOT_THERE
@@ -407,7 +409,7 @@ NOT_THERE, NOT_GOOD = (404, "not_found"), (422, "invalid_token")
 class Time(Base):
     """Time passes, with the worker and without."""
 
-    @rule(days=st.sampled_from([0, 0, 0, 1, 2, 4, 31]), works=st.sampled_from([True, True, False]))
+    @way(times=2, days=st.sampled_from([0, 0, 0, 1, 2, 4, 31]), works=st.sampled_from([True, True, False]))
     def time_passes(self, days: int, works: bool) -> None:
         self.tick(days * DAY + 2 * HOUR)
         if works:
