@@ -1,4 +1,4 @@
-"""What every rule stands on: one house and its model, a request that both answer, and the comparison after each step."""
+"""What all stands on: one house and its model, a request that both answer, and the comparison after each step."""
 
 import asyncio
 from collections import Counter
@@ -128,7 +128,8 @@ class Base(RuleBasedStateMachine):
     ) -> tuple[Reply, Said | None]:  # fmt: skip
         """The same of the server and of the model.
 
-        act: what the model does. key: for idempotency; those of a publishable key are names of its own. Returns what the model says too: None when it was a repeat.
+        act: what the model does. key: for idempotency; those of a publishable key are names of its own.
+        Returns what the model says too: None when it was a repeat.
         """
         self.tick()
         self._touched = [shop]
@@ -201,7 +202,11 @@ class Base(RuleBasedStateMachine):
         self.tick(HOUR + SECOND)
         self.run(self._rounds())
         for shop in self.shops:
-            shop.work()
+            self.work_model(shop)
+
+    def work_model(self, shop: Shop) -> None:
+        """The same of the model."""
+        shop.work()
 
     async def _rounds(self) -> None:
         for work, _ in worker.ROUNDS:
@@ -221,8 +226,9 @@ class Base(RuleBasedStateMachine):
 
     def hold_shop(self, shop: Shop) -> None:
         """Everything of a merchant's."""
-        self._hold_list(shop, "/customers", shop.live_customers())
-        self._hold_list(shop, "/payments", shop.payments)
+        self.hold_list(shop, "/customers", shop.live_customers())
+        self.hold_list(shop, "/payments", shop.payments)
+        self.hold_more(shop)
         for session in shop.sessions:
             expected = session.shown()
             if self._held.get(session.id) != expected:
@@ -232,7 +238,11 @@ class Base(RuleBasedStateMachine):
                 self._held[session.id] = expected
         self._hold_events(shop)
 
-    def _hold_list(self, shop: Shop, path: str, expected: list[Any]) -> None:
+    def hold_more(self, shop: Shop) -> None:
+        """What else there is."""
+
+    def hold_list(self, shop: Shop, path: str, expected: list[Any]) -> None:
+        """A whole list, newest first; what has no name yet gets the one it has there."""
         listed = self.call(shop, "GET", path, query=PAGE).json
         assert listed["total"] == len(expected), f"{path}: {listed['total']}, not {len(expected)}"
         for thing, shown in zip(expected, reversed(listed["data"]), strict=True):

@@ -643,7 +643,7 @@ class Shop:
     def hear(self, waiting: Payment | Agreement) -> None:
         """Ask the far side; whoever has not decided by the deadline is waited for no longer."""
         if waiting.far == "waiting":
-            if waiting.deadline is None or waiting.deadline >= self.now:
+            if waiting.deadline is None or waiting.deadline > self.now:
                 return
             waiting.far = "lapsed"
         far, session = waiting.far, waiting.session
@@ -728,10 +728,11 @@ class Shop:
             return wrong
         waiting = session.waiting
         if waiting is not None:
-            if isinstance(waiting, Payment) and waiting.waits and waiting.short and isinstance(given, Means):
-                if given.type == waiting.means.type:
-                    said = self.top_up(waiting, given)
-                    return replace(said, thing=session) if said.status == 200 else said
+            short = isinstance(waiting, Payment) and waiting.waits and waiting.short
+            if short and isinstance(given, Means) and given.type == waiting.means.type:
+                assert isinstance(waiting, Payment)
+                said = self.top_up(waiting, given)
+                return replace(said, thing=session) if said.status == 200 else said
             self._end_waiting(session)
             wrong = self._refuses(session)
             if wrong is not None:
@@ -818,12 +819,16 @@ class Shop:
         for waiting in list(self.waiting()):
             self.hear(waiting)
         for payment in self.payments:
-            if payment.status == "authorized" and payment.deadline is not None and payment.deadline <= self.now:
-                if not payment.waits:
-                    payment.status, payment.deadline = "expired", None
-                    self.record("payment.expired", payment)
+            over = payment.deadline is not None and payment.deadline <= self.now
+            if payment.status == "authorized" and over and not payment.waits:
+                payment.status, payment.deadline = "expired", None
+                self.record("payment.expired", payment)
         for session in self.sessions:
             if session.is_expired and not session.ended:
-                self._end_waiting(session)
-                if session.status == "pending":
-                    session.ended, session.order_num = True, None
+                self.end_session(session)
+
+    def end_session(self, session: Session) -> None:
+        """Its time has run out."""
+        self._end_waiting(session)
+        if session.status == "pending":
+            session.ended, session.order_num = True, None
