@@ -205,8 +205,11 @@ class Base(RuleBasedStateMachine):
             self.work_model(shop)
 
     def work_model(self, shop: Shop) -> None:
-        """The same of the model."""
+        """The same of the model. What has lived its day is gone for good, wherever a clock may go."""
         shop.work()
+        for whose, known in list(self._known.items()):
+            if whose[0] == shop.name and shop.now - known.at >= DAY:
+                del self._known[whose]
 
     async def _rounds(self) -> None:
         for work, _ in worker.ROUNDS:
@@ -286,9 +289,13 @@ class Base(RuleBasedStateMachine):
         """Of the page where its shopper decides."""
         return waiting.ref
 
+    def wind_up(self) -> None:
+        """Before the books are compared at the end of a run."""
+
     def teardown(self) -> None:
         try:
             if self._sound:
+                self.wind_up()
                 self.work()
                 self._held = {}
                 self.agrees()

@@ -8,7 +8,7 @@ from typing import Any
 import hypothesis.strategies as st
 
 from tests.machine.base import Base, way
-from tests.machine.model import DAY, HOUR, SECOND, Payment, Session, Shop, iso
+from tests.machine.model import DAY, HOUR, SECOND, Agreement, Payment, Session, Shop, iso
 from tests.machine.rules import WHOSE
 from tests.machine.subscriptions import Subscriptions
 
@@ -94,6 +94,20 @@ class Clocks(Base):
             hand.set_to(ahead, self.world.now)
         hand.set_to(to, self.world.now)
         self.do_due(shop)
+
+    def decide_far_away(self, waiting: Payment | Agreement, decision: Any) -> bool:
+        """The far side goes by the merchant's clock too."""
+        decide: Any = self.house.parts.processors.simulator.decide
+        return bool(decide(waiting.ref, decision, waiting.shop.now))
+
+    def wind_up(self) -> None:
+        """The book is read by the machine's clock."""
+        super().wind_up()
+        self.tick()
+        for shop in self.shops:
+            hand = self.hands[shop.name]
+            hand.ahead, hand.frozen_at = 0, None
+            self._hold_clock(shop, {"reset": True})
 
     def dues(self, shop: Shop) -> list[int]:
         """When something falls due."""

@@ -356,7 +356,7 @@ class Shop:
         self.payments: list[Payment] = []
         self.sessions: list[Session] = []
         self.events: list[Event] = []
-        #: How long others see the same world as this: the merchant's own clock, where there is one.
+        #: The merchant's time at a moment of the machine's.
         self.clock: Callable[[int], int] = lambda now: now
         #: What is done when a customer goes.
         self.on_deletion: list[Callable[[Customer], None]] = []
@@ -816,6 +816,8 @@ class Shop:
 
     def work(self) -> None:
         """What the worker does, once it has had the time to ask after everything."""
+        for token in self.tokens:
+            token.used = token.used or token.expires_at <= self.now
         for waiting in list(self.waiting()):
             self.hear(waiting)
         for payment in self.payments:

@@ -343,7 +343,7 @@ class Shoppers(Base):
         self.tick()
         self.tally["at the wallet", 200, decision] += 1
         if decision is not None:
-            assert self.house.parts.processors.simulator.decide(waiting.ref, decision)
+            assert self.decide_far_away(waiting, decision)
             waiting.shop.decide(waiting, decision)
         if back:
             reply = self.run(self.house.front.call("GET", f"/return/{waiting.ref}"))
