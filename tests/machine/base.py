@@ -55,9 +55,6 @@ class Way:
     when: Callable[[Any], Any]
     given: st.SearchStrategy[dict[str, Any]]
 
-    def __repr__(self) -> str:
-        return self.name
-
 
 def way(
     times: int = 1, when: Callable[[Any], Any] = lambda self: True, **given: st.SearchStrategy[Any]
@@ -105,9 +102,10 @@ class Base(RuleBasedStateMachine):
     @rule(data=st.data())
     def step(self, data: st.DataObject) -> None:
         """One of all the ways there are."""
-        every = [getattr(type(self), name).way for name in dir(type(self)) if hasattr(getattr(type(self), name), "way")]
-        open_now = [way for way in every for _ in range(way.times) if way.when(self)]
-        chosen: Way = data.draw(st.sampled_from(open_now), label="way")
+        found = [getattr(getattr(type(self), name), "way", None) for name in dir(type(self))]
+        every: dict[str, Way] = {each.name: each for each in found if each is not None}
+        open_now = [each.name for each in every.values() for _ in range(each.times) if each.when(self)]
+        chosen = every[data.draw(st.sampled_from(open_now), label="way")]
         chosen.does(self, **data.draw(chosen.given, label="with"))
 
     # Asking
