@@ -330,6 +330,10 @@ class Shoppers(Base):
         """What waits there for a decision."""
         return [waiting for shop in self.shops for waiting in shop.waiting() if waiting.ref]
 
+    def decide_far_away(self, waiting: Payment | Agreement, decision: Any) -> bool:
+        """The shopper's decision at the wallet's own page."""
+        return self.house.parts.processors.simulator.decide(waiting.ref, decision)
+
     @way(
         times=4,
         when=lambda self: self.at_a_page(),
