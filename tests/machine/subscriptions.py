@@ -10,7 +10,7 @@ from typing import Any
 
 import hypothesis.strategies as st
 
-from tests.machine.base import Base, hold, way
+from tests.machine.base import Base, way
 from tests.machine.model import (
     DAY,
     JAPAN,
@@ -123,11 +123,11 @@ class Book:
             return refused(422, "unprocessable_entity", "customer")
         made = Subscription(shop, customer, amount, period, shop.now, customer.kept.means.type, began=shop.now)
         self.all.append(made)
-        upcoming = Payment(shop, customer.kept.means, amount, 0, "JPY", shop.now, customer=customer)
-        made.payments.append(upcoming)
         shop.record("subscription.created", made)
-        made.payments.pop()
+        created = shop.events[-1]
         said = self._charge(made, scenario)
+        # It names the payment that is about to be charged.
+        created.data["payments"] = [Named(made.payments[0])]
         if said.status == 200:
             return Said(thing=made)
         return said
@@ -254,5 +254,3 @@ class Subscriptions(Base):
             taken = [payment for payment in each.payments if payment.captured]
             assert len(taken) <= each.number + 1, "a period was charged twice"
 
-
-__all__ = ["Subscriptions", "hold"]
