@@ -176,6 +176,8 @@ class Base(RuleBasedStateMachine):
             if isinstance(thing, Session) and thing.customer is not None:
                 thing.customer.id = thing.customer.id or reply.json["customer_id"]
             assert reply.json["id"] == thing.id
+            if hasattr(thing, "learn"):
+                thing.learn(reply.json)
             if not isinstance(thing, Token):
                 hold(thing.shown(), reply.json)
 

@@ -71,6 +71,11 @@ class Subscription(Thing):
     def path(self) -> str:
         return "/subscriptions/" + self.id
 
+    def learn(self, shown: dict[str, Any]) -> None:
+        """The names of payments that were not heard before."""
+        for payment, id in zip(self.payments, shown["payments"], strict=True):
+            payment.id = payment.id or id
+
     def shown(self) -> dict[str, Any]:
         began = datetime.fromtimestamp(self.created_at // SECOND, JAPAN)
         kept = self.customer.kept
