@@ -458,6 +458,14 @@ async def test_a_bad_second_card_leaves_the_payment_short(api: Api) -> None:
             "payment_details[type]")  # fmt: skip
 
 
+async def test_nothing_is_missing_of_a_short_payment_that_was_paid_at_last(api: Api) -> None:
+    payment = await begun(api, WEB_MONEY, 2500)
+
+    details = (await simulate(api, payment, "paid"))["payment_details"]
+
+    assert (details["short_amount"], details["prepaid_cards"]) == (0, payment["payment_details"]["prepaid_cards"])
+
+
 async def test_a_cancelled_short_payment_gives_its_card_back(api: Api) -> None:
     payment = await begun(api, WEB_MONEY, 2500)
     assert (await api.post(f"/payments/{payment['id']}/cancel")).json()["status"] == "cancelled"

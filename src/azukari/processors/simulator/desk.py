@@ -129,7 +129,8 @@ class Desk:
             if slip is None or slip.voided or slip.state not in ("waiting", "short"):
                 return slip
             if decision in ("paid", "approved") and not self._late(slip, now):
-                return self._amend(slip, state="approved", short=0)
+                details = {**slip.details, "short_amount": 0} if slip.short else slip.details
+                return self._amend(slip, state="approved", short=0, details=details)
             if decision in _DECLINED:
                 return self._amend(slip, state="declined", code=_DECLINED[decision])
             return self._amend(slip, state="lapsed")

@@ -1,0 +1,149 @@
+"""The merchant's test clock: set, advanced, frozen, set free, reset; what falls due on the way is done in its order.
+
+The mixin is part of the machine where there is a room for travelling through time.
+"""
+
+from typing import Any
+
+import hypothesis.strategies as st
+
+from tests.machine.base import Base, way
+from tests.machine.model import DAY, HOUR, SECOND, Agreement, Payment, Session, Shop, iso
+from tests.machine.rules import WHOSE
+from tests.machine.subscriptions import Subscriptions
+
+SPANS = {"PT1H": HOUR, "P1D": DAY, "P3D": 3 * DAY, "P1W": 7 * DAY, "P31D": 31 * DAY, "P62D": 62 * DAY}
+
+
+class Hand:
+    """What a merchant's clock shows: so much ahead of the machine's, or always the same."""
+
+    def __init__(self) -> None:
+        self.ahead = 0
+        self.frozen_at: int | None = None
+
+    def at(self, real: int) -> int:
+        return real + self.ahead if self.frozen_at is None else self.frozen_at
+
+    def set_to(self, moment: int, real: int) -> None:
+        if self.frozen_at is None:
+            self.ahead = moment - real
+        else:
+            self.ahead, self.frozen_at = 0, moment
+
+
+class Clocks(Base):
+    """Each merchant's own time."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.hands = {shop.name: Hand() for shop in self.shops}
+        for shop in self.shops:
+            shop.clock = self.hands[shop.name].at
+
+    @way(whose=WHOSE, what=st.sampled_from(["freeze", "run", "reset", "back", "look"]))
+    def set_the_clock(self, whose: int, what: str) -> None:
+        self.tick()
+        shop = self.shops[whose]
+        hand, real = self.hands[shop.name], self.world.now
+        now = hand.at(real)
+        match what:
+            case "freeze":
+                body: dict[str, Any] | None = {"freeze": True}
+                hand.ahead, hand.frozen_at = 0, now
+            case "run":
+                body = {"freeze": False}
+                hand.ahead, hand.frozen_at = now - real, None
+            case "reset":
+                body = {"reset": True}
+                hand.ahead, hand.frozen_at = 0, None
+            case "back":
+                body = {"now": iso(now - DAY)}
+                hand.set_to((now - DAY) // SECOND * SECOND, real)
+            case _:
+                body = None
+        self._hold_clock(shop, body)
+
+    @way(times=3, whose=WHOSE, span=st.sampled_from(sorted(SPANS)), exactly=st.booleans())
+    def advance_the_clock(self, whose: int, span: str, exactly: bool) -> None:
+        self.tick()
+        shop = self.shops[whose]
+        to = shop.now + SPANS[span]
+        if exactly:
+            to = to // SECOND * SECOND
+        self._travel(shop, to)
+        self._hold_clock(shop, {"now": iso(to)} if exactly else {"advance": span})
+
+    def _hold_clock(self, shop: Shop, body: dict[str, Any] | None) -> None:
+        hand = self.hands[shop.name]
+        reply = self.call(shop, "GET" if body is None else "POST", "/test/clock", body)
+        assert reply.status == 200, reply.body
+        assert reply.json == {
+            "resource": "test_clock", "now": iso(shop.now), "frozen": hand.frozen_at is not None,
+            "real": hand.ahead == 0 and hand.frozen_at is None,
+        }  # fmt: skip
+
+    def _travel(self, shop: Shop, to: int) -> None:
+        """From one due moment to the next."""
+        hand = self.hands[shop.name]
+        while True:
+            self.do_due(shop)
+            ahead = min((due for due in self.dues(shop) if due > shop.now), default=to)
+            if ahead >= to:
+                break
+            hand.set_to(ahead, self.world.now)
+        hand.set_to(to, self.world.now)
+        self.do_due(shop)
+
+    def decide_far_away(self, waiting: Payment | Agreement, decision: Any) -> bool:
+        """The far side goes by the merchant's clock too."""
+        decide: Any = self.house.parts.processors.simulator.decide
+        return bool(decide(waiting.ref, decision, waiting.shop.now))
+
+    def wind_up(self) -> None:
+        """The book is read by the machine's clock."""
+        super().wind_up()
+        self.tick()
+        for shop in self.shops:
+            hand = self.hands[shop.name]
+            hand.ahead, hand.frozen_at = 0, None
+            self._hold_clock(shop, {"reset": True})
+
+    def dues(self, shop: Shop) -> list[int]:
+        """When something falls due."""
+        payments = [
+            payment.deadline
+            for payment in shop.payments
+            if payment.deadline is not None and payment.status in ("pending", "authorized")
+        ]
+        sessions = [
+            session.expires_at for session in shop.sessions if session.status == "pending" and not session.ended
+        ]
+        renewals = []
+        if isinstance(self, Subscriptions):
+            renewals = [each.due_at for each in self.books[shop.name].all if each.due_at is not None]
+        return payments + sessions + renewals
+
+    def do_due(self, shop: Shop) -> None:
+        """What is due by now, and what falls due by that."""
+        for payment in shop.payments:
+            self._end(payment)
+        for session in shop.sessions:
+            self._end_session(session)
+        if isinstance(self, Subscriptions):
+            while self.books[shop.name].renew():
+                continue
+
+    def _end(self, payment: Payment) -> None:
+        shop = payment.shop
+        if payment.deadline is None or payment.deadline > shop.now or payment.status not in ("pending", "authorized"):
+            return
+        if payment.waits:
+            shop.hear(payment)
+        else:
+            payment.status, payment.deadline = "expired", None
+            shop.record("payment.expired", payment)
+
+    def _end_session(self, session: Session) -> None:
+        if session.is_expired and not session.ended:
+            session.shop.end_session(session)
