@@ -110,7 +110,7 @@ class Balance:
 
 
 async def hold_against_book(rows: Rows, data: Path, clock: Clock | None = None) -> Book:
-    """Everything that has to agree when nothing is in flight. clock: the installation's, where it is not the system's."""
+    """Everything that has to agree when nothing is in flight. clock: the installation's, unless it is the system's."""
     book = Book.read(data, clock)
     attempts = await rows.all("SELECT * FROM attempts ORDER BY created_at, id")
     assert await rows.all(OPEN_ATTEMPTS) == []
