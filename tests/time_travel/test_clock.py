@@ -182,6 +182,29 @@ async def test_no_answer_is_older_than_the_change_before_it(house: House) -> Non
     await asyncio.gather(set_again_and_again(), *(ask_again_and_again() for _ in range(8)))
 
 
+@pytest.mark.parametrize("engine", ["sqlite"])
+async def test_who_goes_away_while_setting_it_leaves_nobody_with_an_old_answer(house: House) -> None:
+    owner, parts = await owner_of(house), house.parts
+    number = parts.db._seen._number
+    for turns in range(6):
+        clock = TestClock((turns + 1) * DAY)
+        setting = asyncio.ensure_future(parts.db.change(clocks.keep, owner, clock, parts.clock.now(), ""))
+        while number[0] % 2 == 0:
+            await asyncio.sleep(0)
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        setting.cancel()
+        for _ in range(3):
+            await asyncio.sleep(0)
+            await parts.moment_of(owner)
+
+        # It is written after all, or it is not; whoever stands in line behind it sees which.
+        stored = await parts.db.write(clocks.clock_of, owner)
+        await asyncio.gather(setting, return_exceptions=True)
+        at = await parts.moment_of(owner)
+        assert at.now - at.real == stored.ahead
+
+
 async def test_a_second_traveller_is_told_to_wait_and_takes_over_from_a_dead_one(house: House, api: Api) -> None:
     owner, parts = await owner_of(house), house.parts
     await parts.db.change(clocks.keep, owner, REAL, parts.clock.now(), "somebody", travels=True)

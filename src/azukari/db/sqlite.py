@@ -300,6 +300,7 @@ class SqliteDatabase:
         self._glancing = store.open(read_only=True) if self._seen else None
         if self._glancing is not None:
             self._glancing.execute("PRAGMA busy_timeout=0")
+        self._changing: set[asyncio.Task[Any]] = set()
         self._closed = False
 
     async def write(self, unit: Unit[P, R], /, *args: P.args, **kwargs: P.kwargs) -> R:
@@ -328,8 +329,20 @@ class SqliteDatabase:
     async def change(self, unit: Unit[P, R], /, *args: P.args, **kwargs: P.kwargs) -> R:
         if self._seen is None:
             return await self.write(unit, *args, **kwargs)
-        async with self._seen.change():
+        # Whoever asked may go away; the number may not say "changed" before the commit.
+        changing = asyncio.ensure_future(self._change(self._seen, unit, args, kwargs))
+        self._changing.add(changing)
+        changing.add_done_callback(self._changed)
+        return await asyncio.shield(changing)
+
+    async def _change(self, seen: Seen, unit: Unit[..., R], args: tuple[Any, ...], kwargs: dict[str, Any]) -> R:
+        async with seen.change():
             return await self.write(unit, *args, **kwargs)
+
+    def _changed(self, changing: "asyncio.Task[Any]") -> None:
+        self._changing.discard(changing)
+        if not changing.cancelled():
+            changing.exception()  # seen, should whoever asked have gone away
 
     def _wait(self, unit: Unit[..., R], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Waiting:
         if self._closed:
@@ -339,6 +352,8 @@ class SqliteDatabase:
     async def close(self) -> None:
         if self._closed:
             return
+        if self._changing:
+            await asyncio.wait(self._changing)
         self._closed = True
         await self._writer.close()
         if self._seen is not None and self._glancing is not None:
