@@ -693,7 +693,7 @@ async def _leave_stray_key(site: Site, number: int) -> None:
 #: What endpoints have not been told yet.
 TO_DELIVER = "SELECT id FROM webhook_deliveries WHERE due_at IS NOT NULL"
 TO_LOOK_AT = """
-    SELECT e.id FROM events e JOIN webhook_endpoints p ON p.since IS NOT NULL
+    SELECT e.id FROM events e JOIN webhook_endpoints p ON p.since IS NOT NULL AND p.payment_id IS NULL
     WHERE e.type <> 'ping' AND e.id > p.since AND (e.sequence IS NULL OR e.sequence > p.told)
     AND NOT EXISTS (SELECT 1 FROM webhook_deliveries d WHERE d.event_id = e.id)
     UNION ALL SELECT b.id FROM event_counters b JOIN event_counters c ON c.mode = b.mode
