@@ -76,5 +76,6 @@ def test_the_server_and_the_model_agree(template: tuple[Path, str | None], tmp_p
             runner.run(opened.__aexit__(None, None, None))
             if url is not None:
                 runner.run(postgres.drop_database(url))
+    print("\n".join(f"{count:6} {what}" for what, count in sorted(Base.tally.items(), key=str)))
     if RUNS >= ENOUGH_RUNS:
         assert HAPPENS - Base.tally.keys() == set()
