@@ -33,7 +33,7 @@ BATCH = 50
 #: Attempts asked about at the same time: a processor that hangs must not hold up the others.
 TOGETHER = 16
 #: Seconds between two looks at what has happened: when nothing was heard, and at least.
-PATIENCE, BREATH = 0.25, 0.02
+DELIVERING, BREATH = 0.25, 0.02
 #: How long the log of webhooks is kept.
 DELIVERIES_LIFE = 30 * DAY
 
@@ -70,7 +70,7 @@ async def _repeat_with_news(parts: Parts, work: Round) -> None:
         await _guarded(work, parts)
         # Under load there is news all the time.
         await asyncio.sleep(BREATH)
-        await parts.news.wait(seen, PATIENCE)
+        await parts.news.wait(seen, DELIVERING)
 
 
 async def _guarded(work: Round, parts: Parts) -> None:

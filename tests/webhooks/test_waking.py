@@ -13,7 +13,7 @@ from tests.webhooks.work import endpoint
 async def test_a_webhook_does_not_wait_for_the_next_look(
     house: House, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(worker, "PATIENCE", 3_600)
+    monkeypatch.setattr(worker, "DELIVERING", 3_600)
     stop = asyncio.Event()
     working = asyncio.create_task(worker.run(house.parts, stop))
     await endpoint(house, receiver)
