@@ -134,6 +134,19 @@ async def test_a_card_expires(api: Api) -> None:
     assert (await api.post("/tokens", json={"payment_details": details | {"year": 2031}})).status_code == 200
 
 
+async def test_a_stored_card_expires(api: Api) -> None:
+    customer = (await api.post("/customers", json={"payment_details": card() | {"month": 12, "year": 2030}})).json()[
+        "id"
+    ]
+    await set_clock(api, now="2031-01-01T11:00:00Z")
+    assert (await api.charge(customer)).json()["status"] == "captured"
+
+    await set_clock(api, now="2031-01-01T12:00:01Z")
+
+    reply = await api.charge(customer)
+    assert (reply.status_code, reply.json()["error"]["code"]) == (502, "card_expired")
+
+
 async def test_a_challenge_waits_for_a_quarter_of_an_hour(api: Api) -> None:
     token = await api.secure_token("4100000000005000")
     assert token["verification_status"] == "NEEDS_VERIFY"

@@ -186,7 +186,8 @@ async def send(parts: Parts, ready: Ready) -> tuple[Outcome, ApiError | None]:
     assert processor is not None  # it was picked for the plan
     if ready.credential is not None and isinstance(ready.means, Card):
         outcome = await machine.carry_out(
-            processor, ready.attempt, parts.clock, use=ready.means.use, credential=ready.credential
+            processor, ready.attempt, parts.clock, use=ready.means.use, credential=ready.credential,
+            ordered_at=ready.payment.created_at,
         )  # fmt: skip
         return outcome, None
     try:

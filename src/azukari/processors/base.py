@@ -108,6 +108,7 @@ class Order(msgspec.Struct, frozen=True):
     credential: of details that were stored before, the shopper being absent now (a merchant-initiated payment).
     method: details of any type but a card's. visit: for methods with a page of their own.
     three_ds: the shopper was authenticated for this order. authentication_value: what proves it (CAVV), for a blank.
+    ordered_at: by the merchant's clock, for a card that was stored before and may have expired since.
     """
 
     owner: Owner
@@ -124,6 +125,7 @@ class Order(msgspec.Struct, frozen=True):
     visit: Visit | None = None
     three_ds: ThreeDs | None = None
     authentication_value: Secret | None = None
+    ordered_at: int | None = None
 
     @property
     def type(self) -> str:

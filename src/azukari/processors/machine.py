@@ -36,7 +36,7 @@ async def carry_out(
     processor: Processor, attempt: Attempt, clock: Clock, *, use: Use | None = None,
     verification_value: Secret | None = None, credential: Credential | None = None,
     method: MethodDetails | None = None, visit: Visit | None = None,
-    three_ds: ThreeDs | None = None, authentication_value: Secret | None = None,
+    three_ds: ThreeDs | None = None, authentication_value: Secret | None = None, ordered_at: int | None = None,
 ) -> Outcome:  # fmt: skip
     """Call the processor for an attempt whose row says ``sent``. Never raises but when the whole process is ending.
 
@@ -47,7 +47,7 @@ async def carry_out(
         owner=Owner(attempt.merchant_id, attempt.mode), ref=attempt.ref, kind=attempt.kind, amount=attempt.amount,
         currency=attempt.currency, parent=attempt.parent, use=use, verification_value=verification_value,
         credential=credential, test=orders_of(attempt), method=method, visit=visit,
-        three_ds=three_ds, authentication_value=authentication_value,
+        three_ds=three_ds, authentication_value=authentication_value, ordered_at=ordered_at,
     )  # fmt: skip
     left = min(processor.declares.timeout, (attempt.due_at or 0) - GRACE - clock.now())
     if left <= 0:

@@ -104,6 +104,8 @@ class Bank:
         code = order.orders.scenario
         if code is None and order.card is not None:
             code = DECLINED.get(order.card.number)
+            if code is None and order.ordered_at is not None and order.card.has_expired(order.ordered_at):
+                code = "card_expired"
         if code is not None:
             return {"result": "declined", "code": code}
         reply: dict[str, object] = {"result": "approved", "id": self._ids.new()}

@@ -2,6 +2,7 @@
 
 import msgspec
 
+from azukari.core.clock import end_of_month
 from azukari.processors.base import NO_ORDERS, Credential, TestOrders
 from azukari.processors.methods import CREDIT_CARD
 
@@ -15,7 +16,13 @@ class CardOrder(msgspec.Struct):
     """A card as the vault filled it in."""
 
     number: str
+    month: str | None = None
+    year: str | None = None
     verification_value: str | None = None
+
+    def has_expired(self, now: int) -> bool:
+        """Whether its last day was before a moment."""
+        return self.month is not None and self.year is not None and end_of_month(int(self.year), int(self.month)) <= now
 
 
 class Proof(msgspec.Struct):
@@ -66,6 +73,8 @@ class BankOrder(msgspec.Struct):
     proof: Proof | None = None
     #: The merchant's time, where the order is not about a card.
     now: int | None = None
+    #: When it was given, by the merchant's clock, where it is about a card that was stored before.
+    ordered_at: int | None = None
 
     @property
     def for_desk(self) -> bool:

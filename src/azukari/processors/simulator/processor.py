@@ -124,6 +124,7 @@ class Simulator:
             "parent": order.parent,
             "credential": None if order.credential is None else msgspec.to_builtins(order.credential),
             "orders": msgspec.to_builtins(order.test),
+            "ordered_at": order.ordered_at,
         }
         if order.method is not None or order.type in _AT_THE_DESK or (order.parent or "").startswith(PREFIX):
             body["now"] = await self._time_of(order.owner)
