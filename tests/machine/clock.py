@@ -125,7 +125,7 @@ class Clocks(Base):
         sessions = [
             session.expires_at for session in shop.sessions if session.status == "pending" and not session.ended
         ]
-        renewals = []
+        renewals: list[int] = []
         if isinstance(self, Subscriptions):
             renewals = [each.due_at for each in self.books[shop.name].all if each.due_at is not None]
         return payments + sessions + renewals
