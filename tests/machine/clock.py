@@ -3,9 +3,10 @@
 The mixin is part of the machine where there is a room for travelling through time.
 """
 
-from typing import Any
+from typing import Any, ClassVar
 
 import hypothesis.strategies as st
+from hypothesis import note
 
 from tests.machine.base import Base, way
 from tests.machine.model import DAY, HOUR, SECOND, Agreement, Payment, Session, Shop, iso
@@ -34,6 +35,8 @@ class Hand:
 
 class Clocks(Base):
     """Each merchant's own time."""
+
+    happens: ClassVar = {("POST /test/clock", 200, None), ("GET /test/clock", 200, None)}
 
     def __init__(self) -> None:
         super().__init__()
@@ -76,7 +79,10 @@ class Clocks(Base):
 
     def _hold_clock(self, shop: Shop, body: dict[str, Any] | None) -> None:
         hand = self.hands[shop.name]
-        reply = self.call(shop, "GET" if body is None else "POST", "/test/clock", body)
+        method = "GET" if body is None else "POST"
+        reply = self.call(shop, method, "/test/clock", body)
+        note(f"{shop.name}: {method} /test/clock {body or ''}: {reply.body.decode()}")
+        self.tally[f"{method} /test/clock", reply.status, reply.code] += 1
         assert reply.status == 200, reply.body
         assert reply.json == {
             "resource": "test_clock", "now": iso(shop.now), "frozen": hand.frozen_at is not None,
@@ -119,7 +125,7 @@ class Clocks(Base):
         sessions = [
             session.expires_at for session in shop.sessions if session.status == "pending" and not session.ended
         ]
-        renewals = []
+        renewals: list[int] = []
         if isinstance(self, Subscriptions):
             renewals = [each.due_at for each in self.books[shop.name].all if each.due_at is not None]
         return payments + sessions + renewals

@@ -254,7 +254,7 @@ class Payment(Thing):
         }  # fmt: skip
 
     def _details(self) -> dict[str, Any]:
-        shown = {"type": self.means.type}
+        shown: dict[str, Any] = {"type": self.means.type}
         if self.means.type == "credit_card":
             shown |= self.means.source
         if self.taken:

@@ -68,7 +68,7 @@ class Tokens(Base):
     )  # fmt: skip
     def make_a_token(self, whose: int, means: Means, currency: str | None, key: str | None, publishable: bool) -> None:
         shop = self.shops[whose]
-        body = {"payment_details": means.wire}
+        body: dict[str, Any] = {"payment_details": means.wire}
         if currency:
             body["currency"] = currency
         if means.type == "web_money":
@@ -211,7 +211,8 @@ class Payments(Customers):
     def look_through_the_list(
         self, whose: int, page: int, per_page: int, status: str | None, number: str | None
     ) -> None:  # fmt: skip
-        shop, query = self.shops[whose], {"page": page, "per_page": per_page}
+        shop = self.shops[whose]
+        query: dict[str, Any] = {"page": page, "per_page": per_page}
         query |= {name: value for name, value in (("status", status), ("external_order_num", number)) if value}
         expected = [
             payment

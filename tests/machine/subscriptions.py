@@ -6,7 +6,7 @@ The mixin is part of the machine where there is a room of subscriptions.
 from calendar import monthrange
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, ClassVar
 
 import hypothesis.strategies as st
 
@@ -210,6 +210,12 @@ class Book:
 class Subscriptions(Base):
     """Subscriptions, their renewals and their end."""
 
+    happens: ClassVar = {
+        ("POST /subscriptions", 200, None), ("POST /subscriptions", 404, "not_found"),
+        ("POST /subscriptions", 422, "unprocessable_entity"), ("POST /subscriptions", 502, "insufficient_funds"),
+        ("DELETE /subscriptions/{id}", 200, None), ("renewal", 200, None),
+    }  # fmt: skip
+
     def __init__(self) -> None:
         super().__init__()
         self.books = {shop.name: Book(shop) for shop in self.shops}
@@ -250,7 +256,8 @@ class Subscriptions(Base):
 
     def work_model(self, shop: Shop) -> None:
         super().work_model(shop)
-        self.books[shop.name].renew()
+        for _ in range(self.books[shop.name].renew()):
+            self.tally["renewal", 200, None] += 1
 
     def hold_more(self, shop: Shop) -> None:
         super().hold_more(shop)
