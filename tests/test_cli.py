@@ -238,7 +238,7 @@ def test_a_bad_setting_gets_a_sentence(data: Path) -> None:
     merchant = json.loads(done("merchants", "list", "--data", data, "--json"))[0]["id"]
     for words, sentence in (
         (("--accent", "#7cc9b4"), "darker"),
-        (("--fee", "convenience=190"), "credit_card, konbini"),
+        (("--fee", "convenience=190"), "There are: credit_card, "),
         (("--payment-types", "credit_card"), "JPY=credit_card"),
         (("--payment-types", "USD=konbini"), "--rate USD="),
         (("--logo", "/nowhere/logo.png"), "cannot be read"),

@@ -1,0 +1,5 @@
+"""``python -m azukari.cli``."""
+
+from azukari.cli import app
+
+app()

@@ -1,0 +1,179 @@
+"""``azukari init``, ``serve``, ``worker``, ``migrate`` and ``doctor``."""
+
+import asyncio
+import os
+import signal
+import sys
+from typing import Annotated, Any
+
+import typer
+
+from azukari import __version__
+from azukari.cli.common import (
+    AsJson,
+    Data,
+    DatabaseUrl,
+    fail,
+    print_json,
+    run,
+    settings_of,
+    show_pair,
+)
+from azukari.core.config import SettingError, Settings
+
+
+def init(data: Data = None, database: DatabaseUrl = None, as_json: AsJson = False) -> None:
+    """Create the data directory, keys and database, and one merchant with a test key pair."""
+    from azukari import setup
+
+    try:
+        settings = settings_of(data, database)
+    except SettingError as error:
+        fail(str(error))
+    made = run(lambda: setup.init(settings))
+    if as_json:
+        print_json(
+            {
+                "secret_key": made.secret_key.reveal(),
+                "publishable_key": made.publishable_key.reveal(),
+                "data": str(made.data),
+            }
+        )
+        return
+    typer.echo(f"Ready in {made.data}")
+    show_pair(made.secret_key, made.publishable_key)
+
+
+def serve(
+    data: Data = None,
+    database: DatabaseUrl = None,
+    host: Annotated[str | None, typer.Option(help="Address to listen on. [AZUKARI_HOST; 127.0.0.1]")] = None,
+    port: Annotated[int | None, typer.Option(help="Port to listen on. [AZUKARI_PORT; 8420]")] = None,
+    workers: Annotated[int, typer.Option(min=1, help="Server processes.")] = 1,
+) -> None:
+    """Serve the API. On an empty data directory this does `init` first."""
+    from azukari import setup
+    from azukari.core import log
+    from azukari.web import server
+
+    try:
+        settings = settings_of(data, database, host=host, port=port)
+        in_the_clear = _refuse_plaintext(settings)
+    except SettingError as error:
+        fail(str(error))
+    made = run(lambda: setup.ensure(settings))
+    if in_the_clear and run(lambda: setup.has_live_keys(settings)):
+        fail(
+            "This installation has live keys, so AZUKARI_INSECURE_HTTP=1 is refused. "
+            "Put a proxy that ends TLS in front."
+        )
+    log.setup(settings.log_level)
+    _greet(settings, made)
+    server.serve(
+        server.config("azukari.app:build", factory=True, host=settings.host, port=settings.port, workers=workers)
+    )
+
+
+def worker(data: Data = None, database: DatabaseUrl = None) -> None:
+    """Settle and sweep in a process of its own, beside servers run with AZUKARI_WORKER=0."""
+    from azukari import setup
+    from azukari import worker as loop
+    from azukari.core import log
+    from azukari.wiring import Parts
+
+    try:
+        settings = settings_of(data, database)
+    except SettingError as error:
+        fail(str(error))
+    log.setup(settings.log_level)
+
+    async def work() -> None:
+        await setup.ensure(settings)
+        parts = await Parts.assemble(settings)
+        stop = asyncio.Event()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            asyncio.get_running_loop().add_signal_handler(number, stop.set)
+        log.event("worker.ready", pid=os.getpid())
+        await loop.run(parts, stop)
+        await parts.close()
+
+    run(work)
+
+
+def migrate(data: Data = None, database: DatabaseUrl = None) -> None:
+    """Bring the database to this version's schema."""
+    from azukari import setup
+    from azukari.db import migrate as migrations
+
+    try:
+        settings = settings_of(data, database)
+    except SettingError as error:
+        fail(str(error))
+    run(lambda: setup.migrate(settings))
+    typer.echo(f"The schema is at {migrations.HEAD}.")
+
+
+def doctor(
+    pages: Annotated[
+        bool, typer.Option("--pages", help="Hold the served payment pages against their manifest.")
+    ] = False,
+    url: Annotated[
+        str | None,
+        typer.Option(help="Of the server, or a session_url to look into that page too. [AZUKARI_PUBLIC_URL]"),
+    ] = None,
+    data: Data = None,
+    database: DatabaseUrl = None,
+) -> None:
+    """Look for what is wrong with a running installation. Exit status 1 when something is."""
+    import httpx
+
+    from azukari.checkout import manifest
+
+    if not pages:
+        fail("Say what to look at: --pages.")
+    try:
+        address = url or settings_of(data, database).base_url
+    except SettingError as error:
+        fail(str(error))
+
+    async def look() -> list[str]:
+        async with httpx.AsyncClient(timeout=30) as client:
+            return await manifest.differences(client, address)
+
+    try:
+        found = asyncio.run(look())
+    except (httpx.HTTPError, httpx.InvalidURL) as error:
+        fail(f"{address} does not answer ({type(error).__name__}). Is the server running, and is --url right?")
+    for each in found:
+        typer.secho(each, err=True, fg=typer.colors.RED)
+    if found:
+        fail("Somebody may have changed what shoppers load. Stop taking cards until you know who, and why.")
+    typer.echo(f"Scripts and headers of {address} are as the manifest says.")
+
+
+def _refuse_plaintext(settings: Settings) -> bool:
+    """Card numbers do not travel in the clear (SEC-8); whether they are to all the same. Raises SettingError."""
+    outside = not settings.on_loopback
+    if outside and not settings.trusted_proxies and not settings.insecure_http:
+        raise SettingError(
+            f"Refusing to listen on {settings.host} without TLS. Put a proxy that ends TLS in front and name it in "
+            "AZUKARI_TRUSTED_PROXIES, or set AZUKARI_INSECURE_HTTP=1 on an installation without live keys."
+        )
+    return outside and not settings.trusted_proxies
+
+
+def _greet(settings: Settings, made: Any) -> None:
+    if not sys.stdout.isatty() and made is None:
+        return
+    typer.echo(f"Azukari {__version__} on {settings.base_url}")
+    if made is None:
+        return
+    show_pair(made.secret_key, made.publishable_key)
+    typer.echo(
+        "\nA first customer, to paste:\n"
+        f"  curl -X POST {settings.base_url}/api/v1/customers --user {made.secret_key.reveal()}: \\\n"
+        "    --data 'payment_details[type]=credit_card' --data 'payment_details[number]=4111111111111111' \\\n"
+        "    --data 'payment_details[month]=12' --data 'payment_details[year]=2030' "
+        "--data 'payment_details[name]=Taro Yamada'\n",
+    )
+    sys.stdout.flush()

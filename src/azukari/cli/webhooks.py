@@ -1,0 +1,223 @@
+"""``azukari webhooks``."""
+
+import json
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Annotated, Any, TypeVar
+
+import typer
+
+from azukari.cli.common import (
+    PERSON,
+    AsJson,
+    Data,
+    DatabaseUrl,
+    fail,
+    in_words,
+    print_json,
+    show_rows,
+    when,
+    with_parts,
+)
+from azukari.core.config import SettingError
+
+R = TypeVar("R")
+
+app = typer.Typer(no_args_is_help=True, help="Webhook endpoints: where events are delivered to.")
+
+
+@app.command("add")
+def add_webhook(
+    merchant: str,
+    url: str,
+    live: Annotated[bool, typer.Option("--live", help="Live events instead of test events.")] = False,
+    event: Annotated[list[str] | None, typer.Option(help="A type to be told of; again for more. [all]")] = None,
+    ordered: Annotated[bool, typer.Option("--ordered", help="One event at a time, in their order.")] = False,
+    api_version: Annotated[str | None, typer.Option(help="Of the bodies. [the newest]")] = None,
+    data: Data = None,
+    database: DatabaseUrl = None,
+    as_json: AsJson = False,
+) -> None:
+    """Make an endpoint and ping it. Its secret is shown now and never again."""
+    from azukari.db import Owner
+    from azukari.merchants import store as merchants
+    from azukari.merchants.service import API_VERSIONS
+    from azukari.webhooks import service
+
+    async def make(parts: Any) -> Any:
+        if await parts.db.read(merchants.find_merchant, merchant) is None:
+            raise SettingError("There is no merchant with this id. `azukari merchants list` shows them.")
+        order = _webhook_order({"url": url, "events": event or None, "ordered": ordered, "api_version": api_version})
+        owner = Owner(merchant, "live" if live else "test")
+        asking = service.Asking(parts, owner, PERSON, await parts.time_of(owner))
+        return json.loads((await service.create(asking, order, API_VERSIONS[-1])).body)
+
+    _show_webhook(as_json, with_parts(data, database, make))
+
+
+@app.command("list")
+def list_webhooks(
+    merchant: str,
+    live: Annotated[bool, typer.Option("--live", help="Live ones instead of test ones.")] = False,
+    data: Data = None,
+    database: DatabaseUrl = None,
+    as_json: AsJson = False,
+) -> None:
+    """A merchant's endpoints."""
+    from azukari.db import Owner
+    from azukari.webhooks import store
+
+    owner = Owner(merchant, "live" if live else "test")
+    found = with_parts(
+        data, database, lambda parts: parts.db.read(store.page, owner, page=1, per_page=100, start=0, end=2**62)
+    )
+    rows = [_webhook(each) for each in found.rows]
+    if not as_json:
+        rows = [{name: in_words(row[name]) for name in ("id", "url", "events", "active")} for row in rows]
+    show_rows(as_json, rows)
+
+
+@app.command("show")
+def show_webhook(webhook: str, data: Data = None, database: DatabaseUrl = None, as_json: AsJson = False) -> None:
+    """One endpoint, by its id."""
+
+    async def show(asking: Any, endpoint: Any) -> Any:
+        return _webhook(endpoint)
+
+    _show_webhook(as_json, _with_webhook(data, database, webhook, show))
+
+
+@app.command("remove")
+def remove_webhook(webhook: str, data: Data = None, database: DatabaseUrl = None, as_json: AsJson = False) -> None:
+    """Delete an endpoint and its secret; what was on its way is dropped."""
+    from azukari.webhooks import service
+
+    _with_webhook(data, database, webhook, lambda asking, endpoint: service.delete(asking, endpoint.id))
+    show_rows(as_json, [{"id": webhook, "removed": True}])
+
+
+@app.command("ping")
+def ping_webhook(webhook: str, data: Data = None, database: DatabaseUrl = None, as_json: AsJson = False) -> None:
+    """Send a ping; `azukari webhooks log` shows what came of it."""
+    from azukari.webhooks import service
+
+    _with_webhook(data, database, webhook, lambda asking, endpoint: service.ping(asking, endpoint.id))
+    show_rows(as_json, [{"id": webhook, "pinged": True}])
+
+
+@app.command("roll")
+def roll_webhook(webhook: str, data: Data = None, database: DatabaseUrl = None, as_json: AsJson = False) -> None:
+    """Make another secret, shown now and never again. The one before signs too, for a day."""
+    from azukari.webhooks import service
+
+    async def roll(asking: Any, endpoint: Any) -> Any:
+        return json.loads((await service.roll(asking, endpoint.id, None)).body)
+
+    _show_webhook(as_json, _with_webhook(data, database, webhook, roll))
+
+
+@app.command("replay")
+def replay_webhooks(
+    webhook: str,
+    event: Annotated[str | None, typer.Option(help="One event, by its id.")] = None,
+    start: Annotated[str | None, typer.Option("--from", help="What happened from this time on (ISO 8601).")] = None,
+    end: Annotated[str | None, typer.Option("--to", help="And before this time. [now]")] = None,
+    dead: Annotated[bool, typer.Option("--dead", help="All that was given up.")] = False,
+    data: Data = None,
+    database: DatabaseUrl = None,
+    as_json: AsJson = False,
+) -> None:
+    """Send events again: one, those of a time, or all that were given up."""
+    from azukari.core.clock import parse_iso
+    from azukari.webhooks import service
+    from azukari.webhooks.schemas import Replay
+
+    if sum((event is not None, start is not None, dead)) != 1 or (end is not None and start is None):
+        fail("Say which events: --event ID, --from TIME [--to TIME], or --dead.")
+    try:
+        since = None if start is None else parse_iso(start)
+        until = None if end is None else parse_iso(end)
+    except ValueError:
+        fail("A time must look like 2026-01-31 or 2026-01-31T09:00:00+09:00.")
+    order = Replay(event=event, start_time=since, end_time=until, dead=dead)
+
+    async def replay(asking: Any, endpoint: Any) -> int:
+        return int(json.loads((await service.replay(asking, endpoint.id, order)).body)["sent_again"])
+
+    count = _with_webhook(data, database, webhook, replay)
+    show_rows(as_json, [{"id": webhook, "sent_again": count}])
+
+
+@app.command("log")
+def log_webhook(
+    webhook: str,
+    limit: Annotated[int, typer.Option(min=1, max=10_000, help="How many tries, newest first.")] = 50,
+    data: Data = None,
+    database: DatabaseUrl = None,
+    as_json: AsJson = False,
+) -> None:
+    """The latest tries: when, of which event, the answer's code, how long it took."""
+    from azukari.webhooks import deliveries
+
+    found = _with_webhook(
+        data, database, webhook,
+        lambda asking, endpoint: asking.parts.db.read(
+            deliveries.log, asking.owner, endpoint.id, page=1, per_page=limit, start=0, end=2**62
+        ),
+    )  # fmt: skip
+    rows = [
+        {
+            "at": when(each.at), "event": each.event_id, "type": each.event_type, "attempt": each.number,
+            "answer": each.code or each.failure, "ms": each.ms, "delivery": each.state,
+        }
+        for each in found.rows
+    ]  # fmt: skip
+    show_rows(as_json, rows)
+
+
+def _with_webhook(
+    data: Path | None, database: str | None, webhook: str, work: Callable[[Any, Any], Awaitable[R]]
+) -> R:  # fmt: skip
+    """Do something about an endpoint, whoever's it is."""
+    from azukari.core.errors import NotFound
+    from azukari.webhooks import service, store
+
+    async def find(parts: Any) -> R:
+        try:
+            endpoint = await parts.db.read(store.get_anyones, webhook)
+            return await work(
+                service.Asking(parts, endpoint.owner, PERSON, await parts.time_of(endpoint.owner)), endpoint
+            )
+        except NotFound:
+            raise SettingError(
+                "There is no such endpoint or event. `azukari webhooks list MERCHANT_ID` helps."
+            ) from None
+
+    return with_parts(data, database, find)
+
+
+def _webhook(endpoint: Any) -> Any:
+    import msgspec
+
+    from azukari.webhooks.schemas import EndpointOut
+
+    return msgspec.json.decode(msgspec.json.encode(EndpointOut.of(endpoint)))
+
+
+def _webhook_order(given: dict[str, Any]) -> Any:
+    from azukari.core.errors import ApiError
+    from azukari.web import bodies
+    from azukari.webhooks.schemas import EndpointCreate
+
+    try:
+        return bodies.convert({name: value for name, value in given.items() if value is not None}, EndpointCreate)
+    except ApiError as error:
+        raise SettingError(error.message) from None
+
+
+def _show_webhook(as_json: bool, row: dict[str, Any]) -> None:
+    if as_json:
+        print_json(row)
+    else:
+        shown = {name: value for name, value in row.items() if name != "resource"}
+        show_rows(False, [{"setting": name, "value": in_words(value)} for name, value in shown.items()])
