@@ -79,11 +79,14 @@ def test_schemas_security_and_tags_are_the_contracts_own(contract, served):
         for member in members:
             del schemas[name]["properties"][member]
     theirs = contract["components"]["schemas"]
-    grown = {"PaymentDetails", "PaymentDetailsRequest"}
+    grown = {"PaymentDetails", "PaymentDetailsRequest", "PaymentType"}
     assert {name: schemas[name] for name in schemas.keys() - ours - grown} == {
         name: theirs[name] for name in theirs.keys() - grown
     }
-    for name in grown:
+    before = theirs["PaymentType"]["enum"]
+    assert schemas["PaymentType"]["enum"] == [*before, *sorted(set(schemas["PaymentType"]["enum"]) - set(before))]
+    assert len(schemas["PaymentType"]["enum"]) == len(before) + len(TEXT_ONLY)
+    for name in grown - {"PaymentType"}:
         added = [part["$ref"].rpartition("/")[2] for part in schemas[name]["oneOf"][len(theirs[name]["oneOf"]) :]]
         assert set(added) <= types
     assert served["components"]["securitySchemes"] == contract["components"]["securitySchemes"]

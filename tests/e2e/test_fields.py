@@ -502,7 +502,8 @@ async def test_everything_may_be_set_before_the_script_and_after_it(
     )
 
     await expect(frame(page).get_by_label("카드 번호")).to_be_visible()
-    assert await page.evaluate("document.querySelector('komoju-fields').paymentType") == "credit_card"
+    # The shop's page hears of it a moment after the shopper sees it.
+    await expect(page.locator("komoju-fields")).to_have_js_property("paymentType", "credit_card")
     (change,) = await said(page, "komoju-session-change")
     assert change["detail"]["session"]["id"] == session
 

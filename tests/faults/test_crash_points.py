@@ -240,8 +240,10 @@ def _unit_of(call: ast.Call) -> ast.expr | None:
             ast.Attribute(attr="db" | "stores" | "main" | "_db" | "_main" | "_keys" | "_store"), "write" | "change"
         ):
             return call.args[0]
-        case ast.Attribute(ast.Name("db" | "main" | "keys" | "store"), "write" | "change"):
+        case ast.Attribute(ast.Name("db" | "main" | "keys"), "write" | "change"):
             return call.args[0]
+        case ast.Attribute(ast.Name("store"), "write"):
+            return call.args[0]  # rooms have a `store.change` of their own
         case ast.Name("persevere"):
             return call.args[1]
     return None

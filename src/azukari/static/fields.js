@@ -321,6 +321,9 @@ class KomojuFields extends HTMLElement {
         this.#asked.get(message.n)?.(message.out);
         this.#asked.delete(message.n);
         return;
+      case "focus":
+        this.#frame?.focus();
+        return;
       case "enter":
         formAround(this)?.requestSubmit();
         return;

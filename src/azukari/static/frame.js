@@ -34,6 +34,11 @@ let challenged = null;
 const asked = new Map();
 
 const post = (/** @type {object} */ message) => port.postMessage(message);
+/** Not every browser, and none when it is busy, lets a frame take the focus by itself. @param {HTMLElement} element */
+const goTo = (element) => {
+  element.focus();
+  post({ do: "focus" });
+};
 const panel = () => all("[data-panel]", form).find(({ dataset }) => dataset.panel === set.type);
 const controls = () => panel() ? all("[data-k]", panel()) : [];
 
@@ -108,10 +113,10 @@ async function fail(error, shown) {
   failed = error;
   if (control) {
     mark(control, shown.h);
-    control.focus();
+    goTo(control);
   } else {
     warn(shown);
-    alert.focus();
+    goTo(alert);
   }
 }
 
@@ -186,9 +191,8 @@ function complete() {
   if (!errors.length) return true;
   const [{ control, message }] = errors;
   tell("komoju-invalid", { errors: errors.map(({ field, message }) => ({ field, message })) });
-  // Not every browser lets a frame take the focus, so it is said too.
   say.textContent = message;
-  (find("input", control) ?? control).focus();
+  goTo(find("input", control) ?? control);
   return false;
 }
 
