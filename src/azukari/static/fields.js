@@ -322,7 +322,7 @@ class KomojuFields extends HTMLElement {
         this.#asked.delete(message.n);
         return;
       case "focus":
-        this.#frame?.focus();
+        this.focus();
         return;
       case "enter":
         formAround(this)?.requestSubmit();

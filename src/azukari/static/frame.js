@@ -34,9 +34,11 @@ let challenged = null;
 const asked = new Map();
 
 const post = (/** @type {object} */ message) => port.postMessage(message);
-/** Not every browser, and none when it is busy, lets a frame take the focus by itself. @param {HTMLElement} element */
+/** Where the focus goes when the shop's page hands it over. @type {HTMLElement | null} */
+let going = null;
+/** A frame cannot be sure to get the focus by itself: it asks for it. @param {HTMLElement} element */
 const goTo = (element) => {
-  element.focus();
+  going = element;
   post({ do: "focus" });
 };
 const panel = () => all("[data-panel]", form).find(({ dataset }) => dataset.panel === set.type);
@@ -315,7 +317,10 @@ const deeds = {
     asked.get(n)?.(cancelled);
     asked.set(n, () => {});
   },
-  focus: () => find("input:not([type=radio]), input:checked, input", panel())?.focus(),
+  focus: () => {
+    (going ?? find("input:not([type=radio]), input:checked, input", panel()))?.focus();
+    going = null;
+  },
   dialog: ({ event }) => challenged?.(event),
 };
 
