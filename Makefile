@@ -12,8 +12,9 @@ serve: .venv/.installed
 
 setup: .venv/.installed
 
+# Three at a time on two cores: half of the time a test waits for a commit, a server or a browser.
 test: .venv/.dev node_modules/.installed browser
-	$(BIN)/pytest -q -n 2 --dist worksteal $(TESTS)
+	$(BIN)/pytest -q -n 3 --dist worksteal $(TESTS)
 
 # Finds a Chromium, or installs one, or says what to do.
 browser: .venv/.dev
