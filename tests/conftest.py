@@ -17,6 +17,12 @@ hypothesis_settings.register_profile("untimed", deadline=None, suppress_health_c
 hypothesis_settings.load_profile("untimed")
 
 
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The longest tests come first: at the end of a run nobody shall wait for one of them."""
+    items.sort(key=lambda item: "faults" not in item.path.parts)
+
+
 @pytest.fixture(scope="session")
 def postgres_url() -> Iterator[str]:
     """A PostgreSQL server, one for each test process."""
