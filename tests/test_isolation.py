@@ -110,6 +110,8 @@ def _bindings(query: Any) -> tuple[set[Column], list[set[Column]]]:
             if getattr(condition, "operator", None) is not sa.sql.operators.eq:
                 continue
             left, right = condition.left, condition.right
+            if isinstance(left, sa.sql.functions.coalesce):
+                left = next(iter(left.clauses))  # compared all the same, past an index
             if isinstance(left, sa.Column) and _owners(left.name, right):
                 bound.add((left.table, left.name))
             elif isinstance(left, sa.Column) and isinstance(right, sa.Column) and left.name == right.name:

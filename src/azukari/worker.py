@@ -32,8 +32,9 @@ SOON = 2 * SECOND
 BATCH = 50
 #: Attempts asked about at the same time: a processor that hangs must not hold up the others.
 TOGETHER = 16
-#: Seconds between two looks at what has happened: when nothing was heard, and at least.
-DELIVERING, BREATH = 0.25, 0.02
+#: Seconds between two looks at what has happened: when nothing was heard, and at least; and how many times as long as
+#: the look itself took.
+DELIVERING, BREATH, REST = 0.25, 0.02, 19
 #: How long the log of webhooks is kept.
 DELIVERIES_LIFE = 30 * DAY
 
@@ -65,11 +66,12 @@ async def _repeat(parts: Parts, work: Round, every: float) -> None:
 
 async def _repeat_with_news(parts: Parts, work: Round) -> None:
     """As soon as something was committed here, and a few times a second for what others have committed."""
+    clock = asyncio.get_running_loop().time
     while True:
-        seen = parts.news.count
+        seen, started = parts.news.count, clock()
         await _guarded(work, parts)
-        # Under load there is news all the time.
-        await asyncio.sleep(BREATH)
+        # Under load there is news all the time: whoever is charged meanwhile gets most of it.
+        await asyncio.sleep(max(BREATH, min(REST * (clock() - started), DELIVERING)))
         await parts.news.wait(seen, DELIVERING)
 
 

@@ -27,6 +27,13 @@ OF_PAYMENTS = "of_payments"
 _after = sa.bindparam("after", type_=Text)
 _limit = sa.bindparam("limit", type_=Integer)
 _new = (events.c.sequence.is_(None), events.c.id > _after)
+# The few that have no number stand in an index of their own. Compared plainly, an owner's would be looked for by the
+# primary key, among all that has happened to it in the last minute.
+_owners = (
+    sa.func.coalesce(events.c.merchant_id, "") == sa.bindparam("merchant_id", type_=Text),
+    sa.func.coalesce(events.c.mode, "") == sa.bindparam("mode", type_=Text),
+)
+_new_of = (*_owners, *_new)
 
 _NEW = Statement(
     Owner,
@@ -35,7 +42,7 @@ _NEW = Statement(
 )
 _NEW_OF = Statement(
     Owner,
-    sa.select(events.c.merchant_id, events.c.mode).where(*owned(events), *_new).order_by(events.c.id).limit(_limit),
+    sa.select(events.c.merchant_id, events.c.mode).where(*_new_of).order_by(events.c.id).limit(_limit),
 )
 _LAST = Statement(int, sa.select(counters.c.last).where(*owned(counters), counters.c.id == EVENTS))
 _ADD = Statement(None, add_unless_there(counters, id=EVENTS, last=0))
@@ -67,12 +74,12 @@ _BEHIND = Statement(
     .where(_behind.c.id == OF_PAYMENTS, counters.c.id == EVENTS, counters.c.last > _behind.c.last),
     ownerless="the worker looks for events of all merchants",
 )
-_first = sa.select(events.c.id).where(*owned(events), *_new).order_by(events.c.id).limit(_limit).subquery("first")
+_first = sa.select(events.c.id).where(*_new_of).order_by(events.c.id).limit(_limit).subquery("first")
 _ranked = sa.select(_first.c.id, sa.func.row_number().over(order_by=_first.c.id).label("rank")).subquery("ranked")
 _NUMBER: Statement[None] = Statement(
     None,
     sa.update(events)
-    .where(*owned(events), events.c.id == _ranked.c.id, events.c.sequence.is_(None))
+    .where(*_owners, events.c.id == _ranked.c.id, events.c.sequence.is_(None))
     .values(sequence=sa.bindparam("read", type_=Integer) + _ranked.c.rank),
 )
 
