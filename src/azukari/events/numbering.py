@@ -7,7 +7,7 @@ them through at a time: numbers become visible in their order.
 
 import sqlalchemy as sa
 
-from azukari.core.clock import MINUTE
+from azukari.core.clock import SECOND
 from azukari.core.ids import earliest
 from azukari.db import Integer, Owner, Statement, Text, Tx, add_unless_there, owned, owned_table
 from azukari.events.store import events
@@ -15,7 +15,7 @@ from azukari.wiring import Parts
 
 BATCH = 500
 #: What a quick look goes back. A database that is being dumped keeps the traces of all that has a number by now.
-RECENT = MINUTE
+RECENT = 10 * SECOND
 
 #: One line for each owner. last: the greatest number given.
 counters = owned_table("event_counters", sa.Column("last", Integer, nullable=False))
@@ -28,7 +28,7 @@ _after = sa.bindparam("after", type_=Text)
 _limit = sa.bindparam("limit", type_=Integer)
 _new = (events.c.sequence.is_(None), events.c.id > _after)
 # The few that have no number stand in an index of their own. Compared plainly, an owner's would be looked for by the
-# primary key, among all that has happened to it in the last minute.
+# primary key, among all that has happened to it in the last seconds.
 _owners = (
     sa.func.coalesce(events.c.merchant_id, "") == sa.bindparam("merchant_id", type_=Text),
     sa.func.coalesce(events.c.mode, "") == sa.bindparam("mode", type_=Text),
@@ -142,7 +142,7 @@ async def _count(tx: Tx, owner: Owner, after: str, limit: int) -> int:
 
 
 async def number_all(parts: Parts, owner: Owner | None = None, *, quick: bool = False) -> None:
-    """Give numbers to all events that have none, of one owner or of all. quick: to those of the last minute."""
+    """Give numbers to all events that have none, of one owner or of all. quick: to those of the last seconds."""
     after = earliest(parts.clock.now() - RECENT) if quick else ""
     while await parts.db.read(any_new, owner, after):
         if await parts.db.write(number, owner, after, BATCH) < BATCH:
