@@ -32,13 +32,6 @@ class Tried(msgspec.Struct):
     error: Error | None = None
 
 
-class Went(msgspec.Struct):
-    """A try that did not fail: how the session stands, and where the shopper goes."""
-
-    status: str
-    redirect_url: str
-
-
 class Failed(msgspec.Struct):
     """A failed try, and how the shopper is told."""
 

@@ -11,10 +11,11 @@ import msgspec
 from azukari.checkout import framing, reading, view, wording
 from azukari.checkout import service as checkout
 from azukari.checkout.http import Visit, page
+from azukari.checkout.schemas import Went
 from azukari.checkout.view import Method, Order
 from azukari.core.errors import ApiError, Forbidden, InvalidParameter, NotFound
 from azukari.fields import pages
-from azukari.fields.schemas import Error, Failed, PayIn, Tried, Went
+from azukari.fields.schemas import Error, Failed, PayIn, Tried
 from azukari.sessions import page as sessions
 from azukari.sessions import paying
 from azukari.sessions.page import Opened
