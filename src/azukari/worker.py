@@ -27,8 +27,6 @@ from azukari.wiring import Parts
 
 #: How long a taken-over attempt is ours, before another worker may try.
 LEASE = 30 * SECOND
-#: When one is asked after again that could not be ended because something else was going on with its payment.
-SOON = 2 * SECOND
 BATCH = 50
 #: Attempts asked about at the same time: a processor that hangs must not hold up the others.
 TOGETHER = 16
@@ -105,7 +103,7 @@ async def _settle(parts: Parts, overdue: Attempt) -> None:
         try:
             await _find_out(parts, attempt)
         except Locked:
-            await parts.db.write(attempts.take_over, attempt, parts.clock.now() + SOON)
+            await parts.db.write(attempts.take_over, attempt, parts.clock.now() + attempts.SOON)
     except Unavailable:
         log.warning("worker.database_down", step="settle", attempt=overdue.id)
     except Exception as error:

@@ -9,6 +9,8 @@ import pytest
 
 from azukari import worker
 from azukari.core.clock import DAY, HOUR, SECOND
+from azukari.db import Owner
+from azukari.payments import outcomes
 from azukari.wiring import Parts
 from tests.faults.lines import Deaf, LateOrders, Line, until
 from tests.faults.sites import Rows
@@ -187,6 +189,24 @@ async def test_one_whose_payment_is_busy_is_asked_after_again_soon(
     await settle(house, HOUR)
     assert await states(rows) == ["waiting"]
     assert '"error"' not in capfd.readouterr().err
+
+    await rows.change("UPDATE payments SET active_attempt = NULL")
+    await settle(house, 5 * SECOND)
+
+    assert await states(rows) == ["succeeded"]
+
+
+async def test_a_shopper_who_comes_back_while_the_payment_is_busy_leaves_it_to_be_asked_after_soon(
+    house: House, rows: Rows
+) -> None:
+    order = {"amount": 1000, "currency": "JPY", "payment_details": {"type": "paypay"}}
+    page = (await house.api.post("/payments", json=order)).json()["payment_details"]["redirect_url"]
+    ref = page.rpartition("/")[2]
+    house.parts.processors.simulator.decide(ref, "approved")
+    (waiting,) = await rows.all("SELECT merchant_id, mode FROM attempts")
+    await rows.change("UPDATE payments SET active_attempt = 'another'")
+    await outcomes.settle_now(house.parts, Owner(waiting["merchant_id"], waiting["mode"]), ref)
+    assert await states(rows) == ["waiting"]
 
     await rows.change("UPDATE payments SET active_attempt = NULL")
     await settle(house, 5 * SECOND)

@@ -4,7 +4,6 @@ The caller and the resolver write through the same unit; the attempt's fence let
 """
 
 from collections.abc import Sequence
-from contextlib import suppress
 from typing import NamedTuple, Protocol
 
 import msgspec
@@ -331,8 +330,10 @@ async def ask(parts: Parts, waiting: Attempt, *, write: Write | None = None, dea
     """:func:`settle` for one that waits, and that nobody has taken over. What cannot be done now the resolver does."""
     held = await parts.db.write(attempts.take_over, waiting, parts.clock.now() + LEASE)
     if held is not None and held.state == "waiting":
-        with suppress(Locked):
+        try:
             await settle(parts, held, write=write, deadline=deadline)
+        except Locked:
+            await parts.db.write(attempts.take_over, held, parts.clock.now() + attempts.SOON)
 
 
 async def _waiting_of(tx: Tx, owner: Owner, id: str) -> tuple[str, Attempt | None]:

@@ -53,6 +53,9 @@ LAPSED = "lapsed"
 #: How long after its timeout a call is taken for dead.
 GRACE = 5 * SECOND
 
+#: When one is asked after again that could not be ended because something else was going on with its payment.
+SOON = 2 * SECOND
+
 attempts = owned_table(
     "attempts",
     sa.Column("kind", Text, nullable=False),
