@@ -103,7 +103,7 @@ async def _settle(parts: Parts, overdue: Attempt) -> None:
         try:
             await _find_out(parts, attempt)
         except Locked:
-            await parts.db.write(attempts.take_over, attempt, parts.clock.now() + attempts.SOON)
+            await parts.db.write(attempts.put_back, attempt, parts.clock.now())
     except Unavailable:
         log.warning("worker.database_down", step="settle", attempt=overdue.id)
     except Exception as error:

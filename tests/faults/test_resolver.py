@@ -11,6 +11,8 @@ from azukari import worker
 from azukari.core.clock import DAY, HOUR, SECOND
 from azukari.db import Owner
 from azukari.payments import outcomes
+from azukari.processors import attempts
+from azukari.processors.base import Outcome
 from azukari.wiring import Parts
 from tests.faults.lines import Deaf, LateOrders, Line, until
 from tests.faults.sites import Rows
@@ -18,6 +20,7 @@ from tests.faults.truth import LEFT_VALUES, OPEN_ATTEMPTS, Book, hold_against_bo
 from tests.house import Api, House, card
 
 KEY = {"X-KOMOJU-IDEMPOTENCY": "key-1"}
+WALLET = {"amount": 1000, "currency": "JPY", "payment_details": {"type": "paypay"}}
 #: Past the lease of any attempt.
 LONG = 20 * SECOND
 
@@ -182,8 +185,7 @@ async def test_a_worker_that_died_with_an_attempt_is_followed_by_another(house: 
 async def test_one_whose_payment_is_busy_is_asked_after_again_soon(
     house: House, rows: Rows, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    order = {"amount": 1000, "currency": "JPY", "payment_details": {"type": "paypay"}}
-    page = (await house.api.post("/payments", json=order)).json()["payment_details"]["redirect_url"]
+    page = (await house.api.post("/payments", json=WALLET)).json()["payment_details"]["redirect_url"]
     house.parts.processors.simulator.decide(page.rpartition("/")[2], "approved")
     await rows.change("UPDATE payments SET active_attempt = 'another'")
     await settle(house, HOUR)
@@ -199,8 +201,7 @@ async def test_one_whose_payment_is_busy_is_asked_after_again_soon(
 async def test_a_shopper_who_comes_back_while_the_payment_is_busy_leaves_it_to_be_asked_after_soon(
     house: House, rows: Rows
 ) -> None:
-    order = {"amount": 1000, "currency": "JPY", "payment_details": {"type": "paypay"}}
-    page = (await house.api.post("/payments", json=order)).json()["payment_details"]["redirect_url"]
+    page = (await house.api.post("/payments", json=WALLET)).json()["payment_details"]["redirect_url"]
     ref = page.rpartition("/")[2]
     house.parts.processors.simulator.decide(ref, "approved")
     (waiting,) = await rows.all("SELECT merchant_id, mode FROM attempts")
@@ -210,6 +211,32 @@ async def test_a_shopper_who_comes_back_while_the_payment_is_busy_leaves_it_to_b
 
     await rows.change("UPDATE payments SET active_attempt = NULL")
     await settle(house, 5 * SECOND)
+
+    assert await states(rows) == ["succeeded"]
+
+
+async def test_who_read_a_payment_while_it_was_being_asked_after_in_vain_asks_after_it_too(
+    house: House, rows: Rows, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reply = await house.api.post("/payments", json=WALLET)
+    simulator = house.parts.processors.simulator
+    lookup, seen = simulator.lookup, []
+
+    async def read_meanwhile(owner: Owner, ref: str) -> Outcome:
+        (waiting,) = await rows.all("SELECT id FROM attempts")
+        seen.append(await house.parts.db.read(attempts.find, owner, waiting["id"]))
+        return await lookup(owner, ref)
+
+    (waiting,) = await rows.all("SELECT merchant_id, mode, ref FROM attempts")
+    simulator.decide(waiting["ref"], "approved")
+    await rows.change("UPDATE payments SET active_attempt = 'another'")
+    with monkeypatch.context() as patched:
+        patched.setattr(simulator, "lookup", read_meanwhile)
+        await outcomes.settle_now(house.parts, Owner(waiting["merchant_id"], waiting["mode"]), reply.json()["id"])
+    await rows.change("UPDATE payments SET active_attempt = NULL")
+
+    (known,) = seen
+    await outcomes.ask(house.parts, known)
 
     assert await states(rows) == ["succeeded"]
 

@@ -333,7 +333,7 @@ async def ask(parts: Parts, waiting: Attempt, *, write: Write | None = None, dea
         try:
             await settle(parts, held, write=write, deadline=deadline)
         except Locked:
-            await parts.db.write(attempts.take_over, held, parts.clock.now() + attempts.SOON)
+            await parts.db.write(attempts.put_back, held, parts.clock.now())
 
 
 async def _waiting_of(tx: Tx, owner: Owner, id: str) -> tuple[str, Attempt | None]:

@@ -216,6 +216,9 @@ _OF_SUBSCRIPTION = Statement(
     .where(*owned(attempts), attempts.c.subscription_id == bind(attempts.c.subscription_id))
     .order_by(attempts.c.payment_id),
 )
+_PUT_BACK = Statement(
+    None, sa.update(attempts).where(*_this, _fence, _due).values(due_at=sa.bindparam("due", type_=Time))
+)
 _TAKE_OVER = Statement(
     Attempt,
     sa.update(attempts)
@@ -303,6 +306,11 @@ def _as_columns(outcome: Outcome, again_at: int | None) -> tuple[State, str | No
 async def wait_on(tx: Tx, attempt: Attempt, again_at: int | None, now: int) -> bool:
     """It still waits: when to ask again; False: somebody else holds the attempt now."""
     return await tx.run(_WAIT_ON, attempt.owner, attempt=attempt.id, held=attempt.fence, due=again_at, at=now) == 1
+
+
+async def put_back(tx: Tx, attempt: Attempt, now: int) -> None:
+    """It cannot be ended now, and is due again soon; whoever has read it meanwhile may take it over before."""
+    await tx.run(_PUT_BACK, attempt.owner, attempt=attempt.id, held=attempt.fence, due=now + SOON)
 
 
 async def end(tx: Tx, owner: Owner, attempt_id: str, state: State, now: int) -> bool:
