@@ -124,6 +124,20 @@ class Customers(Tokens):
             lambda: shop.change_customer(customer, "b@example.com", {"word": word}, given), method="PATCH",
         )  # fmt: skip
 
+    def with_a_wallet(self) -> list[Customer]:
+        """Customers whose wallet may be charged, or might be until they revoked it."""
+        return [each for each in self.things("customers") if each.kept and each.kept.means == PAYPAY]
+
+    @way(times=2, when=lambda self: self.with_a_wallet(), which=WHICH, amount=AMOUNTS, revoked=st.booleans())
+    def charge_a_wallet(self, which: int, amount: int, revoked: bool) -> None:
+        found = self.with_a_wallet()
+        customer = found[-1 - which % len(found)]
+        shop = customer.shop
+        if revoked:
+            self.ask(shop, "/test" + customer.path + "/revoke", None, lambda: shop.revoke(customer))
+        body = {"amount": amount, "currency": "JPY", "customer": customer.id}
+        self.ask(shop, "/payments", body, lambda: shop.pay(customer, amount))
+
 
 class Payments(Customers):
     """Payments, by every way in, and everything that can be done with one."""
@@ -267,6 +281,12 @@ class Sessions(Payments):
             self.ask(shop, session.path + "/cancel", None, lambda: shop.cancel_session(session))
             return
         used = self.token_of(shop, token) or PAYPAY if isinstance(given, str) else given
+        self._pay(session, used, publishable=publishable, capture=capture)
+
+    def _pay(
+        self, session: Session, used: Given, *, publishable: bool = False, capture: str | None = None
+    ) -> None:  # fmt: skip
+        shop = session.shop
         body = {"payment_details": wire(used)} | ({"capture": capture} if capture else {})
         before = len(shop.payments)
         reply, said = self.ask(
@@ -291,39 +311,6 @@ class Sessions(Payments):
             remember_page(payment, reply.json["payment"])
 
 
-#: What a run may find there when it begins.
-BEGINNINGS = ["customer", "customer", "hold", "sale", "cash", "wallet", "short", "session", "storing", "both", "token"]
-
-
-class Beginning(Sessions):
-    """Each run begins with something: whichever rules it then does without, the others have something to do."""
-
-    @initialize(kinds=st.lists(st.sampled_from(BEGINNINGS), min_size=2, max_size=5))
-    def begin(self, kinds: list[str]) -> None:
-        for kind in kinds:
-            self._begin(self.shops[0], kind)
-
-    def _begin(self, shop: Shop, kind: str) -> None:
-        card, yen = GOOD_CARDS[0], {"amount": 2500, "currency": "JPY"}
-        match kind:
-            case "customer":
-                body: dict[str, Any] = {"payment_details": card.wire}
-                self.ask(shop, "/customers", body, lambda: shop.make_customer(None, card, None))
-            case "token":
-                self.ask(shop, "/tokens", {"payment_details": card.wire}, lambda: shop.make_token(card, None))
-            case "session" | "storing" | "both":
-                mode = {"session": "payment", "storing": "customer", "both": "customer_payment"}[kind]
-                self.ask(shop, "/sessions", {"mode": mode, **yen}, lambda: shop.make_session(mode, 2500))
-            case _:
-                means = {"cash": KONBINI, "wallet": PAYPAY, "short": PREPAID[0]}.get(kind, card)
-                body = {"payment_details": means.wire, "capture": kind != "hold", **yen}
-                reply, said = self.ask(
-                    shop, "/payments", body, lambda: shop.pay(means, 2500, capture=kind != "hold")
-                )  # fmt: skip
-                assert said is not None
-                remember_page(said.thing, reply.json)
-
-
 class Shoppers(Base):
     """What happens at the far side, and who hears of it."""
 
@@ -344,7 +331,10 @@ class Shoppers(Base):
     )
     def decide_at_the_wallet(self, which: int, decision: Any, back: bool) -> None:
         found = self.at_a_page()
-        waiting = found[-1 - which % len(found)]
+        self.decide(found[-1 - which % len(found)], decision, back=back)
+
+    def decide(self, waiting: Payment | Agreement, decision: Any, *, back: bool) -> None:
+        """Decide about one of them, and perhaps come back to the shop."""
         self.tick()
         self.tally["at the wallet", 200, decision] += 1
         if decision is not None:
@@ -354,6 +344,59 @@ class Shoppers(Base):
             reply = self.run(self.house.front.call("GET", f"/return/{waiting.ref}"))
             assert reply.status in (200, 302, 303), reply.body
             waiting.shop.hear(waiting)
+
+
+#: What a run may find there when it begins.
+BEGINNINGS = [
+    "customer",
+    "customer",
+    "hold",
+    "sale",
+    "cash",
+    "wallet",
+    "short",
+    "session",
+    "storing",
+    "both",
+    "token",
+    "stored",
+]
+
+
+class Beginning(Sessions, Shoppers):
+    """Each run begins with something: whichever rules it then does without, the others have something to do."""
+
+    @initialize(kinds=st.lists(st.sampled_from(BEGINNINGS), min_size=2, max_size=5))
+    def begin(self, kinds: list[str]) -> None:
+        for kind in kinds:
+            self._begin(self.shops[0], kind)
+
+    def _begin(self, shop: Shop, kind: str) -> None:
+        card, yen = GOOD_CARDS[0], {"amount": 2500, "currency": "JPY"}
+        match kind:
+            case "customer":
+                body: dict[str, Any] = {"payment_details": card.wire}
+                self.ask(shop, "/customers", body, lambda: shop.make_customer(None, card, None))
+            case "token":
+                self.ask(shop, "/tokens", {"payment_details": card.wire}, lambda: shop.make_token(card, None))
+            case "session" | "storing" | "both":
+                mode = {"session": "payment", "storing": "customer", "both": "customer_payment"}[kind]
+                self.ask(shop, "/sessions", {"mode": mode, **yen}, lambda: shop.make_session(mode, 2500))
+            case "stored":
+                said = self.ask(
+                    shop, "/sessions", {"mode": "customer", **yen}, lambda: shop.make_session("customer", 2500)
+                )[1]
+                assert said is not None
+                self._pay(said.thing, PAYPAY)
+                self.decide(said.thing.waiting, "approved", back=True)
+            case _:
+                means = {"cash": KONBINI, "wallet": PAYPAY, "short": PREPAID[0]}.get(kind, card)
+                body = {"payment_details": means.wire, "capture": kind != "hold", **yen}
+                reply, said = self.ask(
+                    shop, "/payments", body, lambda: shop.pay(means, 2500, capture=kind != "hold")
+                )  # fmt: skip
+                assert said is not None
+                remember_page(said.thing, reply.json)
 
 
 class Strangers(Base):

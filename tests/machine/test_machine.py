@@ -58,7 +58,7 @@ def test_the_server_and_the_model_agree(template: tuple[Path, str | None], tmp_p
     source, template_url = template
     copy_template(source, tmp_path / "data")
     print(f"Replay with: AZUKARI_MACHINE_SEED={SEED} AZUKARI_MACHINE_RUNS={RUNS}")
-    machine = type("Machine", (*_rooms(), rules.Beginning, rules.Shoppers, rules.Strangers, rules.Time), {})
+    machine = type("Machine", (*_rooms(), rules.Beginning, rules.Strangers, rules.Time), {})
     Base.tally.clear()
     with asyncio.Runner() as runner:
         url = template_url and runner.run(postgres.create_database(template_url, template_url))
