@@ -598,6 +598,18 @@ async def test_an_empty_body_is_fine_with_any_content_type(api: Api, content_typ
     assert [reply.json()["status"] for reply in replies[:3]] == ["captured", "refunded", "cancelled"]
 
 
+async def test_an_empty_list_is_php_s_empty_body(api: Api) -> None:
+    customer = await api.customer()
+    held, other = await authorized(api, customer), await authorized(api, customer)
+
+    replies = [
+        await api.post(path, json=[])
+        for path in (f"/payments/{held}/capture", f"/payments/{held}/refund", f"/payments/{other}/cancel")
+    ]
+
+    assert [reply.json().get("status") for reply in replies] == ["captured", "refunded", "cancelled"]
+
+
 async def test_a_form_that_is_only_the_id_refunds_and_cancels(api: Api) -> None:
     customer = await api.customer()
     taken, held = (await api.charge(customer)).json()["id"], await authorized(api, customer)

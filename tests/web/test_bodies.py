@@ -73,6 +73,10 @@ def test_a_body_of_another_type_is_415(content_type: str | None) -> None:
         bodies.parse(content_type, b"{}")
 
 
+def test_an_empty_list_is_php_s_empty_object() -> None:
+    assert bodies.parse(JSON, b"[]") == bodies.parse(JSON, b" [ ]\n") == {}
+
+
 def test_a_form_that_is_only_an_id_is_read() -> None:
     assert bodies.parse(FORM, b"0f3k2j1h4g5f6d7s8a9q1w2e3") == {"0f3k2j1h4g5f6d7s8a9q1w2e3": ""}
 
@@ -91,7 +95,7 @@ def test_the_words_null_and_undefined_in_a_form_stand_for_nothing_but_in_metadat
 @pytest.mark.parametrize(
     "raw",
     [
-        b" ", b"null", b"1", b'"a"', b"[]", b"{", b"{}{}", b"{} x", b"{'a':1}", b'{"a":1,}', b"{a:1}", b"// c\n{}",
+        b" ", b"null", b"1", b'"a"', b"[1]", b"{", b"{}{}", b"{} x", b"{'a':1}", b'{"a":1,}', b"{a:1}", b"// c\n{}",
         b'{"a":NaN}', b'{"a":Infinity}', b'{"a":-Infinity}', b'{"a":01}', b'{"a":.5}', b'{"a":+1}', b'{"a":1.}',
         b'{"a":"\x00"}', b'{"a":"\\u0000"}', b'{"\\u0000":1}', b'{"a":"\n"}', b'{"a":"\\x"}',
         b'{"a":"\\ud800"}', b'{"a":"\\udc00\\ud800"}', b'{"\\udfff":1}', b'{"a":["\\ud800"]}',
