@@ -539,6 +539,20 @@ async def test_a_list_is_of_ones_own_and_of_known_words(house: House) -> None:
         assert refusal(await house.api.get("/payments", params={name: wrong})) == (422, code, name)
 
 
+@pytest.mark.parametrize("way", ["json", "data"])
+async def test_a_list_is_filtered_by_the_body_of_the_request_too(api: Api, way: str) -> None:
+    ordered = await pay(api, external_order_num="A-1")
+    await pay(api, external_order_num="A-2")
+
+    async def listed(filters: dict[str, Any], query: str = "") -> Any:
+        return await api.request("GET", f"/payments{query}", **{way: filters})  # type: ignore[arg-type]
+
+    assert (await listed({"external_order_num": "A-1", "per_page": 1})).json()["data"] == [ordered]
+    assert (await listed({"external_order_num": "A-1"}, "?status=captured")).json()["total"] == 1
+    assert (await listed({"status": "failed"}, "?external_order_num=A-1")).json()["total"] == 0
+    assert refusal(await listed({"status": "done"})) == (422, "invalid_parameter", "status")
+
+
 async def test_payments_are_listed_by_pages_and_by_when_they_were_made(house: House) -> None:
     made = []
     for _ in range(3):

@@ -34,12 +34,12 @@ def convert(tree: dict[str, object], kind: type[S]) -> S:
     return _convert(tree, kind, _param)
 
 
-def convert_query(raw: bytes, kind: type[S]) -> S:
+def convert_query(raw: bytes, kind: type[S], body: dict[str, object] | None = None) -> S:
     """:func:`convert` for the query of a URL; errors name the parameter, not the element of a list in it.
 
-    Raises BadRequest too.
+    body: of the same request, where KOMOJU's gem for Ruby puts the filters of a list. Raises BadRequest too.
     """
-    return _convert(forms.parse(raw), kind, _parameter)
+    return _convert(forms.parse(raw) | (body or {}), kind, _parameter)
 
 
 def _convert(tree: dict[str, object], kind: type[S], name: Callable[[Path], str]) -> S:

@@ -47,7 +47,7 @@ _canonical = msgspec.json.Encoder(order="deterministic", enc_hook=str).encode
 
 
 class Gone:
-    """Whether the caller has gone away. For requests without a body."""
+    """Whether the caller has gone away. For requests without a body, or whose body has been read."""
 
     __slots__ = ("_receive",)
 
@@ -158,7 +158,7 @@ class Resource:
         if not key.is_secret:
             self._limiter.count(key, client)
         tree = _NO_TREE
-        if endpoint.method != "GET":
+        if endpoint.method != "GET" or (endpoint.query is not None and _has_body(headers)):
             raw = await read_body(receive, scope["headers"])
             if raw:
                 tree = bodies.parse(_text(headers.get(b"content-type")), raw)
@@ -167,7 +167,7 @@ class Resource:
         if endpoint.body is not None:
             given["body"] = bodies.convert(tree, endpoint.body)
         if endpoint.query is not None:
-            given["query"] = bodies.convert_query(scope["query_string"], endpoint.query)
+            given["query"] = bodies.convert_query(scope["query_string"], endpoint.query, tree)
         if endpoint.gone:
             given["gone"] = Gone(receive)
         out = await endpoint.handler(call, **given)
@@ -199,6 +199,10 @@ class Resource:
                 SCENARIOS,
             )
         return Call(parts, key, version, claim, orders, *moment, client, scope["azukari.request_id"])
+
+
+def _has_body(headers: Mapping[bytes, bytes]) -> bool:
+    return headers.get(b"content-length", b"0") != b"0" or b"transfer-encoding" in headers
 
 
 def _text(value: bytes | None) -> str | None:
