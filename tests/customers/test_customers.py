@@ -318,6 +318,15 @@ async def test_a_customer_is_forgotten_by_the_merchants_own_id(house: House) -> 
     assert (await api.delete(f"/external_customers/{customers[2]}")).status_code == 404
 
 
+async def test_a_merchants_own_id_may_hold_a_slash(house: House) -> None:
+    customer = await _external(house, "shop/7")
+
+    reply = await house.api.delete("/external_customers/shop%2F7")
+
+    assert (reply.status_code, reply.json()) == (200, {"id": "shop/7"})
+    assert (await house.api.get(f"/customers/{customer}")).status_code == 404
+
+
 # More of what may be asked for
 
 

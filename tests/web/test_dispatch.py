@@ -1,6 +1,7 @@
 """From a path to the app that answers it."""
 
 from typing import Any
+from urllib.parse import unquote
 
 import pytest
 
@@ -19,8 +20,10 @@ PATHS = ("/", "/things", "/things/{id}", "/things/{id}/parts/{part}", "/{languag
 DISPATCH = Dispatch(Route(path, _app(path)) for path in (*PATHS, "/things"))
 
 
-async def _ask(path: str) -> tuple[str, dict[str, str]]:
+async def _ask(path: str, raw: bytes | None = None) -> tuple[str, dict[str, str]]:
     scope: dict[str, Any] = {"type": "http", "path": path}
+    if raw is not None:
+        scope["raw_path"] = raw
 
     async def receive() -> dict[str, Any]:
         raise AssertionError
@@ -58,6 +61,15 @@ async def test_a_path_finds_its_app(path: str, answered: str, parameters: dict[s
 async def test_any_other_is_not_found(path: str) -> None:
     with pytest.raises(NotFound):
         await _ask(path)
+
+
+async def test_an_escaped_slash_divides_nothing() -> None:
+    raw = b"/things/a%2Fb%20%e3%81%82"
+    assert await _ask(unquote(raw.decode()), raw) == ("/things/{id}", {"id": "a/b \u3042"})
+    raw = b"/things/1/parts/..%2f2"
+    assert await _ask(unquote(raw.decode()), raw) == ("/things/{id}/parts/{part}", {"id": "1", "part": "../2"})
+    with pytest.raises(NotFound):
+        await _ask("/things/1/parts/2", b"/things/1%2Fparts/2")
 
 
 def test_the_routes_can_be_walked() -> None:

@@ -7,6 +7,7 @@ Most requests have one of a few fixed paths, which is one look into a dictionary
 import re
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping
 from typing import Any, NamedTuple
+from urllib.parse import unquote
 
 from azukari.core.errors import NotFound
 
@@ -52,9 +53,15 @@ class Dispatch:
         await app(scope, receive, send)
 
     def _match(self, path: str, scope: Scope) -> ASGIApp:
+        raw: bytes = scope.get("raw_path") or b""
+        is_escaped = b"%2f" in raw.lower()
+        if is_escaped:
+            # It is text, and divides nothing: a merchant's own id of a customer may hold a slash.
+            path = raw.decode()
         for pattern, app in self._templates.get(path.count("/"), ()):
             match = pattern.fullmatch(path)
             if match is not None:
-                scope["path_params"] = match.groupdict()
+                found = match.groupdict()
+                scope["path_params"] = {name: unquote(found[name]) for name in found} if is_escaped else found
                 return app
         raise NotFound
