@@ -35,6 +35,17 @@ async def test_a_token_shows_who_and_never_which_card(api: Api) -> None:
     assert await api.events() == []
 
 
+async def test_a_payment_by_token_says_whose_it_is_as_one_by_raw_details_does(api: Api) -> None:
+    who = {"given_name": "Taro", "family_name": "Yamada"}
+    plain, other = await api.token(**who), await api.token(**who)
+    secure = await api.secure_token(payment_details=card(**who))
+    swapped = await api.secure_token(payment_details=other)
+
+    for details in (card(**who), plain, secure["id"], swapped["id"]):
+        paid = (await api.post("/payments", json={**ORDER, "payment_details": details})).json()
+        assert (paid["customer_given_name"], paid["customer_family_name"]) == ("Taro", "Yamada")
+
+
 async def test_a_publishable_key_makes_tokens_for_the_secret_key(house: House) -> None:
     token = await house.publishable.token(verification_value="123")
     paid = await house.api.post("/payments", json={**ORDER, "payment_details": token})

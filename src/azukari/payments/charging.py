@@ -205,11 +205,20 @@ async def _given_for_this(tx: Tx, owner: Owner, vault: Vault, plan: Plan, given:
     )  # fmt: skip
     if payment.session_id is None:
         _check_enabled(plan, means)
+    if means.token is not None:
+        plan = replace(plan, payment=_named(payment, means.token))
     if isinstance(means, Method):
         return _by_method(plan, means)
     if means.token is not None and means.token.customer_id is not None:
         return await _of_customer(tx, owner, plan, means, means.token)
     return _by_card(plan, plan.attempt, means)
+
+
+def _named(payment: Payment, token: Token) -> Payment:
+    """Only now is it known who the token is about."""
+    more, names = msgspec.json.decode(payment.more or "{}", type=More), tokens.names_of(token)
+    more.customer_family_name, more.customer_given_name = names.family_name, names.given_name
+    return replace(payment, more=_encoded(more))
 
 
 def _check_enabled(plan: Plan, means: Card | Method) -> None:
@@ -274,11 +283,6 @@ def _by_method(plan: Plan, means: Method) -> Ready:
         attempt = replace(attempt, kind="sale")
     shown = methods.shown(details, plan.payment.id, plan.payment.locale, plan.base_url)
     payment, attempt = _priced(plan, attempt, details.type, shown)
-    if means.token is not None:
-        # Only now is it known who the token is about.
-        more = msgspec.json.decode(payment.more or "{}", type=More)
-        more.customer_family_name, more.customer_given_name = details.family_name, details.given_name
-        payment = replace(payment, more=_encoded(more))
     return Ready(attempt, payment, means, visit=plan.visit if details.type in OFFSITE else None)
 
 

@@ -20,6 +20,7 @@ from azukari.secure_tokens.schemas import SecureTokenCreate, SecureTokenOut
 from azukari.tokens import given as tokens
 from azukari.tokens import store
 from azukari.tokens.given import Card, Given
+from azukari.tokens.schemas import TokenDetails
 from azukari.tokens.store import Token
 from azukari.vault import EntryGone, Masked, PaymentDetails, SealedEntry, Use, Vault
 from azukari.web import idempotency
@@ -162,7 +163,8 @@ def _new(
     raw = given if isinstance(given, PaymentDetails) else None
     return Token(
         merchant_id=call.owner.merchant_id, mode=call.owner.mode, id=call.parts.ids.token(),
-        entry_id="" if sealed is None else sealed.id, currency=wanted.currency, details="null",
+        entry_id="" if sealed is None else sealed.id, currency=wanted.currency,
+        details="null" if raw is None else msgspec.json.encode(TokenDetails.of(raw)).decode(),
         email=None if raw is None else raw.email,
         has_verification_value=int(raw is not None and raw.verification_value is not None), created_at=call.now,
         expires_at=call.now + store.LIFE, used_at=None, used_by=None, adopted=0, swept_at=None,
@@ -223,8 +225,10 @@ async def _look(tx: Tx, owner: Owner, vault: Vault, plan: _Plan) -> tuple[Token,
         card = await tokens.look(tx, vault, owner, given, token.created_at, token.currency)
         if not isinstance(card, Card) or card.token is None or card.token.verification is not None:
             raise InvalidToken
-        changes = {"email": card.token.email, "has_verification_value": card.token.has_verification_value}
-        return msgspec.structs.replace(token, entry_id=card.token.entry_id, **changes), card.use
+        changes = {
+            name: getattr(card.token, name) for name in ("entry_id", "details", "email", "has_verification_value")
+        }
+        return msgspec.structs.replace(token, **changes), card.use
     customer = await customers.get(tx, owner, token.customer_id or "")
     if customer.entry_id is None:
         raise NothingToVerify

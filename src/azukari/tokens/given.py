@@ -71,6 +71,21 @@ class Card(msgspec.Struct, frozen=True):
         return "" if self.token is None else self.token.id
 
 
+class Names(msgspec.Struct, frozen=True):
+    """Who a token is about, as far as it was told."""
+
+    family_name: str | None = None
+    given_name: str | None = None
+
+
+_names = msgspec.json.Decoder(Names | None).decode
+
+
+def names_of(token: Token) -> Names:
+    """Of one about a customer's saved card there are none."""
+    return _names(token.details) or Names()
+
+
 class Method(msgspec.Struct, frozen=True):
     """Details of any other type, found fit for one attempt."""
 
