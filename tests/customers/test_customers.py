@@ -65,6 +65,25 @@ async def test_a_customer_is_made_from_a_token_or_from_raw_details(api: Api, way
     assert (await api.charge(made["id"])).json()["status"] == "captured"
 
 
+@pytest.mark.parametrize("way", ["token", "raw"])
+async def test_a_mail_address_given_with_the_card_is_the_customers_who_has_no_other(api: Api, way: str) -> None:
+    async def details(email: str) -> Any:
+        return await api.token(email=email) if way == "token" else card(email=email)
+
+    made = (await api.post("/customers", json={"payment_details": await details("a@example.com")})).json()
+    assert made["email"] == "a@example.com"
+    assert (await api.charge(made["id"])).json()["payment_details"]["email"] == "a@example.com"
+
+    path = f"/customers/{made['id']}"
+    assert (await api.patch(path, json={"payment_details": await details("b@example.com")})).json()["email"] == (
+        "a@example.com"
+    )
+    both = {"email": None, "payment_details": await details("b@example.com")}
+    assert (await api.patch(path, json=both)).json()["email"] is None
+    both["email"], both["payment_details"] = "c@example.com", await details("b@example.com")
+    assert (await api.patch(path, json=both)).json()["email"] == "c@example.com"
+
+
 async def test_a_customer_may_be_made_without_anything(api: Api) -> None:
     made = (await api.post("/customers")).json()
     assert (made["email"], made["source"], made["metadata"]) == (None, None, {})

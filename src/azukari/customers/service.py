@@ -217,7 +217,7 @@ async def _with_card(tx: Tx, outcome: Approved, change: _Change, words: _Words) 
     kept = Keeping.of_card(change.card, change.sealed, outcome, change.attempt, words.moment.now)
     await _store_entry(tx, words.vault, owner, kept, words.moment.real)
     read = change.customer if change.new else await store.get(tx, owner, change.customer.id)
-    customer = _rewritten(read, change.write, **kept.columns)
+    customer = _rewritten(read, change.write, change.card.email, **kept.columns)
     await words.vault.set_credential(tx, owner, kept.entry_id, kept.credential.encoded())
     if change.new:
         await store.save(tx, customer)
@@ -374,8 +374,9 @@ async def _erase(tx: Tx, customer: Customer, words: _Words, ids: Ids) -> bool:
     return True
 
 
-def _rewritten(read: Customer, order: CustomerWrite, **card: object) -> Customer:
-    email = read.email if order.email is msgspec.UNSET else order.email
+def _rewritten(read: Customer, order: CustomerWrite, from_card: str | None = None, **card: object) -> Customer:
+    """from_card: the mail address that came with a card, for a customer without one."""
+    email = read.email or from_card if order.email is msgspec.UNSET else order.email
     return msgspec.structs.replace(read, email=email, metadata=metadata.merged(read.metadata, order.metadata), **card)
 
 
