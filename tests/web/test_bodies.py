@@ -403,8 +403,12 @@ def test_a_query_without_anything_has_its_defaults() -> None:
 
 
 @pytest.mark.parametrize(
-    "raw", [b"status=pending,captured", b"status[]=pending&status[]=captured", b"status=pending%2Ccaptured,"]
-)
+    "raw",
+    [
+        b"status=pending,captured", b"status[]=pending&status[]=captured", b"status=pending%2Ccaptured,",
+        b"status[0]=pending&status[1]=captured",
+    ],
+)  # fmt: skip
 def test_several_statuses_are_read(raw: bytes) -> None:
     assert bodies.convert_query(raw, Query).status == ["pending", "captured"]
 

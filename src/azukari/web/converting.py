@@ -14,7 +14,7 @@ import msgspec
 
 from azukari.core.errors import ApiError, InvalidParameter, MissingParameter
 from azukari.web import forms
-from azukari.web.members import Flag, Reader, Refused, ShortText, Whole
+from azukari.web.members import Flag, Reader, Refused, ShortText, Whole, unindexed
 
 S = TypeVar("S", bound=msgspec.Struct)
 Step = Callable[[Any], object]
@@ -151,9 +151,7 @@ def _leaf(kind: Any) -> Step | None:
 
 def _elements(step: Step | None) -> Step:
     def read(value: object) -> object:
-        # PHP writes a list as an object with the keys "0", "1", …
-        if isinstance(value, dict) and all(map(str.isdecimal, value)):
-            value = list(value.values())
+        value = unindexed(value)
         if not isinstance(value, list):
             return value
         found: list[object] = []

@@ -203,8 +203,13 @@ def _expiration(value: object) -> str:
     return value
 
 
+def unindexed(value: object) -> object:
+    """A list as PHP writes it, an object with the keys "0", "1", …, as a list; anything else as it is."""
+    return list(value.values()) if isinstance(value, dict) and all(map(str.isdecimal, value)) else value
+
+
 def _listed(value: object) -> object:
-    return [part for part in value.split(",") if part] if isinstance(value, str) else value
+    return [part for part in value.split(",") if part] if isinstance(value, str) else unindexed(value)
 
 
 #: Whole units, 0 to 10**12: an integer or an integral decimal (``1000``, ``"1000.00"``, ``500.0``).
