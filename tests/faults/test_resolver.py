@@ -241,6 +241,23 @@ async def test_who_read_a_payment_while_it_was_being_asked_after_in_vain_asks_af
     assert await states(rows) == ["succeeded"]
 
 
+async def test_nobody_asks_after_a_further_prepaid_card_that_was_taken(house: House, rows: Rows) -> None:
+    cards = [{"type": "web_money", "prepaid_number": f"{name:x<16}"} for name in ("first", "second", "third")]
+    order = {"amount": 250_000, "currency": "JPY", "payment_details": cards[0]}
+    short = (await house.api.post("/payments", json=order)).json()["id"]
+
+    added = await house.api.patch(f"/payments/{short}", json={"payment_details": cards[1]})
+
+    assert (added.json()["status"], added.json()["payment_details"]["short_amount"]) == ("pending", 50_000)
+    assert await states(rows) == ["waiting", "succeeded"]
+    last = await house.api.patch(f"/payments/{short}", json={"payment_details": cards[2]})
+    assert last.json()["status"] == "captured"
+    line = Line.connect(house)
+    await settle(house, 10 * DAY)
+    assert line.asked == []
+    await hold_against_book(rows, house.parts.settings.data)
+
+
 async def test_a_bank_that_cannot_be_asked_is_asked_again_until_a_person_has_to(house: House, rows: Rows) -> None:
     customer = await house.api.customer()
     line = Deaf.connect(house)

@@ -60,7 +60,9 @@ class Book:
     def approved(self, ref: str) -> bool:
         """Whether an order has an effect that stands."""
         if ref in self.desk:
-            return self.desk[ref].state == "approved" and not self.desk[ref].voided
+            slip = self.desk[ref]
+            # A further prepaid card was taken, even where it was not enough.
+            return not slip.voided and (slip.state == "approved" or (slip.kind, slip.state) == ("top_up", "short"))
         line = self.by_ref.get(ref)
         return line is not None and line.reply["result"] == "approved" and not line.voided
 
@@ -73,7 +75,9 @@ class Book:
     def waiting(self, ref: str) -> bool:
         """Whether a shopper can still act."""
         slip = self.desk.get(ref)
-        return slip is not None and slip.state in ("waiting", "short") and not slip.voided
+        if slip is None or slip.voided or slip.kind == "top_up":
+            return False
+        return slip.state in ("waiting", "short")
 
     def let_go(self, ref: str) -> bool:
         """Whether it is not there any more because it was cancelled: before anything came of it, or as a hold."""

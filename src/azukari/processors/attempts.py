@@ -274,7 +274,7 @@ async def finish(tx: Tx, attempt: Attempt, outcome: Outcome, now: int, again_at:
 
     again_at: when to ask again after an unsettled outcome; None: never, a person has to (``manual``).
     """
-    state, code, theirs, network = _as_columns(outcome, again_at)
+    state, code, theirs, network = _as_columns(attempt.kind, outcome, again_at)
     statement = _WAITED if attempt.state == "waiting" else _FINISH
     changed = await tx.run(
         statement, attempt.owner, attempt=attempt.id, held=attempt.fence, to=state, why=code, theirs=theirs,
@@ -287,10 +287,15 @@ async def finish(tx: Tx, attempt: Attempt, outcome: Outcome, now: int, again_at:
 _GOES_ON = frozenset({"unknown", "waiting"})
 
 
-def _as_columns(outcome: Outcome, again_at: int | None) -> tuple[State, str | None, str | None, str | None]:
+def _as_columns(
+    kind: Kind, outcome: Outcome, again_at: int | None
+) -> tuple[State, str | None, str | None, str | None]:  # fmt: skip
     match outcome:
         case Approved(processor_ref, network_id):
             return "succeeded", None, processor_ref, network_id
+        case Short(processor_ref) if kind == "top_up":
+            # It was taken: what is missing yet, the attempt waits for that it was added to.
+            return "succeeded", None, processor_ref, None
         case DeclinedBy(code):
             return "declined", code, None, None
         case Waiting(processor_ref) | Short(processor_ref):
