@@ -10,9 +10,10 @@ import pytest
 
 from azukari import worker
 from azukari.core.clock import DAY, MINUTE
+from tests.faults.lines import until
 from tests.faults.sites import Rows
 from tests.faults.truth import Book, hold_against_book
-from tests.house import Api, House, card
+from tests.house import ON_BOTH, Api, House, card
 
 ROUNDS = 20
 MASTER = "5555555555554444"
@@ -44,6 +45,10 @@ async def hold(api: Api, customer: str) -> str:
 async def payment(api: Api, customer: str) -> str:
     """The id of a captured payment of 1000."""
     return str((await api.charge(customer)).json()["id"])
+
+
+async def _any(rows: Rows, sql: str) -> bool:
+    return bool(await rows.all(sql))
 
 
 async def race(*requests: Coroutine[Any, Any, httpx.Response]) -> list[httpx.Response]:
@@ -538,6 +543,30 @@ async def test_a_wallets_yes_and_a_try_and_a_cancellation(house: House, api: Api
         taken = [each for each in listed if each["session"] == session and each["status"] == "captured"]
         shown = (await api.get(f"/sessions/{session}")).json()
         assert (len(taken), shown["status"]) == (1, "completed")
+
+
+@pytest.mark.parametrize("engine", [each for each in ON_BOTH if each == "postgres"], indirect=True)
+async def test_a_try_that_was_held_up_while_another_began_to_wait(house: House, api: Api, rows: Rows) -> None:
+    session, key = await api.session(), {"X-KOMOJU-IDEMPOTENCY": "slow"}
+    (made,) = await rows.all("SELECT merchant_id, mode FROM sessions")
+    owner = f"'{made['merchant_id']}', '{made['mode']}'"
+    # Somebody else's row under its key holds the try up, between its look at the session and its first write.
+    await rows.change("BEGIN")
+    await rows.change(
+        f"INSERT INTO idempotency_keys VALUES ({owner}, 'slow', '', 'running', 0, '', 0)"  # noqa: S608 - our own ids
+    )
+    slow = asyncio.ensure_future(
+        api.post(f"/sessions/{session}/pay", json={"payment_details": card()}, headers=key)
+    )  # fmt: skip
+    await until(lambda: _any(rows, "SELECT 1 FROM pg_locks WHERE NOT granted"))
+    away = await api.post(f"/sessions/{session}/pay", json={"payment_details": {"type": "paypay"}})
+    await rows.change("ROLLBACK")
+
+    reply = await slow
+
+    assert (reply.status_code, reply.json()["error"]["code"]) == (423, "locked"), reply.text
+    await api.post(f"/test/payments/{away.json()['payment']['id']}/simulate", json={"outcome": "paid"})
+    assert (await paid_once(house, api, session, 0))["status"] == "completed"
 
 
 async def test_two_sessions_with_one_order_number(api: Api) -> None:

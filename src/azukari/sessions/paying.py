@@ -237,7 +237,7 @@ async def begin(
         tx, owner, claim, None if shown is None else lambda: answering.pending(plan.view, session, shown)
     )  # fmt: skip
     if not await store.hold(
-        tx, owner, session_id, ready.attempt.id, payment_id=ready.attempt.payment_id,
+        tx, session, ready.attempt.id, payment_id=ready.attempt.payment_id,
         trying=_trying(session, plan, ready).encoded(), consent=tries.encoded(plan.wanted.consent),
         now=plan.at.now,
     ):  # fmt: skip

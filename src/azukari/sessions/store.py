@@ -149,7 +149,10 @@ _BY_ORDER = Statement(
 _HOLD = Statement(
     None,
     sa.update(sessions)
-    .where(*_this, _open, _free, _columns.declines < MOST_DECLINES, _columns.expires_at > _at)
+    .where(
+        *_this, _open, _free, _columns.declines < MOST_DECLINES, _columns.expires_at > _at,
+        sa.func.coalesce(_columns.waiting_attempt, "") == sa.bindparam("read_waiting", type_=Text),
+    )
     .values(
         active_attempt=sa.bindparam("attempt", type_=Text),
         payment_id=sa.bindparam("new_payment", type_=Text),
@@ -266,13 +269,15 @@ async def find_by_order_num(tx: Tx, owner: Owner, order_num: str) -> Session | N
 
 
 async def hold(
-    tx: Tx, owner: Owner, session_id: str, attempt_id: str, *, payment_id: str | None, trying: str,
-    consent: str | None, now: int,
-) -> bool:  # fmt: skip
-    """Take the session's one place for a try in flight; False: it is taken, or the session takes no more tries."""
+    tx: Tx, read: Session, attempt_id: str, *, payment_id: str | None, trying: str, consent: str | None, now: int
+) -> bool:
+    """Take the session's one place for a try in flight.
+
+    False: it is taken, the session takes no more tries, or another try has begun to wait since it was read.
+    """
     changed = await tx.run(
-        _HOLD, owner, session=session_id, attempt=attempt_id, new_payment=payment_id, new_trying=trying,
-        new_consent=consent, at=now,
+        _HOLD, read.owner, session=read.id, attempt=attempt_id, new_payment=payment_id, new_trying=trying,
+        new_consent=consent, read_waiting=read.waiting_attempt or "", at=now,
     )  # fmt: skip
     return changed == 1
 
