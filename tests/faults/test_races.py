@@ -2,7 +2,8 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator, Coroutine, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import httpx
@@ -10,7 +11,8 @@ import pytest
 
 from azukari import worker
 from azukari.core.clock import DAY, MINUTE
-from tests.faults.lines import until
+from azukari.db import postgres
+from azukari.db.stepping import Step
 from tests.faults.sites import Rows
 from tests.faults.truth import Book, hold_against_book
 from tests.house import ON_BOTH, Api, House, card
@@ -47,8 +49,24 @@ async def payment(api: Api, customer: str) -> str:
     return str((await api.charge(customer)).json()["id"])
 
 
-async def _any(rows: Rows, sql: str) -> bool:
-    return bool(await rows.all(sql))
+#: On SQLite nobody can come between the statements of a unit.
+on_postgres = pytest.mark.parametrize("engine", [each for each in ON_BOTH if each == "postgres"], indirect=True)
+
+
+@contextmanager
+def held_up(monkeypatch: pytest.MonkeyPatch, start: str) -> Iterator[tuple[asyncio.Event, asyncio.Event]]:
+    """The first statement that starts so is on its way for long: set once it is, and to be set when it may arrive."""
+    stopped, go_on, send = asyncio.Event(), asyncio.Event(), postgres._send
+
+    async def late(connection: Any, step: Step) -> Any:
+        if step.statement.postgres.sql.startswith(start) and not stopped.is_set():
+            stopped.set()
+            await go_on.wait()
+        return await send(connection, step)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(postgres, "_send", late)
+        yield stopped, go_on
 
 
 async def race(*requests: Coroutine[Any, Any, httpx.Response]) -> list[httpx.Response]:
@@ -432,6 +450,24 @@ async def test_one_more_prepaid_card_and_a_cancellation(api: Api) -> None:
         assert (await shown(api, short))["status"] == ("captured" if winner is added else "cancelled")
 
 
+@on_postgres
+async def test_a_further_prepaid_card_that_is_held_up_while_another_is_taken(
+    api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    short = await begun(api, prepaid("seventh"), 250_000)
+    with held_up(monkeypatch, "UPDATE payments SET active_attempt=") as (stopped, go_on):
+        more = {"payment_details": prepaid("eighth")}
+        slow = asyncio.ensure_future(api.patch(f"/payments/{short}", json=more))
+        await asyncio.wait_for(stopped.wait(), 30)
+        added = await api.patch(f"/payments/{short}", json={"payment_details": prepaid("ninth")})
+        go_on.set()
+        late = await slow
+
+    assert added.json()["payment_details"]["short_amount"] == 50_000
+    assert (late.status_code, late.json()["error"]["code"]) == (423, "locked")
+    assert (await api.patch(f"/payments/{short}", json=more)).json()["status"] == "captured"
+
+
 async def test_one_prepaid_card_pays_twice(api: Api) -> None:
     for number in range(ROUNDS):
         order = {"amount": 60_000, "currency": "JPY", "payment_details": prepaid(f"sixth{number}")}
@@ -545,26 +581,19 @@ async def test_a_wallets_yes_and_a_try_and_a_cancellation(house: House, api: Api
         assert (len(taken), shown["status"]) == (1, "completed")
 
 
-@pytest.mark.parametrize("engine", [each for each in ON_BOTH if each == "postgres"], indirect=True)
-async def test_a_try_that_was_held_up_while_another_began_to_wait(house: House, api: Api, rows: Rows) -> None:
-    session, key = await api.session(), {"X-KOMOJU-IDEMPOTENCY": "slow"}
-    (made,) = await rows.all("SELECT merchant_id, mode FROM sessions")
-    owner = f"'{made['merchant_id']}', '{made['mode']}'"
-    # Somebody else's row under its key holds the try up, between its look at the session and its first write.
-    await rows.change("BEGIN")
-    await rows.change(
-        f"INSERT INTO idempotency_keys VALUES ({owner}, 'slow', '', 'running', 0, '', 0)"  # noqa: S608 - our own ids
-    )
-    slow = asyncio.ensure_future(
-        api.post(f"/sessions/{session}/pay", json={"payment_details": card()}, headers=key)
-    )  # fmt: skip
-    await until(lambda: _any(rows, "SELECT 1 FROM pg_locks WHERE NOT granted"))
-    away = await api.post(f"/sessions/{session}/pay", json={"payment_details": {"type": "paypay"}})
-    await rows.change("ROLLBACK")
+@on_postgres
+async def test_a_try_that_is_held_up_while_another_begins_to_wait(
+    house: House, api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    session = await api.session()
+    with held_up(monkeypatch, "UPDATE sessions SET payment_id=") as (stopped, go_on):
+        slow = asyncio.ensure_future(api.post(f"/sessions/{session}/pay", json={"payment_details": card()}))
+        await asyncio.wait_for(stopped.wait(), 30)
+        away = await api.post(f"/sessions/{session}/pay", json={"payment_details": {"type": "paypay"}})
+        go_on.set()
+        late = await slow
 
-    reply = await slow
-
-    assert (reply.status_code, reply.json()["error"]["code"]) == (423, "locked"), reply.text
+    assert (late.status_code, late.json()["error"]["code"]) == (423, "locked")
     await api.post(f"/test/payments/{away.json()['payment']['id']}/simulate", json={"outcome": "paid"})
     assert (await paid_once(house, api, session, 0))["status"] == "completed"
 

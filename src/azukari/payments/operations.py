@@ -273,7 +273,7 @@ def _check_state(payment: Payment, statuses: tuple[store.Status, ...], refusal: 
 
 async def _begin_alone(tx: Tx, shown: Shown, attempt: Attempt) -> _Begun:
     """Take the payment's one place for an operation in flight. Raises Locked: somebody else has, this moment."""
-    if await store.hold(tx, shown.payment, attempt.id, shown.payment.status) is None:
+    if await store.hold(tx, shown.payment, attempt.id) is None:
         raise Locked
     await attempts.begin(tx, attempt)
     return _Begun(attempt, shown)

@@ -162,7 +162,12 @@ _DECLINED = Statement(
 _HOLD = Statement(
     Payment,
     sa.update(payments)
-    .where(*_this, _free, _columns.status == sa.bindparam("from_status", type_=Text))
+    .where(
+        *_this,
+        _free,
+        _columns.status == sa.bindparam("from_status", type_=Text),
+        _columns.details == sa.bindparam("read_details", type_=Text),
+    )
     .values(active_attempt=sa.bindparam("attempt", type_=Text))
     .returning(*_columns),
 )
@@ -369,9 +374,11 @@ async def declined_at(tx: Tx, owner: Owner, customer_id: str, since: int, limit:
     return await tx.all(_DECLINED, owner, customer_id=customer_id, since=since, limit=limit)
 
 
-async def hold(tx: Tx, payment: Payment, attempt_id: str, status: Status) -> Payment | None:
-    """Take the payment's one place for an operation in flight; None: taken, or no longer in that status."""
-    return await tx.one(_HOLD, payment.owner, payment=payment.id, attempt=attempt_id, from_status=status)
+async def hold(tx: Tx, read: Payment, attempt_id: str) -> Payment | None:
+    """Take the payment's one place for an operation in flight; None: taken, or it has moved since it was read."""
+    return await tx.one(
+        _HOLD, read.owner, payment=read.id, attempt=attempt_id, from_status=read.status, read_details=read.details
+    )  # fmt: skip
 
 
 async def let_go(tx: Tx, owner: Owner, payment_id: str, attempt_id: str) -> Payment | None:
