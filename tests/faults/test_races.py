@@ -598,6 +598,22 @@ async def test_a_try_that_is_held_up_while_another_begins_to_wait(
     assert (await paid_once(house, api, session, 0))["status"] == "completed"
 
 
+@on_postgres
+async def test_a_cancellation_that_is_held_up_while_a_wallet_is_asked(
+    api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    session = await api.session(mode="customer")
+    with held_up(monkeypatch, "UPDATE sessions SET status=") as (stopped, go_on):
+        slow = asyncio.ensure_future(api.post(f"/sessions/{session}/cancel"))
+        await asyncio.wait_for(stopped.wait(), 30)
+        away = await api.post(f"/sessions/{session}/pay", json={"payment_details": {"type": "paypay"}})
+        go_on.set()
+        late = await slow
+
+    assert "/offsite/" in away.json()["redirect_url"]
+    assert (late.status_code, late.json()["error"]["code"]) == (423, "locked")
+
+
 async def test_two_sessions_with_one_order_number(api: Api) -> None:
     for number in range(ROUNDS):
         order = {"amount": 1000, "currency": "JPY", "payment_data": {"external_order_num": f"S-{number}"}}

@@ -139,6 +139,8 @@ _held = sa.or_(
     _columns.active_attempt == sa.bindparam("attempt", type_=Text),
     sa.and_(_free, _columns.waiting_attempt == sa.bindparam("attempt", type_=Text)),
 )
+#: No other try has begun to wait meanwhile.
+_as_read = sa.func.coalesce(_columns.waiting_attempt, "") == sa.bindparam("read_waiting", type_=Text)
 _at = sa.bindparam("at", type_=Time)
 
 _ADD = Statement(None, add_unless_there(sessions))
@@ -149,10 +151,7 @@ _BY_ORDER = Statement(
 _HOLD = Statement(
     None,
     sa.update(sessions)
-    .where(
-        *_this, _open, _free, _columns.declines < MOST_DECLINES, _columns.expires_at > _at,
-        sa.func.coalesce(_columns.waiting_attempt, "") == sa.bindparam("read_waiting", type_=Text),
-    )
+    .where(*_this, _open, _free, _as_read, _columns.declines < MOST_DECLINES, _columns.expires_at > _at)
     .values(
         active_attempt=sa.bindparam("attempt", type_=Text),
         payment_id=sa.bindparam("new_payment", type_=Text),
@@ -221,7 +220,13 @@ _COUNT = Statement(
 _CANCEL = Statement(
     Session,
     sa.update(sessions)
-    .where(*_this, _open, _free, sa.func.coalesce(_columns.payment_id, "") == sa.bindparam("read_payment", type_=Text))
+    .where(
+        *_this,
+        _open,
+        _free,
+        _as_read,
+        sa.func.coalesce(_columns.payment_id, "") == sa.bindparam("read_payment", type_=Text),
+    )
     .values(status="cancelled", cancelled_at=_at, open_until=None, order_num=None)
     .returning(*_columns),
 )
@@ -318,7 +323,10 @@ async def not_authenticated(tx: Tx, owner: Owner, session_id: str, token_id: str
 
 async def cancel(tx: Tx, read: Session, now: int) -> Session | None:
     """``pending -> cancelled`` of a session nobody is paying; None: somebody is, or it is not as it was read."""
-    return await tx.one(_CANCEL, read.owner, session=read.id, read_payment=read.payment_id or "", at=now)
+    return await tx.one(
+        _CANCEL, read.owner, session=read.id, read_payment=read.payment_id or "",
+        read_waiting=read.waiting_attempt or "", at=now,
+    )  # fmt: skip
 
 
 async def over(tx: Tx, real: int, limit: int) -> list[Session]:
