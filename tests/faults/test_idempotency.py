@@ -113,6 +113,36 @@ async def test_every_post_takes_place_once_for_each_key(house: House, rows: Rows
     await hold_against_book(rows, house.parts.settings.data)
 
 
+@pytest.mark.parametrize("by", ["secret", "publishable"])
+@pytest.mark.parametrize(("amount", "number", "status"), [
+    (150_000, "second", 200), (250_000, "second", 200), (150_000, "e111111111111112", 502),
+], ids=["enough", "short", "refused"])  # fmt: skip
+async def test_a_further_prepaid_card_at_a_session_is_taken_once_for_each_key(
+    house: House, rows: Rows, by: str, amount: int, number: str, status: int
+) -> None:
+    api, payer = house.api, house.api if by == "secret" else house.publishable
+    first, further = ({"type": "web_money", "prepaid_number": f"{each:x<16}"} for each in ("first", number))
+    path = f"/sessions/{await api.session(amount=amount, metadata={'shelf': '7'})}/pay"
+    # The first card's key was another: what is told goes by the one that asks.
+    other = house.publishable if by == "secret" else api
+    assert (await other.post(path, json={"payment_details": first})).json()["status"] == "pending"
+
+    replies = await asyncio.gather(
+        *(payer.post(path, json={"payment_details": further}, headers=keyed()) for _ in range(4))
+    )
+
+    last = await payer.post(path, json={"payment_details": further}, headers=keyed())
+    assert (last.status_code, replayed(last)) == (status, True)
+    assert {reply.content for reply in replies if reply.status_code == status} == {last.content}
+    assert {reply.status_code for reply in replies} <= {status, 409}
+    if status == 200:
+        assert last.json()["payment"]["metadata"] == ({"shelf": "7"} if by == "secret" else {})
+        assert last.json()["status"] == ("completed" if amount == 150_000 else "pending")
+    assert await rows.column("SELECT count(*) FROM attempts WHERE kind = 'top_up'") == [1]
+    assert await rows.column("SELECT declines FROM sessions") == [int(status != 200)]
+    await hold_against_book(rows, house.parts.settings.data)
+
+
 async def test_a_key_is_for_one_body(api: Api) -> None:
     customer = await api.customer()
     first = await api.charge(customer, 1000, headers=keyed())

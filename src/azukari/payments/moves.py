@@ -27,13 +27,15 @@ class More(msgspec.Struct, omit_defaults=True):
     """What recording an outcome needs beside the attempt.
 
     refund_id: of the refund row that may be written. waiting: the attempt that waits, and that this one may end.
-    hold: a chip's word leaves the money where it is.
+    hold: a chip's word leaves the money where it is. by_session: a further card came by its session, from a secret key
+    or not; None: by its payment.
     """
 
     refund_id: str = ""
     description: str | None = None
     waiting: str | None = None
     hold: bool = False
+    by_session: bool | None = None
 
 
 _more = msgspec.json.Decoder(More).decode

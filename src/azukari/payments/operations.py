@@ -1,6 +1,6 @@
 """What can be done with a charge: capture, refund, cancel. Each is an attempt of its own."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import msgspec
@@ -18,7 +18,7 @@ from azukari.payments.schemas import Capture, Finalize, RefundCreate, RefundRequ
 from azukari.payments.store import Payment
 from azukari.processors import attempts, machine
 from azukari.processors.attempts import Attempt
-from azukari.processors.base import Kind
+from azukari.processors.base import Kind, Outcome
 from azukari.processors.methods import CASH, MethodDetails
 from azukari.processors.registry import NoProcessor, Processors
 from azukari.vault import CHIP, TERMINAL, PaymentDetails, Use, Vault
@@ -28,7 +28,7 @@ from azukari.web.call import Call
 from azukari.web.idempotency import Claim, idempotent
 
 
-class _Begun(NamedTuple):
+class Begun(NamedTuple):
     """An operation whose intent is durable, and the payment as it is meanwhile."""
 
     attempt: Attempt
@@ -73,8 +73,19 @@ async def top_up(call: Call, payment_id: str, details: MethodDetails) -> Answer:
 
     Raises NotFound, NotShort, Locked, InvalidParameter (another type of card).
     """
-    begun = await call.db.write(_begin_top_up, call.owner, payment_id, _draft(call, "top_up", payment_id), details.type)
-    return await _carry_out(call, begun, details)
+    begun, outcome = await add_card(call, payment_id, details)
+    return await outcomes.conclude(call.parts, begun.attempt, outcome, begun.shown)
+
+
+async def add_card(
+    call: Call, payment_id: str, details: MethodDetails, *, by_session: bool = False
+) -> tuple[Begun, Outcome]:  # fmt: skip
+    """:func:`top_up` up to the processor's answer, which the caller writes down. by_session: a try at its session."""
+    draft = _draft(call, "top_up", payment_id)
+    if by_session:
+        draft = replace(draft, more=msgspec.structs.replace(draft.more, by_session=call.key.is_secret))
+    begun = await call.db.write(_begin_top_up, call.claim, call.owner, payment_id, draft, details.type)
+    return begun, await _send(call, begun, details)
 
 
 async def finalize(call: Call, payment_id: str, order: Finalize) -> Answer:
@@ -139,13 +150,17 @@ async def _request_refund(
     return answer
 
 
-async def _carry_out(
-    call: Call, begun: _Begun, method: MethodDetails | None = None, *, use: Use | None = None
-) -> Answer:  # fmt: skip
+async def _carry_out(call: Call, begun: Begun, *, use: Use | None = None) -> Answer:
+    outcome = await _send(call, begun, use=use)
+    return await outcomes.conclude(call.parts, begun.attempt, outcome, begun.shown)
+
+
+async def _send(
+    call: Call, begun: Begun, method: MethodDetails | None = None, *, use: Use | None = None
+) -> Outcome:  # fmt: skip
     processor = call.parts.processors.named(begun.attempt.processor)
     assert processor is not None  # the intent would not have been written
-    outcome = await machine.carry_out(processor, begun.attempt, call.parts.clock, method=method, use=use)
-    return await outcomes.conclude(call.parts, begun.attempt, outcome, begun.shown)
+    return await machine.carry_out(processor, begun.attempt, call.parts.clock, method=method, use=use)
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,7 +201,7 @@ async def _take(tx: Tx, owner: Owner, claim: Claim | None, shown: Shown, attempt
 @idempotent
 async def _begin_capture(
     tx: Tx, claim: Claim | None, owner: Owner, payment_id: str, draft: _Draft, order: Capture
-) -> _Begun:
+) -> Begun:
     shown = await outcomes.show(tx, owner, payment_id)
     payment = shown.payment
     _check_state(payment, ("authorized",), NotCapturable())
@@ -210,7 +225,7 @@ def _amount_to_capture(payment: Payment, order: Capture) -> int:
 @idempotent
 async def _begin_cancel(
     tx: Tx, claim: Claim | None, owner: Owner, payment_id: str, draft: _Draft
-) -> _Begun:  # fmt: skip
+) -> Begun:  # fmt: skip
     shown = await outcomes.show(tx, owner, payment_id)
     payment = shown.payment
     _check_state(payment, ("pending", "authorized"), NotCancellable())
@@ -219,7 +234,10 @@ async def _begin_cancel(
     return await _begin_alone(tx, shown, attempt)
 
 
-async def _begin_top_up(tx: Tx, owner: Owner, payment_id: str, draft: _Draft, type: str) -> _Begun:
+@idempotent
+async def _begin_top_up(
+    tx: Tx, claim: Claim | None, owner: Owner, payment_id: str, draft: _Draft, type: str
+) -> Begun:  # fmt: skip
     shown = await outcomes.show(tx, owner, payment_id)
     payment = shown.payment
     _check_state(payment, ("pending",), NotShort())
@@ -229,6 +247,7 @@ async def _begin_top_up(tx: Tx, owner: Owner, payment_id: str, draft: _Draft, ty
     if not details.short_amount:
         raise NotShort
     attempt = draft.of(payment, details.short_amount)
+    await idempotency.take(tx, owner, claim, None)
     # What one more card brings may be what a session has waited for.
     return await _begin_alone(tx, shown, msgspec.structs.replace(attempt, session_id=payment.session_id))
 
@@ -237,7 +256,7 @@ async def _begin_top_up(tx: Tx, owner: Owner, payment_id: str, draft: _Draft, ty
 async def _begin_finalize(
     tx: Tx, claim: Claim | None, owner: Owner, vault: Vault, payment_id: str, draft: _Draft, use: Use,
     order: Finalize, who: str,
-) -> _Begun:  # fmt: skip
+) -> Begun:  # fmt: skip
     shown = await outcomes.show(tx, owner, payment_id)
     payment = shown.payment
     _check_state(payment, ("pending",), NotAtTerminal())
@@ -271,19 +290,19 @@ def _check_state(payment: Payment, statuses: tuple[store.Status, ...], refusal: 
         raise refusal
 
 
-async def _begin_alone(tx: Tx, shown: Shown, attempt: Attempt) -> _Begun:
+async def _begin_alone(tx: Tx, shown: Shown, attempt: Attempt) -> Begun:
     """Take the payment's one place for an operation in flight. Raises Locked: somebody else has, this moment."""
     if await store.hold(tx, shown.payment, attempt.id) is None:
         raise Locked
     await attempts.begin(tx, attempt)
-    return _Begun(attempt, shown)
+    return Begun(attempt, shown)
 
 
 @idempotent
 async def _begin_refund(
     tx: Tx, claim: Claim | None, owner: Owner, vault: Vault, payment_id: str, draft: _Draft, order: RefundCreate,
     who: str,
-) -> _Begun:  # fmt: skip
+) -> Begun:  # fmt: skip
     shown = await outcomes.show(tx, owner, payment_id)
     payment = shown.payment
     left = payment.amount_captured - payment.amount_refunded - payment.amount_reserved
@@ -304,4 +323,4 @@ async def _begin_refund(
         await screening.note(
             tx, vault, owner, id=attempt.id, at=attempt.created_at, who=who, object_id=payment.id
         )  # fmt: skip
-    return _Begun(attempt, shown)
+    return Begun(attempt, shown)

@@ -13,16 +13,16 @@ from azukari.core import log
 from azukari.core.clock import Moment
 from azukari.core.errors import ApiError, Locked, Unavailable
 from azukari.db import Owner, Tx, directory
-from azukari.payments import charging, outcomes
+from azukari.payments import charging, operations, outcomes
 from azukari.payments.outcomes import Shown
 from azukari.payments.schemas import PaymentCreate
 from azukari.processors import attempts, machine
 from azukari.processors.attempts import Attempt
 from azukari.processors.base import Consent, NotDone, Outcome, Visit
-from azukari.processors.methods import CREDIT_CARD
+from azukari.processors.methods import CREDIT_CARD, MethodDetails
 from azukari.sessions import answering, authenticating, recording, store, tries, waiting
 from azukari.sessions.errors import Cancelled, Completed, CustomerGone, Expired, NotOffered, TooManyTries
-from azukari.sessions.looking import look, waiting_of
+from azukari.sessions.looking import waiting_of
 from azukari.sessions.schemas import PaymentData, SessionMethod, SessionPay, View, methods_of, payment_data_of
 from azukari.sessions.store import Session
 from azukari.sessions.tries import Try, Trying
@@ -88,8 +88,9 @@ async def attempt(call: Call, session: Session, wanted: Try, *, authenticated: b
         try:
             ready = await call.db.write(begin, call.claim, call.owner, call.vault, session.id, plan)
         except StillWaiting:
-            if await waiting.is_short(call, session.id, wanted.given):
-                return await _top_up(call, session, wanted.given)
+            short = await waiting.short_of(call, session.id, wanted.given)
+            if short is not None:
+                return await _top_up(call, session, *short)
             await waiting.end(call, session.id)
             ready = await call.db.write(begin, call.claim, call.owner, call.vault, session.id, plan)
     except (ApiError, Replay):
@@ -99,16 +100,13 @@ async def attempt(call: Call, session: Session, wanted: Try, *, authenticated: b
     # Move the money. No transaction is open: processors take seconds.
     outcome, refusal = await _send(call, ready)
     # Write down what happened, to payment, customer and session together.
-    return await _conclude(call, ready, outcome, refusal)
+    return await _conclude(call, ready.attempt, ready.session, ready.shown, outcome, refusal)
 
 
-async def _top_up(call: Call, session: Session, given: Given) -> Answer:
-    """One more prepaid card for the try that is short of money."""
-    refusal = await waiting.top_up(call, session.id, given)
-    looked = await call.db.read(look, call.owner, session.id)
-    if refusal is not None:
-        return refusal
-    return await call.db.read(answering.result, view_of(call), looked.session, looked.payment)
+async def _top_up(call: Call, session: Session, payment_id: str, card: MethodDetails) -> Answer:
+    """One more prepaid card for the try that is short of money. Raises Locked, NotShort."""
+    begun, outcome = await operations.add_card(call, payment_id, card, by_session=True)
+    return await _conclude(call, begun.attempt, session, begun.shown, outcome, None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -315,9 +313,11 @@ async def _send(call: Call, ready: _Ready) -> tuple[Outcome, ApiError | None]:
         return NotDone(), ended.refusal
 
 
-async def _conclude(call: Call, ready: _Ready, outcome: Outcome, refusal: ApiError | None) -> Answer:
+async def _conclude(
+    call: Call, planned: Attempt, session: Session, shown: Shown | None, outcome: Outcome, refusal: ApiError | None
+) -> Answer:
     """Write the outcome down. Should that fail, all we know for certain is that the try was begun."""
-    parts, planned = call.parts, ready.attempt
+    parts = call.parts
     fault = machine.orders_of(planned).fault or parts.settings.simulator_fault
     try:
         answer = await outcomes.write_down(parts, planned, outcome, refusal, recording.write)
@@ -325,8 +325,8 @@ async def _conclude(call: Call, ready: _Ready, outcome: Outcome, refusal: ApiErr
             answer = await outcomes.write_down(parts, planned, outcome, refusal, recording.write)
     except Unavailable:
         log.warning("session.outcome_not_written", payment=planned.payment_id, attempt=planned.id)
-        return answering.pending(ready.view, ready.session, ready.shown)
+        return answering.pending(view_of(call), session, shown)
     except Exception as error:
         log.bug("session.outcome_not_written", error, payment=planned.payment_id, attempt=planned.id)
-        return answering.pending(ready.view, ready.session, ready.shown)
+        return answering.pending(view_of(call), session, shown)
     return answer

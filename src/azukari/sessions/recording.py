@@ -98,24 +98,35 @@ async def record_try(
     holds = session.status == "pending" and holder in (session.active_attempt, session.waiting_attempt)
     trying = Trying.of(session.trying) if holds else Trying()
     # Whoever ends it, the answer that is kept is the one for the key that began it.
-    view = msgspec.structs.replace(view, secret=trying.secret)
+    by_session = more_of(attempt).by_session
+    view = msgspec.structs.replace(view, secret=trying.secret if by_session is None else by_session)
     kept = await _keeping(tx, vault, attempt, session, trying, outcome, ending)
 
     held, shown = await _record_first(tx, attempt, outcome, ending)
     if not held:
         known = await outcomes.known_outcome(tx, attempt)
         unneeded = () if ending.agreement is None else (ending.agreement.id,)
-        return Ended(await answering.of(tx, view, session, shown, known, refusal), unneeded)
+        return Ended(await _answer(tx, view, session, shown, attempt, known, refusal), unneeded)
     moved = _Moved(session)
     if holds and holder is not None:
         moved = await _move(tx, vault, session, holder, trying, attempt, outcome, kept, shown, ending)
-    if attempt.kind == "top_up" and shown is not None:
-        answer = outcomes.answer_of(outcome, shown.encoded(attempt.api_version), refusal)
-    else:
-        answer = await answering.of(tx, view, moved.session, shown, outcome, refusal)
+    answer = await _answer(tx, view, moved.session, shown, attempt, outcome, refusal)
     final = attempt.kind == "verify" or not isinstance(outcome, Unsettled)
     await idempotency.settle(tx, attempt.owner, attempt.idempotency_key, answer, final=final)
     return Ended(answer, moved.unneeded)
+
+
+async def _answer(
+    tx: Tx, view: View, session: Session, shown: Shown | None, attempt: Attempt, outcome: Outcome,
+    refusal: ApiError | None,
+) -> Answer:  # fmt: skip
+    if attempt.kind != "top_up" or shown is None:
+        return await answering.of(tx, view, session, shown, outcome, refusal)
+    if more_of(attempt).by_session is None:
+        return outcomes.answer_of(outcome, shown.encoded(attempt.api_version), refusal)
+    if isinstance(outcome, Unsettled):
+        return answering.pending(view, session, shown)
+    return await answering.of(tx, view, session, shown, outcome, refusal)
 
 
 async def _record_first(

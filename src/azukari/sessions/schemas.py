@@ -315,12 +315,6 @@ class PayError(msgspec.Struct):
     status: str = "error"
 
 
-def as_pay_error(answer: Answer) -> Answer:
-    """An error's answer, as that of a failed try."""
-    error = msgspec.json.decode(answer.body, type=errors.Wrapped).error
-    return answer._replace(body=msgspec.json.encode(PayError(error)))
-
-
 def pay_error(error: ApiError) -> Answer:
     """The answer for a try that failed: an error with ``status`` beside it. Source: contract 6.5."""
     answer = errors.answer(error)

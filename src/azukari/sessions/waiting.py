@@ -8,16 +8,14 @@ from azukari.db import Owner, Tx
 from azukari.merchants.keys import PUBLISHABLE, ApiKey
 from azukari.merchants.service import API_VERSIONS
 from azukari.payments import operations, outcomes
-from azukari.payments.errors import NotCancellable, NotShort
+from azukari.payments.errors import NotCancellable
 from azukari.payments.methods import given_of
 from azukari.processors import attempts
 from azukari.processors.attempts import Attempt
 from azukari.processors.base import NO_ORDERS
 from azukari.processors.methods import MethodDetails
 from azukari.sessions.looking import look
-from azukari.sessions.schemas import as_pay_error
 from azukari.tokens.given import Given
-from azukari.web.answers import Answer
 from azukari.web.call import Call
 from azukari.wiring import Parts
 
@@ -44,22 +42,13 @@ async def ask(parts: Parts, owner: Owner, session_id: str) -> Attempt | None:
     return await parts.db.read(attempts.find, owner, waiting.id)
 
 
-async def is_short(call: Call, session_id: str, given: Given) -> bool:
-    """Whether it waits for the rest of its money, and this could be it."""
+async def short_of(call: Call, session_id: str, given: Given) -> tuple[str, MethodDetails] | None:
+    """The payment that waits for the rest of its money, and the card that could be it."""
     payment = (await call.db.read(look, call.owner, session_id)).payment
     if payment is None or not isinstance(given, MethodDetails):
-        return False
+        return None
     details = given_of(payment.payment)
-    return details.type == given.type and details.short_amount > 0
-
-
-async def top_up(call: Call, session_id: str, given: Given) -> Answer | None:
-    """One more prepaid card; what the caller is told where it was not taken. Raises Locked, NotShort."""
-    payment = (await call.db.read(look, call.owner, session_id)).payment
-    if payment is None or not isinstance(given, MethodDetails):
-        raise NotShort
-    answer = await operations.top_up(replace(call, claim=None), payment.payment.id, given)
-    return None if answer.status < 400 else as_pay_error(answer)
+    return (payment.payment.id, given) if details.type == given.type and details.short_amount > 0 else None
 
 
 async def end(call: Call, session_id: str) -> None:
