@@ -180,6 +180,11 @@ async def a_checking_session(api: Api, scene: Scene) -> None:
     scene.made["session"] = await api.session(mode="customer", customer_id=scene.made["customer"])
 
 
+async def a_short_session(api: Api, scene: Scene) -> None:
+    scene.made["session"] = await api.session(amount=150_000)
+    await _pay_session(api, scene, _prepaid(f"third{scene.number:011}"), {})
+
+
 async def a_session_at_a_wallets_page(api: Api, scene: Scene) -> None:
     await a_storing_session(api, scene)
     await _pay_session(api, scene, PAYPAY, {})
@@ -374,6 +379,10 @@ async def _pay_session(api: Api, scene: Scene, details: Any, headers: dict[str, 
 
 async def pay_session(api: Api, scene: Scene) -> httpx.Response:
     return await _pay_session(api, scene, card(MASTER, verification_value="123"), scene.key)
+
+
+async def top_up_session(api: Api, scene: Scene) -> httpx.Response:
+    return await _pay_session(api, scene, _prepaid(f"fourth{scene.number:010}"), scene.key)
 
 
 async def pay_session_without_key(api: Api, scene: Scene) -> httpx.Response:
@@ -605,6 +614,7 @@ FLOWS = (
         the_session_is_paid_once,
         changes=True,
     ),
+    Flow("one more prepaid card at a session", top_up_session, a_short_session, the_session_is_paid_once, changes=True),
     Flow("a session that is cancelled", cancel_session, a_session, the_session_is_over),
     Flow("a session cancelled at a wallet's page", cancel_session, a_session_at_a_wallets_page, the_session_is_over),
     Flow("a subscription", subscribe, a_customer, a_subscription_is_its_first_charge),

@@ -113,9 +113,9 @@ async def test_every_post_takes_place_once_for_each_key(house: House, rows: Rows
     await hold_against_book(rows, house.parts.settings.data)
 
 
-@pytest.mark.parametrize("by", ["secret", "publishable"])
-@pytest.mark.parametrize(("amount", "number", "status"), [
-    (150_000, "second", 200), (250_000, "second", 200), (150_000, "e111111111111112", 502),
+@pytest.mark.parametrize(("by", "amount", "number", "status"), [
+    ("secret", 150_000, "second", 200), ("publishable", 250_000, "second", 200),
+    ("publishable", 150_000, "e111111111111112", 502),
 ], ids=["enough", "short", "refused"])  # fmt: skip
 async def test_a_further_prepaid_card_at_a_session_is_taken_once_for_each_key(
     house: House, rows: Rows, by: str, amount: int, number: str, status: int
