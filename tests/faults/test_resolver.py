@@ -258,6 +258,21 @@ async def test_nobody_asks_after_a_further_prepaid_card_that_was_taken(house: Ho
     await hold_against_book(rows, house.parts.settings.data)
 
 
+async def test_a_short_payment_that_was_paid_stays_so_when_a_further_card_is_refused(house: House, rows: Rows) -> None:
+    cards = [{"type": "web_money", "prepaid_number": f"{name:x<16}"} for name in ("first", "second")]
+    order = {"amount": 150_000, "currency": "JPY", "payment_details": cards[0]}
+    short = (await house.api.post("/payments", json=order)).json()["id"]
+    (ref,) = await rows.column("SELECT ref FROM attempts")
+    house.parts.processors.simulator.decide(ref, "paid")
+
+    refused = await house.api.patch(f"/payments/{short}", json={"payment_details": cards[1]})
+
+    assert refused.status_code == 502
+    await settle(house)
+    assert (await house.api.get(f"/payments/{short}")).json()["status"] == "captured"
+    await hold_against_book(rows, house.parts.settings.data)
+
+
 async def test_a_bank_that_cannot_be_asked_is_asked_again_until_a_person_has_to(house: House, rows: Rows) -> None:
     customer = await house.api.customer()
     line = Deaf.connect(house)

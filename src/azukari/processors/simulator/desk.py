@@ -308,7 +308,7 @@ class Desk:
         elif slip.kind == "finalize" and not slip.voided and parent.state == "waiting":
             parent.state, parent.code = ("approved" if slip.state == "approved" else "declined"), slip.code
             parent.kind = "authorize" if slip.held else "sale"
-        elif slip.kind == "top_up" and parent.state in ("short", "approved"):
+        elif slip.kind == "top_up" and slip.state != "declined" and parent.state in ("short", "approved"):
             self._top_ups.setdefault(parent.id, {})[slip.ref] = None
             cards = self._cards_of(parent)
             parent.short = parent.amount - sum(card.points for card in cards)
