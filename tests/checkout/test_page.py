@@ -251,6 +251,12 @@ async def test_a_link_may_carry_more_than_anybody_reads(house: House) -> None:
     assert (await get(house, f"/three_d_secure_service/offsite?{many}")).status_code == 404
 
 
+async def test_an_id_with_nul_in_it_is_nobodys(house: House) -> None:
+    for address in ("/fields/frame?session=%00&origin=x", "/fields/words?session=a%00b",
+                    "/fields/return?session_id=%00", "/three_d_secure_service/offsite?token=%00&state=x"):  # fmt: skip
+        assert (await get(house, address)).status_code == 404, address
+
+
 async def test_nothing_of_a_form_without_a_script_is_read(house: House) -> None:
     buyer = await shopper(house)
     reply = await buyer.post("", b"cardnumber=1", **{"Content-Type": "application/x-www-form-urlencoded"})

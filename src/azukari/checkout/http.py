@@ -74,9 +74,12 @@ def _origin(url: str) -> str:
 
 
 def _query(raw: bytes) -> dict[str, str]:
-    """The first fields of a query. Links come with trackers on them: what is too much is left out, not refused."""
+    """The first fields of a query. Links come with trackers on them: what is too much is left out, not refused.
+
+    So is what holds a NUL: no database takes it as text.
+    """
     fields = raw.decode("latin-1").split("&", _MOST_FIELDS)[:_MOST_FIELDS]
-    return dict(parse_qsl("&".join(fields)))
+    return {name: value for name, value in parse_qsl("&".join(fields)) if "\0" not in value}
 
 
 Handler = Callable[[Visit], Awaitable[Answer]]
