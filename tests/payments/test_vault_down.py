@@ -1,5 +1,6 @@
 """What the vault needs is away when a card is to be charged: a refusal, and nothing has happened."""
 
+import json
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -114,3 +115,20 @@ async def test_a_token_whose_code_cannot_be_fetched_is_refused_and_the_attempt_i
     used = await house.api.post(path, json=order)
     assert (used.status_code, used.json()["error"]["code"]) == (422, "invalid_token")
     assert kinds(house) == []
+
+
+async def test_a_record_moved_to_another_customer_is_not_charged_and_does_not_pass_unseen(
+    house: House, rows: Rows, capsys: pytest.CaptureFixture[str]
+) -> None:
+    mine, theirs = await house.api.customer(), await house.api.customer()
+    [entry] = await rows.column(f"SELECT entry_id FROM customers WHERE id = '{mine}'")
+    await rows.change(
+        "UPDATE vault_entries SET record = (SELECT e.record FROM vault_entries e JOIN customers c ON c.entry_id = e.id"
+        f" WHERE c.id = '{theirs}') WHERE id = '{entry}'"
+    )
+
+    reply = await house.api.charge(mine)
+
+    assert (reply.status_code, "sale" in kinds(house)) == (504, False)
+    [told] = [line for line in capsys.readouterr().err.splitlines() if "entry.not_opened" in line]
+    assert json.loads(told) | {"level": "warning", "entry": entry, "reason": "Unreadable"} == json.loads(told)

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 
 from cryptography.hazmat.primitives.hmac import HMAC
 
+from azukari.core import log
 from azukari.core.clock import Clock
 from azukari.core.ids import Ids
 from azukari.core.secret import Secret
@@ -267,4 +268,6 @@ class Vault:
                 return entries.open_wallet(use.owner, use.entry_id, card, merchant_key.cipher)
             return entries.open_card(use.owner, use.entry_id, card, merchant_key.cipher)
         except (VaultError, ProviderDown) as error:
+            # The caller hears what he hears when a processor is away: that a record was changed or moved, only we know.
+            log.warning("entry.not_opened", entry=use.entry_id, reason=type(error).__name__)
             raise NotSent(type(error).__name__) from error
