@@ -50,6 +50,28 @@ async def test_a_publishable_key_sees_the_payment_without_what_the_merchant_wrot
     assert part["status"] == "captured"
 
 
+async def test_a_publishable_key_sees_neither_the_notes_of_refunds_nor_bank_accounts(house: House) -> None:
+    platform = {"submerchants": [{"submerchant_id": "secret-1", "platform_fee": 10}]}
+    made = await make(house.api, payment_data={"platform_details": platform})
+    paid = (await pay(house.publishable, made)).json()["payment"]["id"]
+    await house.api.post(f"/payments/{paid}/refund", json={"amount": 10, "description": "secret-2"})
+    cash = await make(house.api)
+    konbini = {"type": "konbini", "store": "lawson", "email": "taro@example.com"}
+    waiting = (await pay(house.publishable, cash, konbini)).json()["payment"]["id"]
+    await house.api.post(f"/test/payments/{waiting}/simulate", json={"outcome": "paid"})
+    account = {
+        "amount": 10, "customer_name": "secret-3", "bank_name": "secret-4", "branch_number": "001",
+        "account_type": "normal", "account_number": "0234567", "include_payment_method_fee": False,
+    }  # fmt: skip
+    await house.api.post(f"/payments/{waiting}/refund_request", json=account)
+
+    for session, secrets in ((made, ("secret-1", "secret-2")), (cash, ("secret-3", "secret-4", "0234567"))):
+        whole = await house.api.get(f"/sessions/{session['id']}")
+        part = await house.publishable.get(f"/sessions/{session['id']}")
+        assert [(secret in whole.text, secret in part.text) for secret in secrets] == [(True, False)] * len(secrets)
+        assert part.json()["payment"]["amount_refunded"] == whole.json()["payment"]["amount_refunded"]
+
+
 async def test_a_pending_session_is_cancelled_once(house: House) -> None:
     for body in ({}, {"json": {}}, {"data": "@"}, {"json": {"fraud_details": {}}}):
         made = await make(house.api)

@@ -243,9 +243,17 @@ class View(msgspec.Struct, frozen=True):
         return _address(shown, "instructions_url")
 
     def payment(self, shown: Shown) -> PaymentOut:
-        """A payment; without a secret key what the merchant wrote about it stays with the merchant."""
+        """A payment; without a secret key what the merchant wrote about it, and whose accounts it pays to, stay with
+        the merchant.
+        """
         out = PaymentOut.of(*shown, self.api_version)
-        return out if self.secret else msgspec.structs.replace(out, description=None, metadata=EMPTY, customer=None)
+        if self.secret:
+            return out
+        refunds = [msgspec.structs.replace(refund, description=None) for refund in out.refunds]
+        return msgspec.structs.replace(
+            out, description=None, metadata=EMPTY, customer=None, refunds=refunds, refund_requests=[],
+            platform_details=UNSET,
+        )  # fmt: skip
 
     def session(self, whole: Looked, merchant_name: str, pages: Pages | None, at: Moment) -> SessionOut:
         """A session as the wire shows it. pages: the addresses of authentications; None: there has been none."""
