@@ -61,6 +61,31 @@ async def test_without_a_secret_the_oldest_endpoint_signs(house: House, receiver
     assert receiver.got[0].signed_with(SECRET)
 
 
+async def test_what_nobody_can_sign_is_tried_and_given_up_like_any_other(
+    house: House, receiver: Receiver, work: Work
+) -> None:
+    async with receiving() as general:
+        first = await endpoint(house, general, events=["ping"])
+        payment = await pay(house, receiver.url)
+        await house.api.delete(f"/webhook_endpoints/{first['id']}")
+        await work.deliver()
+        assert (await house.api.post("/test/clock", json={"advance": "PT30S"})).status_code == 200
+        assert receiver.got == []
+
+        await endpoint(house, general, events=["ping"], secret=OWN_SECRET)
+        await work.give_up(1)
+        assert [got.signed_with(OWN_SECRET) for got in receiver.got] == [True]
+
+        for each in (await house.api.get("/webhook_endpoints")).json()["data"]:
+            await house.api.delete(f"/webhook_endpoints/{each['id']}")
+        await house.api.post(f"/payments/{payment['id']}/refund")
+        await work.deliver()
+        await work.give_up()
+        await endpoint(house, general, events=["ping"])
+        await work.give_up()
+    assert receiver.types == ["payment.captured"]
+
+
 async def test_a_payment_has_several_and_each_gets_what_it_wants(house: House, receiver: Receiver, work: Work) -> None:
     async with receiving() as other:
         hooks = [

@@ -96,7 +96,7 @@ class Sender:
                 if claimed is not None:
                     endpoint, found = claimed
                     # Once for all of them; where it cannot be, their leases run out, and they are tried then.
-                    signers = await self._signers.of(await self._signing(endpoint), self._parts.clock.now())
+                    signers = await self._signers_for(endpoint)
                     out |= {asyncio.ensure_future(self._deliver(endpoint, each, signers)) for each in found}
                 if not out:
                     return
@@ -110,14 +110,15 @@ class Sender:
                 each.cancel()
             await asyncio.gather(*out, return_exceptions=True)
 
-    async def _signing(self, endpoint: Endpoint) -> Endpoint:
-        """Whose secret signs: a payment's own endpoint may have none. Raises EntryGone."""
-        if endpoint.payment_id is None or endpoint.entry_id is not None:
-            return endpoint
-        oldest = await self._parts.db.read(store.oldest, endpoint.owner)
-        if oldest is None:
-            raise EntryGone
-        return oldest
+    async def _signers_for(self, endpoint: Endpoint) -> list[Signer]:
+        """A payment's own endpoint without a secret is signed for by the merchant's oldest; none: there is none left.
+
+        Raises VaultError, ProviderDown, DatabaseDown.
+        """
+        signing: Endpoint | None = endpoint
+        if endpoint.payment_id is not None and endpoint.entry_id is None:
+            signing = await self._parts.db.read(store.oldest, endpoint.owner)
+        return [] if signing is None else await self._signers.of(signing, self._parts.clock.now())
 
     async def _deliver(self, endpoint: Endpoint, claimed: Claimed, signers: list[Signer]) -> None:
         """One whose outcome cannot be written down is logged; its lease runs out, and it is tried again then."""
@@ -125,9 +126,11 @@ class Sender:
         with _logged(delivery):
             started = parts.clock.now()
             body = _encode(EventOut.of(claimed.event))
-            headers = signing.headers(delivery.id, delivery.event_type, body, signers, started)
-            sending = self._send(endpoint, headers, body)
-            posted = await within_limit(sending)
+            if signers:
+                headers = signing.headers(delivery.id, delivery.event_type, body, signers, started)
+                posted = await within_limit(self._send(endpoint, headers, body))
+            else:
+                posted = Posted(None, "unsigned")
             at = await parts.moment_of(delivery.owner)
             outcome = self._outcome(delivery, posted, at.now, at.real - started)
             if await parts.db.write(deliveries.finish, delivery, outcome, parts.ids.new(), at):
