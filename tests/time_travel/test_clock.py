@@ -10,7 +10,9 @@ from azukari.merchants import clock as clocks
 from azukari.merchants import keys
 from azukari.merchants import service as merchants
 from azukari.merchants.clock import REAL, TestClock
+from azukari.time_travel import service
 from azukari.time_travel.schemas import Duration, duration
+from azukari.web import idempotency
 from azukari.web.bodies import Refused
 from azukari.wiring import Parts
 from tests.house import Api, House
@@ -240,3 +242,26 @@ async def test_a_repeated_advance_is_made_once(house: House, api: Api) -> None:
     first, again = [await api.post(PATH, json={"advance": "PT1H"}, headers=header) for _ in range(2)]
     assert first.json() == again.json()
     assert again.headers["X-Idempotent-Replayed"] == "true"
+
+
+async def test_an_advance_that_died_is_not_said_to_be_done(
+    house: House, api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    left = asyncio.Event()
+
+    async def hang(*_: object) -> None:
+        left.set()
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(service, "run_due", hang)
+    header = {"X-KOMOJU-IDEMPOTENCY": "one year"}
+    going = asyncio.create_task(api.post(PATH, json={"advance": "P1Y"}, headers=header))
+    await asyncio.wait_for(left.wait(), 30)
+
+    house.clock.advance(idempotency.PATIENCE)
+    again = await api.post(PATH, json={"advance": "P1Y"}, headers=header)
+    going.cancel()
+    await asyncio.gather(going, return_exceptions=True)
+
+    refused(again, 503, "service_unavailable")
+    assert (await api.get(PATH)).json()["real"] is True

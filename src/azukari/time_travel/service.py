@@ -163,7 +163,8 @@ async def _travel(parts: Parts, owner: Owner, claim: Claim | None, to: int) -> A
 async def depart(tx: Tx, claim: Claim | None, owner: Owner, real: int, me: str) -> None:
     """Nobody else moves the clock from now on. Raises Locked."""
     clock = await clocks.clock_of(tx, owner)
-    await idempotency.take(tx, owner, claim, lambda: Answer.of(ClockOut.of(clock, real)))
+    # Should we die on the way, what fell due may not have been done: whoever repeats it must not be told that it was.
+    await idempotency.take(tx, owner, claim, lambda: errors.answer(Unavailable()))
     await clocks.keep(tx, owner, clock, real, me, travels=True)
 
 
