@@ -83,6 +83,25 @@ async def test_what_its_requests_send_can_be_changed(shared: Installation, capsy
     assert (worded["amount"], worded["description"]) == (300, "Words")
 
 
+async def test_a_suspension_takes_the_test_clock_along_and_brings_it_back(
+    shared: Installation, capsys: pytest.CaptureFixture[str]
+) -> None:
+    stopped = {"now": "2031-01-31T09:00:00Z", "frozen": True, "real": False}
+    with shared.api as api:
+        try:
+            api.post("/test/clock", json={"freeze": True})
+            api.post("/test/clock", json={"now": stopped["now"]})
+            await run(shared, capsys, "subscription.suspended", "period=weekly")
+            assert stopped.items() <= api.get("/test/clock").json().items()
+        finally:
+            api.post("/test/clock", json={"reset": True})
+        made = await run(shared, capsys, "subscription.suspended")
+        assert api.get("/test/clock").json()["real"] is True
+        suspended = api.get(f"/subscriptions/{made['object']}").json()
+    assert suspended["status"] == "suspended"
+    assert made["events"][-1]["type"] == "subscription.suspended"
+
+
 async def test_a_server_that_refuses_is_quoted(shared: Installation, capsys: pytest.CaptureFixture[str]) -> None:
     for type, change, sentence in (
         ("payment.captured", "amount=0", r"POST /payments: 422 invalid_parameter: .* \(amount\)\.$"),

@@ -34,6 +34,8 @@ _CARD: Form = {
 }  # fmt: skip
 #: For customers: what is charged later has no code.
 _CARD_TO_KEEP: Form = {name: value for name, value in _CARD.items() if not name.endswith("verification_value")}
+#: Charges in which a card that is good this month expires, also of a weekly subscription.
+_MOST_CHARGES = 6
 _KONBINI: Form = {
     "payment_details.type": "konbini", "payment_details.store": "seven-eleven",
     "payment_details.email": "taro@shop.example", "payment_details.name": "Taro Yamada",
@@ -108,16 +110,16 @@ class Kitchen:
         by = _CARD if self.customer is None else {"customer": self.customer}
         return await self.send("payment", "POST", "/payments", {**_PRICE, **by, **form}, makes=True, **more)
 
-    async def keep(self) -> str:
-        """The id of the customer that was named, or of a new one with a card."""
+    async def keep(self, card: Form | None = None) -> str:
+        """The id of the customer that was named, or of a new one with a card. card: what is different about it."""
         if self.customer is not None:
             return self.customer
-        made = await self.send("customer", "POST", "/customers", _CARD_TO_KEEP, makes=True)
+        made = await self.send("customer", "POST", "/customers", {**_CARD_TO_KEEP, **(card or {})}, makes=True)
         return str(made["id"])
 
-    async def subscribe(self, **more: Any) -> dict[str, Any]:
+    async def subscribe(self, customer: str | None = None, **more: Any) -> dict[str, Any]:
         """A monthly subscription."""
-        form = {**_MONTHLY, "customer": await self.keep()}
+        form = {**_MONTHLY, "customer": customer or await self.keep()}
         return await self.send("subscription", "POST", "/subscriptions", form, makes=True, **more)
 
 
@@ -221,6 +223,23 @@ async def _subscription_failed(kitchen: Kitchen) -> None:
     await kitchen.subscribe(declined=True, headers={_DECLINES: _DECLINED})
 
 
+async def _subscription_suspended(kitchen: Kitchen) -> None:
+    clock = await kitchen.get("/test/clock")
+    year, month, _ = clock["now"].split("-")
+    last = {"payment_details.year": year, "payment_details.month": month}
+    subscription = await kitchen.subscribe(await kitchen.keep(last))
+    path = f"/subscriptions/{subscription['id']}"
+    try:
+        for _ in range(_MOST_CHARGES):
+            await kitchen.send("", "POST", "/test/clock", {"now": subscription["next_capture_at"]})
+            subscription = await kitchen.get(path)
+            if subscription["status"] == "suspended":
+                break
+    finally:
+        back = {"reset": "true"} if clock["real"] else {"now": clock["now"]}
+        await kitchen.send("", "POST", "/test/clock", back)
+
+
 async def _subscription_deleted(kitchen: Kitchen) -> None:
     subscription = await kitchen.subscribe()
     await kitchen.send("delete", "DELETE", f"/subscriptions/{subscription['id']}", {})
@@ -242,6 +261,10 @@ RECIPES: Mapping[str, Recipe] = {
     "subscription.captured": Recipe(_subscribed, ("subscription", "customer"), True, "its first charge"),
     "subscription.failed": Recipe(
         _subscription_failed, ("subscription", "customer"), True, "a first charge that the bank declines"
+    ),
+    "subscription.suspended": Recipe(
+        _subscription_suspended, ("subscription", "customer"), False,
+        "one whose card expires; the test clock goes on a month for it, and back",
     ),
     "subscription.deleted": Recipe(
         _subscription_deleted, ("subscription", "customer"), True, "a subscription, ended"
