@@ -39,8 +39,8 @@ def test_a_charge_and_its_webhook(azukari: Azukari) -> None:
     webhook = azukari.webhooks.wait("payment.captured")
 
     assert webhook.data == payment
-    assert webhook.headers["x-komoju-event"] == "payment.captured"
-    assert Got("/", webhook.headers, webhook.body).signed_with(azukari.webhooks.secret)
+    assert webhook.headers["X-Komoju-Event"] == webhook.headers["x-komoju-event"] == "payment.captured"
+    assert Got("/", dict(webhook.headers), webhook.body).signed_with(azukari.webhooks.secret)
     assert azukari.client.get(f"/events/{webhook.id}").content == webhook.body
 
 

@@ -121,12 +121,12 @@ def _duration(by: timedelta) -> str:
 class Webhook:
     """One that arrived, with a signature that is right.
 
-    event: the body, decoded. body, headers: as they came, header names in lower case.
+    event: the body, decoded. body, headers: as they came. Headers are found in upper and lower case.
     """
 
     event: dict[str, Any]
     body: bytes
-    headers: dict[str, str]
+    headers: "httpx.Headers"
 
     @property
     def id(self) -> str:
@@ -145,7 +145,9 @@ class Webhook:
 
     @classmethod
     def _of(cls, shown: dict[str, Any]) -> "Webhook":
-        return cls(json.loads(shown["body"]), shown["body"].encode(), shown["headers"])
+        import httpx
+
+        return cls(json.loads(shown["body"]), shown["body"].encode(), httpx.Headers(shown["headers"]))
 
 
 class Webhooks:
