@@ -22,6 +22,7 @@ async def test_an_endpoint_from_its_first_ping_to_its_end(settings: Settings, tm
         assert (made["events"], made["ordered"]) == (["customer.created"], True)
         id = made["id"]
         assert [each["id"] for each in said("webhooks", "list", merchant)] == [id]
+        assert id in done("webhooks", "list", merchant, *of(settings), COLUMNS="60")
         assert "secret" not in said("webhooks", "show", id)
         rolled = said("webhooks", "roll", id)
         assert rolled["secret"] != made["secret"]

@@ -114,7 +114,10 @@ def show_rows(as_json: bool, rows: list[dict[str, Any]]) -> None:
     if not rows:
         typer.echo("None.")
         return
-    table = Table(*rows[0], box=None, pad_edge=False)
+    table = Table(box=None, pad_edge=False)
+    for name in rows[0]:
+        # Other commands ask for ids: on a narrow screen they stay whole, and nothing is cut off.
+        table.add_column(name, overflow="fold", no_wrap=name in ("id", "event"))
     for row in rows:
         table.add_row(*("" if value is None else str(value) for value in row.values()))
     Console().print(table)
