@@ -218,6 +218,68 @@ async def test_submit_gives_the_token_to_a_script(page: Page, server: Site, api:
     assert (token["resource"], token["payment_details"]["type"]) == ("token", "credit_card")
 
 
+async def test_what_is_set_just_before_a_submit_counts(page: Page, server: Site, api: Api, shop: Shop) -> None:
+    session = await new_session(api, shop, payment_types=["credit_card", "paypay"])
+    shop.show("/theme.css", OLDER, "text/css")
+    await page.goto(shop.show("/pay", embedded(server, "", 'theme="/theme.css"')))
+
+    tokens = await page.evaluate(
+        """async (session) => {
+          await customElements.whenDefined("komoju-fields");
+          const fields = document.querySelector("komoju-fields");
+          Object.assign(fields, { sessionId: session, paymentType: "paypay", token: true });
+          const first = await fields.submit();
+          Object.assign(fields, { paymentType: "credit_card", theme: "/theme.css?2" });
+          const second = await fields.submit();
+          Object.assign(fields, { paymentType: "paypay", theme: "/theme.css?3" });
+          return [first, second, await fields.submit()];
+        }""",
+        session,
+    )
+
+    assert [one and one["payment_details"]["type"] for one in tokens] == ["paypay", None, "paypay"]
+    assert (await api.get(f"/sessions/{session}")).json()["payment"] is None
+
+
+async def test_a_form_that_goes_without_a_token_has_none_of_an_earlier_try(
+    page: Page, server: Site, api: Api, shop: Shop
+) -> None:
+    session = await new_session(api, shop, payment_types=["paypay"])
+    shop.show("/order", "<h1>Ordered</h1>")
+    await page.goto(shop.show("/pay", embedded(server, session, "token")))
+    await frame(page).get_by_text("PayPay's page next").wait_for()
+    fields = "document.querySelector('komoju-fields')"
+
+    for way in ("submitParentForm()", "hidden = true"):
+        assert await page.evaluate(f"{fields}.submit()")
+        await page.evaluate(f"{fields}.{way}")
+        if way.startswith("hidden"):
+            await press(page)
+        await expect(page.get_by_role("heading", name="Ordered")).to_be_visible()
+        assert b"komoju_token" not in shop.visits_to("/order")[-1].body
+        await page.goto(f"{shop.url}/pay")
+        await frame(page).get_by_text("PayPay's page next").wait_for()
+
+
+async def test_an_element_that_is_gone_does_not_hold_its_form(page: Page, server: Site, api: Api, shop: Shop) -> None:
+    session = await new_session(api, shop, payment_types=["paypay"])
+    shop.show("/order", "<h1>Ordered</h1>")
+    await page.goto(shop.show("/pay", embedded(server, session, "token")))
+
+    await page.evaluate("""async () => {
+      await customElements.whenDefined("komoju-fields");
+      const fields = document.querySelector("komoju-fields"), form = fields.closest("form");
+      const other = fields.cloneNode();
+      form.append(fields);
+      form.requestSubmit();
+      fields.replaceWith(other);
+    }""")
+    await frame(page).get_by_text("PayPay's page next").wait_for()
+    await press(page)
+
+    await expect(page.get_by_role("heading", name="Ordered")).to_be_visible()
+
+
 async def test_two_elements_in_one_form_bring_a_token_each(page: Page, server: Site, api: Api, shop: Shop) -> None:
     session = await new_session(api, shop, mode="customer")
     shop.show("/order", "<h1>Ordered</h1>")
@@ -483,11 +545,43 @@ async def test_a_picker_chooses_what_is_shown(page: Page, server: Site, api: Api
     await expect(page.get_by_role("radio", name="コンビニ")).to_be_visible()
 
 
-async def test_everything_may_be_set_before_the_script_and_after_it(
+async def test_a_picker_inside_a_component_is_for_the_element_beside_it_and_speaks_as_it_is_told(
     page: Page, server: Site, api: Api, shop: Shop
 ) -> None:
     session = await new_session(api, shop)
-    shown = (await api.as_key(server.publishable_key).get(f"/sessions/{session}")).json()
+    await page.goto(
+        shop.show("/pay", f'<div></div><script type="module" src="{server.url}/fields.js"></script><h1>Shop</h1>')
+    )
+    inside = '<komoju-picker fields="own" locale="ko"></komoju-picker>' + element(server, session, 'id="own"')
+
+    await page.evaluate(
+        "it => { document.querySelector('div').attachShadow({ mode: 'open' }).innerHTML = it; }", inside
+    )
+    await expect(page.get_by_role("radio", name="신용·체크카드")).to_be_checked()
+    await page.locator("komoju-picker").evaluate("(it) => { it.locale = 'en'; }")
+    await expect(page.get_by_role("radio", name="Credit or debit card")).to_be_checked()
+    await expect(frame(page).get_by_label("Card number")).to_be_visible()
+
+
+async def test_another_session_begins_with_its_own_first_method(page: Page, server: Site, api: Api, shop: Shop) -> None:
+    session = await new_session(api, shop)
+    other = await new_session(api, shop, payment_types=["konbini"])
+    await page.goto(shop.show("/pay", embedded(server, session)))
+    await expect(page.locator("komoju-fields")).to_have_js_property("paymentType", "credit_card")
+
+    await page.evaluate("(it) => { document.querySelector('komoju-fields').sessionId = it; }", other)
+
+    await expect(frame(page).get_by_text("Lawson")).to_be_visible()
+    await expect(page.locator("komoju-fields")).to_have_js_property("paymentType", "konbini")
+
+
+@pytest.mark.parametrize("as_text", [False, True], ids=["object", "text"])
+async def test_everything_may_be_set_before_the_script_and_after_it(
+    page: Page, server: Site, api: Api, shop: Shop, as_text: bool
+) -> None:
+    session = await new_session(api, shop)
+    reply = await api.as_key(server.publishable_key).get(f"/sessions/{session}")
+    shown = reply.text if as_text else reply.json()
     await page.add_init_script(LISTEN)
     await page.goto(shop.show("/pay", '<form id="form"></form>'))
     await page.evaluate(
@@ -516,6 +610,27 @@ async def test_enter_in_the_frame_is_enter_in_the_form(page: Page, server: Site,
     await page.keyboard.press("Enter")
 
     await thanked(page)
+
+
+async def test_enter_presses_the_forms_button_and_none_that_is_disabled(
+    page: Page, server: Site, api: Api, shop: Shop
+) -> None:
+    session = await new_session(api, shop)
+    shop.show("/order", "<h1>Ordered</h1>")
+    await page.goto(shop.show("/pay", embedded(server, session, "token").replace("<button", "<button disabled")))
+    await fill_card(page)
+
+    await page.keyboard.press("Enter")
+    # What the frame says next comes after it.
+    await page.evaluate("document.querySelector('komoju-fields').locale = 'ja'")
+    await expect(page.get_by_title("お支払い情報")).to_be_visible()
+    assert not await page.evaluate("document.querySelector('form').matches(':has([name=komoju_token])')")
+    await page.evaluate("document.querySelector('button').disabled = false")
+    await page.keyboard.press("Enter")
+
+    await expect(page.get_by_role("heading", name="Ordered")).to_be_visible()
+    (order,) = shop.visits_to("/order")
+    assert parse_qs(order.body.decode())["how"] == ["now"]
 
 
 async def test_tab_goes_through_the_frame_and_out_again(
@@ -878,6 +993,19 @@ async def test_a_theme_dresses_the_frame_as_far_as_it_can_be_read(
     assert {"--fields-gap", "--fields-focus", "--fields-soft", "--fields-surface"} <= set(
         re.findall("--fields-[a-z]+", line)
     )
+
+
+@pytest.mark.parametrize(
+    ("color", "scheme"),
+    [("oklch(0.98 0 0)", "dark"), ("oklch(0.2 0 0)", "light")],
+)
+async def test_letters_say_whether_the_page_is_dark(
+    page: Page, server: Site, api: Api, shop: Shop, color: str, scheme: str
+) -> None:
+    session = await new_session(api, shop)
+    await page.goto(shop.show("/pay", embedded(server, session, f'style="color: {color}"')))
+
+    await expect(frame(page).locator("html")).to_have_attribute("data-scheme", scheme)
 
 
 OLDER = ".field input { border: 1px solid #5a5a5a; border-radius: 5px; padding: 9px }"

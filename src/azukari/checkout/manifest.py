@@ -28,6 +28,7 @@ REASONS: Mapping[str, str] = {
     "fields.js": "In a shop's page: defines the element, opens the frame of ours, hands its results to the shop.",
     "fields-dialog.js": "In a shop's page: shows the issuer's challenge in a dialog.",
     "fields-picker.js": "In a shop's page: lists the session's methods.",
+    "fields-theme.js": "In a shop's page: reads a theme from its attribute or address.",
     "frame.js": "The frame in a shop's page: sends what was typed to our own server, and tokens to the shop.",
     "inputs.js": "Shows fields back tidy while they are typed, and says what is wrong beside them.",
     "page.js": "What the others share: finding elements, sending to our own server, marking a field.",

@@ -19,18 +19,21 @@ function make(tag, properties, ...inside) {
   return made;
 }
 
-/** @param {any} picker @param {(theme: string | null) => Promise<string>} css reads a theme */
-export function draw(picker, css) {
+/** @param {any} picker */
+export function draw(picker) {
   const root = picker.shadowRoot ?? picker.attachShadow({ mode: "open", delegatesFocus: true });
   const id = picker.getAttribute("fields"), theme = picker.getAttribute("theme");
-  /** @type {any} */
-  const fields = id ? document.getElementById(id) : document.querySelector("komoju-fields");
-  if (picker.locale && fields && !fields.locale) fields.locale = picker.locale;
+  const near = (/** @type {any} */ within) => id ? within.getElementById(id) : within.querySelector("komoju-fields");
+  const fields = near(picker.getRootNode()) ?? near(document);
+  // The picker's language is the element's too, unless that has its own.
+  if (picker.locale && fields && (!fields.locale || fields.locale === picker.given)) {
+    picker.given = fields.locale = picker.locale;
+  }
   if (!root.adoptedStyleSheets.length || picker.dressed !== theme) {
     picker.dressed = theme;
     const own = new CSSStyleSheet();
     root.adoptedStyleSheets = [STYLE, own];
-    css(theme).then((text) => own.replaceSync(text.includes("{") ? text : `:host{${text}}`));
+    if (theme) import("./fields-theme.js").then(({ css }) => css(theme)).then((text) => own.replaceSync(text.includes("{") ? text : `:host{${text}}`));
   }
   const { texts, session, paymentType } = fields ?? {};
   if (!texts || !session) return;

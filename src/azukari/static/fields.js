@@ -31,19 +31,6 @@ function make(tag, properties = {}, ...inside) {
   return made;
 }
 
-/** The text of a theme: CSS as it is, in a data: address, or at any other. @param {string | null} theme */
-async function css(theme) {
-  if (!theme || /[{;]|^\s*--/.test(theme) && !theme.startsWith("data:")) return theme ?? "";
-  const [, base64, data] = /^data:[^,]*?(;base64)?,(.*)$/s.exec(theme) ?? [];
-  try {
-    if (data !== undefined) return base64 ? atob(data) : decodeURIComponent(data);
-    return await (await fetch(new URL(theme, document.baseURI))).text();
-  } catch (error) {
-    console.warn("komoju-fields: the theme could not be read.", error);
-    return "";
-  }
-}
-
 /** The form around an element, also from inside other components. @param {Node | null} node @returns {HTMLFormElement | null} */
 function formAround(node) {
   while (node && !(node instanceof HTMLFormElement)) node = node.parentNode ?? /** @type {any} */ (node).host ?? null;
@@ -63,9 +50,12 @@ function send(form, submitter) {
 /** Before anybody else sees it: whoever handles the form's submit gets it with the tokens in it. @param {any} event */
 async function onSubmit(event) {
   const form = event.composedPath()[0], { submitter } = event;
+  const inside = [...elements].filter((one) => formAround(one) === form);
   // What is not shown is not what the shopper has chosen.
-  const own = [...elements].filter((one) => formAround(one) === form && (one.checkVisibility?.() ?? true));
-  if (passing.has(form) || !own.length) return;
+  const own = inside.filter((one) => one.checkVisibility?.() ?? true);
+  if (passing.has(form)) return;
+  if (!working.has(form)) for (const one of inside) one.forget();
+  if (!own.length) return;
   event.preventDefault();
   event.stopImmediatePropagation();
   if (working.has(form)) return;
@@ -98,6 +88,11 @@ class KomojuFields extends HTMLElement {
   /** Where the frame is, or should be. */
   #src = "";
   #starting = false;
+  /** The type we have set ourselves: the session's first. */
+  #first = "";
+  /** @type {string | null} */
+  #theme = null;
+  #css = "";
   /** @type {Map<number, (out: any) => void>} */
   #asked = new Map();
   #n = 0;
@@ -119,6 +114,7 @@ class KomojuFields extends HTMLElement {
   /** The session as the API shows it, once it is known. */
   get session() { return this.#session; }
   set session(session) {
+    if (typeof session === "string") session = JSON.parse(session || "null");
     this.#session = session;
     this.#given = Boolean(session);
     if (!session) return;
@@ -142,25 +138,28 @@ class KomojuFields extends HTMLElement {
     this.#start();
   }
 
-  disconnectedCallback() {
+  async disconnectedCallback() {
     elements.delete(this);
     // A frame that is moved starts anew.
     this.#lose();
     this.#dialog?.remove();
+    await null;
+    if (!this.isConnected) this.#wake(false);
   }
 
   /** @param {string} name @param {string | null} _ @param {string | null} value */
   attributeChangedCallback(name, _, value) {
-    if (name === "session" && value) this.session = JSON.parse(value);
+    if (name === "session" && value) this.session = /** @type {any} */ (value);
     this.#start();
   }
 
   /** Pay, or in token mode make a token. Nothing: it did not work, and an event has said why. @returns {Promise<any>} */
   async submit() {
+    await null; // What was set just before counts.
     const missing = { code: "frame_unavailable", message: "session-id and publishable-key are needed." };
     const error = this.#frame ? this.#trouble : missing;
     if (error) this.#tell("komoju-error", { error });
-    if (error || !await this.#ready()) return undefined;
+    if (error || !(this.#there || await new Promise((woken) => this.#waiting.push(woken)))) return undefined;
     const out = await new Promise((answered) => {
       this.#asked.set(++this.#n, answered);
       this.#port?.postMessage({ do: "submit", n: this.#n });
@@ -170,10 +169,14 @@ class KomojuFields extends HTMLElement {
     // In a text, a form's value too, it is its id.
     const token = Object.defineProperty(out.token, "toString", { value: () => out.token.id });
     const name = this.getAttribute("name") || "komoju_token";
-    let input = [...this.children].find((child) => child instanceof HTMLInputElement);
-    if (!input) this.append(input = make("input", { type: "hidden" }));
-    Object.assign(/** @type {HTMLInputElement} */ (input), { name, value: token.id });
+    this.forget();
+    this.append(make("input", { type: "hidden", name, value: token.id }));
     return token;
+  }
+
+  /** A token of an earlier try goes with no form. */
+  forget() {
+    this.querySelector(":scope > input")?.remove();
   }
 
   focus() {
@@ -184,6 +187,7 @@ class KomojuFields extends HTMLElement {
   /** Send the form around the element without a token. */
   submitParentForm() {
     const form = formAround(this);
+    this.forget();
     if (form) send(form, this.submitter);
   }
 
@@ -216,6 +220,7 @@ class KomojuFields extends HTMLElement {
     }
     this.#lose();
     this.#trouble = null;
+    if (this.getAttribute("payment-type") === this.#first) this.removeAttribute("payment-type");
     this.#src = src;
     this.#frame?.remove();
     this.#frame = make("iframe", { src, title: "", allow: "payment *", onload: () => this.#loaded() });
@@ -228,11 +233,6 @@ class KomojuFields extends HTMLElement {
     this.#there = false;
     for (const answered of this.#asked.values()) answered(null);
     this.#asked.clear();
-  }
-
-  /** @returns {Promise<boolean>} */
-  #ready() {
-    return this.#there ? Promise.resolve(true) : new Promise((woken) => this.#waiting.push(woken));
   }
 
   /** @param {boolean} there */
@@ -277,20 +277,23 @@ class KomojuFields extends HTMLElement {
   }
 
   async #set() {
-    const port = this.#port;
-    const look = { css: await css(this.getAttribute("theme")), ...this.#look() };
-    port?.postMessage({
-      do: "set", key: this.getAttribute("publishable-key"), type: this.getAttribute("payment-type") ?? "",
-      locale: this.getAttribute("locale") ?? "", token: this.token, look,
-      session: this.#given ? this.#session : null,
-    });
+    const port = this.#port, theme = this.getAttribute("theme"), known = theme === this.#theme;
+    // A submit may be next: only a theme is waited for.
+    if (known || this.#there) this.#put();
+    if (known) return;
+    const text = await more("theme").then(({ css }) => css(theme), () => "");
+    if (port !== this.#port || theme !== this.getAttribute("theme")) return;
+    [this.#theme, this.#css] = [theme, text];
+    this.#put();
   }
 
-  /** The page around: its letters, and whether they are light on dark. */
-  #look() {
+  #put() {
     const { fontFamily: font, color } = getComputedStyle(this);
-    const [r, g, b] = color.match(/[\d.]+/g)?.map(Number) ?? [0, 0, 0];
-    return { font, dark: r * 2 + g * 5 + b > 1_020 };
+    this.#port?.postMessage({
+      do: "set", key: this.getAttribute("publishable-key"), type: this.getAttribute("payment-type") ?? "",
+      locale: this.getAttribute("locale") ?? "", token: this.token, look: { css: this.#css, font, color },
+      session: this.#given ? this.#session : null,
+    });
   }
 
   /** @param {any} message */
@@ -306,7 +309,7 @@ class KomojuFields extends HTMLElement {
       case "texts":
         this.texts = message;
         if (this.#frame) Object.assign(this.#frame, { title: message.title, lang: message.lang });
-        if (!this.getAttribute("payment-type")) this.setAttribute("payment-type", message.type);
+        if (!this.getAttribute("payment-type")) this.setAttribute("payment-type", this.#first = message.type);
         this.#wake(true);
         for (const picker of pickers) picker.render();
         return;
@@ -324,9 +327,14 @@ class KomojuFields extends HTMLElement {
       case "focus":
         this.focus();
         return;
-      case "enter":
-        formAround(this)?.requestSubmit();
+      case "enter": {
+        // As a browser does it: with the first button, and not while that is disabled.
+        const form = formAround(this);
+        /** @type {any} */
+        const button = [...form?.elements ?? []].find((/** @type {any} */ { type }) => type === "submit");
+        button ? button.click() : form?.requestSubmit();
         return;
+      }
       case "dialog":
         this.#show(message);
     }
@@ -363,7 +371,7 @@ class KomojuPicker extends HTMLElement {
   /** The methods of the session, one of them chosen. */
   async render() {
     const { draw } = await more("picker");
-    if (this.isConnected) draw(this, css);
+    if (this.isConnected) draw(this);
   }
 }
 

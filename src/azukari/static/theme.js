@@ -49,6 +49,19 @@ function luminance(text) {
   return 0.2126 * r + 0.7152 * g + 0.0722 * b;
 }
 
+/** Whether letters of a colour, written in any way a browser knows, stand on a dark page. @param {string} color */
+function isLight(color) {
+  const probe = document.createElement("i");
+  probe.style.color = color;
+  // Mixed with itself it is in parts of 1 of red, green and blue, be it oklch() or a wider gamut.
+  probe.style.color = `color-mix(in srgb, ${color}, ${color})`;
+  document.body.append(probe);
+  const found = getComputedStyle(probe).color;
+  probe.remove();
+  const [r, g, b] = found.match(/[\d.e-]+/g)?.map(Number) ?? [0, 0, 0];
+  return r * 2 + g * 5 + b > (found.startsWith("rgb") ? 1_020 : 4);
+}
+
 /** 1 to 21. Source: WCAG 2.2, "contrast ratio". @param {string} one @param {string} other */
 function contrast(one, other) {
   const [light, dark] = [luminance(one), luminance(other)].sort((a, b) => b - a);
@@ -73,10 +86,10 @@ function read(css) {
 }
 
 /**
- * The frame's look. css: the shop's theme. font: its page's. dark: whether its page writes light on dark.
- * @param {{css: string, font: string, dark: boolean}} given
+ * The frame's look. css: the shop's theme. font, color: its page's letters.
+ * @param {{css: string, font: string, color: string}} given
  */
-export function dress({ css, font, dark }) {
+export function dress({ css, font, color }) {
   const root = document.documentElement;
   const wanted = read(css);
   /** @type {string[]} */
@@ -84,7 +97,7 @@ export function dress({ css, font, dark }) {
   /** @type {Record<string, string>} */
   const colours = {};
   const { scheme: named } = wanted;
-  const scheme = named === "light" || named === "dark" ? named : dark ? "dark" : "light";
+  const scheme = named === "light" || named === "dark" ? named : isLight(color) ? "dark" : "light";
   const ours = OURS[scheme];
   root.removeAttribute("style");
   root.dataset.scheme = scheme;

@@ -1,0 +1,14 @@
+// What a theme of <komoju-fields> says, wherever it stands.
+
+/** The text of a theme: CSS as it is, in a data: address, or at any other. @param {string | null} theme */
+export async function css(theme) {
+  if (!theme || /[{;]|^\s*--/.test(theme) && !theme.startsWith("data:")) return theme ?? "";
+  const [, base64, data] = /^data:[^,]*?(;base64)?,(.*)$/s.exec(theme) ?? [];
+  try {
+    if (data !== undefined) return base64 ? atob(data) : decodeURIComponent(data);
+    return await (await fetch(new URL(theme, document.baseURI))).text();
+  } catch (error) {
+    console.warn("komoju-fields: the theme could not be read.", error);
+    return "";
+  }
+}
