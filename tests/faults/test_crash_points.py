@@ -208,7 +208,7 @@ SET_UP_ONLY = {
 }
 
 
-#: Of a payment that something else has this moment: who dies at it leaves a lease that runs out, as at every other point.
+#: Of a payment that something else has this moment: who dies at it leaves a lease that runs out, as elsewhere.
 BUSY = {"processors.attempts.put_back"}
 
 #: They move no money and promise nothing: what they leave when they die is tested with the clock itself.
