@@ -68,6 +68,10 @@ def way(
     return mark
 
 
+def _nothing() -> Said:
+    raise AssertionError("a repeat does nothing")
+
+
 class Base(RuleBasedStateMachine):
     """Opens a house for the run. Its one rule does one of the ways, and after each the two are compared.
 
@@ -158,6 +162,18 @@ class Base(RuleBasedStateMachine):
         if said.status == 200:
             self._hold_thing(said.thing, reply)
         return reply, said
+
+    def repeatable(self) -> list[tuple[Shop, bool, str, Known]]:
+        """Requests whose key is still known: merchant, publishable, key."""
+        shops = {shop.name: shop for shop in self.shops}
+        found = [(shops[name], *rest, known) for (name, *rest), known in self._known.items()]
+        return [each for each in found if each[0].now - each[-1].at < DAY - HOUR]
+
+    @way(when=lambda self: self.repeatable(), which=st.integers(0, 8))
+    def send_again(self, which: int) -> None:
+        found = self.repeatable()
+        shop, publishable, key, known = found[which % len(found)]
+        self.ask(shop, *known.request, _nothing, key=key, publishable=publishable)
 
     def _hold_repeat(self, known: Known, request: tuple[str, Any], reply: Reply) -> None:
         if known.request != request:

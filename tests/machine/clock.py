@@ -137,8 +137,8 @@ class Clocks(Base):
         for session in shop.sessions:
             self._end_session(session)
         if isinstance(self, Subscriptions):
-            while self.books[shop.name].renew():
-                continue
+            while renewed := self.books[shop.name].renew():
+                self.tally["renewal", 200, None] += renewed
 
     def _end(self, payment: Payment) -> None:
         shop = payment.shop

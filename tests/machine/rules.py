@@ -190,12 +190,7 @@ class Payments(Customers):
                 body["description"] = words
                 self.ask(shop, path + "/refund", body, lambda: shop.refund(payment, amount, words), key=key)
             case "request":
-                whole, fee_too = amount or payment.total, amount is None
-                body = {"amount": whole, "include_payment_method_fee": fee_too, **ACCOUNT}
-                self.ask(
-                    shop, path + "/refund_request", body,
-                    lambda: shop.request_refund(payment, whole, fee_too=fee_too), key=key,
-                )  # fmt: skip
+                self._request(payment, amount, key)
             case "describe":
                 body = {"description": words, "metadata": {"word": words}}
                 self.ask(shop, path, body, lambda: shop.describe(payment, words, {"word": words}), method="PATCH")
@@ -203,6 +198,34 @@ class Payments(Customers):
                 self.ask(
                     shop, f"/test{path}/simulate", {"outcome": outcome}, lambda: shop.simulate(payment, outcome)
                 )  # fmt: skip
+
+    def _request(self, payment: Payment, amount: int | None, key: str | None) -> None:
+        shop, whole, fee_too = payment.shop, amount or payment.total, amount is None
+        body = {"amount": whole, "include_payment_method_fee": fee_too, **ACCOUNT}
+        self.ask(
+            shop, payment.path + "/refund_request", body,
+            lambda: shop.request_refund(payment, whole, fee_too=fee_too), key=key,
+        )  # fmt: skip
+
+    def paid_in_cash(self) -> list[Payment]:
+        """Payments that are given back to a bank account."""
+        return [each for each in self.things("payments") if each.means == KONBINI and each.captured]
+
+    @way(when=lambda self: self.paid_in_cash(), which=WHICH, amount=PARTS)
+    def ask_for_cash_back(self, which: int, amount: int | None) -> None:
+        found = self.paid_in_cash()
+        self._request(found[-1 - which % len(found)], amount, None)
+
+    def held(self) -> list[Payment]:
+        """Payments to be captured."""
+        return [each for each in self.things("payments") if each.status == "authorized" and not each.waits]
+
+    @way(when=lambda self: self.held(), which=WHICH, amount=PARTS)
+    def take_what_is_held(self, which: int, amount: int | None) -> None:
+        found = self.held()
+        payment = found[-1 - which % len(found)]
+        shop, body = payment.shop, {} if amount is None else {"amount": amount}
+        self.ask(shop, payment.path + "/capture", body, lambda: shop.capture(payment, amount))
 
     @way(
         times=2,
@@ -348,19 +371,9 @@ class Shoppers(Base):
 
 #: What a run may find there when it begins.
 BEGINNINGS = [
-    "customer",
-    "customer",
-    "hold",
-    "sale",
-    "cash",
-    "wallet",
-    "short",
-    "session",
-    "storing",
-    "both",
-    "token",
+    "customer", "customer", "hold", "sale", "cash", "paid", "wallet", "short", "session", "storing", "both", "token",
     "stored",
-]
+]  # fmt: skip
 
 
 class Beginning(Sessions, Shoppers):
@@ -382,6 +395,10 @@ class Beginning(Sessions, Shoppers):
             case "session" | "storing" | "both":
                 mode = {"session": "payment", "storing": "customer", "both": "customer_payment"}[kind]
                 self.ask(shop, "/sessions", {"mode": mode, **yen}, lambda: shop.make_session(mode, 2500))
+            case "paid":
+                payment = self._pay_by(KONBINI)
+                outcome = {"outcome": "paid"}
+                self.ask(shop, f"/test{payment.path}/simulate", outcome, lambda: shop.simulate(payment, "paid"))
             case "stored":
                 said = self.ask(
                     shop, "/sessions", {"mode": "customer", **yen}, lambda: shop.make_session("customer", 2500)
@@ -390,13 +407,18 @@ class Beginning(Sessions, Shoppers):
                 self._pay(said.thing, PAYPAY)
                 self.decide(said.thing.waiting, "approved", back=True)
             case _:
-                means = {"cash": KONBINI, "wallet": PAYPAY, "short": PREPAID[0]}.get(kind, card)
-                body = {"payment_details": means.wire, "capture": kind != "hold", **yen}
-                reply, said = self.ask(
-                    shop, "/payments", body, lambda: shop.pay(means, 2500, capture=kind != "hold")
-                )  # fmt: skip
-                assert said is not None
-                remember_page(said.thing, reply.json)
+                self._pay_by(
+                    {"cash": KONBINI, "wallet": PAYPAY, "short": PREPAID[0]}.get(kind, card), hold=kind == "hold"
+                )
+
+    def _pay_by(self, means: Means, *, hold: bool = False) -> Payment:
+        shop = self.shops[0]
+        body = {"payment_details": means.wire, "capture": not hold, "amount": 2500, "currency": "JPY"}
+        reply, said = self.ask(shop, "/payments", body, lambda: shop.pay(means, 2500, capture=not hold))
+        assert said is not None
+        payment: Payment = said.thing
+        remember_page(payment, reply.json)
+        return payment
 
 
 class Strangers(Base):
