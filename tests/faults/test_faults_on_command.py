@@ -284,10 +284,10 @@ async def test_a_card_is_kept_only_when_its_check_was_answered(
 
 
 async def test_a_check_that_takes_too_long_keeps_nothing(house: House, rows: Rows) -> None:
-    _set(house, timeout=60)
+    _set(house, timeout=1_000)
 
     reply = await house.api.post(
-        "/customers", json={"payment_details": card()}, headers={"Azukari-Delay": "200", **KEY}
+        "/customers", json={"payment_details": card()}, headers={"Azukari-Delay": "9000", **KEY}
     )  # fmt: skip
 
     assert (reply.status_code, reply.json()["error"]["code"]) == (502, "bad_gateway")

@@ -3,7 +3,7 @@
 import asyncio
 from collections import Counter
 from collections.abc import Callable
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -264,10 +264,24 @@ class Base(RuleBasedStateMachine):
         """A whole list, newest first; what has no name yet gets the one it has there."""
         listed = self.call(shop, "GET", path, query=PAGE).json
         assert listed["total"] == len(expected), f"{path}: {listed['total']}, not {len(expected)}"
-        for thing, shown in zip(expected, reversed(listed["data"]), strict=True):
-            thing.id = thing.id or shown["id"]
+        for place, shown in enumerate(reversed(listed["data"])):
+            thing = expected[place]
+            if not thing.id:
+                self._name(expected, place, shown)
+                thing = expected[place]
             assert thing.id == shown["id"]
             hold(thing.shown(), shown)
+
+    def _name(self, expected: list[Any], place: int, shown: dict[str, Any]) -> None:
+        """What has no name yet gets this one: what fell due at one moment was done in any order."""
+        for other, thing in enumerate(expected[place:], place):
+            thing.id = shown["id"]
+            with suppress(AssertionError):
+                hold(thing.shown(), shown)
+                expected[place], expected[other] = thing, expected[place]
+                return
+            thing.id = ""
+        expected[place].id = shown["id"]
 
     def _hold_events(self, shop: Shop) -> None:
         """Exactly the model's: those of one thing in its order, those of several in any."""
