@@ -129,6 +129,29 @@ async def test_an_empty_form_can_be_sent_and_is_told(page: Page, api: Api, shop:
     await expect(page).to_have_title("エラー: [テスト] お支払い | Test shop")
 
 
+async def test_what_is_pressed_stays_where_it_is(page: Page, api: Api, shop: Shop) -> None:
+    await visit(page, await new_session(api, shop))
+    await page.locator("#number").press_sequentially("4111 1111 1111 1112")
+
+    await page.locator("#go").hover()
+    await page.mouse.down()
+    await expect(page.locator("#number")).not_to_be_focused()
+    await expect(errors(page)).to_have_count(0)
+    await page.mouse.up()
+
+    await expect(errors(page)).to_have_count(4)
+    await expect(page.locator("#number")).to_be_focused()
+
+
+async def test_what_was_left_is_marked_also_after_a_press_beside_everything(page: Page, api: Api, shop: Shop) -> None:
+    await visit(page, await new_session(api, shop))
+    await page.locator("#number").press_sequentially("4111 1111 1111 1112")
+
+    await page.get_by_role("heading", level=1).click()
+
+    await expect(errors(page)).to_have_count(1)
+
+
 async def test_contact_fields_are_mended(page: Page, api: Api, shop: Shop) -> None:
     await visit(page, await new_session(api, shop), "#bank_transfer")
     panel = page.locator("[data-panel=bank_transfer]")

@@ -26,6 +26,7 @@ NAME = "payment-page-manifest.json"
 REASONS: Mapping[str, str] = {
     "card.js": "Reads what people type for a card's number, expiry, code and name, and finds mistakes in it.",
     "fields.js": "In a shop's page: defines the element, opens the frame of ours, hands its results to the shop.",
+    "fields-absent.js": "In a shop's page: finds out why there is no frame.",
     "fields-dialog.js": "In a shop's page: shows the issuer's challenge in a dialog.",
     "fields-picker.js": "In a shop's page: lists the session's methods.",
     "fields-theme.js": "In a shop's page: reads a theme from its attribute or address.",

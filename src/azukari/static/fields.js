@@ -15,6 +15,8 @@ const elements = new Set();
 const pickers = new Set();
 /** Forms of which a submit is under way, and those whose submit is ours. @type {WeakSet<Element>} */
 const working = new WeakSet(), passing = new WeakSet();
+/** Ends with the press that is on: nothing moves away from under it. */
+let pressed = Promise.resolve();
 
 const STYLE = new CSSStyleSheet();
 STYLE.replaceSync(`:host { display: block; }
@@ -248,15 +250,7 @@ class KomojuFields extends HTMLElement {
 
   /** There is a page, but it is not our frame, or we may not show it: why, as far as the API tells. */
   async #absent() {
-    const origin = this.#origin;
-    const { searchParams } = new URL(this.#src);
-    const headers = { authorization: `Basic ${btoa(`${this.getAttribute("publishable-key")}:`)}` };
-    const doubt = `Is komoju-api right, and is ${location.origin} among the origins the merchant has registered there?`;
-    let error = { code: "frame_unavailable", message: `No payment fields came from ${origin}. ${doubt}` };
-    try {
-      const { error: found } = await (await fetch(`${origin}/api/v1/sessions/${searchParams.get("session")}`, { headers })).json();
-      if (found) error = found;
-    } catch { /* Then the question is all there is. */ }
+    const error = await (await more("absent")).why(this.#src, this.getAttribute("publishable-key"));
     if (this.#port) return;
     this.#trouble = error;
     const cancelled = this.#tell("komoju-error", { error });
@@ -300,7 +294,7 @@ class KomojuFields extends HTMLElement {
   #hear(message) {
     switch (message.do) {
       case "height":
-        if (this.#frame) this.#frame.style.height = `${Math.ceil(message.height)}px`;
+        pressed.then(() => { if (this.#frame) this.#frame.style.height = `${Math.ceil(message.height)}px`; });
         return;
       case "scheme":
         // Of another scheme than its frame, a page would stand on a ground of its own.
@@ -391,6 +385,9 @@ for (const [prototype, names] of /** @type {[object, object][]} */ ([
   }
 }
 
+addEventListener("mousedown", () => {
+  pressed = new Promise((done) => addEventListener("mouseup", () => done(), { capture: true, once: true }));
+}, true);
 addEventListener("message", (event) => {
   if (event.data?.komojuFields === "frame") for (const one of elements) one.meet(event);
 });

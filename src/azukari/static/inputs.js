@@ -59,7 +59,7 @@ export function shape(input, event) {
   if (shapes[k]) put(input, (whole ? tidy : shapes)[k](input.value, deleting));
   shaping = false;
   if (k === "number") showBrand(input);
-  if (input.getAttribute("aria-invalid") === "true" && !fault(input)) mark(input, null);
+  if (input.ariaInvalid === "true" && !fault(input)) mark(input, null);
 }
 
 /** One that is not taken is said at once: more digits cannot help. @param {any} input */
@@ -91,17 +91,20 @@ export function watch(form) {
     if (!input?.value) return;
     put(input, tidy[input.dataset.k]?.(input.value) ?? input.value);
     for (const other of all(`input[name="${input.name}"]`, form)) other.value ||= input.value;
-    mark(input, fault(input));
+    const show = () => mark(input, fault(input));
+    // Nothing moves away from under a press.
+    if (find(":active")) addEventListener("mouseup", show, { once: true });
+    else show();
   });
   form.addEventListener("beforeinput", ({ target, inputType }) => {
     const input = field(target);
     if (!input || !shapes[input.dataset.k] || input.selectionStart !== input.selectionEnd) return;
     // A gap is no sign of its own: deleting there takes the digit beyond it.
-    const { value, selectionStart } = input;
-    let at = selectionStart;
+    const { value } = input;
+    let at = input.selectionStart;
     while (inputType === "deleteContentBackward" && at && !solid.test(value[at - 1])) at -= 1;
     while (inputType === "deleteContentForward" && at < value.length && !solid.test(value[at])) at += 1;
-    if (at !== selectionStart) input.setSelectionRange(at, at);
+    input.setSelectionRange(at, at);
   });
   form.addEventListener("keydown", (event) => {
     // 229: this Enter chose a word in an input method; it does not pay.

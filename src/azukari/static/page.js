@@ -35,12 +35,13 @@ export function mark(control, text) {
   const hint = find(".hint", field);
   find(".err", field)?.remove();
   if (hint) hint.hidden = text !== null;
-  if (control.matches("input")) control.setAttribute("aria-invalid", `${text !== null}`);
-  control.setAttribute("aria-describedby", `${hint?.id ?? ""} ${text === null ? "" : `${control.id}-e`}`.trim());
-  if (text === null) return;
+  if (control.matches("input")) control.ariaInvalid = `${text !== null}`;
+  control.setAttribute("aria-describedby", [hint?.id, text && `${control.id}-e`].join(" ").trim());
+  if (text === null) return text;
   const line = document.createElement("p");
   line.className = "err";
   line.id = `${control.id}-e`;
   line.append(sign(), text);
   field.append(line);
+  return text;
 }

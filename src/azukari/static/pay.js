@@ -65,7 +65,7 @@ form.addEventListener("submit", async (/** @type {Event} */ event) => {
   event.preventDefault();
   if (!told || busy) return;
   alert.replaceChildren();
-  const bad = controls().filter((control) => (mark(control, fault(control)), find(".err", control.closest(".field"))));
+  const bad = controls().filter((control) => mark(control, fault(control)));
   title(bad.length > 0);
   if (bad.length) return (find("input", bad[0]) ?? bad[0]).focus();
   const order = {
@@ -135,7 +135,7 @@ function warn({ h, p }, code = "") {
   alert.focus();
 }
 
-/** Our page says so, and goes on: to the shop, or to what is to be done with a number. */
+/** Our page says so; then come the shop, or what is to be done with a number. */
 function finish() {
   button.classList.add("ok");
   find("span", button).textContent = told.w.done;
