@@ -1,21 +1,25 @@
 """What there is, what a merchant offers of it, and how the wire says it."""
 
+import dataclasses
 import json
+from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
 import yaml
 
+from azukari.core.config import Settings
 from azukari.core.money import CURRENCIES
-from azukari.merchants import settings, store
+from azukari.merchants import keys, settings, store
 from azukari.merchants.settings import MerchantSettings
 from azukari.payment_methods import offer
 from azukari.payment_methods.catalogue import BRANDS, DEFAULTS, METHODS, STORES, SUBTYPES
 from azukari.payment_methods.offer import Offer, offers
 from azukari.payment_methods.schemas import entry
+from azukari.wiring import KEK_NAME
 from tests.compat.contract import ROOT
-from tests.house import House
+from tests.house import House, card, running
 
 SCHEMAS = yaml.safe_load((ROOT / "contract/openapi.yaml").read_text(encoding="utf-8"))["components"]["schemas"]
 #: Named by the contract, and not among what a session takes (4.6).
@@ -159,7 +163,7 @@ async def test_an_account_lists_its_methods_as_a_bare_array(house: House) -> Non
         assert listed[0] == {
             "type_slug": "credit_card", "name_en": "Credit Card", "name_ja": "クレジットカード",
             "name_ko": "신용카드", "currency": "JPY", "subtypes": list(SUBTYPES),
-            "secure_token_supported": list(SUBTYPES),
+            "secure_token_supported": ["visa", "master", "jcb", "american_express"],
         }  # fmt: skip
         pairs = [(each["type_slug"], each["currency"]) for each in listed]
         assert len(set(pairs)) == len(pairs)
@@ -167,6 +171,25 @@ async def test_an_account_lists_its_methods_as_a_bare_array(house: House) -> Non
         assert {currency for slug, currency in pairs if slug == "konbini"} == {"JPY"}
         fees = {each["type_slug"]: each.get("payment_method_fee") for each in listed}
         assert {slug: fee for slug, fee in fees.items() if fee is not None} == {"konbini": 190}
+
+
+async def test_3d_secure_is_promised_only_for_brands_that_have_it(house: House) -> None:
+    promised = (await house.api.get("/payment_methods")).json()[0]["secure_token_supported"]
+    order = {"amount": 1000, "currency": "JPY", "return_url": "https://shop.example/back"}
+    for brand, number in {"american_express": "378282246310005", "diners_club": "30569309025904"}.items():
+        reply = await house.publishable.post("/secure_tokens", json=order | {"payment_details": card(number)})
+        assert (brand in promised) == (reply.status_code == 200), reply.text
+
+
+async def test_nothing_is_listed_that_nobody_takes(settings: Settings, tmp_path: Path) -> None:
+    # Live keys need the vault's key to lie elsewhere.
+    kek = tmp_path / "elsewhere.key"
+    (settings.data / KEK_NAME).rename(kek)
+    async with running(dataclasses.replace(settings, kek_file=kek)) as house:
+        merchant = (await house.parts.db.read(store.list_merchants))[0].id
+        live = await house.parts.keyring.make_pair(merchant, keys.LIVE)
+        reply = await house.api.as_key(live.secret.reveal()).get("/payment_methods")
+        assert (reply.status_code, reply.json()) == (200, [])
 
 
 async def test_the_list_follows_the_settings(house: House) -> None:

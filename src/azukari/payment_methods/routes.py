@@ -26,7 +26,8 @@ _HEADERS = {
 @router.get("/payment_methods", PublishableKey)
 async def index(call: Call) -> list[PaymentMethodOut]:
     """List the ways to pay the account offers, one line for each currency."""
-    return [PaymentMethodOut.of(offer) for offer in await service.every_offer(call)]
+    brands = service.authenticates(call)
+    return [PaymentMethodOut.of(offer, brands) for offer in await service.every_offer(call)]
 
 
 def pictures(parts: Parts) -> Mapping[str, Show]:

@@ -59,11 +59,13 @@ class PaymentMethodOut(msgspec.Struct):
     secure_token_supported: tuple[str, ...] | UnsetType = UNSET
 
     @classmethod
-    def of(cls, offer: Offer) -> "PaymentMethodOut":
+    def of(cls, offer: Offer, authenticates: frozenset[str]) -> "PaymentMethodOut":
+        """authenticates: the card brands that there is 3-D Secure for."""
         names = offer.method.names
         out = cls(offer.type, names.en, names.ja, names.ko, offer.currency)
         if offer.method.group == "card":
-            out.subtypes = out.secure_token_supported = SUBTYPES
+            out.subtypes = SUBTYPES
+            out.secure_token_supported = tuple(brand for brand in SUBTYPES if brand in authenticates)
         if offer.fee:
             out.payment_method_fee = offer.fee
         return out

@@ -13,6 +13,7 @@ from azukari.db import Owner, Tx, directory, persevere
 from azukari.events import store as events
 from azukari.payment_methods.catalogue import METHODS
 from azukari.payment_methods.offer import Offer, offers
+from azukari.payment_methods.service import is_taken
 from azukari.payments import store as payments
 from azukari.processors.registry import NoProcessor
 from azukari.secure_tokens.pages import Pages
@@ -43,7 +44,7 @@ async def create(call: Call, order: SessionCreate) -> Answer:
     )  # fmt: skip
     if not found:
         raise NoMethod
-    found = [offer for offer in found if _is_taken(call, offer.type)]
+    found = [offer for offer in found if is_taken(call, offer.type)]
     if not found:
         raise NoProcessor
     methods = [_method(offer, None if order.mode == "customer" else amount) for offer in found]
@@ -112,15 +113,6 @@ def _wanted(order: SessionCreate) -> list[str] | None:
     if not METHODS.keys() >= set(order.payment_types):
         raise UnknownType
     return order.payment_types
-
-
-def _is_taken(call: Call, type: str) -> bool:
-    """Whether there is a processor for it."""
-    try:
-        call.parts.processors.pick(call.owner, type)
-    except NoProcessor:
-        return False
-    return True
 
 
 def _method(offer: Offer, amount: int | None) -> SessionMethod:
