@@ -87,6 +87,13 @@ def test_amounts_as_they_are_read(language: str, yen: str, dollars: str, euros: 
     assert money.amount(language, 5000, "EUR") == euros
 
 
+def test_a_discount_begins_with_its_sign() -> None:
+    assert [money.amount(language, -300, "JPY") for language in ("ja", "en", "ko", "zh")] == [
+        "-300円", "-¥300", "-300엔", "-300日元",
+    ]  # fmt: skip
+    assert money.amount("en", -300, "EUR") == "-€3.00"
+
+
 def test_yuan_are_not_taken_for_yen() -> None:
     assert money.amount("zh", 5000, "CNY") == "CNY 50.00"
     assert "¥" not in money.amount("ja", 5000, "CNY")

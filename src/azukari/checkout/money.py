@@ -25,7 +25,7 @@ def amount(language: str, value: int, currency: str) -> str:
     from babel.numbers import format_currency, get_currency_symbol
 
     if currency == "JPY":
-        return _YEN[language].format(f"{value:,}")
+        return f"{'-' if value < 0 else ''}{_YEN[language].format(f'{abs(value):,}')}"
     locale = _LOCALES[language]
     number = Decimal(value).scaleb(-CURRENCIES[currency])
     if get_currency_symbol(currency, locale) in _AMBIGUOUS:
