@@ -8,6 +8,7 @@ import httpx
 import pytest
 
 from azukari.checkout.routes import DIRECTIVES
+from azukari.checkout.words import LANGUAGES
 from azukari.core.clock import DAY, MINUTE
 from azukari.web import site
 from tests.house import House, card
@@ -21,7 +22,7 @@ class Shopper:
 
     def __init__(self, house: House, session: dict[str, Any]) -> None:
         self.session = session
-        self.path = f"/sessions/{session['id']}"
+        self.path = self.home = f"/sessions/{session['id']}"
         self._house = house
         self._nonces = 0
         self.csrf = ""
@@ -215,6 +216,26 @@ async def test_a_refusing_wallet_brings_its_reason_back(house: House) -> None:
     assert reply.headers["Location"].endswith("?failed=insufficient_funds")
     buyer.path = path
     assert "残高またはご利用可能額が足りませんでした" in await buyer.open("?failed=insufficient_funds")
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+async def test_who_comes_back_finds_the_language_she_chose(house: House, language: str) -> None:
+    buyer = await shopper(house)
+    away = await buyer.pay({"type": "paypay"}, locale=language)
+    buyer.path = away.json()["redirect_url"].removeprefix(ORIGIN)
+    csrf = re.findall(r'data-csrf="(\w+)"', (await buyer.get()).text)[0]
+    back = (await buyer.post("", {"csrf": csrf, "decision": "declined"})).json()["redirect_url"]
+    reply = await get(house, back.removeprefix(ORIGIN))
+    assert f"?locale={language}&failed=" in reply.headers["Location"]
+
+    buyer = await shopper(house)
+    away = await buyer.pay(card("4100000000005000", verification_value="123"), locale=language)
+    buyer.path = away.json()["redirect_url"].removeprefix(ORIGIN)
+    html = (await buyer.get()).text
+    assert f'<html lang="{LANGUAGES[language][0]}"' in html
+    found = dict(re.findall(r'data-(token|state)="([^"]+)"', html))
+    back = (await buyer.post("", found | {"password": "123456"})).json()["redirect_url"]
+    assert back.startswith(f"{ORIGIN}{buyer.home}?locale={language}&secure_token_id=")
 
 
 async def test_sessions_that_are_over_say_so(house: House) -> None:

@@ -192,7 +192,7 @@ async def test_a_challenge_that_fails_leads_back_to_the_form(page: Page, api: Ap
     await page.get_by_role("button", name="認証する").click()
 
     await expect(page.get_by_role("alert")).to_contain_text("本人認証ができませんでした")
-    await expect(page).to_have_url(session["session_url"])
+    await expect(page).to_have_url(f"{session['session_url']}?locale=ja")
     assert await status(api, session) == "pending"
 
 

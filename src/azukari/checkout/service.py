@@ -14,6 +14,7 @@ from azukari.checkout.view import Method, Order
 from azukari.checkout.words import LANGUAGES, say, words
 from azukari.core.clock import MINUTE
 from azukari.core.errors import ApiError, InvalidParameter, NotFound
+from azukari.secure_tokens.pages import PATH as CHALLENGE
 from azukari.sessions import page as sessions
 from azukari.sessions import paying, resuming
 from azukari.sessions.page import Opened, SessionState
@@ -22,6 +23,7 @@ from azukari.sessions.schemas import SessionPay, pay_error
 from azukari.web import errors
 from azukari.web.answers import Answer, Replay
 from azukari.web.limits import Limiter
+from azukari.web.return_urls import with_query
 
 #: So long after its end a session says that it is done; later, that it has been done before.
 _FRESH = MINUTE
@@ -44,7 +46,10 @@ async def show(visit: Visit) -> Answer:
     if away and not again:
         return page(pages.notice(
             language, order.shop, words(language)["tds_mid"], None,
-            [Action(words(language)["proceed"], away), Action(words(language)["restart"], "?again=1")],
+            [
+                Action(words(language)["proceed"], _away(visit, away, language)),
+                Action(words(language)["restart"], f"?locale={language}&again=1"),
+            ],
         ))  # fmt: skip
     # A prepaid card with too little on it waits for another number, and there is nothing to finish.
     short = reading.fell_short(opened) and not state.busy
@@ -66,6 +71,12 @@ def _ways_back(order: Order, language: str) -> list[Action]:
 def _language(visit: Visit, order: Order, wish: str = "") -> str:
     query = {"locale": wish} if wish else visit.query
     return reading.language_of(query, visit.header(b"accept-language"), order.shop.languages, order.locale)
+
+
+def _away(visit: Visit, url: str, language: str) -> str:
+    """Where the shopper goes on; a page of ours that stands in for another's speaks the language of this one."""
+    ours = tuple(f"{visit.base_url}{path}" for path in ("/offsite/", f"{CHALLENGE}?"))
+    return with_query(url, "locale", language) if url.startswith(ours) else url
 
 
 def _challenge(opened: Opened) -> str | None:
@@ -141,9 +152,10 @@ async def pay(visit: Visit, limiter: Limiter) -> Answer:
         agreed = _agreed(order, method, given, language)
         consent = agreed and sessions.agreed(call, text=agreed, version=view.CONSENT_VERSION, language=language)
     except ApiError as error:
-        return _told(language, order, method, pay_error(error))
+        return _told(visit, language, order, method, pay_error(error))
+    here = FromPage(consent or None, language=language if language != order.locale else None)
     return await _try(
-        language, order, method, functools.partial(paying.pay, call, session_id, wanted, page=FromPage(consent or None))
+        visit, language, order, method, functools.partial(paying.pay, call, session_id, wanted, page=here)
     )  # fmt: skip
 
 
@@ -168,11 +180,11 @@ async def resume(visit: Visit) -> Answer:
         visit.parts, opened.owner, at=opened.at, client=visit.client, request_id=visit.request_id
     )  # fmt: skip
     language = _language(visit, order, given.locale)
-    return await _try(language, order, order.first, functools.partial(resuming.resume, call, session_id))
+    return await _try(visit, language, order, order.first, functools.partial(resuming.resume, call, session_id))
 
 
 async def _try(
-    language: str, order: Order, method: Method | None, act: Callable[[], Coroutine[Any, Any, Answer]]
+    visit: Visit, language: str, order: Order, method: Method | None, act: Callable[[], Coroutine[Any, Any, Answer]]
 ) -> Answer:
     try:
         answer = await act()
@@ -182,14 +194,14 @@ async def _try(
         raise
     except ApiError as error:
         answer = pay_error(error)
-    return _told(language, order, method, answer)
+    return _told(visit, language, order, method, answer)
 
 
-def _told(language: str, order: Order, method: Method | None, answer: Answer) -> Answer:
+def _told(visit: Visit, language: str, order: Order, method: Method | None, answer: Answer) -> Answer:
     """No more of an answer than the page needs, and its words."""
     tried = _tried(answer.body)
     if tried.error is None:
-        went = Went(tried.status, tried.redirect_url or "")
+        went = Went(tried.status, _away(visit, tried.redirect_url or "", language))
         return Answer.of(went, answer.status)
     shown = wording.of_code(language, order, method, tried.error.code, tried.error.param, answer.status)
     return Answer.of(Failed.of(tried.error, shown), _STATUS_OF_NO if answer.status in _DECLINES else answer.status)

@@ -213,7 +213,10 @@ async def _to_session(visit: Visit, owner: Owner, session_id: str) -> Answer:
 
 
 def _session_url(visit: Visit, session_id: str, code: str | None) -> str:
-    return f"{visit.base_url}/sessions/{session_id}" + (f"?{urlencode({'failed': code})}" if code else "")
+    locale = visit.query.get("locale")
+    query = {"locale": locale if locale in LANGUAGES else None, "failed": code}
+    known = urlencode({name: value for name, value in query.items() if value})
+    return f"{visit.base_url}/sessions/{session_id}" + (f"?{known}" if known else "")
 
 
 # An issuer's page.

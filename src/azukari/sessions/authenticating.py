@@ -23,7 +23,7 @@ async def begin(call: Call, session: Session, wanted: Try, method: SessionMethod
     try:
         token = await secure_tokens.begin_for_session(
             call, wanted.given, amount=method.amount or 0,
-            currency=method.currency or session.currency, return_url=view.url(session),
+            currency=method.currency or session.currency, return_url=wanted.back_to(view.url(session)),
             made_for=f"{session.id}:{call.idempotency_key or call.request_id}",
         )  # fmt: skip
     except UnsupportedCardBrand:

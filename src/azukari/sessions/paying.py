@@ -41,10 +41,12 @@ class FromPage(NamedTuple):
     """A try from our own page. consent: to keeping the details.
 
     asks: a raw card's shopper is authenticated first; the fields have done so before, where it is called for.
+    language: of the page, where it is another than the session's.
     """
 
     consent: Consent | None = None
     asks: bool = True
+    language: str | None = None
 
 
 class _Unauthenticated(ApiError):
@@ -63,7 +65,7 @@ async def pay(call: Call, session_id: str, order: SessionPay, *, page: FromPage 
     capture = order.capture_word()
     wanted = Try(
         tokens.read(order.payment_details, call.now), capture if call.key.is_secret else None, order.locale(),
-        page and page.consent,
+        page and page.consent, page and page.language,
     )  # fmt: skip
     try:
         return await attempt(call, session, wanted, authenticated=page is None or not page.asks)
@@ -157,8 +159,8 @@ async def _plan(call: Call, session: Session, wanted: Try, authenticated: bool) 
         charge = await _charge(call, session, wanted, method)
     planned = _ordered(session, _check(call, session, wanted, type) if charge is None else charge.attempt)
     visit = Visit(
-        f"{call.parts.settings.base_url}/return/{planned.ref}", wanted.locale or session.locale, settings.name,
-        session.keeps_details,
+        wanted.back_to(f"{call.parts.settings.base_url}/return/{planned.ref}"), wanted.locale or session.locale,
+        settings.name, session.keeps_details,
     )  # fmt: skip
     if charge is not None:
         charge = replace(charge, attempt=planned, visit=visit)

@@ -6,18 +6,25 @@ import msgspec
 
 from azukari.processors.base import Consent
 from azukari.tokens.given import Given
+from azukari.web.return_urls import with_query
 
 
 class Try(NamedTuple):
     """What is tried.
 
     capture: what a secret key wants of it. locale: of the payment. consent: to keeping the details.
+    language: of our own page, where it is another than the session's.
     """
 
     given: Given
     capture: str | None = None
     locale: str | None = None
     consent: Consent | None = None
+    language: str | None = None
+
+    def back_to(self, url: str) -> str:
+        """A page of ours the shopper comes back to, in the language the last one was left in."""
+        return url if self.language is None else with_query(url, "locale", self.language)
 
 
 class Trying(msgspec.Struct, frozen=True, omit_defaults=True):

@@ -182,7 +182,7 @@ watch(form);
 choose();
 for (const input of all("input[data-k]", form)) if (input.value) shape(input);
 if (given.failed) warn(given.failed, given.code);
-if (/failed|token/.test(location.search)) history.replaceState(null, "", own + location.hash);
+if (/failed|token/.test(location.search)) history.replaceState(null, "", `?locale=${given.locale}${location.hash}`);
 if (given.resume) {
   setBusy(true);
   look();
