@@ -74,6 +74,16 @@ async def test_an_expiry_in_any_form_is_shown_in_one(page: Page, api: Api, shop:
     await expect(errors(page)).to_have_count(0)
 
 
+@pytest.mark.parametrize("saved", ["2020-12", "202012", "１２／２０２０"])
+async def test_a_saved_card_that_has_expired_is_said_to_have(page: Page, api: Api, shop: Shop, saved: str) -> None:
+    await visit(page, await new_session(api, shop))
+    await page.locator("#expiry").fill(saved)
+    await expect(page.locator("#expiry")).to_have_value("12 / 20")
+    await page.locator("#expiry").blur()
+
+    await expect(errors(page)).to_have_text(["カードの有効期限が切れています"])
+
+
 async def test_an_expiry_is_shaped_as_it_is_typed_and_can_be_deleted(page: Page, api: Api, shop: Shop) -> None:
     await visit(page, await new_session(api, shop))
     expiry = page.locator("#expiry")

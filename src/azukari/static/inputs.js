@@ -54,7 +54,9 @@ let shaping = false;
 export function shape(input, event) {
   const { k } = input.dataset;
   const deleting = event?.inputType?.startsWith("delete") ?? false;
-  const whole = k === "expiry" && !deleting && event?.data?.length !== 1 && !faults.expiry(input.value, page.now());
+  // A year of four digits is whole even when it is over.
+  const whole = k === "expiry" && !deleting && event?.data?.length !== 1
+    && (!faults.expiry(input.value, page.now()) || tidy.expiry(input.value) !== input.value && /\p{Nd}{4}/u.test(input.value));
   shaping = true;
   if (shapes[k]) put(input, (whole ? tidy : shapes)[k](input.value, deleting));
   shaping = false;
