@@ -1,4 +1,4 @@
-// Fields that show back tidy what people give, and say what is wrong with it, beside it and not too early.
+// Fields that show back tidy what people give, and say what is wrong beside it.
 import { brandOf, faults, sent, shapes, tidy } from "./card.js";
 import { all, fill, find, mark } from "./page.js";
 
@@ -54,9 +54,9 @@ let shaping = false;
 export function shape(input, event) {
   const { k } = input.dataset;
   const deleting = event?.inputType?.startsWith("delete") ?? false;
-  // A year of four digits is whole even when it is over.
-  const whole = k === "expiry" && !deleting && event?.data?.length !== 1
-    && (!faults.expiry(input.value, page.now()) || tidy.expiry(input.value) !== input.value && /\p{Nd}{4}/u.test(input.value));
+  // NaN: even if expired.
+  const now = /\p{Nd}{4}/u.test(input.value) ? NaN : page.now();
+  const whole = k === "expiry" && !deleting && event?.data?.length !== 1 && !faults.expiry(input.value, now);
   shaping = true;
   if (shapes[k]) put(input, (whole ? tidy : shapes)[k](input.value, deleting));
   shaping = false;

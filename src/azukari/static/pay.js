@@ -17,6 +17,7 @@ let failed = "";
 const method = () => find("[name=method]:checked, [name=method][type=hidden]", form).value;
 const controls = () => all(`[data-panel="${method()}"] [data-k]`, form);
 const home = (code = "") => go(`${own}?${new URLSearchParams({ locale: given.locale, ...code && { failed: code } })}`);
+const keep = () => history.replaceState(null, "", `?locale=${given.locale}${location.hash}`);
 const title = (bad = false) => { document.title = (bad ? told.w.title_error : "") + told.t.title; };
 
 async function speak(locale = given.locale) {
@@ -135,7 +136,7 @@ function warn({ h, p }, code = "") {
   alert.focus();
 }
 
-/** Our page says so; then come the shop, or what is to be done with a number. */
+/** Our page says so, and goes on: to the shop, or to instructions. */
 function finish() {
   button.classList.add("ok");
   find("span", button).textContent = told.w.done;
@@ -157,7 +158,7 @@ for (const link of all(".lang a")) {
     follow();
     for (const control of controls()) if (find(".err", control.closest(".field"))) mark(control, fault(control));
     if (told.shown && alert.firstChild) warn(told.shown, failed);
-    history.replaceState(null, "", `?locale=${locale}${location.hash}`);
+    keep();
   });
 }
 
@@ -182,7 +183,7 @@ watch(form);
 choose();
 for (const input of all("input[data-k]", form)) if (input.value) shape(input);
 if (given.failed) warn(given.failed, given.code);
-if (/failed|token/.test(location.search)) history.replaceState(null, "", `?locale=${given.locale}${location.hash}`);
+if (/failed|token/.test(location.search)) keep();
 if (given.resume) {
   setBusy(true);
   look();
