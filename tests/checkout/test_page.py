@@ -170,6 +170,38 @@ async def test_a_konbini_payment_leads_to_its_instructions(house: House) -> None
     assert "ご入金を確認しました" in (await get(house, address)).text
 
 
+@pytest.mark.parametrize(
+    ("outcome", "said"),
+    [
+        ("paid", "ご入金を確認しました"),
+        ("expired", "お支払い期限が過ぎました"),
+        ("failed", "お支払いを完了できませんでした"),
+    ],
+)
+async def test_when_it_is_over_nobody_is_told_to_pay(house: House, outcome: str, said: str) -> None:
+    kana = {"family_name_kana": "ヤマダ", "given_name_kana": "タロウ"}
+    who = {"email": "a@example.com", "phone": "0312345678"}
+    told = {"konbini": "レジで", "bank_transfer": "ちょうどをお振り込みください", "pay_easy": "3つの番号を入力"}
+    for type, words in told.items():
+        details = {"type": type, "store": "seven-eleven"} | who | kana
+        order = {"amount": 1000, "currency": "JPY", "payment_details": details}
+        payment = (await house.api.post("/payments", json=order)).json()
+        page = f"/ja/instructions/{payment['id']}"
+        assert words in (await get(house, page)).text
+        await house.api.post(f"/test/payments/{payment['id']}/simulate", json={"outcome": outcome})
+        html = (await get(house, page)).text
+        assert said in html
+        assert words not in html
+
+
+async def test_a_cash_payment_the_shop_cancels_is_not_said_to_be_late(house: House) -> None:
+    details = {"type": "konbini", "store": "lawson", "email": "a@example.com"}
+    order = {"amount": 1000, "currency": "JPY", "payment_details": details}
+    payment = (await house.api.post("/payments", json=order)).json()
+    await house.api.post(f"/payments/{payment['id']}/cancel")
+    assert "お手続きは取り消されました" in (await get(house, f"/ja/instructions/{payment['id']}")).text
+
+
 async def test_a_barcode_is_open_and_good_for_ten_minutes(house: House) -> None:
     buyer = await shopper(house)
     await buyer.pay({"type": "konbini", "store": "seven-eleven", "email": "a@b.test"})

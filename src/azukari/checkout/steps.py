@@ -36,6 +36,11 @@ from azukari.web.answers import Answer, Replay
 _GOOD_FOR, _ASK_AGAIN = 10 * MINUTE, 3
 #: The test passwords of the simulated issuer. Source: contract 16.2.
 _PASSES, _FAILS = "123456", "111111"
+#: What a cash payment's page says by its status; None: it waits for the money.
+_OUTCOMES = {
+    "pending": None, "authorized": None, "captured": "paid_in", "refunded": "paid_in", "cancelled": "cancelled",
+    "failed": "request_failed",
+}  # fmt: skip
 _tried = msgspec.json.Decoder(Tried).decode
 _Details = dict[str, Any]
 
@@ -66,7 +71,7 @@ async def instructions(visit: Visit) -> Answer:
     if details.get("type") not in ("konbini", "bank_transfer", "pay_easy"):
         raise NotFound
     shop = reading.shop_of(settings, owner.mode)
-    outcome = {"captured": "paid_in", "pending": None, "authorized": None}.get(payment.status, "no_late")
+    outcome = _OUTCOMES.get(payment.status, "no_late")
     waits = outcome is None and not shop.live
     slip = Slip.of(
         language, shop, payment=payment.id, type=str(details["type"]), details=details, amount=payment.total,
