@@ -102,8 +102,7 @@ export function watch(form) {
     const input = field(target);
     if (!input || !shapes[input.dataset.k] || input.selectionStart !== input.selectionEnd) return;
     // A gap is no sign of its own: deleting there takes the digit beyond it.
-    const { value } = input;
-    let at = input.selectionStart;
+    let { value, selectionStart: at } = input;
     while (inputType === "deleteContentBackward" && at && !solid.test(value[at - 1])) at -= 1;
     while (inputType === "deleteContentForward" && at < value.length && !solid.test(value[at])) at += 1;
     input.setSelectionRange(at, at);

@@ -66,9 +66,9 @@ form.addEventListener("submit", async (/** @type {Event} */ event) => {
   event.preventDefault();
   if (!told || busy) return;
   alert.replaceChildren();
-  const bad = controls().filter((control) => mark(control, fault(control)));
-  title(bad.length > 0);
-  if (bad.length) return (find("input", bad[0]) ?? bad[0]).focus();
+  const [bad] = controls().filter((control) => mark(control, fault(control)));
+  title(!!bad);
+  if (bad) return (find("input", bad) ?? bad).focus();
   const order = {
     payment_details: Object.assign({ type: method() }, ...controls().map(valueOf)), locale: given.locale,
     consent: given.consent && { text: find("#consent").textContent, version: given.consent },
