@@ -276,6 +276,12 @@ async def test_a_prepaid_card_that_is_short_is_made_up_by_another(page: Page, ap
     await number.fill("1111111111111111")
     await press(page)
     await expect(page.get_by_role("alert")).to_contain_text("残高またはご利用可能額が足りませんでした")
+    (waiting,) = await payments_of(api, session)
+    short = waiting["payment_details"]["short_amount"]
+    assert 0 < short < 5000
+    await expect(page.get_by_role("alert")).to_contain_text(f"{5000 - short:,}円を受け付けました。残り{short:,}円は")
+    await expect(page.get_by_role("alert")).not_to_contain_text("請求は行われていません")
+    await expect(page.locator("#go")).to_contain_text(f"{short:,}円")
     assert await status(api, session) == "pending"
     assert await axe(page) == []
 

@@ -1,6 +1,7 @@
 """From what the house keeps to what the pages show."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import msgspec
 from msgspec import UNSET
@@ -27,9 +28,15 @@ def shop_of(settings: MerchantSettings, mode: str) -> Shop:
 def order_of(opened: Opened) -> Order:
     """A session as its page shows it."""
     session = opened.session
+    methods = [_method(entry, session.currency) for entry in opened.methods]
+    received = 0
+    short = _short_of(opened)
+    if short and opened.payment is not None and opened.payment.payment.status == "pending":
+        received, type = opened.payment.payment.total - short, _type_of(opened)
+        methods = [replace(method, amount=short, fee=0) if method.type == type else method for method in methods]
     return Order(
         id=session.id, mode=session.kind, shop=shop_of(opened.settings, session.mode), amount=session.amount,
-        currency=session.currency, methods=tuple(_method(entry, session.currency) for entry in opened.methods),
+        currency=session.currency, methods=tuple(methods), received=received,
         items=tuple(_item(line) for line in opened.line_items), email=session.email, locale=session.locale,
         return_to=way_back(session.return_url, session.id), created_at=session.created_at,
         expires_at=session.expires_at, chosen=_type_of(opened),
@@ -56,8 +63,12 @@ def _type_of(opened: Opened) -> str | None:
 
 def fell_short(opened: Opened) -> bool:
     """Whether the latest try was a prepaid card with too little on it: another number has to be given."""
+    return _short_of(opened) > 0
+
+
+def _short_of(opened: Opened) -> int:
     found = _tried(opened)
-    return found is not None and bool(found.short_amount) and opened.payment is not None
+    return found.short_amount or 0 if found else 0
 
 
 def _method(entry: SessionMethod, currency: str) -> Method:

@@ -39,6 +39,12 @@ ERRORS: Mapping[str, Text] = {
 WORDS: Mapping[str, Text] = {
     "no_charge": ("請求は行われていません。", "You have not been charged.", "결제되지 않았습니다.", "未扣款。"),
     "try_other": ("別のカードか、ほかのお支払い方法をお試しください。", "Please try another card or payment method.", "다른 카드나 결제 수단을 이용해 주세요.", "请换一张卡或其他支付方式。"),
+    "rest": (
+        "{received}を受け付けました。残り{amount}は、別の番号でお支払いください。",
+        "{received} has been taken from it. Please enter another number for the remaining {amount}.",
+        "{received} 사용되었습니다. 남은 금액 {amount}: 다른 번호를 입력해 주세요.",
+        "已使用 {received}。剩余 {amount} 请输入另一个号码支付。",
+    ),
     "retry": ("少し待って、もう一度お試しください。", "Please try again in a moment.", "잠시 후 다시 시도해 주세요.", "请稍后重试。"),
     "ask_shop": ("お店にお問い合わせください。", "Please contact the shop.", "상점에 문의해 주세요.", "请联系商家。"),
     "test": ("テスト　実際の請求は行われません", "Test mode. No real charge", "테스트: 실제로 청구되지 않습니다", "测试：不会实际扣款"),

@@ -72,7 +72,10 @@ class Item:
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """One session, as far as its page needs it."""
+    """One session, as far as its page needs it.
+
+    received: what prepaid cards have brought already, by the method that is chosen; its amount is what is left.
+    """
 
     id: str
     mode: str
@@ -88,6 +91,7 @@ class Order:
     created_at: int = 0
     expires_at: int = 0
     chosen: str | None = None
+    received: int = 0
 
     @property
     def first(self) -> Method:

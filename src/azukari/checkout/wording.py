@@ -5,7 +5,7 @@ from collections.abc import Mapping
 
 import msgspec
 
-from azukari.checkout import view
+from azukari.checkout import money, view
 from azukari.checkout.view import Method, Order
 from azukari.checkout.words import in_a_sentence, say, words
 from azukari.core.errors import Locked
@@ -13,6 +13,10 @@ from azukari.core.errors import Locked
 #: Where it is said that is not a field's name: above the form, instead of it, beside the button, or nowhere because
 #: the result is not known, or because the session's page knows better.
 ALERT, PAGE, STATUS, CHECKING, RELOAD = "alert", "page", "status", "checking", "reload"
+
+
+#: No error of the API's: a prepaid card was taken, and did not suffice.
+SHORT = "fell_short"
 
 
 class Shown(msgspec.Struct, frozen=True):
@@ -81,6 +85,13 @@ def of_code(
         return _about_a_field(language, order, method, code, param)
     if code == "unsupported_card_brand":
         return Shown("number", words(language)["other_invalid"], "")
+    if code == SHORT and order.received:
+        rest, received = (
+            money.amount(language, amount, order.first.currency) for amount in (order.first.amount, order.received)
+        )
+        return Shown(
+            ALERT, words(language)["insufficient_funds"], say(language, "rest", amount=rest, received=received)
+        )
     at, key, notes = _CODES.get(code, (PAGE, "bad_request", "S"))
     if method is not None and method.group != "card":
         at, key, notes = _OF_OTHERS.get(code, (at, key, notes))
