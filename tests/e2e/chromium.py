@@ -13,10 +13,12 @@ from pathlib import Path
 
 #: Names the browser to use.
 SETTING = "AZUKARI_TEST_CHROMIUM"
-NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+#: Chromium without windows: half the work of one that only hides them.
+SHELL = "chromium-headless-shell"
+NAMES = (SHELL, "chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 HELP = (
     "The browser tests need Chromium, and none could be found or installed. Do one of these and try again:\n"
-    "  as root on Debian:  apt-get install chromium fonts-noto-cjk\n"
+    "  as root on Debian:  apt-get install chromium-headless-shell fonts-noto-cjk\n"
     "  anywhere else:      .venv/bin/playwright install --with-deps chromium\n"
     f"  your own:           {SETTING}=/path/to/chromium"
 )
@@ -67,12 +69,19 @@ def ensure() -> Path:
         for commands in ways(system, root=root):
             if all(_call(command) for command in commands) and find() is not None:
                 break
-    found = get()
-    if system == "debian" and root and not has_japanese():
-        print("Installing a Japanese font for the browser tests ...", flush=True)
-        _call([*_APT, "update"])
-        _call([*_APT_INSTALL, _FONTS])
-    return found
+    if system == "debian" and root:
+        if SETTING not in os.environ and shutil.which(SHELL) is None:
+            _add("a lighter Chromium", SHELL)
+        if not has_japanese():
+            _add("a Japanese font", _FONTS)
+    return get()
+
+
+def _add(what: str, package: str) -> None:
+    """Something that would be good to have."""
+    print(f"Installing {what} for the browser tests ...", flush=True)
+    if _call([*_APT, "update"]):
+        _call([*_APT_INSTALL, package])
 
 
 def ways(system: str, *, root: bool) -> list[list[list[str]]]:
@@ -81,7 +90,7 @@ def ways(system: str, *, root: bool) -> list[list[list[str]]]:
     system: as in ``/etc/os-release``. Ubuntu's own package is a snap, which a container cannot install; and only root
     may install the libraries that Playwright's build needs.
     """
-    debian = [[*_APT, "update"], [*_APT_INSTALL, "chromium", _FONTS]]
+    debian = [[*_APT, "update"], [*_APT_INSTALL, SHELL, _FONTS]]
     if root and system == "debian":
         return [debian, [[*_PLAYWRIGHT, "chromium"]]]
     if root and system == "ubuntu":

@@ -63,7 +63,7 @@ def test_without_a_browser_nothing_is_found_and_the_sentence_says_what_to_do(tmp
 
 
 def test_what_is_missing_is_installed(tmp_path: Path) -> None:
-    made = tmp_path / "chromium"
+    made = tmp_path / chromium.SHELL
     apt = f"#!/bin/sh\necho \"$@\" >> {tmp_path}/said\ncase \"$*\" in *install*) " \
           f"printf '#!/bin/sh\\nexit 0\\n' > {made}; {{ /bin/chmod 755 {made}; }} ;; esac\n"  # fmt: skip
     program(tmp_path, "apt-get", apt)
@@ -76,8 +76,23 @@ def test_what_is_missing_is_installed(tmp_path: Path) -> None:
     said = (tmp_path / "said").read_text().splitlines()
     assert [line.removeprefix("-qq -o Dpkg::Use-Pty=0 ") for line in said] == [
         "update",
-        "install --yes --no-install-recommends chromium fonts-noto-cjk",
+        "install --yes --no-install-recommends chromium-headless-shell fonts-noto-cjk",
     ]
+
+
+@pytest.mark.parametrize("there", [True, False])
+def test_a_lighter_browser_is_added_where_it_is_to_be_had(tmp_path: Path, there: bool) -> None:
+    heavy, light = program(tmp_path, "chromium"), tmp_path / chromium.SHELL
+    install = f"/bin/cp {heavy} {light}" if there else "exit 1"
+    program(tmp_path, "apt-get", f'#!/bin/sh\ncase "$*" in *install*{chromium.SHELL}*) {install} ;; esac\n')
+    system = "chromium._system = lambda: 'debian'; chromium.os.geteuid = lambda: 0; "
+
+    asked = ask(tmp_path, system + "print(chromium.ensure())")
+
+    assert asked.stderr == ""
+    assert asked.stdout.splitlines() == [
+        "Installing a lighter Chromium for the browser tests ...", str(light if there else heavy),
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize(
