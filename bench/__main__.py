@@ -36,7 +36,7 @@ def main() -> None:
     )
     console = Console() if sys.stdout.isatty() else Console(width=118)
     console.print(report.table(lines, title))
-    console.print("The hosted page does not exist yet, so its rendering is not measured.")
+    console.print("The hosted page's rendering is not measured.")
     if options.json is not None:
         options.json.write_text(report.as_json(lines, kind=kind, seconds=round(took), others=others) + "\n")
     if options.markdown is not None:
