@@ -738,6 +738,22 @@ async def test_an_address_without_our_frame_is_an_error(
     assert (await said(page, "komoju-error"))[0]["detail"]["error"]["code"] == "frame_unavailable"
 
 
+async def test_a_server_that_has_gone_is_an_error_too(
+    page: Page, server: Site, api: Api, shop: Shop, watch: Watch
+) -> None:
+    session = await new_session(api, shop)
+    watch.expect("No payment fields came from")
+    watch.expect("CORS policy|did not load|ERR_FAILED|Failed to load")
+    for gone in ("**/fields/frame?*", "**/static/fields-absent.js"):
+        await page.route(gone, lambda route: route.abort())
+    await page.add_init_script(LISTEN)
+    await page.goto(shop.show("/pay", embedded(server, session)))
+
+    await page.wait_for_function("said.some((one) => one.type === 'komoju-error')")
+    assert (await said(page, "komoju-error"))[0]["detail"]["error"]["code"] == "frame_unavailable"
+    assert await page.evaluate("document.querySelector('komoju-fields').submit()") is None
+
+
 async def test_the_server_by_another_name_says_what_it_is_called(
     page: Page, server: Site, api: Api, shop: Shop, watch: Watch
 ) -> None:

@@ -54,7 +54,7 @@ async def show(visit: Visit) -> Answer:
     # A prepaid card with too little on it waits for another number, and there is nothing to finish.
     short = reading.fell_short(opened) and not state.busy
     code = visit.query.get("failed")
-    if short and not again and code is None:
+    if short and not again and not code:
         code = wording.SHORT if order.received else "insufficient_funds"
     failed = wording.of_code(language, order, order.first, code) if code else None
     if failed is not None and failed.at == wording.PAGE:

@@ -250,7 +250,9 @@ class KomojuFields extends HTMLElement {
 
   /** There is a page, but it is not our frame, or we may not show it: why, as far as the API tells. */
   async #absent() {
-    const error = await (await more("absent")).why(this.#src, this.getAttribute("publishable-key"));
+    const unknown = { code: "frame_unavailable", message: `No payment fields came from ${this.#origin}.` };
+    // Who brings no frame may not bring this either.
+    const error = await more("absent").then(({ why }) => why(this.#src, this.getAttribute("publishable-key"), unknown), () => unknown);
     if (this.#port) return;
     this.#trouble = error;
     const cancelled = this.#tell("komoju-error", { error });
