@@ -1,7 +1,9 @@
 """Every other way to pay, on the hosted page."""
 
+import asyncio
+
 import pytest
-from playwright.async_api import Page, expect
+from playwright.async_api import Page, Route, expect
 
 from tests.e2e.browsing import OpenPage
 from tests.e2e.looking import axe, too_wide
@@ -114,6 +116,24 @@ async def test_a_wallet_that_refuses_leads_back_to_the_form(
     await expect(page.get_by_role("alert")).to_contain_text(told)
     await expect(page.get_by_role("radio", name="PayPay")).to_be_checked()
     assert await status(api, session) == "pending"
+
+
+async def test_a_press_before_the_script_is_there_is_not_lost(page: Page, api: Api, shop: Shop) -> None:
+    session, come = await new_session(api, shop), asyncio.Event()
+
+    async def late(route: Route) -> None:
+        await come.wait()
+        await route.continue_()
+
+    await page.route("**/step.js", late)
+    await visit(page, session, "#paypay")
+    await press(page)
+    await expect(page.locator("main button")).to_have_count(4)
+    await expect(page.locator("main button:enabled")).to_have_count(0)
+
+    come.set()
+    await page.get_by_role("button", name="Capture", exact=True).click()
+    await is_back(page, shop, session)
 
 
 async def test_a_wallet_that_is_closed_can_be_gone_on_with(page: Page, api: Api, shop: Shop) -> None:

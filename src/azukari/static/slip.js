@@ -1,6 +1,9 @@
 // The instruction page: copy, print, a barcode that never runs out, and the tools of test mode.
 import { all, ask, find } from "./page.js";
 
+// Until now a press would have been lost.
+for (const button of all("button")) button.disabled = false;
+
 for (const button of all("[data-copy]")) {
   const [label, name, done] = [button.textContent, button.getAttribute("aria-label"), button.dataset.done];
   const number = find(`#${button.dataset.copy}`);

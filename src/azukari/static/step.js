@@ -4,6 +4,9 @@ import { all, ask, find, go, mark } from "./page.js";
 const { leave, csrf, post } = find("main").dataset;
 if (leave) setTimeout(go, 1_000, leave);
 
+// Until now a press would have been lost.
+for (const button of all("button")) button.disabled = false;
+
 for (const button of all("button[data-send]")) {
   button.addEventListener("click", async () => {
     if (button.getAttribute("aria-disabled")) return;
