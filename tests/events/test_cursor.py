@@ -5,11 +5,13 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
+import asyncpg
 import pytest
+import sqlalchemy as sa
 
 from azukari.core.clock import DAY, HOUR
 from azukari.core.ids import earliest
-from azukari.db import Owner
+from azukari.db import Integer, Owner, Statement, Tx
 from azukari.events import cursor, numbering
 from azukari.events import store as events
 from azukari.web.dispatch import Message
@@ -107,6 +109,36 @@ async def test_the_worker_finds_what_was_committed_late_or_while_it_stood_still(
     assert await house.parts.db.read(numbering.last, owner) == 0
     await numbering.number_all(house.parts)
     assert await house.parts.db.read(numbering.last, owner) == 1
+
+
+@pytest.mark.parametrize("engine", ["postgres"], indirect=True)
+async def test_a_number_costs_the_same_among_many(house: House) -> None:
+    rows_read = Statement(
+        int,
+        sa.text("SELECT seq_tup_read + idx_tup_fetch FROM pg_stat_xact_user_tables WHERE relname = 'events'").columns(
+            sa.column("read", Integer)
+        ),
+        ownerless="the database counts for all",
+    )
+
+    async def cost(tx: Tx, owner: Owner, many: int) -> int:
+        assert await numbering.number(tx, owner, "", numbering.BATCH) == many
+        return await tx.one(rows_read, None) or 0
+
+    owner, url = await owner_of(house), house.parts.settings.database_url
+    assert url is not None
+    connection = await asyncpg.connect(url.reveal())
+    await connection.execute(
+        "INSERT INTO events (merchant_id, mode, id, type, data, created_at, sequence)"
+        f" SELECT '{owner.merchant_id}', '{owner.mode}', lpad(n::text, 25, '0'), 'ping', '', 0, 1000 + n"
+        " FROM generate_series(1, 5000) n"
+    )
+    # From here on the planner expects hardly any without a number.
+    await connection.execute("ANALYZE events")
+    await connection.close()
+    for _ in range(300):
+        await happen(house.parts, owner)
+    assert await house.parts.db.write(cost, owner, 300) < 10 * 300
 
 
 async def test_each_merchant_and_mode_counts_for_itself(house: House) -> None:

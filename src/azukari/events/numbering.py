@@ -74,12 +74,15 @@ _BEHIND = Statement(
     .where(_behind.c.id == OF_PAYMENTS, counters.c.id == EVENTS, counters.c.last > _behind.c.last),
     ownerless="the worker looks for events of all merchants",
 )
-_first = sa.select(events.c.id).where(*_new_of).order_by(events.c.id).limit(_limit).subquery("first")
-_ranked = sa.select(_first.c.id, sa.func.row_number().over(order_by=_first.c.id).label("rank")).subquery("ranked")
+_key = (events.c.merchant_id, events.c.mode, events.c.id)
+_first = sa.select(*_key).where(*_new_of).order_by(events.c.id).limit(_limit).subquery("first")
+_ranked = sa.select(_first, sa.func.row_number().over(order_by=_first.c.id).label("rank")).subquery("ranked")
 _NUMBER: Statement[None] = Statement(
     None,
     sa.update(events)
-    .where(*_owners, events.c.id == _ranked.c.id, events.c.sequence.is_(None))
+    # By the whole key and by nothing that either index is for: each event is looked up once. A planner that expects a
+    # single event without a number would otherwise rank all of them once for each.
+    .where(*(column == _ranked.c[column.name] for column in _key), sa.func.coalesce(events.c.sequence, 0) == 0)
     .values(sequence=sa.bindparam("read", type_=Integer) + _ranked.c.rank),
 )
 
