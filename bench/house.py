@@ -171,4 +171,7 @@ def _options(data: Path, database: str | None) -> list[str]:
 
 
 def _environment() -> dict[str, str]:
-    return {name: value for name, value in os.environ.items() if not name.startswith("AZUKARI_")}
+    """Nothing of ours, and bytecode is kept: changed sources are compiled once, not with each start."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("AZUKARI_")}
+    kept.pop("PYTHONDONTWRITEBYTECODE", None)
+    return kept
