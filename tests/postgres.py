@@ -21,6 +21,8 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.schema import CreateIndex, CreateTable
 
+from azukari.db import Integer, Statement
+
 URL_SETTING = "AZUKARI_TEST_POSTGRES_URL"
 
 _FAST = (
@@ -166,3 +168,10 @@ def _call(*command: str | Path, user: int | None) -> None:
     done = subprocess.run(command, user=user, capture_output=True, text=True, cwd="/")
     if done.returncode:
         raise RuntimeError(f"{command[0]}: {done.stdout}{done.stderr}")
+
+
+def rows_read(table: str) -> Statement[int]:
+    """How many rows of a table a transaction has read so far: what tells a look-up from a scan."""
+    query = sa.text("SELECT seq_tup_read + idx_tup_fetch FROM pg_stat_xact_user_tables WHERE relname = :table")
+    counted = query.bindparams(table=table).columns(sa.column("read", Integer))
+    return Statement(int, counted, ownerless="the database counts for all")

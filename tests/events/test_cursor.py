@@ -7,16 +7,16 @@ from typing import Any
 
 import asyncpg
 import pytest
-import sqlalchemy as sa
 
 from azukari.core.clock import DAY, HOUR
 from azukari.core.ids import earliest
-from azukari.db import Integer, Owner, Statement, Tx
+from azukari.db import Owner, Tx
 from azukari.events import cursor, numbering
 from azukari.events import store as events
 from azukari.web.dispatch import Message
 from azukari.wiring import Parts
 from tests.house import Api, House
+from tests.postgres import rows_read
 from tests.webhooks.work import owner_of
 
 
@@ -113,17 +113,11 @@ async def test_the_worker_finds_what_was_committed_late_or_while_it_stood_still(
 
 @pytest.mark.parametrize("engine", ["postgres"], indirect=True)
 async def test_a_number_costs_the_same_among_many(house: House) -> None:
-    rows_read = Statement(
-        int,
-        sa.text("SELECT seq_tup_read + idx_tup_fetch FROM pg_stat_xact_user_tables WHERE relname = 'events'").columns(
-            sa.column("read", Integer)
-        ),
-        ownerless="the database counts for all",
-    )
+    read = rows_read("events")
 
     async def cost(tx: Tx, owner: Owner, many: int) -> int:
         assert await numbering.number(tx, owner, "", numbering.BATCH) == many
-        return await tx.one(rows_read, None) or 0
+        return await tx.one(read, None) or 0
 
     owner, url = await owner_of(house), house.parts.settings.database_url
     assert url is not None

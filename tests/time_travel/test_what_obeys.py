@@ -286,7 +286,7 @@ async def test_a_clock_that_was_set_back_keeps_the_worker_off(house: House, api:
 DUE = (
     (payments._OVERDUE, "ix_payments_deadline"), (sessions._OVER, "ix_sessions_open_until"),
     (tokens._OVER, "ix_tokens_expires_at"), (tokens._OPEN, "ix_tokens_open_until"),
-    (idempotency._PURGE, "ix_idempotency_keys_created_at"), (deliveries._WAITING, "ix_webhook_deliveries_due_at"),
+    (idempotency._PURGE, "ix_idempotency_keys_created_at"), (deliveries._WAITING, "ix_webhook_deliveries_due"),
 )  # fmt: skip
 
 

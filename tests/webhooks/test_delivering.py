@@ -6,14 +6,16 @@ from typing import Any
 
 import pytest
 
-from azukari.core.clock import DAY, HOUR, MINUTE, SECOND, iso
+from azukari.core.clock import DAY, HOUR, MINUTE, SECOND, Moment, iso
 from azukari.core.ids import RandomIds, earliest
+from azukari.db import Tx
 from azukari.events import store as events
 from azukari.webhooks import deliveries, fanout, sending
 from azukari.webhooks import service as webhooks
 from azukari.webhooks.deliveries import LEASE, Delivery, Try
 from azukari.webhooks.sending import WAITS, Sender
 from tests.house import House
+from tests.postgres import rows_read
 from tests.webhooks.receiver import SECRET, Got, Receiver, receiving
 from tests.webhooks.work import Work, endpoint, owner_of
 
@@ -255,6 +257,24 @@ async def test_two_workers_send_each_once_and_four_at_a_time(house: House, recei
 
     assert len({got.id for got in receiver.got}) == len(receiver.got) == 21
     assert receiver.most <= 4
+
+
+@pytest.mark.parametrize("engine", ["postgres"], indirect=True)
+async def test_taking_a_few_costs_the_same_among_many(house: House, receiver: Receiver) -> None:
+    made, owner, parts = await endpoint(house, receiver), await owner_of(house), house.parts
+    for _ in range(300):
+        await parts.db.write(
+            events.record, owner, id=parts.ids.new(), type="customer.updated", data=b"{}", now=parts.clock.now()
+        )
+    await fanout.look(parts)
+    read = rows_read("webhook_deliveries")
+
+    async def cost(tx: Tx, at: Moment) -> int:
+        _, claimed = await deliveries.claim(tx, owner, made["id"], at, 4) or (None, [])
+        assert len(claimed) == 4
+        return await tx.one(read, None) or 0
+
+    assert await parts.db.write(cost, await parts.moment_of(owner)) < 50
 
 
 async def test_what_a_dead_worker_had_taken_is_sent_when_its_lease_is_over(

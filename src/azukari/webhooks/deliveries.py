@@ -53,7 +53,8 @@ deliveries = owned_table(
     owned_reference("endpoint_id", "webhook_endpoints"),
     owned_reference("event_id", "events"),
     sa.UniqueConstraint("endpoint_id", "event_id", "merchant_id", "mode"),
-    partial_index("ix_webhook_deliveries_due_at", "endpoint_id", "due_at", where="due_at IS NOT NULL"),
+    # With the id: what has happened together is due together, and is not to be sorted anew for each that goes.
+    partial_index("ix_webhook_deliveries_due", "endpoint_id", "due_at", "id", where="due_at IS NOT NULL"),
     partial_index("ix_webhook_deliveries_sequence", "endpoint_id", "sequence", where="due_at IS NOT NULL"),
     partial_index("ix_webhook_deliveries_leased_until", "endpoint_id", where="leased_until IS NOT NULL"),
     partial_index("ix_webhook_deliveries_of_payments", "due_at", where="due_at IS NOT NULL AND payment_id IS NOT NULL"),
