@@ -685,7 +685,8 @@ async def _leave_open_check(site: Site) -> None:
     """A customer's card was being checked when the server died."""
     async with site.serving(delay=60_000) as api:
         checking = asyncio.ensure_future(api.customer())
-        while not await site.rows.all("SELECT id FROM attempts WHERE kind = 'verify' AND state = 'sent'"):
+        sent = "SELECT id FROM attempts WHERE kind = 'verify' AND state = 'sent'"
+        while not checking.done() and not await site.rows.all(sent):
             await asyncio.sleep(0.01)
     with suppress(httpx.TransportError):
         await checking
