@@ -127,27 +127,23 @@ async def _find_out(parts: Parts, attempt: Attempt) -> None:
 
 async def end_holds(parts: Parts) -> None:
     """Authorisations past their deadline."""
-    while await deadlines.expire(parts, BATCH) == BATCH:
-        continue
+    await deadlines.expire(parts, BATCH)
 
 
 async def end_sessions(parts: Parts) -> None:
     """Sessions whose time has run out."""
-    while await sessions.end(parts, BATCH) == BATCH:
-        continue
+    await sessions.end(parts, BATCH)
 
 
 async def end_authentications(parts: Parts) -> None:
     """Authentications that nobody has ended in time."""
-    while await authentications.end_abandoned(parts, BATCH) == BATCH:
-        continue
+    await authentications.end_abandoned(parts, BATCH)
 
 
 async def forget_tokens(parts: Parts) -> None:
     """Tokens past their day; one whose authentication nobody has ended is ended first."""
     await end_authentications(parts)
-    while await tokens.sweep(parts, parts.clock.now(), BATCH) == BATCH:
-        continue
+    await tokens.sweep(parts, parts.clock.now(), BATCH)
 
 
 async def forget_keys(parts: Parts) -> None:

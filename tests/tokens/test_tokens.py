@@ -331,14 +331,22 @@ async def test_the_sweep_forgets_tokens_past_their_day_and_shreds_their_cards(ho
     assert (await api.charge(customer)).json()["payment_details"]["brand"] == "master"
 
 
-async def test_the_sweep_takes_the_oldest_first_and_no_more_than_it_is_told(house: House, rows: Rows) -> None:
-    tokens = []
+async def test_the_sweep_takes_the_oldest_first_however_few_it_reads_at_a_time(
+    house: House, rows: Rows, monkeypatch: pytest.MonkeyPatch
+) -> None:
     for _ in range(3):
-        tokens.append(await house.api.token())
+        await house.api.token()
         house.clock.advance(MINUTE)
+    entries = await rows.column("SELECT entry_id FROM tokens ORDER BY expires_at")
+    shred, shredded = house.parts.vault.shred, list[str]()
+
+    async def noted(owner: Owner, entry_id: str) -> None:
+        shredded.append(entry_id)
+        await shred(owner, entry_id)
+
+    monkeypatch.setattr(house.parts.vault, "shred", noted)
     house.clock.advance(DAY)
 
-    assert await service.sweep(house.parts, house.parts.clock.now(), limit=2) == 2
-    assert await rows.column("SELECT id FROM tokens") == tokens[2:]
-    assert await service.sweep(house.parts, house.parts.clock.now(), limit=2) == 1
+    assert await service.sweep(house.parts, house.parts.clock.now(), limit=2) == 3
+    assert shredded == entries
     assert await rows.column("SELECT id FROM tokens") == []

@@ -24,10 +24,11 @@ from azukari.db.tables import (
     owned_table,
     partial_index,
 )  # fmt: skip
+from azukari.db.turns import Place, behind, in_turn
 from azukari.db.units import Announce, Database, DatabaseDown, Owner, Tx, UnitMisuse, hot, persevere, quiet
 
 __all__ = [
-    "Announce", "Bytes", "Database", "DatabaseDown", "Integer", "Json", "Listing", "Money", "Owner", "Page",
-    "Statement", "Text", "Time", "Tx", "UnitMisuse", "add", "add_unless_there", "bind", "directory", "hot", "metadata",
-    "owned", "owned_reference", "owned_table", "partial_index", "persevere", "quiet",
+    "Announce", "Bytes", "Database", "DatabaseDown", "Integer", "Json", "Listing", "Money", "Owner", "Page", "Place",
+    "Statement", "Text", "Time", "Tx", "UnitMisuse", "add", "add_unless_there", "behind", "bind", "directory", "hot",
+    "in_turn", "metadata", "owned", "owned_reference", "owned_table", "partial_index", "persevere", "quiet",
 ]  # fmt: skip

@@ -1,8 +1,6 @@
 """Payments past their deadline: holds that nobody captured, and waiting that came to nothing. Source: contract 3.5."""
 
-from azukari.core import log
-from azukari.core.errors import Unavailable
-from azukari.db import Owner, Tx
+from azukari.db import Owner, Place, Tx, in_turn
 from azukari.events import store as events
 from azukari.merchants.service import API_VERSIONS
 from azukari.payments import outcomes, store
@@ -16,19 +14,24 @@ next_due = store.next_due
 
 
 async def expire(parts: Parts, limit: int = 200, owner: Owner | None = None) -> int:
-    """End what is past its deadline, of one owner or of all, so many at a time; how many were ended."""
-    ended = 0
-    if owner is None:
-        found = await parts.db.read(store.overdue, parts.clock.now(), limit)
-    else:
-        found = await parts.db.read(store.overdue_of, owner, await parts.time_of(owner), limit)
-    for payment in found:
-        if payment.waiting_attempt is None:
-            await parts.db.write(_expire, payment, parts.ids.new(), await parts.time_of(payment.owner))
-            ended += 1
-        else:
-            ended += await _ask_once_more(parts, payment, payment.waiting_attempt)
-    return ended
+    """End what is past its deadline, of one owner or of all, reading so many at a time; how many were ended."""
+
+    async def overdue(after: Place) -> list[Payment]:
+        if owner is None:
+            return await parts.db.read(store.overdue, parts.clock.now(), after, limit)
+        return await parts.db.read(store.overdue_of, owner, await parts.time_of(owner), after, limit)
+
+    def place(payment: Payment) -> Place:
+        return Place(payment.deadline or 0, payment.id)
+
+    return await in_turn(overdue, place, lambda each: _end(parts, each), step="end holds", named="payment")
+
+
+async def _end(parts: Parts, payment: Payment) -> bool:
+    if payment.waiting_attempt is not None:
+        return await _ask_once_more(parts, payment, payment.waiting_attempt)
+    await parts.db.write(_expire, payment, parts.ids.new(), await parts.time_of(payment.owner))
+    return True
 
 
 async def _ask_once_more(parts: Parts, payment: Payment, attempt_id: str) -> bool:
@@ -36,12 +39,7 @@ async def _ask_once_more(parts: Parts, payment: Payment, attempt_id: str) -> boo
     waiting = await parts.db.read(attempts.find, payment.owner, attempt_id)
     if waiting is None:
         return False
-    try:
-        await outcomes.ask(parts, waiting, deadline=payment.deadline)
-    except Unavailable:
-        raise
-    except Exception as error:
-        log.bug("payment not ended", error, payment=payment.id)  # the others go on
+    await outcomes.ask(parts, waiting, deadline=payment.deadline)
     after = await parts.db.read(store.get, payment.owner, payment.id)
     return after.waiting_attempt is None
 

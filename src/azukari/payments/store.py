@@ -13,12 +13,14 @@ from azukari.db import (
     Money,
     Owner,
     Page,
+    Place,
     Statement,
     Text,
     Time,
     Tx,
     add,
     add_unless_there,
+    behind,
     bind,
     owned,
     owned_reference,
@@ -317,8 +319,8 @@ _REWRITE = Statement(
 _OVERDUE = Statement(
     Payment,
     sa.select(payments)
-    .where(_columns.deadline.is_not(None), due(_columns.deadline), _not_over, _free)
-    .order_by(_columns.deadline)
+    .where(_columns.deadline.is_not(None), due(_columns.deadline), behind(_columns.deadline), _not_over, _free)
+    .order_by(_columns.deadline, _columns.id)
     .limit(sa.bindparam("limit", type_=Integer)),
     ownerless="the sweep ends holds that are over, whoever's they are",
 )
@@ -326,8 +328,8 @@ _overdue_of = (*owned(payments), _columns.deadline.is_not(None), _not_over, _fre
 _OVERDUE_OF = Statement(
     Payment,
     sa.select(payments)
-    .where(*_overdue_of, _columns.deadline <= _at)
-    .order_by(_columns.deadline)
+    .where(*_overdue_of, _columns.deadline <= _at, behind(_columns.deadline))
+    .order_by(_columns.deadline, _columns.id)
     .limit(sa.bindparam("limit", type_=Integer)),
 )
 _NEXT_DUE = Statement(
@@ -491,14 +493,14 @@ async def rewrite(tx: Tx, read: Payment, description: str | None, metadata: str)
     )  # fmt: skip
 
 
-async def overdue(tx: Tx, real: int, limit: int) -> list[Payment]:
+async def overdue(tx: Tx, real: int, after: Place, limit: int) -> list[Payment]:
     """Holds and waiting payments past their deadline, by their merchants' clocks. real: the machine's time."""
-    return await tx.all(_OVERDUE, None, real=real, limit=limit)
+    return await tx.all(_OVERDUE, None, real=real, place_at=after.at, place_id=after.id, limit=limit)
 
 
-async def overdue_of(tx: Tx, owner: Owner, now: int, limit: int) -> list[Payment]:
+async def overdue_of(tx: Tx, owner: Owner, now: int, after: Place, limit: int) -> list[Payment]:
     """:func:`overdue`, of one owner, by its clock."""
-    return await tx.all(_OVERDUE_OF, owner, at=now, limit=limit)
+    return await tx.all(_OVERDUE_OF, owner, at=now, place_at=after.at, place_id=after.id, limit=limit)
 
 
 async def next_due(tx: Tx, owner: Owner) -> int | None:

@@ -8,7 +8,7 @@ from typing import Any
 from azukari.core import log
 from azukari.core.clock import MINUTE, Moment
 from azukari.core.secret import Secret
-from azukari.db import Owner, Tx
+from azukari.db import Owner, Place, Tx, in_turn
 from azukari.processors.base import Authenticator, AuthOrder, AuthResult, Processor
 from azukari.secure_tokens.pages import Pages
 from azukari.tokens import store
@@ -100,18 +100,28 @@ next_due = store.next_due
 
 
 async def end_abandoned(parts: Parts, limit: int = 200, owner: Owner | None = None) -> int:
-    """End authentications whose time is over, so many at a time; how many there were. owner: only its challenges."""
-    if owner is None:
-        over = await parts.db.read(store.abandoned, parts.clock.now(), limit)
-    else:
-        over = await parts.db.read(store.abandoned_of, owner, await parts.time_of(owner), limit)
-    for token in over:
-        await parts.db.write(_end, token, await parts.moment_of(token.owner), Pages.of(parts))
-    return len(over)
+    """End authentications whose time is over, reading so many at a time; how many were ended.
+
+    owner: only its challenges.
+    """
+
+    async def abandoned(after: Place) -> list[Token]:
+        if owner is None:
+            return await parts.db.read(store.abandoned, parts.clock.now(), after, limit)
+        return await parts.db.read(store.abandoned_of, owner, await parts.time_of(owner), after, limit)
+
+    def place(token: Token) -> Place:
+        return Place(token.open_until or 0, token.id)
+
+    async def end(token: Token) -> bool:
+        return await parts.db.write(_end, token, await parts.moment_of(token.owner), Pages.of(parts))
+
+    return await in_turn(abandoned, place, end, step="end authentications")
 
 
-async def _end(tx: Tx, token: Token, moment: Moment, pages: Pages) -> None:
+async def _end(tx: Tx, token: Token, moment: Moment, pages: Pages) -> bool:
     ended = await store.end(tx, token, moment)
     if ended is not None:
         answer = Answer.of(pages.show(ended, moment))
         await idempotency.settle(tx, ended.owner, ended.idempotency_key, answer)
+    return ended is not None

@@ -2,7 +2,7 @@
 
 from azukari.core import log
 from azukari.core.errors import Locked
-from azukari.db import Owner
+from azukari.db import Owner, Place, in_turn
 from azukari.sessions import store, waiting
 from azukari.sessions.store import Session
 from azukari.wiring import Parts
@@ -12,12 +12,17 @@ next_due = store.next_due
 
 
 async def end(parts: Parts, limit: int = 200, owner: Owner | None = None) -> int:
-    """End expired sessions, of one owner or of all, so many at a time; how many were ended."""
-    if owner is None:
-        over = await parts.db.read(store.over, parts.clock.now(), limit)
-    else:
-        over = await parts.db.read(store.over_of, owner, await parts.time_of(owner), limit)
-    return sum([await _end(parts, session) for session in over])
+    """End expired sessions, of one owner or of all, reading so many at a time; how many were ended."""
+
+    async def over(after: Place) -> list[Session]:
+        if owner is None:
+            return await parts.db.read(store.over, parts.clock.now(), after, limit)
+        return await parts.db.read(store.over_of, owner, await parts.time_of(owner), after, limit)
+
+    def place(session: Session) -> Place:
+        return Place(session.open_until or 0, session.id)
+
+    return await in_turn(over, place, lambda each: _end(parts, each), step="end sessions", named="session")
 
 
 async def _end(parts: Parts, session: Session) -> bool:

@@ -11,11 +11,13 @@ from azukari.db import (
     Json,
     Money,
     Owner,
+    Place,
     Statement,
     Text,
     Time,
     Tx,
     add_unless_there,
+    behind,
     bind,
     owned,
     owned_reference,
@@ -233,8 +235,8 @@ _CANCEL = Statement(
 _OVER = Statement(
     Session,
     sa.select(sessions)
-    .where(due(_columns.open_until), _free)
-    .order_by(_columns.open_until)
+    .where(due(_columns.open_until), behind(_columns.open_until), _free)
+    .order_by(_columns.open_until, _columns.id)
     .limit(sa.bindparam("limit", type_=Integer)),
     ownerless="the worker ends what has expired, whoever's it is",
 )
@@ -242,8 +244,8 @@ _open_of = (*owned(sessions), _columns.open_until.is_not(None), _free)
 _OVER_OF = Statement(
     Session,
     sa.select(sessions)
-    .where(*_open_of, _columns.open_until <= _at)
-    .order_by(_columns.open_until)
+    .where(*_open_of, _columns.open_until <= _at, behind(_columns.open_until))
+    .order_by(_columns.open_until, _columns.id)
     .limit(sa.bindparam("limit", type_=Integer)),
 )
 _NEXT_DUE = Statement(
@@ -329,14 +331,14 @@ async def cancel(tx: Tx, read: Session, now: int) -> Session | None:
     )  # fmt: skip
 
 
-async def over(tx: Tx, real: int, limit: int) -> list[Session]:
+async def over(tx: Tx, real: int, after: Place, limit: int) -> list[Session]:
     """Sessions whose time has run out, by their merchants' clocks, and that nobody has ended."""
-    return await tx.all(_OVER, None, real=real, limit=limit)
+    return await tx.all(_OVER, None, real=real, place_at=after.at, place_id=after.id, limit=limit)
 
 
-async def over_of(tx: Tx, owner: Owner, now: int, limit: int) -> list[Session]:
+async def over_of(tx: Tx, owner: Owner, now: int, after: Place, limit: int) -> list[Session]:
     """:func:`over`, of one owner, by its clock."""
-    return await tx.all(_OVER_OF, owner, at=now, limit=limit)
+    return await tx.all(_OVER_OF, owner, at=now, place_at=after.at, place_id=after.id, limit=limit)
 
 
 async def next_due(tx: Tx, owner: Owner) -> int | None:

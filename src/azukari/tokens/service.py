@@ -3,7 +3,7 @@
 import msgspec
 
 from azukari.core.errors import Conflict, MissingParameter
-from azukari.db import Owner, Tx, directory
+from azukari.db import Owner, Place, Tx, directory, in_turn
 from azukari.payment_methods.details import encoded, read_details
 from azukari.processors.methods import CREDIT_CARD, MethodDetails
 from azukari.tokens import store
@@ -75,18 +75,27 @@ async def _save(
 
 
 async def sweep(parts: Parts, real: int, limit: int = 200) -> int:
-    """Forget tokens past their day, and shred the details nobody has adopted; how many there were."""
-    over = await parts.db.read(store.over, real, limit)
-    for token in over:
-        owner = token.owner
-        if token.has_authentication_value and token.used_at is None:
-            await parts.vault.take_authentication_value(owner, token.id)
-        if token.entry_id is not None and await parts.db.write(store.give_up, owner, token.id, real):
-            await parts.vault.shred(owner, token.entry_id)
-            await parts.db.write(_forget, parts.vault, owner, token)
-        else:
-            await parts.db.write(_drop, owner, token)
-    return len(over)
+    """Forget tokens past their day, and shred the details nobody has adopted; how many were forgotten."""
+
+    async def over(after: Place) -> list[Token]:
+        return await parts.db.read(store.over, real, after, limit)
+
+    def place(token: Token) -> Place:
+        return Place(token.expires_at, token.id)
+
+    return await in_turn(over, place, lambda each: _sweep(parts, each, real), step="forget tokens")
+
+
+async def _sweep(parts: Parts, token: Token, real: int) -> bool:
+    owner = token.owner
+    if token.has_authentication_value and token.used_at is None:
+        await parts.vault.take_authentication_value(owner, token.id)
+    if token.entry_id is not None and await parts.db.write(store.give_up, owner, token.id, real):
+        await parts.vault.shred(owner, token.entry_id)
+        await parts.db.write(_forget, parts.vault, owner, token)
+    else:
+        await parts.db.write(_drop, owner, token)
+    return True
 
 
 async def _forget(tx: Tx, vault: Vault, owner: Owner, token: Token) -> None:

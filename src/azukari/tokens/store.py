@@ -12,12 +12,14 @@ from azukari.db import (
     Json,
     Money,
     Owner,
+    Place,
     Statement,
     Text,
     Time,
     Tx,
     add,
     add_unless_there,
+    behind,
     bind,
     owned,
     owned_reference,
@@ -156,14 +158,14 @@ _OVER = Statement(
     Token,
     sa.select(tokens)
     .where(
-        due(tokens.c.expires_at),
+        due(tokens.c.expires_at), behind(tokens.c.expires_at),
         sa.or_(tokens.c.used_at.is_(None), tokens.c.used_at <= sa.bindparam("ended_by", type_=Time)),
         tokens.c.open_until.is_(None),  # somebody may wait for the end of its authentication
     )
-    .order_by(tokens.c.expires_at)
+    .order_by(tokens.c.expires_at, tokens.c.id)
     .limit(sa.bindparam("limit", type_=Integer)),
     ownerless="the sweep forgets what is over, whoever's it is",
-)
+)  # fmt: skip
 _SWEEP = Statement(
     None,
     sa.update(tokens)
@@ -197,8 +199,8 @@ _while_open = sa.case(
 _OPEN = Statement(
     Token,
     sa.select(tokens)
-    .where(tokens.c.open_until.is_not(None), due(tokens.c.open_until, when=_while_open))
-    .order_by(tokens.c.open_until)
+    .where(tokens.c.open_until.is_not(None), due(tokens.c.open_until, when=_while_open), behind(tokens.c.open_until))
+    .order_by(tokens.c.open_until, tokens.c.id)
     .limit(sa.bindparam("limit", type_=Integer)),
     ownerless="the sweep ends authentications nobody has ended, whoever's they are",
 )
@@ -206,8 +208,8 @@ _challenged = (*owned(tokens), tokens.c.open_until.is_not(None), tokens.c.verifi
 _OPEN_OF = Statement(
     Token,
     sa.select(tokens)
-    .where(*_challenged, tokens.c.open_until <= sa.bindparam("now", type_=Time))
-    .order_by(tokens.c.open_until)
+    .where(*_challenged, tokens.c.open_until <= sa.bindparam("now", type_=Time), behind(tokens.c.open_until))
+    .order_by(tokens.c.open_until, tokens.c.id)
     .limit(sa.bindparam("limit", type_=Integer)),
 )
 _NEXT_DUE = Statement(
@@ -268,14 +270,14 @@ async def verify(
     )  # fmt: skip
 
 
-async def abandoned(tx: Tx, real: int, limit: int) -> list[Token]:
+async def abandoned(tx: Tx, real: int, after: Place, limit: int) -> list[Token]:
     """Secure tokens whose authentication is over without an end, the longest overdue first."""
-    return await tx.all(_OPEN, None, real=real, limit=limit)
+    return await tx.all(_OPEN, None, real=real, place_at=after.at, place_id=after.id, limit=limit)
 
 
-async def abandoned_of(tx: Tx, owner: Owner, now: int, limit: int) -> list[Token]:
+async def abandoned_of(tx: Tx, owner: Owner, now: int, after: Place, limit: int) -> list[Token]:
     """Challenges of one owner that are over by its clock without an end."""
-    return await tx.all(_OPEN_OF, owner, now=now, limit=limit)
+    return await tx.all(_OPEN_OF, owner, now=now, place_at=after.at, place_id=after.id, limit=limit)
 
 
 async def next_due(tx: Tx, owner: Owner) -> int | None:
@@ -312,9 +314,11 @@ async def give_up(tx: Tx, owner: Owner, token_id: str, now: int) -> bool:
     return await tx.run(_SWEEP, owner, token=token_id, now=now) == 1
 
 
-async def over(tx: Tx, real: int, limit: int) -> list[Token]:
+async def over(tx: Tx, real: int, after: Place, limit: int) -> list[Token]:
     """Tokens past their day, spent or not; one spent a moment ago may still be on its way to a customer."""
-    return await tx.all(_OVER, None, real=real, ended_by=real - HOUR, limit=limit)
+    return await tx.all(
+        _OVER, None, real=real, ended_by=real - HOUR, place_at=after.at, place_id=after.id, limit=limit
+    )  # fmt: skip
 
 
 async def forget(tx: Tx, owner: Owner, token_id: str) -> None:
