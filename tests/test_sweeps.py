@@ -8,11 +8,11 @@ import pytest
 from azukari import worker
 from azukari.core.clock import DAY, HOUR, iso, parse_iso
 from azukari.db import Owner
-from azukari.processors.base import Order, Outcome
+from azukari.processors.base import Outcome
 from azukari.time_travel import service as time_travel
 from azukari.vault import Unknown
 from tests.faults.sites import Rows
-from tests.house import Api, House
+from tests.house import Api, House, card
 from tests.payments.test_methods import KONBINI, PAYPAY, begun, shown, waiting
 from tests.sessions.sessions import make, pay
 from tests.time_travel.clocks import set_clock
@@ -33,6 +33,17 @@ async def rows(house: House) -> AsyncIterator[Rows]:
     rows = Rows(house.parts.settings)
     yield rows
     await rows.close()
+
+
+async def says_nothing(*_: object) -> Outcome:
+    """A processor that does not answer."""
+    raise Unknown("NoAnswer")
+
+
+async def of_type(api: Api, type: str) -> list[dict[str, Any]]:
+    """The events of one type, newest first."""
+    found = (await api.get("/events")).json()["data"]
+    return [each for each in found if each["type"] == type]
 
 
 async def three_unpaid(house: House, monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
@@ -72,6 +83,19 @@ async def test_a_deadline_behind_them_on_a_journey(house: House, api: Api, monke
     assert [(await shown(api, each))["status"] for each in made] == ["authorized", "authorized", "expired"]
 
 
+async def test_a_journey_stops_where_something_falls_due_behind_what_cannot_be_ended(
+    house: House, api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    held = await begun(api, card(), capture=False)
+    monkeypatch.setattr(house.parts.processors.simulator, "lookup", says_nothing)
+    await begun(api, KONBINI)
+
+    await set_clock(api, now=iso(parse_iso(held["payment_deadline"]) + DAY))
+
+    ended = {each["data"]["id"]: each["created_at"] for each in await of_type(api, "payment.expired")}
+    assert ended[held["id"]] == held["payment_deadline"]
+
+
 async def three_expired(house: House, api: Api) -> list[str]:
     """Sessions whose time is over; the first two wait for a shopper who has gone to a wallet."""
     made = [await make(api, expires_in_seconds=seconds) for seconds in (60, 60, 120)]
@@ -85,10 +109,6 @@ async def test_a_session_behind_those_that_cannot_be_ended(
     house: House, api: Api, rows: Rows, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     made = await three_expired(house, api)
-
-    async def says_nothing(order: Order) -> Outcome:
-        raise Unknown("NoAnswer")
-
     monkeypatch.setattr(house.parts.processors.simulator, "perform", says_nothing)
 
     await worker.end_sessions(house.parts)

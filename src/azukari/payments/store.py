@@ -333,7 +333,11 @@ _OVERDUE_OF = Statement(
     .limit(sa.bindparam("limit", type_=Integer)),
 )
 _NEXT_DUE = Statement(
-    int, sa.select(_columns.deadline).where(*_overdue_of).order_by(_columns.deadline).limit(sa.literal_column("1"))
+    int,
+    sa.select(_columns.deadline)
+    .where(*_overdue_of, _columns.deadline > _at)
+    .order_by(_columns.deadline)
+    .limit(sa.literal_column("1")),
 )
 _EXPIRE = Statement(
     Payment,
@@ -503,9 +507,9 @@ async def overdue_of(tx: Tx, owner: Owner, now: int, after: Place, limit: int) -
     return await tx.all(_OVERDUE_OF, owner, at=now, place_at=after.at, place_id=after.id, limit=limit)
 
 
-async def next_due(tx: Tx, owner: Owner) -> int | None:
-    """When the next deadline of an owner's payments is over; None: none has one."""
-    return await tx.one(_NEXT_DUE, owner)
+async def next_due(tx: Tx, owner: Owner, after: int = 0) -> int | None:
+    """When the next deadline of an owner's payments after a moment is over; None: none has one."""
+    return await tx.one(_NEXT_DUE, owner, at=after)
 
 
 async def expire(tx: Tx, payment: Payment, now: int) -> Payment | None:

@@ -249,7 +249,11 @@ _OVER_OF = Statement(
     .limit(sa.bindparam("limit", type_=Integer)),
 )
 _NEXT_DUE = Statement(
-    int, sa.select(_columns.open_until).where(*_open_of).order_by(_columns.open_until).limit(sa.literal_column("1"))
+    int,
+    sa.select(_columns.open_until)
+    .where(*_open_of, _columns.open_until > _at)
+    .order_by(_columns.open_until)
+    .limit(sa.literal_column("1")),
 )
 _CLOSE = Statement(
     None,
@@ -341,9 +345,9 @@ async def over_of(tx: Tx, owner: Owner, now: int, after: Place, limit: int) -> l
     return await tx.all(_OVER_OF, owner, at=now, place_at=after.at, place_id=after.id, limit=limit)
 
 
-async def next_due(tx: Tx, owner: Owner) -> int | None:
-    """When the time of the owner's next session runs out; None: there is none open."""
-    return await tx.one(_NEXT_DUE, owner)
+async def next_due(tx: Tx, owner: Owner, after: int = 0) -> int | None:
+    """When the time of the owner's next session after a moment runs out; None: there is none open."""
+    return await tx.one(_NEXT_DUE, owner, at=after)
 
 
 async def close(tx: Tx, session: Session, now: int) -> bool:

@@ -62,7 +62,7 @@ async def _wait_for_others(parts: Parts, owner: Owner) -> int:
     return most
 
 
-#: When the next subscription of an owner has something to do: ``next_due(tx, owner) -> int | None``.
+#: When the next subscription of an owner has something to do: ``next_due(tx, owner, after) -> int | None``.
 next_due = store.next_due
 
 

@@ -190,7 +190,7 @@ _OWNERS_DUE = Statement(
 _NEXT_DUE = Statement(
     int,
     sa.select(_columns.due_at)
-    .where(*owned(subscriptions), _columns.due_at.is_not(None))
+    .where(*owned(subscriptions), _columns.due_at > sa.bindparam("after", type_=Time))
     .order_by(_columns.due_at)
     .limit(sa.literal_column("1")),
 )
@@ -289,9 +289,9 @@ async def under_way(tx: Tx, owner: Owner, now: int) -> list[str]:
     return await tx.all(_UNDER_WAY, owner, now=now)
 
 
-async def next_due(tx: Tx, owner: Owner) -> int | None:
-    """When the next subscription of an owner has something to do; None: none has."""
-    return await tx.one(_NEXT_DUE, owner)
+async def next_due(tx: Tx, owner: Owner, after: int = 0) -> int | None:
+    """When the next subscription of an owner after a moment has something to do; None: none has."""
+    return await tx.one(_NEXT_DUE, owner, after=after)
 
 
 async def page(tx: Tx, owner: Owner, *, page: int, per_page: int, start: int, end: int) -> Page[Subscription]:

@@ -45,9 +45,12 @@ _BATCH = 200
 
 
 class Source(NamedTuple):
-    """Things that fall due. next_due: when the owner's next one does; run: do what is due, and say how many were."""
+    """Things that fall due. next_due: when the owner's next one after a moment does.
 
-    next_due: Callable[[Tx, Owner], Awaitable[int | None]]
+    run: do what is due, and say how many were.
+    """
+
+    next_due: Callable[[Tx, Owner, int], Awaitable[int | None]]
     run: Callable[[Parts, Owner], Awaitable[int]]
 
 
@@ -227,8 +230,8 @@ async def _step_by_step(trip: _Trip) -> None:
 
 async def _next_due(tx: Tx, owner: Owner, now: int) -> int | None:
     """When the next thing falls due that is not due yet; one that is and could not be done is the worker's."""
-    found = [await each(tx, owner) for each in (*(source.next_due for source in SOURCES), deliveries.next_due)]
-    return min((due for due in found if due is not None and due > now), default=None)
+    found = [await each(tx, owner, now) for each in (*(source.next_due for source in SOURCES), deliveries.next_due)]
+    return min((due for due in found if due is not None), default=None)
 
 
 async def run_due(parts: Parts, owner: Owner) -> None:

@@ -214,7 +214,10 @@ _OPEN_OF = Statement(
 )
 _NEXT_DUE = Statement(
     int,
-    sa.select(tokens.c.open_until).where(*_challenged).order_by(tokens.c.open_until).limit(sa.literal_column("1")),
+    sa.select(tokens.c.open_until)
+    .where(*_challenged, tokens.c.open_until > sa.bindparam("after", type_=Time))
+    .order_by(tokens.c.open_until)
+    .limit(sa.literal_column("1")),
 )
 _END = Statement(
     Token,
@@ -280,9 +283,9 @@ async def abandoned_of(tx: Tx, owner: Owner, now: int, after: Place, limit: int)
     return await tx.all(_OPEN_OF, owner, now=now, place_at=after.at, place_id=after.id, limit=limit)
 
 
-async def next_due(tx: Tx, owner: Owner) -> int | None:
-    """When the owner's next challenge is over; None: there is none."""
-    return await tx.one(_NEXT_DUE, owner)
+async def next_due(tx: Tx, owner: Owner, after: int = 0) -> int | None:
+    """When the owner's next challenge after a moment is over; None: there is none."""
+    return await tx.one(_NEXT_DUE, owner, after=after)
 
 
 async def end(tx: Tx, token: Token, moment: Moment) -> Token | None:

@@ -207,8 +207,9 @@ _of_payments = (
         )
     ),
 )  # fmt: skip
+_later = deliveries.c.due_at > sa.bindparam("after", type_=Time)
 _NEXT_OF_PAYMENTS = Statement(
-    int, sa.select(deliveries.c.due_at).where(*_of_payments).order_by(deliveries.c.due_at).limit(1)
+    int, sa.select(deliveries.c.due_at).where(*_of_payments, _later).order_by(deliveries.c.due_at).limit(1)
 )
 _LEASED_OF_PAYMENTS = Statement(
     int, sa.select(sa.func.count()).select_from(deliveries).where(*_of_payments, deliveries.c.leased_until > _real)
@@ -231,15 +232,12 @@ _FIRST = Statement(
 )
 _NEXT = Statement(
     int,
-    sa.select(deliveries.c.due_at)
-    .where(*_of_endpoint, deliveries.c.due_at.is_not(None))
-    .order_by(deliveries.c.due_at)
-    .limit(1),
+    sa.select(deliveries.c.due_at).where(*_of_endpoint, _later).order_by(deliveries.c.due_at).limit(1),
 )
 _NEXT_PING = Statement(
     int,
     sa.select(deliveries.c.due_at)
-    .where(*_of_endpoint, deliveries.c.due_at.is_not(None), deliveries.c.sequence == 0)
+    .where(*_of_endpoint, _later, deliveries.c.sequence == 0)
     .order_by(deliveries.c.due_at)
     .limit(1),
 )
@@ -432,21 +430,21 @@ async def _event(tx: Tx, owner: Owner, event_id: str) -> Event | None:
     return await tx.one(_EVENT, owner, id=event_id)
 
 
-async def next_due(tx: Tx, owner: Owner) -> int | None:
-    """When the owner's next delivery falls due; None: there is none on its way to an active endpoint."""
-    of_payments: int | None = await tx.one(_NEXT_OF_PAYMENTS, owner)
-    found = [of_payments, *[await _next(tx, each) for each in await store.active(tx, owner)]]
+async def next_due(tx: Tx, owner: Owner, after: int = 0) -> int | None:
+    """When the owner's next delivery after a moment falls due; None: there is none on its way to an active endpoint."""
+    of_payments: int | None = await tx.one(_NEXT_OF_PAYMENTS, owner, after=after)
+    found = [of_payments, *[await _next(tx, each, after) for each in await store.active(tx, owner)]]
     return min((each for each in found if each is not None), default=None)
 
 
-async def _next(tx: Tx, endpoint: Endpoint) -> int | None:
+async def _next(tx: Tx, endpoint: Endpoint, after: int) -> int | None:
     if not endpoint.ordered:
-        return await tx.one(_NEXT, endpoint.owner, endpoint_id=endpoint.id)
+        return await tx.one(_NEXT, endpoint.owner, endpoint_id=endpoint.id, after=after)
     # What is behind the first waits for it, however long it has been due; a ping for nobody.
-    ping = await tx.one(_NEXT_PING, endpoint.owner, endpoint_id=endpoint.id)
+    ping = await tx.one(_NEXT_PING, endpoint.owner, endpoint_id=endpoint.id, after=after)
     first = await tx.one(_FIRST, endpoint.owner, endpoint_id=endpoint.id, now=0)
     found = [ping, None if first is None else first.due_at]
-    return min((each for each in found if each is not None), default=None)
+    return min((each for each in found if each is not None and each > after), default=None)
 
 
 async def under_way(tx: Tx, owner: Owner, real: int) -> bool:
