@@ -2,8 +2,9 @@
 
 from azukari.core import log
 from azukari.core.errors import Locked
-from azukari.db import Owner, Place, in_turn
+from azukari.db import Owner, Place, Tx, in_turn
 from azukari.sessions import store, waiting
+from azukari.sessions.looking import waiting_of
 from azukari.sessions.store import Session
 from azukari.wiring import Parts
 
@@ -33,4 +34,10 @@ async def _end(parts: Parts, session: Session) -> bool:
     except Locked:
         log.warning("session.not_ended", session=session.id)
         return False
-    return await parts.db.write(store.close, session, call.now)
+    return await parts.db.write(close, session.owner, session.id, call.now)
+
+
+async def close(tx: Tx, owner: Owner, session_id: str, now: int) -> bool:
+    """Close an expired session; False: it has gone on, or still waits for its shopper."""
+    session = await store.get(tx, owner, session_id)
+    return await waiting_of(tx, session) is None and await store.close(tx, session, now)

@@ -159,7 +159,8 @@ _HOLD = Statement(
         payment_id=sa.bindparam("new_payment", type_=Text),
         trying=sa.bindparam("new_trying", type_=Json),
         consent=sa.func.coalesce(sa.bindparam("new_consent", type_=Json), _columns.consent),
-        authenticating=0, waiting_attempt=None,
+        # A request that came in time may get here when the session is closed already: what it begins has to end too.
+        authenticating=0, waiting_attempt=None, open_until=_columns.expires_at,
     ),
 )  # fmt: skip
 _WAIT = Statement(
@@ -257,7 +258,9 @@ _NEXT_DUE = Statement(
 )
 _CLOSE = Statement(
     None,
-    sa.update(sessions).where(*_this, _open, _free, _columns.expires_at <= _at).values(open_until=None, order_num=None),
+    sa.update(sessions)
+    .where(*_this, _open, _free, _as_read, _columns.expires_at <= _at)
+    .values(open_until=None, order_num=None),
 )
 
 
@@ -350,6 +353,6 @@ async def next_due(tx: Tx, owner: Owner, after: int = 0) -> int | None:
     return await tx.one(_NEXT_DUE, owner, at=after)
 
 
-async def close(tx: Tx, session: Session, now: int) -> bool:
+async def close(tx: Tx, read: Session, now: int) -> bool:
     """Nothing is left to be done for an expired session: its order number is free again; False: it has gone on."""
-    return await tx.run(_CLOSE, session.owner, session=session.id, at=now) == 1
+    return await tx.run(_CLOSE, read.owner, session=read.id, read_waiting=read.waiting_attempt or "", at=now) == 1
