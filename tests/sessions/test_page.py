@@ -10,6 +10,7 @@ import pytest
 
 from azukari.core.clock import DAY, MINUTE
 from azukari.core.errors import NotFound
+from azukari.processors.base import AuthOrder, AuthResult
 from azukari.secure_tokens import challenges
 from azukari.sessions import page
 from azukari.web.answers import Answer
@@ -157,6 +158,32 @@ async def test_a_challenge_is_over_with_another_card(house: House) -> None:
     await visit(house, first, PASSWORD)
     assert told(await browser.resume())["status"] == "completed"
     assert len(lines(house)) == 1
+
+
+@pytest.mark.parametrize("number", [FRICTIONLESS, CHALLENGED])
+async def test_a_wallet_that_another_tab_is_sent_to_while_the_issuer_is_asked_is_waited_for(
+    house: House, monkeypatch: pytest.MonkeyPatch, number: str
+) -> None:
+    made = await make(house.api, mode="customer")
+    browser, simulator = Browser(house, made), house.parts.processors.simulator
+    authenticate = simulator.authenticate
+    tabs = []
+
+    async def slowly(order: AuthOrder) -> AuthResult:
+        tabs.append(await browser.pay({"type": "paypay", "email": "taro@example.com"}))
+        return await authenticate(order)
+
+    monkeypatch.setattr(simulator, "authenticate", slowly)
+    late = await browser.pay(with_code(number))
+
+    assert (late.status, told(late)["error"]["code"]) == (423, "locked")
+    away = told(tabs[0])["redirect_url"]
+    state = await browser.state()
+    assert (state.next, state.redirect_url) == ("resume", away)
+    simulator.decide(away.rpartition("/")[2], "approved")
+    assert told(await browser.resume())["status"] == "completed"
+    kept = (await house.api.get(f"/customers/{made['customer_id']}")).json()
+    assert (kept["source"]["type"], kept["email"]) == ("paypay", "taro@example.com")
 
 
 async def test_a_challenge_that_takes_too_long_is_an_error_not_a_charge(house: House) -> None:

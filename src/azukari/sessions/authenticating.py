@@ -1,12 +1,13 @@
 """3-D Secure in a session: our own page has a raw card's shopper authenticated before the card is tried."""
 
 from azukari.core.errors import Locked
-from azukari.db import Owner, Tx
+from azukari.db import Owner, Tx, persevere
 from azukari.secure_tokens import service as secure_tokens
 from azukari.secure_tokens.errors import UnsupportedCardBrand
 from azukari.secure_tokens.schemas import SecureTokenOut
 from azukari.sessions import store, tries
 from azukari.sessions.errors import NotAuthenticated
+from azukari.sessions.looking import waiting_of
 from azukari.sessions.schemas import PayResult, SessionMethod, View
 from azukari.sessions.store import Session
 from azukari.sessions.tries import Try, Trying
@@ -18,7 +19,8 @@ from azukari.web.call import Call
 async def begin(call: Call, session: Session, wanted: Try, method: SessionMethod, view: View) -> Given | Answer:
     """Ask the card's issuer. What the try goes on with, or the answer that sends the shopper to the issuer's page.
 
-    Raises NotAuthenticated (counted like a declined try), Locked (the same is being asked this moment).
+    Raises NotAuthenticated (counted like a declined try), Locked (the same is being asked this moment, or another try
+    has begun).
     """
     try:
         token = await secure_tokens.begin_for_session(
@@ -28,7 +30,7 @@ async def begin(call: Call, session: Session, wanted: Try, method: SessionMethod
         )  # fmt: skip
     except UnsupportedCardBrand:
         return wanted.given  # nobody can authenticate it: go on without
-    await call.db.write(note_token, call.owner, session.id, token.id, wanted, call.now)
+    await persevere(call.db, note_token, call.owner, session.id, token.id, wanted, call.now)
     return await _act_on(call, session, token)
 
 
@@ -54,11 +56,15 @@ async def _act_on(call: Call, session: Session, token: SecureTokenOut) -> Given 
 async def note_token(
     tx: Tx, owner: Owner, session_id: str, token_id: str, wanted: Try, now: int
 ) -> None:  # fmt: skip
-    """The session waits for what comes of this token, unless another try has begun meanwhile."""
-    await store.authenticate(
-        tx, owner, session_id, token_id, trying=Trying(locale=wanted.locale).encoded(),
+    """The session waits for what comes of this token. Raises Locked: another try has begun while it was made."""
+    session = await store.get(tx, owner, session_id)
+    if session.secure_token_id == token_id:
+        return  # the same, pressed twice
+    if await waiting_of(tx, session) is not None or not await store.authenticate(
+        tx, session, token_id, trying=Trying(locale=wanted.locale).encoded(),
         consent=tries.encoded(wanted.consent), now=now,
-    )  # fmt: skip
+    ):  # fmt: skip
+        raise Locked
 
 
 async def count_refusal(tx: Tx, owner: Owner, session_id: str, token_id: str) -> None:

@@ -196,7 +196,7 @@ _AUTHENTICATE = Statement(
     None,
     sa.update(sessions)
     .where(
-        *_this, _open, _free, _columns.expires_at > _at,
+        *_this, _open, _free, _as_read, _columns.expires_at > _at,
         sa.func.coalesce(_columns.secure_token_id, "") != sa.bindparam("token", type_=Text),
     )
     .values(
@@ -317,12 +317,14 @@ async def count_decline(tx: Tx, owner: Owner, session_id: str, attempt_id: str) 
 
 
 async def authenticate(
-    tx: Tx, owner: Owner, session_id: str, token_id: str, *, trying: str, consent: str | None, now: int
-) -> None:
-    """Wait for what comes of a secure token it does not know yet; nothing where a try is in flight."""
-    await tx.run(
-        _AUTHENTICATE, owner, session=session_id, token=token_id, new_trying=trying, new_consent=consent, at=now
+    tx: Tx, read: Session, token_id: str, *, trying: str, consent: str | None, now: int
+) -> bool:  # fmt: skip
+    """Wait for what comes of a secure token it does not know yet; False: another try has begun since it was read."""
+    changed = await tx.run(
+        _AUTHENTICATE, read.owner, session=read.id, token=token_id, new_trying=trying, new_consent=consent,
+        read_waiting=read.waiting_attempt or "", at=now,
     )  # fmt: skip
+    return changed == 1
 
 
 async def not_authenticated(tx: Tx, owner: Owner, session_id: str, token_id: str) -> None:
