@@ -4,8 +4,10 @@ import asyncio
 
 import pytest
 
+from azukari import worker
 from azukari.app import asgi
 from azukari.core.clock import DAY, HOUR, MINUTE, SECOND, parse_iso
+from azukari.db import Owner
 from azukari.merchants import clock as clocks
 from azukari.merchants import keys
 from azukari.merchants import service as merchants
@@ -265,3 +267,46 @@ async def test_an_advance_that_died_is_not_said_to_be_done(
 
     refused(again, 503, "service_unavailable")
     assert (await api.get(PATH)).json()["real"] is True
+
+
+@pytest.mark.parametrize("swept", [True, False])
+async def test_the_key_of_an_advance_that_died_lives_for_a_day_like_any_other(
+    house: House, api: Api, monkeypatch: pytest.MonkeyPatch, swept: bool
+) -> None:
+    left, run_due = asyncio.Event(), service.run_due
+
+    async def hang(*_: object) -> None:
+        left.set()
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(service, "run_due", hang)
+    order = {"json": {"advance": "P1Y"}, "headers": {"X-KOMOJU-IDEMPOTENCY": "one year"}}
+    going = asyncio.create_task(api.post(PATH, **order))
+    await asyncio.wait_for(left.wait(), 30)
+    monkeypatch.setattr(service, "run_due", run_due)
+
+    for passed, status in ((HOUR, 503), (DAY, 200)):
+        house.clock.advance(passed)
+        if swept:
+            await worker.forget_keys(house.parts)
+        assert (await api.post(PATH, **order)).status_code == status
+
+    # The dead one does not come back.
+    going.cancel()
+    await asyncio.gather(going, return_exceptions=True)
+
+
+async def test_the_key_of_an_advance_that_goes_on_is_nobody_elses_though_its_clock_is_a_year_ahead(
+    house: House, api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    order = {"json": {"advance": "P1Y"}, "headers": {"X-KOMOJU-IDEMPOTENCY": "one year"}}
+    seen: list[int] = []
+
+    async def look(parts: Parts, owner: Owner) -> None:
+        await worker.forget_keys(parts)
+        seen.append((await api.post(PATH, **order)).status_code)
+
+    monkeypatch.setattr(service, "run_due", look)
+
+    assert (await api.post(PATH, **order)).status_code == 200
+    assert seen == [409, 409]

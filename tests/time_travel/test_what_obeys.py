@@ -294,7 +294,7 @@ DUE = (
 async def test_what_is_due_is_found_by_its_index(house: House, rows: Rows) -> None:
     for statement, index in DUE:
         compiled = statement.sqlite
-        args = compiled.args({"real": 1, "limit": 10, "ended_by": 1, "place_at": 0, "place_id": ""})
+        args = compiled.args({"real": 1, "limit": 10, "ended_by": 1, "left_by": 1, "place_at": 0, "place_id": ""})
 
         plan = await rows.all(f"EXPLAIN QUERY PLAN {_filled(compiled.sql, args)}")
 

@@ -4,8 +4,9 @@ from typing import Any
 
 import pytest
 
-from azukari.core.clock import HOUR
-from azukari.webhooks import service
+from azukari.core.clock import DAY, HOUR
+from azukari.db import DatabaseDown
+from azukari.webhooks import deliveries, service
 from tests.house import House
 from tests.test_no_leaks import rows_of
 from tests.webhooks.receiver import SECRET, Receiver
@@ -214,3 +215,29 @@ async def test_many_events_are_sent_again_by_one_request_and_by_its_repeat_none(
     assert (again.content, again.headers["X-Idempotent-Replayed"]) == (first.content, "true")
     await work.deliver()
     assert receiver.types.count("customer.created") == 8
+
+
+async def test_a_replay_that_died_on_the_way_is_not_said_to_have_sent_nothing(
+    house: House, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(service, "BATCH", 1)
+    made = await endpoint(house, receiver)
+    for _ in range(2):
+        await house.api.post("/customers")
+    replay, begun = deliveries.replay, []
+
+    async def once(*given: Any) -> int:
+        if begun:
+            raise DatabaseDown
+        begun.append(given)
+        return await replay(*given)
+
+    monkeypatch.setattr(deliveries, "replay", once)
+    key = {"X-KOMOJU-IDEMPOTENCY": "again"}
+    path, order = f"/webhook_endpoints/{made['id']}/replay", {"start_time": "2020-01-01"}
+    assert (await house.api.post(path, json=order, headers=key)).status_code == 503
+    monkeypatch.setattr(deliveries, "replay", replay)
+
+    for passed, status in ((HOUR, 503), (DAY, 200)):
+        house.clock.advance(passed)
+        assert (await house.api.post(path, json=order, headers=key)).status_code == status

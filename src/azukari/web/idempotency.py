@@ -24,8 +24,8 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 LIFE = DAY
-#: The status of an answer that is not there.
-NONE_YET = 0
+#: The status of an answer that is not there, and from which one on an answer says that it was our fault.
+NONE_YET, GIVEN_UP = 0, 500
 #: How long a repeat is told to wait; after that it gets the answer that holds for the time being.
 PATIENCE = 30 * SECOND
 #: OPEN: answered, and what the answer is about has not ended: the key is not freed meanwhile.
@@ -53,6 +53,11 @@ class Row(msgspec.Struct, frozen=True):
     created_at: int
     taken_at: int | None
 
+    def has_ended(self, real: int) -> bool:
+        """What ``_ended`` says of it, at a moment of the machine's."""
+        given_up = self.state == RUNNING and self.status >= GIVEN_UP
+        return self.state == DONE or (given_up and (self.taken_at or real) <= real - LIFE)
+
 
 class KeyReused(Unprocessable):
     """The key belongs to another request."""
@@ -75,6 +80,12 @@ class Claim:
         self.taken = False
 
 
+#: What it was about has ended. Or the answer for the time being says that we could not go on, and has done so for a
+#: day of the machine's: whoever ran it is dead, and no attempt's end will settle it.
+_ended = sa.or_(
+    keys.c.state == DONE,
+    sa.and_(keys.c.state == RUNNING, keys.c.status >= GIVEN_UP, keys.c.taken_at <= sa.bindparam("left_by", type_=Time)),
+)
 _insert = add(keys, state=RUNNING)
 _TAKE = Statement(
     None,
@@ -85,7 +96,7 @@ _TAKE = Statement(
             name: _insert.excluded[name]
             for name in ("request_hash", "state", "status", "body", "created_at", "taken_at")
         },
-        where=sa.and_(keys.c.state == DONE, keys.c.created_at <= sa.bindparam("too_old", type_=Time)),
+        where=sa.and_(_ended, keys.c.created_at <= sa.bindparam("too_old", type_=Time)),
     ),
 )  # fmt: skip
 _FIND = Statement(
@@ -112,7 +123,7 @@ _CLOSE = Statement(
 )
 _over = (
     sa.select(keys.c.merchant_id, keys.c.mode, keys.c.id)
-    .where(due(keys.c.created_at, after=LIFE), keys.c.state == DONE)
+    .where(due(keys.c.created_at, after=LIFE), _ended)
     .limit(sa.bindparam("limit", type_=Integer))
 )
 _PURGE = Statement(
@@ -164,14 +175,14 @@ async def take(tx: Tx, owner: Owner, claim: Claim | None, meanwhile: Callable[[]
     """Claim the key for this request, or raise what is known of it: Replay, Conflict or KeyReused.
 
     meanwhile: the answer that holds until :func:`settle`, should we never come back; None: there is none, and repeats
-    are told to wait for as long as it takes.
+    are told to wait for as long as it takes. A failure of ours is the answer of what nobody goes on with then.
     """
     if claim is None:
         return
     answer = Answer(NONE_YET, b"") if meanwhile is None else meanwhile()
     taken = await tx.run(
         _TAKE, owner, id=claim.key, request_hash=claim.hash, status=answer.status, body=answer.body,
-        created_at=claim.now, taken_at=claim.real, too_old=claim.now - LIFE,
+        created_at=claim.now, taken_at=claim.real, too_old=claim.now - LIFE, left_by=claim.real - LIFE,
     )  # fmt: skip
     if not taken:
         await _raise_if_known(tx, owner, claim)
@@ -196,12 +207,12 @@ async def settle(tx: Tx, owner: Owner, key: str | None, answer: Answer, *, final
 
 async def purge(tx: Tx, real: int, limit: int) -> int:
     """Forget keys that have ended and lived their day, so many at a time; how many. real: the machine's time."""
-    return await tx.run(_PURGE, None, real=real, limit=limit)
+    return await tx.run(_PURGE, None, real=real, left_by=real - LIFE, limit=limit)
 
 
 async def _raise_if_known(tx: Tx, owner: Owner, claim: Claim) -> None:
     row = await tx.one(_FIND, owner, id=claim.key)
-    if row is None or (row.state == DONE and row.created_at <= claim.now - LIFE):
+    if row is None or (row.has_ended(claim.real) and row.created_at <= claim.now - LIFE):
         return
     if not hmac.compare_digest(row.request_hash, claim.hash):
         raise KeyReused

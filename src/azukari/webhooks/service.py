@@ -6,14 +6,14 @@ from dataclasses import dataclass
 import msgspec
 
 from azukari.core.clock import DAY
-from azukari.core.errors import InvalidParameter, Locked, NotFound, Unprocessable
+from azukari.core.errors import InvalidParameter, Locked, NotFound, Unavailable, Unprocessable
 from azukari.core.ids import earliest
 from azukari.core.secret import Secret
 from azukari.db import Owner, Tx, persevere
 from azukari.events import numbering
 from azukari.events import store as events
 from azukari.vault import SealedEntry, Vault
-from azukari.web import idempotency
+from azukari.web import errors, idempotency
 from azukari.web.answers import Answer
 from azukari.web.idempotency import Claim, idempotent
 from azukari.webhooks import addresses, deliveries, store
@@ -268,7 +268,8 @@ async def _replay(
     now: int,
 ) -> int:  # fmt: skip
     """Some of what is sent again. before: how many were so far. key: of the request, where these are the last."""
-    await idempotency.take(tx, owner, claim, lambda: Answer.of(ReplayOut(endpoint.id, 0)))
+    # Should we die before the last of them, nobody knows how many were sent.
+    await idempotency.take(tx, owner, claim, lambda: errors.answer(Unavailable()))
     count = before + await deliveries.replay(tx, endpoint, wanted, now)
     await idempotency.settle(tx, owner, key, Answer.of(ReplayOut(endpoint.id, count)))
     return count
