@@ -16,6 +16,7 @@ from azukari.db.stepping import Step
 from tests.faults.sites import Rows
 from tests.faults.truth import Book, hold_against_book
 from tests.house import ON_BOTH, Api, House, card
+from tests.payments.test_methods import ACCOUNT
 
 ROUNDS = 20
 MASTER = "5555555555554444"
@@ -398,6 +399,22 @@ async def test_a_shopper_decides_twice(api: Api) -> None:
         await api.post(f"/test/payments/{waiting}/simulate", json={"outcome": "paid"})
         assert (await shown(api, waiting))["status"] in ("captured", "failed", "expired")
     assert Counter(await api.events()).total() == ROUNDS
+
+
+async def test_cash_is_given_back_or_it_is_not(api: Api) -> None:
+    for turn in range(ROUNDS):
+        payment = await begun(api, KONBINI)
+        await api.post(f"/test/payments/{payment}/simulate", json={"outcome": "paid"})
+        asked = await api.post(f"/payments/{payment}/refund_request", json=ACCOUNT | {"amount": 1000})
+        path = f"/test/refund_requests/{asked.json()['refund_requests'][0]['id']}/simulate"
+        outcomes = ["completed", "rejected"] if turn % 2 else ["rejected", "completed"]
+
+        done, lost = sort(await race(*(api.post(path, json={"outcome": each}) for each in outcomes)))
+
+        assert (len(done), len(lost)) == (1, 1)
+        after = await shown(api, payment)
+        [request] = after["refund_requests"]
+        assert after["amount_refunded"] == {"completed": 1000, "rejected": 0}[request["status"]]
 
 
 async def test_everybody_asks_at_once(house: House, api: Api) -> None:

@@ -129,8 +129,9 @@ async def hold_against_book(rows: Rows, data: Path, clock: Clock | None = None) 
         refunds[refund["payment_id"]] += refund["amount"]
     requested: Counter[str] = Counter()
     transferred: Counter[str] = Counter()
+    rejected: Counter[str] = Counter()  # the bank has nothing of it, and the payment neither
     for request in await rows.all("SELECT payment_id, amount, status FROM refund_requests"):
-        found = {"pending": requested, "completed": transferred}[request["status"]]
+        found = {"pending": requested, "completed": transferred, "rejected": rejected}[request["status"]]
         found[request["payment_id"]] += request["amount"]
     for payment in await rows.all("SELECT * FROM payments"):
         id = payment["id"]
