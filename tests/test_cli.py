@@ -137,7 +137,6 @@ BAD: dict[str, tuple[list[str], dict[str, str], str]] = {
     "a database that does not answer": (
         ["init"], {"AZUKARI_DATABASE_URL": "postgresql://a:zq7mark@127.0.0.1:1/a"}, "The database cannot be used",
     ),
-    "a key file that is not there": (["init"], {"AZUKARI_KEK_FILE": "/nowhere/vault.key"}, "vault"),
     "a fault nobody knows": (["serve"], {"AZUKARI_SIMULATOR_FAULT": "zq7mark"}, "AZUKARI_SIMULATOR_FAULT"),
 }  # fmt: skip
 
@@ -152,6 +151,28 @@ def test_a_bad_setting_ends_with_a_sentence_and_status_1(name: str, data: Path) 
     assert "Traceback" not in ended.stderr
     assert "zq7mark" not in ended.stderr + ended.stdout
     assert ended.stdout == ""
+
+
+@pytest.mark.parametrize("command", ["init", "serve", "worker"])
+def test_a_key_file_that_is_not_there_is_missed_before_anything_is_made(command: str, data: Path) -> None:
+    ended = azukari(command, "--data", data, AZUKARI_KEK_FILE="/nowhere/vault.key")
+
+    assert (ended.returncode, ended.stdout) == (1, "")
+    assert "AZUKARI_KEK_FILE names /nowhere/vault.key, and there is no such file." in ended.stderr
+    assert "azukari init" in ended.stderr
+    assert not data.exists()
+
+
+def test_a_server_whose_key_file_has_gone_says_so_and_greets_nobody(data: Path, tmp_path: Path) -> None:
+    done("init", "--data", data)
+    kek = tmp_path / "vault.key"
+    (data / "vault.key").rename(kek)
+    kek.chmod(0o444)
+
+    for path, sentence in ((kek, f"chmod 0400 {kek}"), (tmp_path / "gone", "there is no such file")):
+        ended = azukari("serve", "--data", data, "--port", "0", AZUKARI_KEK_FILE=str(path))
+        assert (ended.returncode, ended.stdout) == (1, "")
+        assert sentence in ended.stderr
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.1", "shop.example"])

@@ -19,7 +19,7 @@ from azukari.merchants.first_pair import FirstPair
 from azukari.merchants.keys import TEST
 from azukari.merchants.service import Pair
 from azukari.merchants.store import Merchant
-from azukari.wiring import Parts
+from azukari.wiring import KEK_NAME, Parts, key_provider
 
 FIRST_PAIR = first_pair.FILE
 FIRST_MERCHANT = "Test shop"
@@ -52,8 +52,22 @@ async def migrate(settings: Settings) -> None:
             await migrations.migrate(settings)
 
 
+def _check_key(settings: Settings) -> None:
+    """A key file of its own is there and can be read. Raises SettingError, KeyFileError."""
+    path = settings.kek_file
+    if path is None:
+        return
+    if not os.path.exists(path):
+        raise SettingError(
+            f"AZUKARI_KEK_FILE names {path}, and there is no such file. Put the key file of this installation there. "
+            f"A new one makes its own: run `azukari init` without the setting, then move {KEK_NAME} there."
+        )
+    key_provider(settings)
+
+
 async def init(settings: Settings) -> Installation:
-    """Set up whatever is missing. Raises SettingError, DatabaseDown."""
+    """Set up whatever is missing. Raises SettingError, KeyFileError, DatabaseDown."""
+    _check_key(settings)
     await migrate(settings)
     async with _alone(settings.data):
         kept = first_pair.find(settings.data)
@@ -84,8 +98,9 @@ async def _enrol_first_pair(settings: Settings, kept: FirstPair | None) -> First
 async def ensure(settings: Settings) -> Installation | None:
     """Before serving: set up an empty installation, refuse a damaged one and one with another schema.
 
-    None: it keeps no test pair. Raises SettingError, Damaged.
+    None: it keeps no test pair. Raises SettingError, KeyFileError, Damaged.
     """
+    _check_key(settings)
     check_files(settings)
     schema = await migrations.current(settings)
     if schema is None:

@@ -20,6 +20,12 @@ from azukari.vault import FileKeyProvider, Vault
 KEK_NAME = "vault.key"
 
 
+def key_provider(settings: Settings) -> FileKeyProvider:
+    """Who holds the key that wraps all others. Raises KeyFileError."""
+    path = settings.kek_file or settings.data / KEK_NAME
+    return FileKeyProvider.load(path, data=settings.data, create=settings.kek_file is None)
+
+
 class Beside(Protocol):
     """What an order asks for beside its payment, of a room above: written in the unit that begins the payment."""
 
@@ -79,9 +85,7 @@ class Parts:
         ids = RandomIds(clock)
         news = News()
         stores = await open_stores(settings, news.beside(announce))
-        provider = FileKeyProvider.load(
-            settings.kek_file or settings.data / KEK_NAME, data=settings.data, create=settings.kek_file is None
-        )
+        provider = key_provider(settings)
         vault = Vault(
             main=stores.main, keys=stores.keys, sad=stores.sad,
             provider=provider, clock=clock, ids=ids, announce=announce,
