@@ -13,6 +13,8 @@ from azukari.vault import FileKeyProvider, ProviderDown
 from tests.faults.sites import Rows
 from tests.faults.truth import Book
 from tests.house import House, card
+from tests.wallets import agree
+from tests.webhooks.work import owner_of
 
 KEY = {"X-KOMOJU-IDEMPOTENCY": "key-1"}
 ORDER = {"amount": 1000, "currency": "JPY"}
@@ -132,3 +134,64 @@ async def test_a_record_moved_to_another_customer_is_not_charged_and_does_not_pa
     assert (reply.status_code, "sale" in kinds(house)) == (504, False)
     [told] = [line for line in capsys.readouterr().err.splitlines() if "entry.not_opened" in line]
     assert json.loads(told) | {"level": "warning", "entry": entry, "reason": "Unreadable"} == json.loads(told)
+
+
+#: What a row may be made to say: a kind it was not sealed as, or what nothing seals and nobody can read.
+EDITS = [
+    *(f"kind = '{kind}'" for kind in ("card", "wallet", "secret", "bank", "")),
+    *(f"credential = '{text}'" for text in ("", "{", "[]", '{"processor": 1}')),
+]  # fmt: skip
+
+
+async def an_entry(house: House, wallet: bool) -> str:
+    """The id of a customer who keeps a card, or a wallet."""
+    if not wallet:
+        return await house.api.customer()
+    customer = str((await house.api.post("/customers", json={})).json()["id"])
+    await agree(house.parts, await owner_of(house), customer)
+    return customer
+
+
+@pytest.mark.parametrize(
+    ("wallet", "edit"),
+    [(wallet, edit) for wallet in (False, True) for edit in EDITS if edit != f"kind = '{('card', 'wallet')[wallet]}'"],
+)
+async def test_an_entry_whose_row_was_edited_is_not_charged_and_does_not_pass_unseen(
+    house: House, rows: Rows, capsys: pytest.CaptureFixture[str], wallet: bool, edit: str
+) -> None:
+    customer = await an_entry(house, wallet)
+    [entry] = await rows.column("SELECT entry_id FROM customers")
+    before = Book.read(house.parts.settings.data).taken()
+    await rows.change(f"UPDATE vault_entries SET {edit}")
+
+    reply = await house.api.charge(customer)
+
+    assert (reply.status_code, Book.read(house.parts.settings.data).taken()) == (504, before)
+    told = [json.loads(line) for line in capsys.readouterr().err.splitlines() if "entry.not_opened" in line]
+    assert [(line["level"], line["entry"]) for line in told] == [("warning", entry)]
+    [payment] = (await house.api.get("/payments")).json()["data"]
+    assert payment["status"] == "failed"
+
+
+@pytest.mark.parametrize(
+    ("wallet", "edit"), [(True, "brand = 'zq7mark'"), (False, "kind = 'wallet', last4 = '', bin = ''")]
+)
+async def test_an_entry_of_a_type_that_is_none_is_not_charged(
+    house: House, rows: Rows, wallet: bool, edit: str
+) -> None:  # fmt: skip
+    customer = await an_entry(house, wallet)
+    await rows.change(f"UPDATE vault_entries SET {edit}")
+
+    reply = await house.api.charge(customer)
+
+    assert (reply.status_code, reply.json()["error"]["code"]) == (504, "gateway_timeout")
+    assert (await house.api.get("/payments")).json()["total"] == 0
+
+
+async def test_a_token_whose_entry_was_edited_is_not_charged(house: House, rows: Rows) -> None:
+    token = await house.api.token()
+    await rows.change("UPDATE vault_entries SET kind = 'wallet'")
+
+    reply = await house.api.post("/payments", json={**ORDER, "payment_details": token})
+
+    assert (reply.status_code, kinds(house)) == (504, [])

@@ -3,6 +3,7 @@
 import msgspec
 from msgspec.structs import replace
 
+from azukari.core import log
 from azukari.core.clock import Moment
 from azukari.core.errors import ApiError, InvalidParameter, InvalidToken, MissingParameter
 from azukari.customers import store as customers
@@ -18,6 +19,7 @@ from azukari.payments.store import Payment
 from azukari.processors import attempts, machine
 from azukari.processors.attempts import Attempt
 from azukari.processors.base import Credential, NotDone, Outcome, Visit
+from azukari.processors.declines import NotSentAnswer
 from azukari.processors.methods import CREDIT_CARD, OFFSITE
 from azukari.processors.registry import Processors
 from azukari.tokens import given as tokens
@@ -53,13 +55,17 @@ class Plan(msgspec.Struct, frozen=True):
 
 
 class Ready(msgspec.Struct, frozen=True):
-    """A charge whose intent is durable: what the call needs. credential: of stored details."""
+    """A charge whose intent is durable: what the call needs. credential: of stored details.
+
+    spoilt: what the vault keeps beside them is not what we have written there. Nothing is sent.
+    """
 
     attempt: Attempt
     payment: Payment
     means: Card | Method
     credential: Credential | None = None
     visit: Visit | None = None
+    spoilt: bool = False
 
 
 async def plan(
@@ -184,6 +190,11 @@ async def send(parts: Parts, ready: Ready) -> tuple[Outcome, ApiError | None]:
     """The call of a charge that was begun; what came of it, and what the caller is told where nothing was sent."""
     processor = parts.processors.named(ready.attempt.processor)
     assert processor is not None  # it was picked for the plan
+    if ready.spoilt:
+        # As with a record that was changed: the caller hears that nothing was sent, and we know why.
+        entry = ready.means.use.entry_id if isinstance(ready.means, Card) else None
+        log.warning("entry.not_opened", entry=entry, reason="credential")
+        return NotDone(), None
     if ready.credential is not None and isinstance(ready.means, Card):
         outcome = await machine.carry_out(
             processor, ready.attempt, parts.clock, use=ready.means.use, credential=ready.credential,
@@ -258,7 +269,12 @@ async def _stored(tx: Tx, owner: Owner, vault: Vault, plan: Plan) -> Ready:
         raise NothingToCharge from None
     if card.use.credential is None:
         raise NothingToCharge  # never checked with the shopper present: no network would have it (SEC-22)
-    return _by_card(plan, _ordered(plan.attempt, customer), card, _credential(card.use.credential))
+    try:
+        credential = _credential(card.use.credential)
+    except msgspec.DecodeError:
+        credential = None
+    ready = _by_card(plan, _ordered(plan.attempt, customer), card, credential)
+    return replace(ready, spoilt=credential is None)
 
 
 def _by_card(plan: Plan, attempt: Attempt, card: Card, credential: Credential | None = None) -> Ready:
@@ -287,7 +303,12 @@ def _by_method(plan: Plan, means: Method) -> Ready:
 
 
 def _of_type(plan: Plan, attempt: Attempt, type: str) -> Attempt:
-    """An attempt whose type is known only now: it may be another processor's."""
+    """An attempt whose type is known only now: it may be another processor's.
+
+    Raises WrongCurrency, NotSentAnswer (an entry's row was changed: it names a type that is none).
+    """
+    if type not in METHODS:
+        raise NotSentAnswer
     if not METHODS[type].takes(plan.payment.currency):
         raise WrongCurrency("This payment method cannot be paid in this currency.")
     return replace(

@@ -148,7 +148,8 @@ class Use:
         card = self._card
         if isinstance(card, PaymentDetails):
             return card.masked
-        if card.kind != CARD:
+        # Not by the kind: a row that was made to say another one is shown as what it is, and does not open.
+        if not card.last4:
             return wallet_masked(card.brand)
         return Masked(CREDIT_CARD, card.brand, card.bin, card.last4, card.exp_month, card.exp_year)
 
