@@ -10,10 +10,13 @@ from azukari.core.clock import DAY, HOUR, MINUTE, SECOND, Moment, iso
 from azukari.core.ids import RandomIds, earliest
 from azukari.db import Tx
 from azukari.events import store as events
+from azukari.merchants import keys
+from azukari.merchants import service as merchants
 from azukari.webhooks import deliveries, fanout, sending
 from azukari.webhooks import service as webhooks
 from azukari.webhooks.deliveries import LEASE, Delivery, Try
 from azukari.webhooks.sending import WAITS, Sender
+from tests.faults.sites import Rows
 from tests.house import House
 from tests.postgres import rows_read
 from tests.webhooks.receiver import SECRET, Got, Receiver, receiving
@@ -516,3 +519,30 @@ async def test_the_sample_in_the_guide_tells_genuine_from_not(house: House, rece
     assert not sample["is_genuine"](SECRET, headers | {"X-Komoju-ID": "another"}, got.body)
     assert not sample["is_genuine"](SECRET + "x", headers, got.body)
     assert not sample["is_genuine"](SECRET, headers, got.body, window_seconds=-1)
+
+
+@pytest.mark.parametrize("spoilt", [0, 1])
+@pytest.mark.parametrize("of_payments", [False, True], ids=["endpoints", "payments' own"])
+async def test_an_endpoint_that_cannot_be_read_holds_up_no_other(
+    house: House, receiver: Receiver, work: Work, spoilt: int, of_payments: bool
+) -> None:
+    rows = Rows(house.parts.settings)
+    merchant = await merchants.create(house.parts.db, "Another shop", house.parts.clock, house.parts.ids)
+    other = (await house.parts.keyring.make_pair(merchant.id, keys.TEST)).secret.reveal()
+    shops = [house.api, house.api.as_key(other)]
+    wanted = {"url": receiver.url, "secret": SECRET, "events": ["payment.captured"]}
+    payments = []
+    for shop in shops:
+        if not of_payments:
+            await shop.post("/webhook_endpoints", json=wanted)
+        more = {"webhooks": wanted} if of_payments else {}
+        order = {"amount": 1000, "currency": "JPY", "customer": await shop.customer(), **more}
+        payments.append((await shop.post("/payments", json=order)).json()["id"])
+    owner = (await house.parts.keyring.resolve(shops[spoilt].key, None)).owner
+    await rows.change(f"UPDATE webhook_endpoints SET events = '{{' WHERE merchant_id = '{owner.merchant_id}'")
+    await rows.close()
+
+    await work.deliver()
+
+    told = [got.event["data"]["id"] for got in receiver.got if got.event["type"] == "payment.captured"]
+    assert told == [payments[1 - spoilt]]

@@ -4,8 +4,13 @@ Each endpoint keeps the number up to which events have their deliveries to it. N
 what comes after that one is all there is to look at, however many workers do it.
 """
 
+from collections.abc import Coroutine
+from typing import Any
+
 import msgspec
 
+from azukari.core import log
+from azukari.core.errors import Unavailable
 from azukari.db import Owner
 from azukari.events import numbering
 from azukari.events import store as events
@@ -22,9 +27,19 @@ async def look(parts: Parts, *, thorough: bool = False) -> None:
     """Give what has happened its number, and each endpoint its deliveries. thorough: also what was committed late."""
     await numbering.number_all(parts, quick=not thorough)
     for endpoint in await parts.db.read(store.behind):
-        await _fan_out(parts, endpoint)
+        await _alone(_fan_out(parts, endpoint), webhook=endpoint.id)
     for owner, told in await parts.db.read(numbering.behind):
-        await _fan_out_to_payments(parts, owner, told)
+        await _alone(_fan_out_to_payments(parts, owner, told), merchant=owner.merchant_id, mode=owner.mode)
+
+
+async def _alone(telling: Coroutine[Any, Any, None], **whose: str) -> None:
+    """What goes wrong with one is logged; the others go on."""
+    try:
+        await telling
+    except Unavailable:
+        raise
+    except Exception as error:
+        log.bug("events not told", error, **whose)
 
 
 async def look_for(parts: Parts, owner: Owner) -> None:
