@@ -1,5 +1,6 @@
 """The fields in a shop's own page, in a browser."""
 
+import asyncio
 import json
 import re
 from base64 import b64encode
@@ -7,7 +8,7 @@ from typing import Any
 from urllib.parse import parse_qs, quote
 
 import pytest
-from playwright.async_api import Page, expect
+from playwright.async_api import Page, Route, expect
 
 from tests.e2e.browsing import OpenPage
 from tests.e2e.looking import axe
@@ -532,6 +533,69 @@ async def test_the_language_changes_and_what_was_typed_stays(page: Page, server:
     await expect(frame(page).locator(".err").first).to_have_text("Enter the expiry")
     assert await frame(page).locator("html").get_attribute("lang") == "en"
     assert [one["detail"]["locale"] for one in await said(page, "komoju-locale-change")] == ["en", "ja", "en"]
+
+
+async def test_of_languages_set_one_after_another_the_last_one_stays(
+    page: Page, server: Site, api: Api, shop: Shop
+) -> None:
+    session = await new_session(api, shop)
+    await page.goto(shop.show("/pay", embedded(server, session)))
+    await expect(page.get_by_title("Payment details")).to_be_visible()
+    await page.evaluate("""() => {
+      const fields = document.querySelector("komoju-fields"), frame = fields.shadowRoot.querySelector("iframe");
+      window.spoken = [];
+      new MutationObserver(() => spoken.push(frame.lang)).observe(frame, { attributeFilter: ["lang"] });
+    }""")
+    speak = "it => { document.querySelector('komoju-fields').locale = it; }"
+    go = asyncio.Event()
+
+    async def hold(route: Route) -> None:
+        reply = await route.fetch()
+        await go.wait()
+        await route.fulfill(response=reply)
+
+    await page.route("**/fields/words?*locale=ko*", hold)
+    await page.evaluate(speak, "ko")
+    await page.evaluate(speak, "ja")
+    await expect(page.get_by_title("お支払い情報")).to_be_visible()
+    async with page.expect_request_finished(lambda request: "locale=ko" in request.url):
+        go.set()
+    await page.evaluate(speak, "zh")
+    await expect(page.get_by_title("支付信息")).to_be_visible()
+
+    assert await page.evaluate("spoken") == ["ja", "zh-Hans"]
+
+
+async def test_a_language_that_is_taken_away_leaves_the_sessions(
+    page: Page, server: Site, api: Api, shop: Shop
+) -> None:
+    session = await new_session(api, shop)
+    picker = '<komoju-picker locale="ja"></komoju-picker>'
+    await page.goto(shop.show("/pay", embedded(server, session, 'locale="ko"', before=picker)))
+    await expect(frame(page).get_by_label("카드 번호")).to_be_visible()
+
+    await page.evaluate("document.querySelector('komoju-fields').removeAttribute('locale')")
+    # The picker's own is left.
+    await expect(frame(page).get_by_label("カード番号")).to_be_visible()
+    await page.evaluate("document.querySelector('komoju-picker').removeAttribute('locale')")
+
+    await expect(frame(page).get_by_label("Card number")).to_be_visible()
+    await expect(page.get_by_role("radio", name="Credit or debit card")).to_be_visible()
+    assert await page.locator("komoju-fields").get_attribute("locale") is None
+
+
+async def test_who_pays_before_another_language_has_come_agrees_to_what_is_shown(
+    page: Page, server: Site, api: Api, shop: Shop
+) -> None:
+    session = await new_session(api, shop, mode="customer_payment")
+    await page.goto(shop.show("/pay", embedded(server, session)))
+    await fill_card(page)
+    await page.route("**/fields/words?*locale=ja*", lambda _: None)
+    await page.evaluate("document.querySelector('komoju-fields').locale = 'ja'")
+
+    await press(page)
+
+    await thanked(page)
 
 
 async def test_a_picker_chooses_what_is_shown(page: Page, server: Site, api: Api, shop: Shop) -> None:

@@ -22,14 +22,16 @@ def here(method: Method) -> bool:
     return method.group in GROUPS
 
 
-def frame(language: str, order: Order, *, origin: str, back: str, now: int, closed: str | None) -> bytes:
-    """The inputs. origin: of the shop's page. back: where a challenge leads.
+def frame(
+    language: str, order: Order, *, default: str, origin: str, back: str, now: int, closed: str | None
+) -> bytes:  # fmt: skip
+    """The inputs. default: the language where the shop's page names none. origin: of that page.
 
-    closed: why the session takes no try, a key of the words.
+    back: where a challenge leads. closed: why the session takes no try, a key of the words.
     """
     t = all_texts(language, order)
     data = {
-        "id": order.id, "origin": origin, "back": back, "now": now, "mode": order.mode, "locale": language,
+        "id": order.id, "origin": origin, "back": back, "now": now, "mode": order.mode, "locale": default,
         "closed": closed, "amount": order.amount, "currency": order.currency,
         "brands": [brand for method in order.methods if method.group == "card" for brand in method.brands],
         "here": [method.type for method in order.methods if here(method)],

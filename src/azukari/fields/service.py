@@ -37,8 +37,8 @@ async def frame(visit: Visit) -> Answer:
         raise Forbidden
     order = reading.order_of(opened)
     html = pages.frame(
-        _language(visit, order), order, origin=origin, now=opened.at.now, closed=_closed(opened),
-        back=f"{visit.base_url}{framing.RETURN}?{urlencode({'session_id': order.id})}",
+        _language(visit, order), order, default=_default(visit, order), origin=origin, now=opened.at.now,
+        closed=_closed(opened), back=f"{visit.base_url}{framing.RETURN}?{urlencode({'session_id': order.id})}",
     )  # fmt: skip
     return framing.framed(page(html), opened.settings, mode)
 
@@ -126,6 +126,11 @@ def _closed(opened: Opened) -> str | None:
 def _language(visit: Visit, order: Order, wish: str = "") -> str:
     query = {"locale": wish} if wish else visit.query
     return reading.language_of(query, visit.header(b"accept-language"), order.shop.languages, order.locale)
+
+
+def _default(visit: Visit, order: Order) -> str:
+    """The language where nobody wishes for one."""
+    return reading.language_of({}, visit.header(b"accept-language"), order.shop.languages, order.locale)
 
 
 def _method(order: Order, type: str | None) -> Method | None:

@@ -26,9 +26,7 @@ export function draw(picker) {
   const near = (/** @type {any} */ within) => id ? within.getElementById(id) : within.querySelector("komoju-fields");
   const fields = near(picker.getRootNode()) ?? near(document);
   // The picker's language is the element's too, unless that has its own.
-  if (picker.locale && fields && (!fields.locale || fields.locale === picker.given)) {
-    picker.given = fields.locale = picker.locale;
-  }
+  if (fields && (!fields.locale || fields.locale === picker.given)) picker.given = fields.locale = picker.locale;
   if (!root.adoptedStyleSheets.length || picker.dressed !== theme) {
     picker.dressed = theme;
     const own = new CSSStyleSheet();

@@ -74,8 +74,10 @@ async function words(error) {
 // What is shown.
 
 async function speak() {
+  const { locale } = set;
   const found = await words(failed);
-  if (!found?.t) return false;
+  // An answer may come after that to a later question.
+  if (!found?.t || locale !== set.locale) return false;
   told = found;
   page.w = told.w;
   document.documentElement.lang = told.lang;
@@ -258,7 +260,7 @@ async function tokenise() {
 
 async function pay() {
   const consent = given.consent && { text: told.t[`reuse_${set.type}`], version: given.consent };
-  const order = { session: given.id, nonce: sent.nonce, payment_details: sent.details, locale: set.locale, consent };
+  const order = { session: given.id, nonce: sent.nonce, payment_details: sent.details, locale: told.lang, consent };
   const reply = await Promise.race([call("/fields/pay", order), wait(30_000)]);
   const { error, at, h, p, redirect_url: url } = reply?.out ?? {};
   if (reply?.status === 200 && url) return { go: url };
@@ -301,10 +303,12 @@ const deeds = {
     if (set.type !== before.type || !set.type) choose();
     if (set.key !== before.key || set.session !== before.session) loading = set.session ?? load();
     if (told && set.locale === before.locale) return;
-    while (!await speak()) await wait(1_000);
+    const { locale } = set;
+    while (!await speak() && locale === set.locale) await wait(1_000);
+    if (locale !== set.locale) return;
     if (!brands.length) brands.push(...told.b);
     for (const input of all("input[data-k]", form)) if (input.value) shape(input);
-    tell("komoju-locale-change", { locale: set.locale });
+    tell("komoju-locale-change", { locale });
   },
   async submit({ n }) {
     while (!told) await wait(50);
