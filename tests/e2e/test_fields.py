@@ -1118,6 +1118,19 @@ async def test_a_theme_of_the_older_element_is_read(page: Page, server: Site, ap
     assert await number.evaluate("(it) => getComputedStyle(it).paddingLeft") != "9px"
 
 
+async def test_a_theme_that_does_not_come_is_not_waited_for(page: Page, server: Site, api: Api, shop: Shop) -> None:
+    session = await new_session(api, shop)
+    await page.clock.install()
+    await page.route("**/theme.css", lambda _: None)
+    async with page.expect_request("**/theme.css"):
+        await page.goto(shop.show("/pay", embedded(server, session, 'theme="/theme.css"')))
+
+    await page.clock.fast_forward(5_000)
+
+    await expect(frame(page).get_by_label("Card number")).to_be_visible()
+    await expect(page.get_by_title("Payment details")).to_be_visible()
+
+
 async def test_the_frame_is_as_high_as_what_stands_in_it(page: Page, server: Site, api: Api, shop: Shop) -> None:
     session = await new_session(api, shop)
     await page.goto(shop.show("/pay", embedded(server, session)))
