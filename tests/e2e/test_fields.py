@@ -48,6 +48,13 @@ async def thanked(page: Page) -> None:
     await expect(page.get_by_role("heading", name="Thank you")).to_be_visible()
 
 
+async def pass_the_check(page: Page) -> None:
+    """Answer the issuer's question in the dialog."""
+    issuer = page.frame_locator("komoju-fields dialog iframe")
+    await issuer.get_by_label("Password").fill("123456")
+    await issuer.get_by_role("button", name="Confirm").click()
+
+
 @pytest.mark.parametrize("server", ON_BOTH, indirect=True)
 async def test_a_card_pays(page: Page, server: Site, api: Api, shop: Shop) -> None:
     session = await new_session(api, shop)
@@ -459,9 +466,7 @@ async def test_a_challenge_is_met_in_a_dialog(page: Page, server: Site, api: Api
     await press(page)
     dialog = page.get_by_role("dialog", name="Confirm it's you")
     await expect(dialog).to_be_visible()
-    issuer = page.frame_locator("komoju-fields dialog iframe")
-    await issuer.get_by_label("Password").fill("123456")
-    await issuer.get_by_role("button", name="Confirm").click()
+    await pass_the_check(page)
 
     await thanked(page)
     if token:
@@ -511,6 +516,72 @@ async def test_escape_asks_before_the_challenge_is_given_up(page: Page, server: 
     await expect(dialog).to_have_count(0)
     await expect(frame(page).get_by_role("alert")).to_contain_text("We couldn't confirm it was you")
     assert (await api.get(f"/sessions/{session}")).json()["payment"] is None
+
+
+async def test_another_method_chosen_during_the_check_leaves_the_payment_as_it_is(
+    page: Page, server: Site, api: Api, shop: Shop
+) -> None:
+    session = await new_session(api, shop, mode="customer_payment", payment_types=["credit_card", "paypay"])
+    await page.goto(shop.show("/pay", embedded(server, session)))
+    await fill_card(page, CHALLENGED)
+    await press(page)
+    await expect(page.frame_locator("komoju-fields dialog iframe").get_by_label("Password")).to_be_visible()
+
+    await page.evaluate("document.querySelector('komoju-fields').paymentType = 'paypay'")
+    await expect(frame(page).locator("[data-panel=paypay]")).to_be_visible()
+    await pass_the_check(page)
+
+    await thanked(page)
+    paid = (await api.get(f"/sessions/{session}")).json()
+    assert paid["payment"]["payment_details"]["type"] == "credit_card"
+    assert (await api.get(f"/customers/{paid['customer_id']}")).json()["source"]["type"] == "credit_card"
+
+
+async def test_what_is_set_during_the_check_leaves_the_token_as_it_is(
+    page: Page, server: Site, api: Api, shop: Shop
+) -> None:
+    session = await new_session(api, shop, payment_types=["credit_card", "paypay"])
+    await page.goto(shop.show("/pay", embedded(server, session, "token")))
+    await fill_card(page, CHALLENGED)
+    await page.evaluate("window.made = document.querySelector('komoju-fields').submit(), null")
+    await expect(page.frame_locator("komoju-fields dialog iframe").get_by_label("Password")).to_be_visible()
+
+    await page.evaluate(
+        "Object.assign(document.querySelector('komoju-fields'), { paymentType: 'paypay', token: false })"
+    )
+    await expect(frame(page).locator("[data-panel=paypay]")).to_be_visible()
+    await pass_the_check(page)
+
+    token = await page.evaluate("made")
+    assert token["payment_details"] == {"type": "credit_card"}
+    order = {"amount": 5_000, "currency": "JPY", "payment_details": token["id"]}
+    assert (await api.post("/payments", json=order)).json()["status"] == "captured"
+
+
+async def test_what_was_wrong_with_the_method_before_is_not_said_of_the_one_that_is_shown(
+    page: Page, server: Site, api: Api, shop: Shop, watch: Watch
+) -> None:
+    session = await new_session(api, shop, payment_types=["credit_card", "konbini"])
+    await page.goto(shop.show("/pay", embedded(server, session)))
+    await fill_card(page, "4123111111111034")
+    watch.expect("did not load: .*/fields/pay: 502")
+    go = asyncio.Event()
+
+    async def hold(route: Route) -> None:
+        await go.wait()
+        await route.continue_()
+
+    await page.route("**/fields/pay", hold)
+    async with page.expect_request("**/fields/pay"):
+        await press(page)
+    await page.evaluate("document.querySelector('komoju-fields').paymentType = 'konbini'")
+    await expect(frame(page).get_by_text("Lawson")).to_be_visible()
+    go.set()
+
+    await expect(frame(page).get_by_role("alert")).to_contain_text("The security code is incorrect")
+    await expect(frame(page).get_by_role("alert")).to_be_focused()
+    await page.evaluate("document.querySelector('komoju-fields').paymentType = 'credit_card'")
+    await expect(frame(page).locator("#code")).to_have_value("")
 
 
 # Attributes while the page runs.
@@ -1041,9 +1112,7 @@ async def test_a_shop_with_a_strict_policy_needs_to_name_nothing_but_our_origin(
     await fill_card(page, CHALLENGED)
 
     await press(page)
-    issuer = page.frame_locator("komoju-fields dialog iframe")
-    await issuer.get_by_label("Password").fill("123456")
-    await issuer.get_by_role("button", name="Confirm").click()
+    await pass_the_check(page)
 
     await thanked(page)
 

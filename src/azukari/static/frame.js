@@ -20,6 +20,8 @@ let session = null;
 let loading = null;
 /** @type {Promise<any> | null} */
 let busy = null;
+/** What the latest press is about, whatever the shop's page has set since. */
+let tried = { type: "", token: false };
 /** What was sent and has no answer yet: pressed again, it is the same payment. @type {any} */
 let sent = null;
 /** The latest error that is shown. @type {any} */
@@ -41,8 +43,8 @@ const goTo = (element) => {
   going = element;
   post({ do: "focus" });
 };
-const panel = () => all("[data-panel]", form).find(({ dataset }) => dataset.panel === set.type);
-const controls = () => panel() ? all("[data-k]", panel()) : [];
+const panel = (type = set.type) => all("[data-panel]", form).find(({ dataset }) => dataset.panel === type);
+const controls = (type = set.type) => panel(type) ? all("[data-k]", panel(type)) : [];
 
 /** An event of the element; whether the shop's page has cancelled it. @param {string} name @param {object} detail */
 function tell(name, detail) {
@@ -67,7 +69,7 @@ async function call(path, body, key = trusted) {
 
 /** What this server says in the language; what an error's code says in it. @param {any} [error] */
 async function words(error) {
-  const query = { session: given.id, locale: set.locale, method: set.type, code: error?.code ?? "" };
+  const query = { session: given.id, locale: set.locale, method: tried.type, code: error?.code ?? "" };
   return (await ask(`/fields/words?${new URLSearchParams({ ...query, param: error?.param ?? "" })}`))?.out;
 }
 
@@ -112,10 +114,10 @@ function warn({ h, p }) {
 async function fail(error, shown) {
   status.textContent = say.textContent = "";
   if (await tell("komoju-error", { error })) return;
-  const control = controls().find((one) => one.dataset.k === shown.at || one.name === shown.at);
+  const control = controls(tried.type).find((one) => one.dataset.k === shown.at || one.name === shown.at);
   if (shown.at === "code" && control) control.value = "";
   failed = error;
-  if (control) {
+  if (control && tried.type === set.type) {
     mark(control, shown.h);
     goTo(control);
   } else {
@@ -161,19 +163,20 @@ async function run() {
   session = await loading;
   if (!session || trusted !== set.key) session = await (loading = load());
   if (!session) return null;
-  const listed = session.payment_methods.find((/** @type {any} */ { type }) => type === set.type);
+  const { type, token } = tried = { type: set.type, token: set.token };
+  const listed = session.payment_methods.find((/** @type {any} */ method) => method.type === type);
   if (!listed) return refuseAs("invalid_payment_type", "The session does not offer this.");
-  if (!given.here.includes(set.type) && !set.token) return { go: `${session.session_url}#${set.type}` };
+  if (!given.here.includes(type) && !token) return { go: `${session.session_url}#${type}` };
   if (!complete()) return null;
-  const details = Object.assign({ type: set.type }, ...controls().map(valueOf));
-  const text = JSON.stringify([details, set.token]);
+  const details = Object.assign({ type }, ...controls().map(valueOf));
+  const text = JSON.stringify([details, token]);
   if (sent?.text !== text) sent = { text, details, nonce: crypto.getRandomValues(new Uint32Array(4)).join("-") };
   hold(true);
   say.textContent = told.w.busy;
   const slow = setTimeout(() => { status.textContent = told.w.slow; }, 8_000);
   try {
     if (!await authenticate(details)) return null;
-    const done = await (set.token ? tokenise() : pay());
+    const done = await (token ? tokenise() : pay());
     if (done) say.textContent = told.w.done;
     return done;
   } finally {
@@ -207,7 +210,7 @@ function hold(on) {
 
 /** Ask the card's issuer where the contract says so; what goes on is in `sent.details`. @param {any} details */
 async function authenticate(details) {
-  if (set.type !== "credit_card" || (given.mode === "customer" && !set.token) || typeof sent.details === "string") return true;
+  if (tried.type !== "credit_card" || (given.mode === "customer" && !tried.token) || typeof sent.details === "string") return true;
   const reply = await call("/api/v1/secure_tokens", {
     amount: given.amount, currency: given.currency, payment_details: details, return_url: given.back,
   });
@@ -251,7 +254,7 @@ async function tokenise() {
   const { details } = sent;
   if (typeof details === "string") {
     sent = null;
-    return { token: { id: details, resource: "token", payment_details: { type: set.type } } };
+    return { token: { id: details, resource: "token", payment_details: { type: tried.type } } };
   }
   const reply = await call("/api/v1/tokens", { payment_details: details });
   if (reply) sent = null;
@@ -259,7 +262,7 @@ async function tokenise() {
 }
 
 async function pay() {
-  const consent = given.consent && { text: told.t[`reuse_${set.type}`], version: given.consent };
+  const consent = given.consent && { text: told.t[`reuse_${tried.type}`], version: given.consent };
   const order = { session: given.id, nonce: sent.nonce, payment_details: sent.details, locale: told.lang, consent };
   const reply = await Promise.race([call("/fields/pay", order), wait(30_000)]);
   const { error, at, h, p, redirect_url: url } = reply?.out ?? {};
