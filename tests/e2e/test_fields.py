@@ -715,6 +715,92 @@ async def test_another_session_begins_with_its_own_first_method(page: Page, serv
     await expect(page.locator("komoju-fields")).to_have_js_property("paymentType", "konbini")
 
 
+async def shown_to_shops(api: Api, server: Site, session: str) -> dict[str, Any]:
+    """A session as a shop's page may have it."""
+    found: dict[str, Any] = (await api.as_key(server.publishable_key).get(f"/sessions/{session}")).json()
+    return found
+
+
+async def test_a_picker_follows_the_session_it_is_given(page: Page, server: Site, api: Api, shop: Shop) -> None:
+    types = ["credit_card", "konbini", "paypay"]
+    first = await shown_to_shops(api, server, await new_session(api, shop, payment_types=types))
+    other = await shown_to_shops(api, server, await new_session(api, shop, payment_types=types[::2]))
+    await page.goto(shop.show("/pay", embedded(server, "", before="<komoju-picker></komoju-picker>")))
+    give = "it => { document.querySelector('komoju-fields').session = it; }"
+    radios = page.locator("komoju-picker label")
+    await page.evaluate(give, first)
+    await page.get_by_text("Convenience store").click()
+    await expect(frame(page).get_by_text("Lawson")).to_be_visible()
+
+    # What the shopper chose is not to be had any more.
+    await page.evaluate(give, other)
+    await expect(radios).to_have_text(["Credit or debit card", "PayPay"])
+    await expect(page.get_by_role("radio", name="Credit or debit card")).to_be_checked()
+    await expect(frame(page).locator("#number")).to_be_visible()
+    await page.get_by_text("PayPay").click()
+    await expect(frame(page).get_by_text("PayPay's page next")).to_be_visible()
+
+    await page.evaluate(give, first)
+    await expect(radios).to_have_count(3)
+    await expect(page.get_by_role("radio", name="PayPay")).to_be_checked()
+
+    # The same session, with less of it.
+    await page.evaluate(give, first | {"payment_methods": first["payment_methods"][:2]})
+    await expect(radios).to_have_text(["Credit or debit card", re.compile("^Convenience store")])
+    await expect(frame(page).locator("#number")).to_be_visible()
+
+    await page.evaluate(give, None)
+    await expect(radios).to_have_count(0)
+    await expect(page.locator("komoju-fields iframe")).to_have_count(0)
+
+
+async def test_of_a_session_and_an_id_the_one_set_last_counts(page: Page, server: Site, api: Api, shop: Shop) -> None:
+    first, second, third = [await new_session(api, shop, payment_types=["web_money"]) for _ in range(3)]
+    given = await shown_to_shops(api, server, second)
+    await page.goto(shop.show("/pay", embedded(server, first, before="<komoju-picker></komoju-picker>")))
+    fields = page.locator("komoju-fields")
+    shown = frame(page).get_by_text("on the payment page next")
+    await expect(page.get_by_role("radio", name="WebMoney")).to_be_checked()
+
+    await fields.evaluate("(it, session) => { it.session = session; }", given)
+    await expect(fields.locator("iframe")).to_have_attribute("src", re.compile(second))
+    await expect(shown).to_be_visible()
+    await fields.evaluate("(it, id) => { it.sessionId = id; }", third)
+    await expect(fields.locator("iframe")).to_have_attribute("src", re.compile(third))
+    await expect(shown).to_be_visible()
+    await press(page)
+
+    await page.wait_for_url(f"{server.url}/sessions/{third}**")
+
+
+async def test_a_picker_offers_nothing_of_a_session_that_is_over(
+    page: Page, server: Site, api: Api, shop: Shop
+) -> None:
+    session = await new_session(api, shop)
+    before = await shown_to_shops(api, server, session)
+    await api.post(f"/sessions/{session}/cancel")
+    await page.goto(shop.show("/pay", embedded(server, "", before="<komoju-picker></komoju-picker>")))
+
+    # What the shop's page knows of it was true some time ago.
+    await page.evaluate("it => { document.querySelector('komoju-fields').session = it; }", before)
+
+    await expect(frame(page).get_by_text("This was cancelled")).to_be_visible()
+    await expect(page.get_by_title("Payment details")).to_be_visible()
+    await expect(page.locator("komoju-picker label")).to_have_count(0)
+
+
+async def test_a_picker_shows_the_method_that_the_shops_page_has_set(
+    page: Page, server: Site, api: Api, shop: Shop
+) -> None:
+    session = await new_session(api, shop, payment_types=["credit_card", "konbini"])
+    await page.goto(shop.show("/pay", embedded(server, session, before="<komoju-picker></komoju-picker>")))
+    await expect(page.get_by_role("radio", name="Credit or debit card")).to_be_checked()
+
+    await page.evaluate("document.querySelector('komoju-fields').paymentType = 'konbini'")
+
+    await expect(page.get_by_role("radio", name="Convenience store")).to_be_checked()
+
+
 @pytest.mark.parametrize("as_text", [False, True], ids=["object", "text"])
 async def test_everything_may_be_set_before_the_script_and_after_it(
     page: Page, server: Site, api: Api, shop: Shop, as_text: bool

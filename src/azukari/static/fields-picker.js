@@ -26,22 +26,40 @@ export function draw(picker) {
   const near = (/** @type {any} */ within) => id ? within.getElementById(id) : within.querySelector("komoju-fields");
   const fields = near(picker.getRootNode()) ?? near(document);
   // The picker's language is the element's too, unless that has its own.
-  if (fields && (!fields.locale || fields.locale === picker.given)) picker.given = fields.locale = picker.locale;
+  if (fields && fields.locale !== picker.locale && (!fields.locale || fields.locale === picker.given)) {
+    picker.given = fields.locale = picker.locale;
+  }
   if (!root.adoptedStyleSheets.length || picker.dressed !== theme) {
     picker.dressed = theme;
     const own = new CSSStyleSheet();
     root.adoptedStyleSheets = [STYLE, own];
     if (theme) import("./fields-theme.js").then(({ css }) => css(theme)).then((text) => own.replaceSync(text.includes("{") ? text : `:host{${text}}`));
   }
-  const { texts, session, paymentType } = fields ?? {};
-  if (!texts || !session) return;
-  const focused = root.activeElement?.value;
-  const labels = session.payment_methods.map((/** @type {{type: string}} */ { type }) => {
-    const { name = type, fee } = texts.methods[type] ?? {};
-    const onchange = () => { fields.paymentType = type; };
-    const radio = make("input", { type: "radio", name: "method", value: type, checked: type === paymentType, onchange });
+  const { texts, session, first } = fields ?? {};
+  const types = texts && session ? session.payment_methods.map((/** @type {{type: string}} */ { type }) => type) : [];
+  const offered = types.filter((/** @type {string} */ type) => texts.methods[type]);
+  // What the shopper chose may be of an earlier session; what the shop's page has set is not ours to change.
+  if (offered.length && !offered.includes(fields.paymentType) && [first, picker.chosen].includes(fields.paymentType)) {
+    picker.chosen = fields.paymentType = offered[0];
+  }
+  const shown = JSON.stringify([offered, texts]);
+  if (shown !== picker.shown) {
+    const focused = root.activeElement?.value;
+    root.replaceChildren(...offered.length ? [list(picker, fields, offered)] : []);
+    if (focused) root.querySelector(`input[value="${CSS.escape(focused)}"]`)?.focus();
+  }
+  picker.shown = shown;
+  for (const radio of root.querySelectorAll("input")) radio.checked = radio.value === fields.paymentType;
+}
+
+/** @param {any} picker @param {any} fields @param {string[]} types */
+function list(picker, fields, types) {
+  const { methods, lang, pick } = fields.texts;
+  const labels = types.map((type) => {
+    const { name, fee } = methods[type];
+    const onchange = () => { picker.chosen = fields.paymentType = type; };
+    const radio = make("input", { type: "radio", name: "method", value: type, onchange });
     return make("label", {}, radio, make("span", { textContent: name }), ...fee ? [make("small", { textContent: fee })] : []);
   });
-  root.replaceChildren(make("fieldset", { lang: texts.lang }, make("legend", { textContent: texts.pick }), ...labels));
-  if (focused) root.querySelector(`input[value="${CSS.escape(focused)}"]`)?.focus();
+  return make("fieldset", { lang }, make("legend", { textContent: pick }), ...labels);
 }

@@ -15,6 +15,7 @@ const elements = new Set();
 const pickers = new Set();
 /** Forms of which a submit is under way, and those whose submit is ours. @type {WeakSet<Element>} */
 const working = new WeakSet(), passing = new WeakSet();
+const redraw = () => pickers.forEach((one) => one.render());
 /** Ends with the press that is on: nothing moves away from under it. */
 let pressed = Promise.resolve();
 
@@ -85,13 +86,13 @@ class KomojuFields extends HTMLElement {
   #dialog = null;
   /** @type {Session | null} */
   #session = null;
-  /** Whether the session came from the shop's page. */
-  #given = false;
+  /** The same, if it came from the shop's page. @type {Session | null} */
+  #given = null;
   /** Where the frame is, or should be. */
   #src = "";
   #starting = false;
   /** The type we have set ourselves: the session's first. */
-  #first = "";
+  first = "";
   /** @type {string | null} */
   #theme = null;
   #css = "";
@@ -117,15 +118,18 @@ class KomojuFields extends HTMLElement {
   get session() { return this.#session; }
   set session(session) {
     if (typeof session === "string") session = JSON.parse(session || "null");
-    this.#session = session;
-    this.#given = Boolean(session);
-    if (!session) return;
-    this.#tell("komoju-session-change", { session });
+    this.#given = session;
+    if (session) {
+      this.#session = session;
+      // Of the two, the one set last counts.
+      if (this.getAttribute("session-id")) this.setAttribute("session-id", session.id);
+      this.#tell("komoju-session-change", { session });
+    }
     this.#start();
   }
 
   get token() { return this.hasAttribute("token"); }
-  set token(on) { this.toggleAttribute("token", Boolean(on)); }
+  set token(on) { this.toggleAttribute("token", !!on); }
 
   connectedCallback() {
     elements.add(this);
@@ -151,7 +155,7 @@ class KomojuFields extends HTMLElement {
 
   /** @param {string} name @param {string | null} _ @param {string | null} value */
   attributeChangedCallback(name, _, value) {
-    if (name === "session" && value) this.session = /** @type {any} */ (value);
+    if (name === "session") this.session = /** @type {any} */ (value);
     this.#start();
   }
 
@@ -211,22 +215,23 @@ class KomojuFields extends HTMLElement {
     this.#starting = true;
     await null;
     this.#starting = false;
-    const id = this.getAttribute("session-id") || this.#session?.id;
-    if (!this.isConnected || !id || !this.getAttribute("publishable-key")) return;
-    const query = { session: id, origin: location.origin, locale: this.getAttribute("locale") ?? "" };
-    const src = `${this.#origin}/fields/frame?${new URLSearchParams(query)}`;
-    const same = this.#src.split("&locale=")[0] === src.split("&locale=")[0];
-    if (same && this.#frame) {
+    if (!this.isConnected) return;
+    const id = this.getAttribute("session-id") || this.#given?.id || "";
+    if (this.#session?.id !== id) this.#session = this.#given = null;
+    const query = new URLSearchParams({ session: id, origin: location.origin });
+    const src = id && this.getAttribute("publishable-key") ? `${this.#origin}/fields/frame?${query}` : "";
+    redraw();
+    if (src === this.#src) {
       if (this.#port) this.#set();
       return;
     }
     this.#lose();
-    this.#trouble = null;
-    if (this.getAttribute("payment-type") === this.#first) this.removeAttribute("payment-type");
+    this.#trouble = this.texts = null;
+    if (this.getAttribute("payment-type") === this.first) this.removeAttribute("payment-type");
     this.#src = src;
-    this.#frame?.remove();
-    this.#frame = make("iframe", { src, title: "", allow: "payment *", onload: () => this.#loaded() });
-    this.#root.replaceChildren(/** @type {HTMLIFrameElement} */ (this.#frame));
+    const all = `${src}&locale=${encodeURIComponent(this.getAttribute("locale") ?? "")}`;
+    this.#frame = src ? make("iframe", { src: all, title: "", allow: "payment *", onload: () => this.#loaded() }) : null;
+    this.#root.replaceChildren(this.#frame ?? "");
   }
 
   #lose() {
@@ -286,9 +291,9 @@ class KomojuFields extends HTMLElement {
   #put() {
     const { fontFamily: font, color } = getComputedStyle(this);
     this.#port?.postMessage({
-      do: "set", key: this.getAttribute("publishable-key"), type: this.getAttribute("payment-type") ?? "",
-      locale: this.getAttribute("locale") ?? "", token: this.token, look: { css: this.#css, font, color },
-      session: this.#given ? this.#session : null,
+      do: "set", key: this.getAttribute("publishable-key"), type: this.getAttribute("payment-type"),
+      locale: this.getAttribute("locale"), token: this.token, look: { css: this.#css, font, color },
+      session: this.#given,
     });
   }
 
@@ -305,15 +310,15 @@ class KomojuFields extends HTMLElement {
       case "texts":
         this.texts = message;
         if (this.#frame) Object.assign(this.#frame, { title: message.title, lang: message.lang });
-        if (!this.getAttribute("payment-type")) this.setAttribute("payment-type", this.#first = message.type);
+        if (!this.getAttribute("payment-type")) this.setAttribute("payment-type", this.first = message.type);
         this.#wake(true);
-        for (const picker of pickers) picker.render();
+        redraw();
         return;
       case "event": {
         if (message.name === "komoju-session-change") this.#session = message.detail.session;
         const cancelled = this.#tell(message.name, message.detail);
         this.#port?.postMessage({ do: "answer", n: message.n, cancelled });
-        for (const picker of pickers) picker.render();
+        redraw();
         return;
       }
       case "result":

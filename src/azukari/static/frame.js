@@ -87,7 +87,9 @@ async function speak() {
   for (const place of all("[data-t]")) place.textContent = told.t[place.dataset.t] ?? place.textContent;
   for (const control of controls()) if (find(".err", control.closest(".field"))) mark(control, fault(control));
   if (told.shown && alert.firstChild) warn(told.shown);
-  post({ do: "texts", title: told.t.frame, pick: told.t.method, lang: told.lang, methods: told.m, type: set.type });
+  // Of a session that is over there is nothing to pick.
+  const methods = given.closed ? {} : told.m;
+  post({ do: "texts", title: told.t.frame, pick: told.t.method, lang: told.lang, methods, type: set.type });
   return true;
 }
 
