@@ -179,6 +179,19 @@ async def test_contact_fields_are_mended(page: Page, api: Api, shop: Shop) -> No
     await expect(page.get_by_role("heading", name="お振込先")).to_be_visible()
 
 
+async def test_an_email_ends_where_its_address_does(page: Page, api: Api, shop: Shop) -> None:
+    await visit(page, await new_session(api, shop), "#bank_transfer")
+    email = page.locator("[data-panel=bank_transfer]").get_by_label("メールアドレス")
+    for whole in ("ａ＠b.com", "a..b.@docomo.ne.jp", "a@例え.テスト", "a@xn--r8jz45g.xn--zckzah"):
+        await email.fill(whole)
+        await email.blur()
+        await expect(errors(page)).to_have_count(0)
+        for more in (",", "，", "、", "。", ">", "."):
+            await email.fill(whole + more)
+            await email.blur()
+            await expect(errors(page)).to_have_text("メールアドレスをご確認ください")
+
+
 async def test_the_keyboard_is_enough(page: Page, api: Api, shop: Shop) -> None:
     session = await new_session(api, shop, payment_types=["credit_card", "paypay"])
     await visit(page, session)

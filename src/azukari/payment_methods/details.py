@@ -165,7 +165,8 @@ class _Reader:
 
     def _email(self, required: bool) -> str | None:
         text = self._required_text("email") if required else self._text("email")
-        if required and text is not None and not all(text.rpartition("@")):
+        # What was copied with an address, a comma or a bracket, is no part of it.
+        if required and text is not None and not (all(text.rpartition("@")) and text[-1].isalnum()):
             raise self._invalid("email")
         return text
 

@@ -93,7 +93,7 @@ export const faults = {
   code: (text, _, code) => ![code ?? 3, code ?? 4].includes(digits(text).length) && "e_code",
   name: (text) => !/^[\p{Script=Latin} .'’,/-]*$/u.test(tidy.name(text)) ? "e_roman"
     : !/^.{2,45}$/.test(tidy.name(text)) && "invalid_parameter",
-  email: (text) => !/^[^@]{1,64}@[^@.]+(\.[^@.]+)+$/.test(tidy.email(text)) && "e_mail",
+  email: (text) => !/^[^@]{1,64}@([^@.,]+\.)+[-\p{Alpha}\d]+$/u.test(tidy.email(text)) && "e_mail",
   phone: (text) => !/^\d{8,15}$/.test(digits(text)) && "invalid_parameter",
   kana: (text) => !/^[ァ-ヶー・ ]+$/.test(tidy.kana(text)) && "e_kana",
   prepaid: (text) => {

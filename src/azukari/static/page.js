@@ -6,7 +6,7 @@ export const find = (selector, within = document) => within.querySelector(select
 /** @type {(selector: string, within?: ParentNode) => any[]} */
 export const all = (selector, within = document) => [...within.querySelectorAll(selector)];
 
-/** @type {(text: string, values: Record<string, unknown>) => string} */
+/** @type {(text: string, values: any) => string} */
 export const fill = (text, values) => text.replace(/\{(\w+)\}/g, (_, key) => `${values[key]}`);
 
 /** Steps on the way leave no trace: Back from what comes next leads to the shop. @param {string} url */
