@@ -64,7 +64,13 @@ async def test_an_input_method_is_left_alone_until_it_is_done(page: Page, api: A
     await expect(number).to_have_value("4444 44")
 
 
-@pytest.mark.parametrize("typed", ["12/30", "1230", "12/2030", "2030-12", "203012", "１２／３０", "12 / 30", "122030"])
+@pytest.mark.parametrize(
+    "typed",
+    [
+        "12/30", "1230", "12/2030", "2030-12", "203012", "１２／３０", "12 / 30", "122030", "2030年12月", "30年12月",
+        "２０３０年 １２月", "2030년 12월", "12月30年",
+    ],
+)  # fmt: skip
 async def test_an_expiry_in_any_form_is_shown_in_one(page: Page, api: Api, shop: Shop, typed: str) -> None:
     await visit(page, await new_session(api, shop))
     await page.locator("#expiry").fill(typed)
@@ -74,7 +80,7 @@ async def test_an_expiry_in_any_form_is_shown_in_one(page: Page, api: Api, shop:
     await expect(errors(page)).to_have_count(0)
 
 
-@pytest.mark.parametrize("saved", ["2020-12", "202012", "１２／２０２０"])
+@pytest.mark.parametrize("saved", ["2020-12", "202012", "１２／２０２０", "2020年12月"])
 async def test_a_saved_card_that_has_expired_is_said_to_have(page: Page, api: Api, shop: Shop, saved: str) -> None:
     await visit(page, await new_session(api, shop))
     await page.locator("#expiry").fill(saved)

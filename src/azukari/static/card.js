@@ -21,8 +21,8 @@ function group(text, sizes) {
 function readExpiry(text) {
   const run = plain(text).replace(/\s/g, "");
   const half = /^20\d\d(0[1-9]|1[0-2])$/.test(run) ? 4 : 2 - run.length % 2;
-  const parts = /^(\d{1,4})\D+(\d{1,4})$/.exec(run)?.slice(1) ?? [run.slice(0, half), run.slice(half)];
-  const [month, year] = parts[0].length === 4 ? parts.reverse() : parts;
+  const parts = /^(\d{1,4})\D+(\d{1,4})\D?$/.exec(run)?.slice(1) ?? [run.slice(0, half), run.slice(half)];
+  const [month, year] = +parts[0] > 12 ? parts.reverse() : parts;
   return /^(0?[1-9]|1[0-2])$/.test(month) && /^(\d\d){1,2}$/.test(year)
     ? { month: +month, year: year.length === 2 ? 2000 + +year : +year } : null;
 }
