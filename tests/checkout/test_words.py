@@ -91,6 +91,10 @@ def test_a_discount_begins_with_its_sign() -> None:
     assert [money.amount(language, -300, "JPY") for language in ("ja", "en", "ko", "zh")] == [
         "-300円", "-¥300", "-300엔", "-300日元",
     ]  # fmt: skip
+    assert [money.amount(language, -300, "USD") for language in ("ja", "en", "ko", "zh")] == [
+        "-USD 3.00", "-USD 3.00", "-US$3.00", "-US$3.00",
+    ]  # fmt: skip
+    assert money.amount("zh", -300, "CNY") == "-CNY 3.00"
     assert money.amount("en", -300, "EUR") == "-€3.00"
 
 

@@ -21,11 +21,13 @@ _TIMES = {
 
 
 def amount(language: str, value: int, currency: str) -> str:
-    """An amount in the smallest unit as text: ``5,000円``, ``¥5,000``, ``USD 12.00``."""
+    """An amount in the smallest unit as text: ``5,000円``, ``¥5,000``, ``USD 12.00``, ``-USD 12.00``."""
+    if value < 0:
+        return f"-{amount(language, -value, currency)}"
     from babel.numbers import format_currency, get_currency_symbol
 
     if currency == "JPY":
-        return f"{'-' if value < 0 else ''}{_YEN[language].format(f'{abs(value):,}')}"
+        return _YEN[language].format(f"{value:,}")
     locale = _LOCALES[language]
     number = Decimal(value).scaleb(-CURRENCIES[currency])
     if get_currency_symbol(currency, locale) in _AMBIGUOUS:
