@@ -181,7 +181,15 @@ async def test_a_session_that_is_over_takes_no_more(house: House) -> None:
     for made, code in (
         (completed, "session_completed"), (cancelled, "session_cancelled"), (expired, "session_expired"),
     ):  # fmt: skip
-        refused(await pay(house.publishable, made), 422, code)
+        for details in (
+            CARD,
+            {"type": "credit_card"},
+            {"type": "konbini", "store": "nowhere"},
+            {},
+            "no token",
+            "tok_none",
+        ):
+            refused(await pay(house.publishable, made, details), 422, code)
     assert taken(house) == 1
 
 

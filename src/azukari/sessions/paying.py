@@ -61,12 +61,17 @@ async def pay(call: Call, session_id: str, order: SessionPay, *, page: FromPage 
     NotAuthenticated, InvalidToken, and what is wrong with the details. Source: contract 6.5.
     """
     session = await call.db.read(store.get, call.owner, session_id)
-    # Whether money is only held is the merchant's choice, not the shopper's browser's.
-    capture = order.capture_word()
-    wanted = Try(
-        tokens.read(order.payment_details, call.now), capture if call.key.is_secret else None, order.locale(),
-        page and page.consent, page and page.language,
-    )  # fmt: skip
+    try:
+        # Whether money is only held is the merchant's choice, not the shopper's browser's.
+        capture = order.capture_word()
+        wanted = Try(
+            tokens.read(order.payment_details, call.now), capture if call.key.is_secret else None, order.locale(),
+            page and page.consent, page and page.language,
+        )  # fmt: skip
+    except ApiError:
+        # Nobody is asked to mend what no try could be made with.
+        refuse(session, call.now)
+        raise
     try:
         return await attempt(call, session, wanted, authenticated=page is None or not page.asks)
     except _Unauthenticated:
