@@ -102,6 +102,20 @@ async def test_a_decline_is_told_by_its_code_and_the_form_stays(house: House) ->
     assert (await buyer.pay(card(verification_value="123"))).json()["status"] == "completed"
 
 
+async def test_after_a_prepaid_card_that_was_taken_nobody_is_told_of_no_charge(house: House) -> None:
+    buyer = await shopper(house, amount=3000)
+    await buyer.pay({"type": "web_money", "prepaid_number": "1111111111111111"})
+
+    again = (await buyer.pay({"type": "web_money", "prepaid_number": "e111111111111114"}, locale="en")).json()
+
+    assert again["p"].startswith("¥2,000 has been taken already. You have not been charged the remaining ¥1,000. ")
+    # That was given back when another method was tried.
+    other = (await buyer.pay(card("4123111111111059", verification_value="123"), locale="en")).json()
+    assert other["p"].startswith("You have not been charged. ")
+    words = (await buyer.get("/words?locale=en")).json()["w"]
+    assert words["no_charge"] == "You have not been charged."
+
+
 async def test_five_declines_end_it(house: House) -> None:
     buyer = await shopper(house)
     for _ in range(5):

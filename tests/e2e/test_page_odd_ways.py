@@ -294,6 +294,44 @@ async def test_a_prepaid_card_that_is_short_is_made_up_by_another(page: Page, ap
     assert [one["total"] for one in taken] == [5000]
 
 
+async def test_a_line_that_breaks_with_a_prepaid_card_leaves_no_doubt_of_what_was_taken(
+    page: Page, api: Api, shop: Shop, watch: Watch
+) -> None:
+    watch.expect("/pay: net::ERR_FAILED")
+    session = await new_session(api, shop)
+    await visit(page, session, "#web_money")
+    number = page.locator("[data-panel=web_money] input")
+    alert = page.get_by_role("alert")
+
+    async def lose_the_answer(route: Route) -> None:
+        await route.fetch()
+        await route.abort()
+
+    # The first card is taken, and nobody hears of it.
+    await page.route("**/pay", lose_the_answer)
+    await number.fill("1111111111111111")
+    await press(page)
+    await expect(alert).to_contain_text("お支払いを完了できませんでした")
+    (waiting,) = await payments_of(api, session)
+    short = waiting["payment_details"]["short_amount"]
+    left = f"{5000 - short:,}円は受け付け済みです。残り{short:,}円は請求されていません。"
+    await expect(alert).to_contain_text(left)
+    await expect(page.locator("#go")).to_contain_text(f"{short:,}円")
+
+    # The second one never gets here.
+    await page.unroute("**/pay")
+    await page.route("**/pay", lambda route: route.abort(), times=1)
+    await number.fill("abcdefgh12345678")
+    await press(page)
+    await expect(alert).to_contain_text(left)
+    await expect(alert).not_to_contain_text("請求は行われていません")
+
+    await press(page)
+    await is_back(page, shop, session)
+    taken = [one for one in await payments_of(api, session) if one["status"] == "captured"]
+    assert [one["total"] for one in taken] == [5000]
+
+
 @pytest.fixture
 def elsewhere(own_server: Site) -> Site:
     """A shop with types that most do not have."""

@@ -59,7 +59,7 @@ def session(
     t = view.texts(language, order)
     first, rest = view.split_items(order)
     data = {
-        "id": order.id, "csrf": csrf, "now": now, "pays": order.pays, "locale": language, "resume": resume,
+        "id": order.id, "csrf": csrf, "now": now, "locale": language, "resume": resume,
         "failed": msgspec.to_builtins(failed), "code": code,
         "left": order.expires_at - now if order.expires_at - order.created_at < view.LONG else None,
         "brands": [brand for method in order.methods if method.group == "card" for brand in method.brands],

@@ -45,6 +45,12 @@ WORDS: Mapping[str, Text] = {
         "{received} 사용되었습니다. 남은 금액 {amount}: 다른 번호를 입력해 주세요.",
         "已使用 {received}。剩余 {amount} 请输入另一个号码支付。",
     ),
+    "rest_not_charged": (
+        "{received}は受け付け済みです。残り{amount}は請求されていません。",
+        "{received} has been taken already. You have not been charged the remaining {amount}.",
+        "{received} 사용되었습니다. 남은 금액 {amount}: 결제되지 않았습니다.",
+        "已使用 {received}。剩余 {amount} 未扣款。",
+    ),
     "retry": ("少し待って、もう一度お試しください。", "Please try again in a moment.", "잠시 후 다시 시도해 주세요.", "请稍后重试。"),
     "ask_shop": ("お店にお問い合わせください。", "Please contact the shop.", "상점에 문의해 주세요.", "请联系商家。"),
     "test": ("テスト　実際の請求は行われません", "Test mode. No real charge", "테스트: 실제로 청구되지 않습니다", "测试：不会实际扣款"),

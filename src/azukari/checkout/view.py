@@ -283,8 +283,7 @@ _ON_PAGE = (
 _IN_SCRIPT = (
     "busy", "done", "slow", "offline", "expiring", "tds_go", "total_now", "code_front", "code_back",
     "e_short", "e_long", "e_exp", "e_code", "e_roman", "e_kana", "e_mail", "e_store", "card_expired",
-    "invalid_number", "missing_parameter", "invalid_parameter", "unsupported_card_brand", "no_charge", "retry",
-    "title_error",
+    "invalid_number", "missing_parameter", "invalid_parameter", "unsupported_card_brand", "retry", "title_error",
 )  # fmt: skip
 
 
@@ -372,9 +371,21 @@ def told(language: str, order: Order) -> dict[str, Any]:
     own = {key: known[key] for key in _IN_SCRIPT} | {
         "checking": known["internal_server_error"],
         "failed": known["request_failed"],
+        "no_charge": no_charge(language, order) if order.pays else "",
     }
     methods = {method.type: _method_told(language, order, method) for method in order.methods}
     return {"t": texts(language, order), "w": own, "m": methods, "b": [*names.BRANDS.values()]}
+
+
+def no_charge(language: str, order: Order) -> str:
+    """That a try has cost nothing, beside what prepaid cards brought before."""
+    return rest(language, order, "rest_not_charged") if order.received else words(language)["no_charge"]
+
+
+def rest(language: str, order: Order, key: str) -> str:
+    """What prepaid cards have brought, and what is left. key: the sentence that says so."""
+    received = money.amount(language, order.received, order.first.currency)
+    return say(language, key, received=received, amount=_amount(language, order.first))
 
 
 def _method_told(language: str, order: Order, method: Method) -> dict[str, str]:

@@ -2,10 +2,11 @@
 
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 
 import msgspec
 
-from azukari.checkout import money, view
+from azukari.checkout import view
 from azukari.checkout.view import Method, Order
 from azukari.checkout.words import in_a_sentence, say, words
 from azukari.core.errors import Locked
@@ -86,12 +87,10 @@ def of_code(
     if code == "unsupported_card_brand":
         return Shown("number", words(language)["other_invalid"], "")
     if code == SHORT and order.received:
-        rest, received = (
-            money.amount(language, amount, order.first.currency) for amount in (order.first.amount, order.received)
-        )
-        return Shown(
-            ALERT, words(language)["insufficient_funds"], say(language, "rest", amount=rest, received=received)
-        )
+        return Shown(ALERT, words(language)["insufficient_funds"], view.rest(language, order, "rest"))
+    if order.received and method is not order.first:
+        # Another method was tried: what the prepaid card had brought was given back before.
+        order = replace(order, received=0)
     at, key, notes = _CODES.get(code, (PAGE, "bad_request", "S"))
     if method is not None and method.group != "card":
         at, key, notes = _OF_OTHERS.get(code, (at, key, notes))
@@ -109,7 +108,7 @@ def _not_saved(language: str, method: Method | None) -> Shown:
 
 
 def _said(language: str, order: Order, at: str, key: str, notes: str) -> Shown:
-    known = words(language)
+    known = {**words(language), "no_charge": view.no_charge(language, order)}
     told = [known[_NOTES[note]] for note in notes if note != "N" or order.pays]
     if at not in (ALERT, PAGE):
         # In one line, below a field.

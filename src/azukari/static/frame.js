@@ -287,8 +287,8 @@ async function look(text = told.w.checking) {
     const over = expired ? "session_expired" : locked ? "locked" : state === "pending" ? "" : "session_cancelled";
     if (over) return refuseAs(over, "The session takes no more tries.");
     // The server knows of no payment: now it may be said.
-    const p = `${given.mode === "customer" ? "" : told.w.no_charge} ${told.w.retry}`;
-    return fail({ code: "request_failed", message: "The payment was not made.", param: null }, { h: told.w.failed, p });
+    const shown = { h: told.w.failed, p: `${told.w.no_charge} ${told.w.retry}` };
+    return fail({ code: "request_failed", message: "The payment was not made.", param: null }, shown);
   }
   return refuse(null);
 }

@@ -22,7 +22,7 @@ const title = (bad = false) => { document.title = (bad ? told.w.title_error : ""
 
 async function speak(locale = given.locale) {
   const query = new URLSearchParams({ locale, method: method(), code: failed });
-  const { out } = await ask(`${own}/words?${query}`) ?? {};
+  const out = (await ask(`${own}/words?${query}`))?.out;
   if (out?.t) ({ w: page.w } = told = out);
   return out?.t;
 }
@@ -67,7 +67,7 @@ form.addEventListener("submit", async (/** @type {Event} */ event) => {
   if (!told || busy) return;
   alert.replaceChildren();
   const [bad] = controls().filter((control) => mark(control, fault(control)));
-  title(!!bad);
+  title(bad);
   if (bad) return (find("input", bad) ?? bad).focus();
   const order = {
     payment_details: Object.assign({ type: method() }, ...controls().map(valueOf)), locale: given.locale,
@@ -113,9 +113,10 @@ async function look(text = told.w.checking) {
     if (state === "completed") return finish();
     if (state !== "pending" || expired || locked) return home();
     if (next === "resume") return url ? go(url) : handle(await ask(`${own}/resume`, { csrf, locale: given.locale }));
+    // The server knows what was paid: now it may be said.
+    if (!await speak()) continue;
     setBusy();
-    // The server knows of no payment: now it may be said.
-    return warn({ h: told.w.failed, p: `${given.pays ? told.w.no_charge : ""} ${told.w.retry}` });
+    return warn({ h: told.w.failed, p: `${told.w.no_charge} ${told.w.retry}` });
   }
   setBusy();
   status.textContent = told.w.offline;
