@@ -75,6 +75,7 @@ _BEHIND = Statement(
     ownerless="the worker looks for events of all merchants",
 )
 _key = (events.c.merchant_id, events.c.mode, events.c.id)
+_unnumbered = sa.func.coalesce(events.c.sequence, 0) == 0
 _first = sa.select(*_key).where(*_new_of).order_by(events.c.id).limit(_limit).subquery("first")
 _ranked = sa.select(_first, sa.func.row_number().over(order_by=_first.c.id).label("rank")).subquery("ranked")
 _NUMBER: Statement[None] = Statement(
@@ -82,7 +83,7 @@ _NUMBER: Statement[None] = Statement(
     sa.update(events)
     # By the whole key and by nothing that either index is for: each event is looked up once. A planner that expects a
     # single event without a number would otherwise rank all of them once for each.
-    .where(*(column == _ranked.c[column.name] for column in _key), sa.func.coalesce(events.c.sequence, 0) == 0)
+    .where(*_owners, *(column == _ranked.c[column.name] for column in _key), _unnumbered)
     .values(sequence=sa.bindparam("read", type_=Integer) + _ranked.c.rank),
 )
 
