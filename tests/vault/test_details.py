@@ -66,6 +66,7 @@ ARABIC = "٤١١١١١١١١١١١١١١١"
         ({"email": "not checked"}, {"email": "not checked"}),
         ({"phone": "+81 90-1234-5678"}, {"phone": "+81 90-1234-5678"}),
         ({"phone": "+49 151 12345678"}, {"phone": "+49 151 12345678"}),
+        ({"phone": 81312345678}, {"phone": "81312345678"}),
         ({"intent": "card_on_file", "three_d_secure": True, "whatever": [1]}, {"brand": "visa"}),
     ],
 )
@@ -140,7 +141,9 @@ def test_what_is_taken(given: dict[str, object], expected: dict[str, object]) ->
         ({"given_name": "\u2066x"}, "invalid_parameter", "given_name"),
         ({"family_name": "花\u0085"}, "invalid_parameter", "family_name"),
         ({"name": "花\ud800"}, "invalid_parameter", "name"),
-        ({"name": 1}, "invalid_parameter", "name"),
+        ({"name": True}, "invalid_parameter", "name"),
+        ({"name": int(VISA)}, "invalid_parameter", "name"),
+        ({"phone": int(VISA)}, "invalid_parameter", "phone"),
         ({"name": VISA}, "invalid_parameter", "name"),
         ({"name": "Hana 4111 1111 1111 1111"}, "invalid_parameter", "name"),
         ({"email": f"{AMEX}@example.com"}, "invalid_parameter", "email"),

@@ -73,13 +73,17 @@ class Reader:
         return Secret(text)
 
     def text(self, member: str, looks_wrong: Callable[[str], bool] = looks_like_card_number) -> str | None:
-        """Optional text of at most 255 characters, without control characters, and not a card number (SEC-18)."""
+        """Optional text of at most 255 characters, without control characters, and not a card number (SEC-18).
+
+        A number stands for its digits, as in all texts of the API.
+        """
         value = self.given(member)
         if value is None:
             return None
-        if not isinstance(value, str) or len(value) > MAX_TEXT or _has_control(value) or looks_wrong(value):
+        text = str(value) if type(value) is int else value
+        if not isinstance(text, str) or len(text) > MAX_TEXT or _has_control(text) or looks_wrong(text):
             raise self._invalid(member)
-        return value
+        return text
 
     def secret(self, member: str, fits: Callable[[str], object]) -> Secret | None:
         """An optional text that nobody may see. fits: what it must look like."""
