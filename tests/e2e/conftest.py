@@ -5,8 +5,8 @@ All of it lives in one event loop for each test process, because the browser doe
 
 import asyncio
 import inspect
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +16,9 @@ from playwright.async_api import Browser, BrowserContext, Page, async_playwright
 
 from tests import postgres
 from tests.e2e.browsing import PATIENCE_MS, OpenPage, Size, launch, new_context
-from tests.e2e.serving import Shop, Site, serving, shopping
+from tests.e2e.serving import Install, Shop, Site, serving, shopping
 from tests.e2e.watching import Watch
 from tests.house import Api, copy_template
-
-Install = Callable[[str], AbstractContextManager[Site]]
 
 HERE = Path(__file__).parent
 

@@ -6,8 +6,8 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -80,6 +80,10 @@ class Site:
             self._process.send_signal(how)
             self._process.wait(60)
             self._process = None
+
+
+#: Copies an installation of one of the engines and serves it.
+Install = Callable[[str], AbstractContextManager[Site]]
 
 
 @contextmanager

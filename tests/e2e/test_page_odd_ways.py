@@ -3,13 +3,14 @@
 import asyncio
 import json
 import re
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from playwright.async_api import Page, Route, expect
 
 from tests.e2e.looking import axe
-from tests.e2e.serving import Shop, Site
+from tests.e2e.serving import Install, Shop, Site
 from tests.e2e.shopping import errors, fill_card, is_back, new_session, press, status, visit
 from tests.e2e.watching import Watch
 from tests.house import ON_BOTH, Api
@@ -332,15 +333,24 @@ async def test_a_line_that_breaks_with_a_prepaid_card_leaves_no_doubt_of_what_wa
     assert [one["total"] for one in taken] == [5000]
 
 
-@pytest.fixture
-def elsewhere(own_server: Site) -> Site:
+@pytest.fixture(scope="module")
+def of_all_countries(install: Install) -> Iterator[Site]:
     """A shop with types that most do not have."""
-    merchant = json.loads(own_server.command("merchants", "list", "--json"))[0]["id"]
-    own_server.command(
-        "merchants", "set", merchant, "--payment-types", "JPY=credit_card,paidy,japan_mobile,alipay",
-        "--payment-types", "BRL=pix,credit_card", "--payment-types", "KRW=culture_voucher,happy_money",
-    )  # fmt: skip
-    return own_server
+    with install("sqlite") as site:
+        merchant = json.loads(site.command("merchants", "list", "--json"))[0]["id"]
+        site.command(
+            "merchants", "set", merchant, "--payment-types", "JPY=credit_card,paidy,japan_mobile,alipay",
+            "--payment-types", "BRL=pix,credit_card", "--payment-types", "KRW=culture_voucher,happy_money",
+        )  # fmt: skip
+        yield site
+
+
+@pytest.fixture
+def elsewhere(of_all_countries: Site, watch: Watch) -> Site:
+    """The same, and an eye on it."""
+    watch.allow(of_all_countries.url)
+    watch.follow_log(of_all_countries)
+    return of_all_countries
 
 
 @pytest.mark.parametrize(
