@@ -644,6 +644,39 @@ async def test_parameters_that_do_not_belong_there_are_ignored(api: Api) -> None
     assert [reply.status_code for reply in replies] == [200] * len(replies)
 
 
+#: The phone has as many digits as a short card number, and passes for one.
+LOOSE_DETAILS = {"name": 7, "phone": 4222222222222, "given_name": 8}
+
+
+async def test_numbers_stand_for_text_wherever_text_is_meant(api: Api) -> None:
+    customer = await api.customer()
+    order = {"amount": 1000, "currency": "JPY"}
+    texts = {"description": 1, "external_order_num": 2, "mcc": 5734, "metadata": {"a": 1, "b": 2.50, "c": False},
+             "statement_descriptor": {"statement_city": 3, "contact_phone": 312345678}}  # fmt: skip
+
+    paid = await api.post("/payments", json={**order, **texts, "payment_details": card(**LOOSE_DETAILS)})
+    assert paid.status_code == 200, paid.text
+    shown = paid.json()
+    assert [shown[name] for name in ("description", "external_order_num", "mcc")] == ["1", "2", "5734"]
+    assert shown["metadata"] == {"a": "1", "b": "2.5", "c": "false"}
+    assert shown["statement_descriptor"]["contact_phone"] == "312345678"
+    replies = [
+        await api.post("/payments", json={**order, "payment_details": {**KONBINI, **LOOSE_DETAILS}}),
+        await api.post("/tokens", json={"payment_details": card(**LOOSE_DETAILS)}),
+        await api.post("/customers", json={"payment_details": card(**LOOSE_DETAILS)}),
+        await api.patch(f"/customers/{customer}", json={"metadata": {"a": True}}),
+        await api.patch(f"/payments/{shown['id']}", json={"description": 1.5}),
+        await api.post(f"/payments/{shown['id']}/refund", json={"amount": 1, "description": 2}),
+        await api.post("/sessions", json={
+            **order, "external_customer_id": 2,
+            "payment_data": {"external_order_num": 3, "name": 4, "name_kana": 5, "billing_address": {"zipcode": 5}},
+            "line_items": [{"amount": 1000, "description": 6, "external_product_num": 7}],
+        }),
+    ]  # fmt: skip
+    assert [reply.status_code for reply in replies] == [200] * len(replies), [reply.text for reply in replies]
+    assert replies[-1].json()["payment_data"]["external_order_num"] == "3"
+
+
 NOTHING_GIVEN = ("description", "external_order_num", "locale", "metadata", "mcc", "statement_descriptor",
                  "platform_details", "return_url", "cancel_url", "tax", "capture", "fraud_details")  # fmt: skip
 

@@ -214,8 +214,8 @@ class _Reader:
 
 def _phone_number(value: object) -> str:
     """Thirteen digits of a telephone number may pass for a card's by chance, more may not. Raises Refused."""
-    digits = sum(sign.isdecimal() for sign in value) if isinstance(value, str) else 0
-    if isinstance(value, str) and digits <= _MAX_DIGITS_OF_PHONE:
+    value = str(value) if type(value) is int else value
+    if isinstance(value, str) and sum(sign.isdecimal() for sign in value) <= _MAX_DIGITS_OF_PHONE:
         NAME("".join("0" if sign.isdecimal() else sign for sign in value))
         return value
     return NAME(value)
