@@ -21,6 +21,9 @@ GOOD = {
     "my-app://x": "my-app://x?session_id=@",
     "https://shop.example/ありがとう": "https://shop.example/%E3%81%82%E3%82%8A%E3%81%8C%E3%81%A8%E3%81%86?session_id=@",
     "https://shop.example/{id}|100%": "https://shop.example/%7Bid%7D%7C100%25?session_id=@",
+    "https://お店.example:8443/a?b": "https://xn--t8jz70l.example:8443/a?b&session_id=@",
+    "https://Bücher.example": "https://xn--bcher-kva.example?session_id=@",
+    "https://ｓｈｏｐ。example/": "https://shop.example/?session_id=@",
     "https://shop.example/a#b#c": "https://shop.example/a?session_id=@#b%23c",
     'https://shop.example/"><script>': "https://shop.example/%22%3E%3Cscript%3E?session_id=@",
 }
@@ -59,7 +62,10 @@ _NO_ADDRESS = (
     "evil.example", "shop@evil.example", "?a", "#a", "https://user:secret@shop.example/", "https://shop.example@evil/",
     "https://shop.example:port/", "https://shop.example:999999/", "https://shop .example/", "https://shop.example/\n",
     "https://shop.example/\r\nSet-Cookie: a=b", "https://shop.example/\0", "https://shop.example/ a", "https://<a>/",
-    "https://あ.example/", "komoju:", "komoju", "://a", "https://a:65536/",
+    "https://あ\u200b_.example/", "https://あ。。example/", "https://shop.example／@evil.example/",
+    "https://shop.example＠evil.example/", "https://あ@evil.example/", "https://あ.example:port/", "https://\U0001f4a9-.example/",
+    "https://あ．１２７:99999/", "https://xn--a.あ.example/", "https://あ" + "い" * 60 + ".example/", "https://④①①①①①①①①①①①①①①①.example/",
+    "komoju:", "komoju", "://a", "https://a:65536/",
     "https://a.example/?card=4111111111111111", "komoju://4111-1111-1111-1111", "https://a.example/4111%201111%201111%201111",
      "-app://a", ".app://a", "app_1://a",
 )  # fmt: skip

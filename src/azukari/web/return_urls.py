@@ -8,6 +8,8 @@ import unicodedata
 from typing import Annotated
 from urllib.parse import quote, unquote
 
+import idna
+
 from azukari.core.pan import looks_like_card_number
 from azukari.web.members import Reader, Refused
 
@@ -28,12 +30,16 @@ OF_THE_BROWSER = frozenset(
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.\-]*):(.+)")
 #: ``//host``, the host not empty; nobody's name or password before it.
 _WEB = re.compile(r"//(?:[A-Za-z0-9._~\-]+|\[[0-9A-Fa-f:.]+\])(?::([0-9]{1,5}))?(?:[/?#].*)?")
+_HOST = re.compile(r"//([^/?#@:]+)(.*)")
 _FIT = "!#$%&'()*+,/:;=?@[]~"
 _BROKEN_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
 
 
 def return_url(value: object) -> str:
-    """The address as it is kept: what may not stand in one is escaped. Raises Refused."""
+    """The address as it is kept: what may not stand in one is escaped, a host's name in any script is written by IDNA.
+
+    Raises Refused.
+    """
     if not isinstance(value, str) or not value.isprintable() or len(value) > LONGEST:
         raise Refused
     if "\\" in value or any(unicodedata.category(character)[0] in "CZ" for character in value):
@@ -41,12 +47,26 @@ def return_url(value: object) -> str:
     match = _SCHEME.fullmatch(value)
     if match is None or match[1].lower() in OF_THE_BROWSER:
         raise Refused
-    scheme, rest = match[1].lower(), _escaped(match[2])
-    if scheme in ("http", "https") and not _is_on_the_web(rest):
+    scheme, rest = match[1].lower(), match[2]
+    on_the_web = scheme in ("http", "https")
+    rest = _escaped(_with_plain_host(rest) if on_the_web else rest)
+    if on_the_web and not _is_on_the_web(rest):
         raise Refused
-    if looks_like_card_number(value) or looks_like_card_number(unquote(value)):
+    address = f"{scheme}:{rest}"
+    # IDNA writes more digits as ours than a text's reader takes for digits.
+    if any(looks_like_card_number(text) for text in (value, unquote(value), address)):
         raise Refused
-    return f"{scheme}:{rest}"
+    return address
+
+
+def _with_plain_host(rest: str) -> str:
+    match = _HOST.fullmatch(rest)
+    if match is None or match[1].isascii():
+        return rest
+    try:
+        return f"//{idna.encode(match[1], uts46=True, std3_rules=True).decode()}{match[2]}"
+    except (idna.IDNAError, UnicodeError):
+        raise Refused from None
 
 
 def _is_on_the_web(rest: str) -> bool:
