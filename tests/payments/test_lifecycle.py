@@ -452,7 +452,8 @@ async def test_bodies_that_say_nothing_mean_the_whole(api: Api) -> None:
     ("order", "captured"),
     [
         ({"amount": 1000, "tax": 100}, 1100), ({"amount": 1000, "tax": 0}, 1000), ({"amount": 500, "tax": 50}, 550),
-        ({"amount": 500}, 500), ({"amount": "500.00", "tax": "50.0"}, 550),
+        ({"amount": 500}, 500), ({"amount": "500.00", "tax": "50.0"}, 550), ({"tax": "auto"}, 1100),
+        ({"amount": 1000, "tax": "auto"}, 1100), ({"amount": 509, "tax": "auto"}, 559),
     ],
 )  # fmt: skip
 async def test_a_capture_takes_the_amount_and_its_tax(api: Api, order: dict[str, Any], captured: int) -> None:

@@ -14,7 +14,7 @@ from azukari.payments.methods import given_of
 from azukari.payments.moves import More, more_of
 from azukari.payments.outcomes import Shown
 from azukari.payments.refund_requests import RefundRequest
-from azukari.payments.schemas import Capture, Finalize, RefundCreate, RefundRequestCreate
+from azukari.payments.schemas import Capture, Finalize, RefundCreate, RefundRequestCreate, tax_on
 from azukari.payments.store import Payment
 from azukari.processors import attempts, machine
 from azukari.processors.attempts import Attempt
@@ -219,7 +219,8 @@ def _amount_to_capture(payment: Payment, order: Capture) -> int:
     """Tax and fee included. A whole amount without a word about tax means the whole payment."""
     if order.tax is None and order.amount in (None, payment.amount):
         return payment.total
-    return (payment.amount if order.amount is None else order.amount) + (order.tax or 0)
+    amount = payment.amount if order.amount is None else order.amount
+    return amount + tax_on(amount, order.tax)
 
 
 @idempotent

@@ -33,6 +33,11 @@ NO_PARTIAL_CAPTURE_REFUND = "2025-01-28"
 CONSUMPTION_TAX_PERCENT = 10
 
 
+def tax_on(amount: int, tax: int | str | None) -> int:
+    """``auto`` is Japan's consumption tax, rounded down."""
+    return amount * CONSUMPTION_TAX_PERCENT // 100 if tax == "auto" else int(tax or 0)
+
+
 class StatementDescriptor(msgspec.Struct, omit_defaults=True, kw_only=True):
     """What the cardholder's statement says."""
 
@@ -81,10 +86,7 @@ class PaymentCreate(msgspec.Struct, kw_only=True):
     webhooks: object = None
 
     def tax_amount(self) -> int:
-        """``auto`` is Japan's consumption tax, rounded down."""
-        if self.tax == "auto":
-            return self.amount * CONSUMPTION_TAX_PERCENT // 100
-        return int(self.tax or 0)
+        return tax_on(self.amount, self.tax)
 
 
 class PaymentUpdate(msgspec.Struct, kw_only=True):
@@ -99,7 +101,7 @@ class Capture(msgspec.Struct, kw_only=True):
     """amount: less than was authorised captures a part; absent: all of it."""
 
     amount: PositiveAmount | None = None
-    tax: Amount | None = None
+    tax: Tax | None = None
 
 
 class Finalize(msgspec.Struct, kw_only=True):
