@@ -64,9 +64,10 @@ class Reader:
 _WHOLE = re.compile(r"([0-9]{1,16})(?:\.0{1,16})?")
 _UNSEEN = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
 _FLAGS = {"true": True, "1": True, "false": False, "0": False}
+#: And as Ruby writes a Time: ``2018-11-13 15:20:21 +0900``, ``2018-11-13 06:20:21 UTC``.
 _ISO = re.compile(
     r"([0-9]{4}-[0-9]{2}-[0-9]{2})"
-    r"(?:[T ]([0-9]{2}:[0-9]{2}(?::[0-9]{2}(?:\.[0-9]{1,9})?)?)(Z|[+ -][0-9]{2}:?[0-9]{2})?)?"
+    r"(?:[T ]([0-9]{2}:[0-9]{2}(?::[0-9]{2}(?:\.[0-9]{1,9})?)?)(?: ?(Z|UTC|[+ -][0-9]{2}:?[0-9]{2}))?)?"
 )
 _EXPIRATION = re.compile(r"(?:0[1-9]|1[0-2])[0-9]{2}")
 
@@ -188,9 +189,10 @@ def _moment(value: object) -> int:
     if match is None:
         raise Refused
     day, hour, offset = match.groups()
+    # In a query an unescaped "+" has become a space.
+    offset = "Z" if offset in (None, "UTC") else offset.replace(" ", "+")
     try:
-        # In a query an unescaped "+" has become a space.
-        moment = parse_iso(f"{day}T{hour or '00:00'}{(offset or 'Z').replace(' ', '+')}")
+        moment = parse_iso(f"{day}T{hour or '00:00'}{offset}")
     except (ValueError, OverflowError):
         raise Refused from None
     # An offset may lead out of the years that can be written down.
@@ -239,7 +241,7 @@ Metadata = Annotated[dict[str, str], Reader(_metadata)]
 # In queries of lists.
 PageNumber = Annotated[int, Reader(_page)]
 PerPage = Annotated[int, Reader(_per_page)]
-#: ISO 8601 to milliseconds; without an offset it is UTC.
+#: ISO 8601 to milliseconds, or as Ruby writes it; without an offset it is UTC.
 Timestamp = Annotated[int, Reader(_moment)]
 #: ``MMYY``.
 Expiration = Annotated[str, Reader(_expiration)]
