@@ -437,7 +437,10 @@ async def test_members_that_do_not_belong_there_are_ignored(api: Api) -> None:
 
 
 async def test_bodies_that_say_nothing_mean_the_whole(api: Api) -> None:
-    for content, type in ((b"", "application/json"), (b"", None), (b"id=0", "application/x-www-form-urlencoded")):
+    for content, type in (
+        (b"", "application/json"), (b"", None), (b"id=0", "application/x-www-form-urlencoded"),
+        (b"null", "application/json"),
+    ):  # fmt: skip
         headers = {"Content-Type": type} if type else {}
         for payment, call, status in (
             ((await pay(api))["id"], "refund", "refunded"),

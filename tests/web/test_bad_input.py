@@ -48,7 +48,7 @@ UNREADABLE = {
     "a single quote": (JSON, b"{'description': 'zq7mark'}"),
     "a list": (JSON, b'[{"description": "zq7mark"}]'),
     "a string": (JSON, b'"zq7mark"'),
-    "null": (JSON, b"null"),
+    "a list of null": (JSON, b"[null]"),
     "bad UTF-8": (JSON, b'{"description": "zq7mark\xff"}'),
     "UTF-16": (JSON, '{"description": "zq7mark"}'.encode("utf-16")),
     "a byte order mark": (JSON, b'\xef\xbb\xbf{"description": "zq7mark"}'),

@@ -77,6 +77,10 @@ def test_an_empty_list_is_php_s_empty_object() -> None:
     assert bodies.parse(JSON, b"[]") == bodies.parse(JSON, b" [ ]\n") == {}
 
 
+def test_null_is_axios_s_body_that_is_none() -> None:
+    assert bodies.parse(JSON, b"null") == bodies.parse(JSON, b" null\n") == {}
+
+
 def test_a_form_that_is_only_an_id_is_read() -> None:
     assert bodies.parse(FORM, b"0f3k2j1h4g5f6d7s8a9q1w2e3") == {"0f3k2j1h4g5f6d7s8a9q1w2e3": ""}
 
@@ -95,7 +99,8 @@ def test_the_words_null_and_undefined_in_a_form_stand_for_nothing_but_in_metadat
 @pytest.mark.parametrize(
     "raw",
     [
-        b" ", b"null", b"1", b'"a"', b"[1]", b"{", b"{}{}", b"{} x", b"{'a':1}", b'{"a":1,}', b"{a:1}", b"// c\n{}",
+        b" ", b"nul", b"[null]", b"1", b'"a"', b"[1]", b"{", b"{}{}", b"{} x", b"{'a':1}", b'{"a":1,}', b"{a:1}",
+        b"// c\n{}",
         b'{"a":NaN}', b'{"a":Infinity}', b'{"a":-Infinity}', b'{"a":01}', b'{"a":.5}', b'{"a":+1}', b'{"a":1.}',
         b'{"a":"\x00"}', b'{"a":"\\u0000"}', b'{"\\u0000":1}', b'{"a":"\n"}', b'{"a":"\\x"}',
         b'{"a":"\\ud800"}', b'{"a":"\\udc00\\ud800"}', b'{"\\udfff":1}', b'{"a":["\\ud800"]}',

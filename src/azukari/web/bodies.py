@@ -97,13 +97,14 @@ def parse_json(raw: bytes) -> dict[str, object]:
     """A JSON object, read strictly.
 
     Raises BadRequest: not UTF-8, NUL, lone surrogates, NaN, a key given twice, more than 20 levels, a number of more
-    than 64 digits, anything but an object at the top. ``[]`` is one: PHP writes an empty object so.
+    than 64 digits, anything but an object at the top. ``[]`` is one: PHP writes an empty object so. So is ``null``:
+    axios writes it where there is no body to send.
     """
     try:
         tree = _JSON.decode(raw.decode())
     except (ValueError, RecursionError):
         raise BadRequest from None
-    if tree == []:
+    if tree is None or tree == []:
         return {}
     if type(tree) is not dict:
         raise BadRequest
