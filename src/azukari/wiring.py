@@ -1,20 +1,22 @@
 """Settings become a database, a vault and processors: the same for the app, the worker and the command line."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass, field
-from typing import Any, Protocol, Self
+from typing import Any, Protocol, Self, TypeVar
 
 from azukari.core.clock import Clock, Moment, SystemClock
 from azukari.core.config import Settings
 from azukari.core.ids import Ids, RandomIds
 from azukari.core.news import News
-from azukari.db import Announce, Database, Owner, Tx, quiet
+from azukari.db import Announce, Database, Owner, Place, Tx, quiet
 from azukari.db.open import Stores, open_stores
 from azukari.merchants.clock import Clocks
 from azukari.merchants.service import Keyring, Shops
 from azukari.merchants.settings import MerchantSettings
 from azukari.processors.registry import Processors, load
 from azukari.vault import FileKeyProvider, Vault
+
+R = TypeVar("R")
 
 #: The file provider's key when no setting names another place: good for test keys only.
 KEK_NAME = "vault.key"
@@ -77,6 +79,20 @@ class Parts:
     async def moment_of(self, owner: Owner) -> Moment:
         """The owner's time with the machine's. Raises DatabaseDown."""
         return await self.clocks.moment_of(owner)
+
+    def due_of(
+        self, owner: Owner | None, limit: int, *,
+        everybodys: Callable[[Tx, int, Place, int], Coroutine[Any, Any, list[R]]],
+        owners: Callable[[Tx, Owner, int, Place, int], Coroutine[Any, Any, list[R]]],
+    ) -> Callable[[Place], Awaitable[list[R]]]:  # fmt: skip
+        """Reads the next rows that are due: an owner's by its own clock, or everybody's by theirs and the machine's."""
+
+        async def read(after: Place) -> list[R]:
+            if owner is None:
+                return await self.db.read(everybodys, self.clock.now(), after, limit)
+            return await self.db.read(owners, owner, await self.time_of(owner), after, limit)
+
+        return read
 
     @classmethod
     async def assemble(cls, settings: Settings, announce: Announce = quiet, clock: Clock | None = None) -> Self:

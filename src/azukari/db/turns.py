@@ -18,6 +18,11 @@ class Place(NamedTuple):
     at: int
     id: str
 
+    @property
+    def binds(self) -> dict[str, Any]:
+        """What a statement with :func:`behind` is given."""
+        return {"place_at": self.at, "place_id": self.id}
+
 
 #: Before every row.
 START = Place(0, "")

@@ -274,7 +274,7 @@ async def _stored(tx: Tx, owner: Owner, vault: Vault, plan: Plan) -> Ready:
     except msgspec.DecodeError:
         credential = None
     ready = _by_card(plan, _ordered(plan.attempt, customer), card, credential)
-    return replace(ready, spoilt=credential is None)
+    return ready if credential is not None else replace(ready, spoilt=True)
 
 
 def _by_card(plan: Plan, attempt: Attempt, card: Card, credential: Credential | None = None) -> Ready:

@@ -15,11 +15,7 @@ next_due = store.next_due
 
 async def expire(parts: Parts, limit: int = 200, owner: Owner | None = None) -> int:
     """End what is past its deadline, of one owner or of all, reading so many at a time; how many were ended."""
-
-    async def overdue(after: Place) -> list[Payment]:
-        if owner is None:
-            return await parts.db.read(store.overdue, parts.clock.now(), after, limit)
-        return await parts.db.read(store.overdue_of, owner, await parts.time_of(owner), after, limit)
+    overdue = parts.due_of(owner, limit, everybodys=store.overdue, owners=store.overdue_of)
 
     def place(payment: Payment) -> Place:
         return Place(payment.deadline or 0, payment.id)

@@ -499,12 +499,12 @@ async def rewrite(tx: Tx, read: Payment, description: str | None, metadata: str)
 
 async def overdue(tx: Tx, real: int, after: Place, limit: int) -> list[Payment]:
     """Holds and waiting payments past their deadline, by their merchants' clocks. real: the machine's time."""
-    return await tx.all(_OVERDUE, None, real=real, place_at=after.at, place_id=after.id, limit=limit)
+    return await tx.all(_OVERDUE, None, real=real, limit=limit, **after.binds)
 
 
 async def overdue_of(tx: Tx, owner: Owner, now: int, after: Place, limit: int) -> list[Payment]:
     """:func:`overdue`, of one owner, by its clock."""
-    return await tx.all(_OVERDUE_OF, owner, at=now, place_at=after.at, place_id=after.id, limit=limit)
+    return await tx.all(_OVERDUE_OF, owner, at=now, limit=limit, **after.binds)
 
 
 async def next_due(tx: Tx, owner: Owner, after: int = 0) -> int | None:

@@ -104,11 +104,7 @@ async def end_abandoned(parts: Parts, limit: int = 200, owner: Owner | None = No
 
     owner: only its challenges.
     """
-
-    async def abandoned(after: Place) -> list[Token]:
-        if owner is None:
-            return await parts.db.read(store.abandoned, parts.clock.now(), after, limit)
-        return await parts.db.read(store.abandoned_of, owner, await parts.time_of(owner), after, limit)
+    abandoned = parts.due_of(owner, limit, everybodys=store.abandoned, owners=store.abandoned_of)
 
     def place(token: Token) -> Place:
         return Place(token.open_until or 0, token.id)

@@ -14,11 +14,7 @@ next_due = store.next_due
 
 async def end(parts: Parts, limit: int = 200, owner: Owner | None = None) -> int:
     """End expired sessions, of one owner or of all, reading so many at a time; how many were ended."""
-
-    async def over(after: Place) -> list[Session]:
-        if owner is None:
-            return await parts.db.read(store.over, parts.clock.now(), after, limit)
-        return await parts.db.read(store.over_of, owner, await parts.time_of(owner), after, limit)
+    over = parts.due_of(owner, limit, everybodys=store.over, owners=store.over_of)
 
     def place(session: Session) -> Place:
         return Place(session.open_until or 0, session.id)

@@ -342,12 +342,12 @@ async def cancel(tx: Tx, read: Session, now: int) -> Session | None:
 
 async def over(tx: Tx, real: int, after: Place, limit: int) -> list[Session]:
     """Sessions whose time has run out, by their merchants' clocks, and that nobody has ended."""
-    return await tx.all(_OVER, None, real=real, place_at=after.at, place_id=after.id, limit=limit)
+    return await tx.all(_OVER, None, real=real, limit=limit, **after.binds)
 
 
 async def over_of(tx: Tx, owner: Owner, now: int, after: Place, limit: int) -> list[Session]:
     """:func:`over`, of one owner, by its clock."""
-    return await tx.all(_OVER_OF, owner, at=now, place_at=after.at, place_id=after.id, limit=limit)
+    return await tx.all(_OVER_OF, owner, at=now, limit=limit, **after.binds)
 
 
 async def next_due(tx: Tx, owner: Owner, after: int = 0) -> int | None:

@@ -275,12 +275,12 @@ async def verify(
 
 async def abandoned(tx: Tx, real: int, after: Place, limit: int) -> list[Token]:
     """Secure tokens whose authentication is over without an end, the longest overdue first."""
-    return await tx.all(_OPEN, None, real=real, place_at=after.at, place_id=after.id, limit=limit)
+    return await tx.all(_OPEN, None, real=real, limit=limit, **after.binds)
 
 
 async def abandoned_of(tx: Tx, owner: Owner, now: int, after: Place, limit: int) -> list[Token]:
     """Challenges of one owner that are over by its clock without an end."""
-    return await tx.all(_OPEN_OF, owner, now=now, place_at=after.at, place_id=after.id, limit=limit)
+    return await tx.all(_OPEN_OF, owner, now=now, limit=limit, **after.binds)
 
 
 async def next_due(tx: Tx, owner: Owner, after: int = 0) -> int | None:
@@ -319,9 +319,7 @@ async def give_up(tx: Tx, owner: Owner, token_id: str, now: int) -> bool:
 
 async def over(tx: Tx, real: int, after: Place, limit: int) -> list[Token]:
     """Tokens past their day, spent or not; one spent a moment ago may still be on its way to a customer."""
-    return await tx.all(
-        _OVER, None, real=real, ended_by=real - HOUR, place_at=after.at, place_id=after.id, limit=limit
-    )  # fmt: skip
+    return await tx.all(_OVER, None, real=real, ended_by=real - HOUR, limit=limit, **after.binds)
 
 
 async def forget(tx: Tx, owner: Owner, token_id: str) -> None:
