@@ -178,11 +178,37 @@ def test_an_answer_to_a_body_that_was_never_asked_for_ends_the_connection(port: 
     assert b"connection: close\r\n" in said
 
 
-def test_an_upgrade_is_answered_and_ends_the_connection(port: int) -> None:
-    said = talk(port, b"GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\nPRI * HTTP/2.0\r\n\r\n")
+OFFER = (b"Connection: Upgrade, HTTP2-Settings", b"Upgrade: h2c", b"HTTP2-Settings: AAMAAABk")
 
-    assert status_of(said) == 200
+
+def test_an_offer_of_another_protocol_is_passed_over(port: int) -> None:
+    offering = request(*OFFER, body=b"hello", last=False)
+
+    said = talk(port, request(body=b"before", last=False) + offering, offering + offering + request(body=b"last"))
+
+    answers = [answer.rpartition(b"\r\n\r\n")[2] for answer in said.split(b"HTTP/1.1 200 OK")[1:]]
+    assert answers == [b"before", b"hello", b"hello", b"hello", b"last"]
+    assert b"upgrade" not in said.lower()
+
+
+def test_a_head_with_an_offer_that_arrives_bit_by_bit_is_one_request(port: int) -> None:
+    whole = request(*OFFER, body=b"hello")
+
+    said = talk(port, *(whole[place : place + 7] for place in range(0, len(whole), 7)))
+
     assert said.count(b"HTTP/1.1") == 1
+    assert said.endswith(b"\r\n\r\nhello")
+
+
+def test_an_offer_changes_no_limit(port: int) -> None:
+    assert_refused(talk(port, request(*OFFER, target=b"/" + b"a" * 9_000)), 414)
+    assert_refused(talk(port, request(*OFFER, b"X-A: " + b"a" * 33_000)), 431)
+    assert_refused(talk(port, request(*OFFER, b"Content-Length: 1", b"Content-Length: 2")), 400)
+
+
+def test_nothing_is_tunnelled(port: int) -> None:
+    assert_refused(talk(port, b"CONNECT a:80 HTTP/1.1\r\nHost: a\r\n\r\n"), 400)
+    assert_refused(talk(port, b"CONNECT / HTTP/1.1\r\nHost: a\r\n\r\nhello"), 400)
 
 
 def test_the_largest_headers_and_url_pass(port: int) -> None:

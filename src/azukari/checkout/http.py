@@ -13,7 +13,6 @@ from azukari.web import bodies, site
 from azukari.web.answers import Answer
 from azukari.web.auth import client_address
 from azukari.web.dispatch import Receive, Route, Scope, Send
-from azukari.web.routing import PREFLIGHT
 from azukari.web.server import read_body
 from azukari.wiring import Parts
 
@@ -122,9 +121,6 @@ class Address:
             scope["azukari.cors"] = True
         handler = self._handlers.get(scope["method"])
         if handler is None:
-            if self._cors and scope["method"] == "OPTIONS":
-                await scope["azukari.send"](Answer(204, b"", headers=PREFLIGHT), send)
-                return
             raise MethodNotAllowed(self._handlers.keys() | ({"OPTIONS"} if self._cors else set()))
         headers = dict(scope["headers"])
         peer = scope["client"][0] if scope.get("client") else None

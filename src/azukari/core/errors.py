@@ -89,7 +89,8 @@ class BodyTooLarge(ApiError):
 class UnsupportedMediaType(ApiError):
     """A body that is neither JSON nor a form."""
 
-    status, code, message = 415, "bad_request", "Send JSON or application/x-www-form-urlencoded."
+    status, code = 415, "bad_request"
+    message = "Send JSON or application/x-www-form-urlencoded in UTF-8, and say which in the header Content-Type."
 
 
 class Unprocessable(ApiError):

@@ -9,7 +9,7 @@ from azukari.core.errors import InvalidParameter
 from azukari.db import Page
 from azukari.events.cursor import MOST_SECONDS, Slice
 from azukari.events.store import Event
-from azukari.web.bodies import Reader
+from azukari.web.bodies import MEANT, Reader
 from azukari.web.lists import ListOut, ListQuery, list_out
 from azukari.web.members import whole
 
@@ -28,8 +28,8 @@ class EventsQuery(ListQuery, kw_only=True):
     after: the number of an event, or ``latest``. wait: seconds to wait for one that comes after it.
     """
 
-    after: Annotated[int | Literal["latest"] | None, Reader(_after)] = None
-    wait: Annotated[int | None, Reader(_seconds)] = None
+    after: Annotated[int | Literal["latest"], Reader(_after), MEANT] | None = None
+    wait: Annotated[int, Reader(_seconds), MEANT] | None = None
 
     def check(self) -> None:
         """Refuse what does not go together. Raises InvalidParameter."""

@@ -15,6 +15,8 @@ from azukari.payments.store import Payment, Status
 from azukari.vault import Masked
 from azukari.web.bodies import (
     COMMAS,
+    MEANT,
+    NOT_BLANK,
     Amount,
     Currency,
     Flag,
@@ -72,8 +74,8 @@ class PaymentCreate(msgspec.Struct, kw_only=True):
     amount: PositiveAmount
     currency: Currency
     payment_details: object = None
-    customer: ShortText | None = None
-    capture: Flag = True
+    customer: Annotated[ShortText, NOT_BLANK] | None = None
+    capture: Annotated[Flag, MEANT] = True
     tax: Tax | None = None
     description: LongText | None = None
     external_order_num: ShortText | None = None
@@ -92,7 +94,7 @@ class PaymentCreate(msgspec.Struct, kw_only=True):
 class PaymentUpdate(msgspec.Struct, kw_only=True):
     """Only words can be changed. ``payment_details``: one more prepaid card, while the payment is short of money."""
 
-    payment_details: object = None
+    payment_details: Annotated[object, NOT_BLANK] = None
     description: LongText | UnsetType | None = UNSET
     metadata: Metadata | None = None
 
@@ -100,8 +102,8 @@ class PaymentUpdate(msgspec.Struct, kw_only=True):
 class Capture(msgspec.Struct, kw_only=True):
     """amount: less than was authorised captures a part; absent: all of it."""
 
-    amount: PositiveAmount | None = None
-    tax: Tax | None = None
+    amount: Annotated[PositiveAmount, MEANT] | None = None
+    tax: Annotated[Tax, MEANT] | None = None
 
 
 class Finalize(msgspec.Struct, kw_only=True):
@@ -113,14 +115,14 @@ class Finalize(msgspec.Struct, kw_only=True):
     ac_type: object
     field55: object
     track2: object
-    capture: Flag | None = None
+    capture: Annotated[Flag, MEANT] | None = None
     metadata: Metadata | None = None
 
 
 class RefundCreate(msgspec.Struct, kw_only=True):
     """amount: tax included; absent: everything that is left."""
 
-    amount: PositiveAmount | None = None
+    amount: Annotated[PositiveAmount, MEANT] | None = None
     description: LongText | None = None
 
 
@@ -170,7 +172,7 @@ class PaymentQuery(ListQuery, kw_only=True):
     """status: one, or several with commas."""
 
     currency: Currency | None = None
-    external_order_num: ShortText | None = None
+    external_order_num: Annotated[ShortText, MEANT] | None = None
     status: Annotated[list[Status], COMMAS] | None = None
     merchant_id: ShortText | None = None
 

@@ -1,5 +1,7 @@
 """Secure tokens on the wire. Source: contract section 9."""
 
+from typing import Annotated
+
 import msgspec
 from msgspec import UNSET, UnsetType
 
@@ -7,7 +9,7 @@ from azukari.core.clock import Moment, iso
 from azukari.processors import three_ds as results
 from azukari.processors.three_ds import ThreeDs
 from azukari.tokens.store import Token
-from azukari.web.bodies import Amount, Currency, ShortText
+from azukari.web.bodies import NOT_BLANK, Amount, Currency, ShortText
 from azukari.web.return_urls import ReturnUrl
 
 
@@ -18,7 +20,7 @@ class SecureTokenCreate(msgspec.Struct, kw_only=True):
     currency: Currency
     return_url: ReturnUrl
     payment_details: object = None
-    customer: ShortText | None = None
+    customer: Annotated[ShortText, NOT_BLANK] | None = None
     tax: Amount | None = None
 
 

@@ -17,6 +17,7 @@ from azukari.sessions.store import Session
 from azukari.web import errors
 from azukari.web.answers import Answer
 from azukari.web.bodies import (
+    MEANT,
     Amount,
     Currency,
     LongText,
@@ -69,7 +70,7 @@ class PaymentData(msgspec.Struct, kw_only=True):
 
     amount: Amount | None = None
     currency: Currency | None = None
-    capture: Literal["auto", "manual"] | None = None
+    capture: Annotated[Literal["auto", "manual"], MEANT] | None = None
     external_order_num: ShortText | None = None
     name: Name | None = None
     name_kana: Name | None = None

@@ -9,7 +9,7 @@ import msgspec
 
 from azukari.core.clock import DAY, HOUR, MINUTE, SECOND, iso
 from azukari.merchants.clock import TestClock
-from azukari.web.bodies import Flag, Reader, Refused, Timestamp
+from azukari.web.bodies import MEANT, Flag, Reader, Refused, Timestamp
 
 _DURATION = re.compile(
     r"P(?=.)(?:(\d{1,5})Y)?(?:(\d{1,5})M)?(?:(\d{1,6})W)?(?:(\d{1,7})D)?"
@@ -52,10 +52,10 @@ def duration(value: object) -> Duration:
 class ClockSet(msgspec.Struct, kw_only=True):
     """One of them. now: any time; a later one is advanced to. freeze: ``false`` lets the clock run again."""
 
-    now: Timestamp | None = None
-    advance: Annotated[Duration, Reader(duration)] | None = None
-    freeze: Flag | None = None
-    reset: Flag | None = None
+    now: Annotated[Timestamp, MEANT] | None = None
+    advance: Annotated[Duration, Reader(duration), MEANT] | None = None
+    freeze: Annotated[Flag, MEANT] | None = None
+    reset: Annotated[Flag, MEANT] | None = None
 
 
 class ClockOut(msgspec.Struct):

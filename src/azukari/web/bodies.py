@@ -12,6 +12,8 @@ from azukari.web import forms
 from azukari.web.converting import convert, convert_query
 from azukari.web.members import (
     COMMAS,
+    MEANT,
+    NOT_BLANK,
     Amount,
     Currency,
     Expiration,
@@ -35,9 +37,9 @@ from azukari.web.return_urls import ReturnUrl
 from azukari.web.urls import url_is_clean
 
 __all__ = [
-    "COMMAS", "Amount", "Currency", "Expiration", "Flag", "LongText", "Metadata", "Name", "Number", "PageNumber",
-    "PerPage", "PositiveAmount", "Reader", "Refused", "ReturnUrl", "ShortText", "SignedAmount", "Tax", "Timestamp",
-    "Whole", "convert", "convert_query", "parse", "url_is_clean",
+    "COMMAS", "MEANT", "NOT_BLANK", "Amount", "Currency", "Expiration", "Flag", "LongText", "Metadata", "Name",
+    "Number", "PageNumber", "PerPage", "PositiveAmount", "Reader", "Refused", "ReturnUrl", "ShortText", "SignedAmount",
+    "Tax", "Timestamp", "Whole", "convert", "convert_query", "parse", "url_is_clean",
 ]  # fmt: skip
 
 MAX_DEPTH = forms.MAX_DEPTH
@@ -48,6 +50,8 @@ MAX_DIGITS = 64
 def parse(content_type: str | None, raw: bytes) -> dict[str, object]:
     """What a body holds: JSON or a form. An empty one is ``{}``, whatever its content type. Source: contract 1.1.
 
+    Nothing that was sent is lost: a body in which no parameters can be seen, because it is mislabelled or mangled, is
+    refused. To whoever acts on it an empty one would mean "all".
     Raises BadRequest (cannot be read), UnsupportedMediaType (neither JSON nor a form).
     """
     if not raw:
@@ -69,28 +73,58 @@ def parse(content_type: str | None, raw: bytes) -> dict[str, object]:
 _CHARSET = re.compile(r"charset\s*=\s*\"?([^\s\";]*)")
 
 
+def _mislabelled(what: str, media_type: str) -> BadRequest:
+    return BadRequest(f"The body is {what}. Send it with the header Content-Type: {media_type}.")
+
+
+#: What a form's names are made of, up to their first bracket.
+_FORM_NAME = re.compile(r"[A-Za-z0-9_.-]+")
+#: A form that is no list of parameters: one cartridge sends the id of what it means, and nothing else.
+_BARE_ID = re.compile(rb"[a-z0-9]{25}|tok_[a-z0-9]{25}")
+#: A parameter behind something else than ``&``: its value would become the end of another's.
+_MISDIVIDED = re.compile(rb"[;\r\n][ \t]*+[a-z_]++(?:\[[a-z_]*+\])*+=")
+_BOM = "\ufeff"
+_WORDS = ("null", "undefined")
+
+
 def parse_form(raw: bytes) -> dict[str, object]:
-    """A form. The words ``null`` and ``undefined`` stand for nothing and go, except in ``metadata``: that text is the
-    merchant's own. Raises BadRequest. Source: contract 1.1.
+    """A form. The words ``null`` and ``undefined`` stand for the empty string, except in ``metadata``: its members are
+    the merchant's own text. Raises BadRequest. Source: contract 1.1.
     """
+    _check_form(raw)
     tree = forms.parse(raw)
+    for name, value in tree.items():
+        if not _FORM_NAME.fullmatch(name):
+            if name.lstrip()[:1] in ("{", "["):
+                raise _mislabelled("JSON", "application/json")
+            raise BadRequest("A name in the form holds signs that no parameter's name has.")
+        if value in _WORDS:
+            tree[name] = ""
     if b"null" in raw or b"undefined" in raw:
-        for name, value in list(tree.items()):
-            if name != "metadata":
-                tree[name] = _without_words(value)
-        tree = {name: value for name, value in tree.items() if value is not None}
+        tree = {name: value if name == "metadata" else _without_words(value) for name, value in tree.items()}
     return tree
 
 
+def _check_form(raw: bytes) -> None:
+    """Refuse what is labelled as a form and is none, or would be read otherwise than it was meant."""
+    if raw.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] in (b"{", b"["):
+        raise _mislabelled("JSON", "application/json")
+    if b"=" not in raw and b"&" not in raw and not _BARE_ID.fullmatch(raw):
+        raise BadRequest("The form holds no parameters: write them as name=value, with & between them.")
+    if raw.startswith(b"=") or b"&=" in raw:
+        raise BadRequest("A value in the form has no name: write it as name=value.")
+    if _MISDIVIDED.search(raw):
+        raise BadRequest("Write & between the parameters of a form, and escape what is part of a value.")
+
+
 def _without_words(value: object) -> object:
-    """The same tree with the words replaced by None in objects and dropped from lists."""
+    """The same tree with the empty string for the words in objects, and without them in lists."""
     if isinstance(value, str):
-        return None if value in ("null", "undefined") else value
+        return "" if value in _WORDS else value
     if isinstance(value, dict):
-        kept = {name: _without_words(held) for name, held in value.items()}
-        return {name: held for name, held in kept.items() if held is not None}
+        return {name: _without_words(held) for name, held in value.items()}
     assert isinstance(value, list)
-    return [held for held in map(_without_words, value) if held is not None]
+    return [held for held in map(_without_words, value) if held != ""]
 
 
 def parse_json(raw: bytes) -> dict[str, object]:
@@ -101,17 +135,25 @@ def parse_json(raw: bytes) -> dict[str, object]:
     axios writes it where there is no body to send.
     """
     try:
-        tree = _JSON.decode(raw.decode())
+        text = raw.decode()
+        tree = _JSON.decode(text)
     except (ValueError, RecursionError):
-        raise BadRequest from None
+        if raw.startswith(_BOM.encode()):
+            raise BadRequest("The body begins with a byte order mark: leave it out.") from None
+        if _LIKE_A_FORM.match(raw):
+            raise _mislabelled("a form", "application/x-www-form-urlencoded") from None
+        raise BadRequest("The body is not JSON that can be read.") from None
     if tree is None or tree == []:
         return {}
     if type(tree) is not dict:
-        raise BadRequest
+        raise BadRequest("The body must be a JSON object.")
     # Without escapes there is nothing in the text that the decoding of UTF-8 and of JSON let through.
     if b"\\u" in raw or raw.count(b"{") + raw.count(b"[") > MAX_DEPTH:
         _check(tree, 1)
     return tree
+
+
+_LIKE_A_FORM = re.compile(rb"[a-z_]++(?:\[[a-z_]*+\])*+=")
 
 
 def _object(pairs: list[tuple[str, object]]) -> dict[str, object]:

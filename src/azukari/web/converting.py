@@ -8,13 +8,13 @@ import functools
 import re
 import types
 from collections.abc import Callable
-from typing import Annotated, Any, TypeVar, Union, get_args, get_origin
+from typing import Annotated, Any, NamedTuple, TypeVar, Union, get_args, get_origin
 
 import msgspec
 
 from azukari.core.errors import ApiError, InvalidParameter, MissingParameter
 from azukari.web import forms
-from azukari.web.members import Flag, Reader, Refused, ShortText, Whole, unindexed
+from azukari.web.members import Explicit, Flag, Reader, Refused, ShortText, Whole, unfit, unindexed
 
 S = TypeVar("S", bound=msgspec.Struct)
 Step = Callable[[Any], object]
@@ -27,8 +27,8 @@ _BARE: dict[Any, Any] = {str: ShortText, int: Whole, bool: Flag}
 def convert(tree: dict[str, object], kind: type[S]) -> S:
     """The Struct a tree stands for. Unknown members are ignored.
 
-    Empty strings and nulls mean "not given" everywhere but inside ``Metadata``; a null reaches a member only where its
-    type has ``None``, and one typed ``object`` gets its value untouched.
+    Empty strings and nulls mean "not given" everywhere but inside ``Metadata`` and where a member is Explicit; a null
+    reaches a member only where its type has ``None``, and one typed ``object`` gets its value untouched.
     Raises MissingParameter, InvalidParameter, worded from the member's name alone.
     """
     return _convert(tree, kind, _param)
@@ -56,7 +56,7 @@ def _convert(tree: dict[str, object], kind: type[S], name: Callable[[Path], str]
 
 def _sentence(message: str | None, path: Path) -> str | None:
     leaf = next((step for step in reversed(path) if isinstance(step, str)), "")
-    return message and message.format(leaf.replace("_", " ").capitalize())
+    return message and message.format(leaf.replace("_", " ").capitalize(), name=leaf)
 
 
 def _param(path: Path) -> str:
@@ -96,6 +96,7 @@ def _as_it_is(kind: type, value: Any) -> Any:
 def _step(kind: type[msgspec.Struct]) -> Step:
     """How an object is read before msgspec builds the Struct: once per Struct, members looked up by name."""
     fields = {field.encode_name: _member(field.type) for field in msgspec.structs.fields(kind)}
+    meant = {_plain(name): name for name, member in fields.items() if member.explicit is not None}
 
     def read(tree: object) -> object:
         if tree == []:
@@ -105,11 +106,17 @@ def _step(kind: type[msgspec.Struct]) -> Step:
         found: dict[str, object] = {}
         for name, value in tree.items():
             member = fields.get(name)
-            if member is None or value == "":
+            if member is None:
+                if meant:
+                    _refuse_misplaced(name, value, {key: own for key, own in meant.items() if own not in tree})
                 continue
-            step, takes_null = member
-            if value is None:
-                if takes_null:
+            step, takes_null, explicit = member
+            if value is None or value == "":
+                if explicit is not None and not (value is None and explicit.takes_null):
+                    refused = unfit("it is empty; give it a value, or leave it out")
+                    refused.path.append(name)
+                    raise refused
+                if takes_null and value is None:
                     found[name] = None
                 continue
             if step is not None:
@@ -124,16 +131,44 @@ def _step(kind: type[msgspec.Struct]) -> Step:
     return read
 
 
-def _member(kind: Any) -> tuple[Step | None, bool]:
-    """How a member of this type is read, and whether null is one of its values."""
-    if get_origin(kind) not in (Union, types.UnionType):
-        return _leaf(kind), False
-    options = get_args(kind)
+def _plain(name: str) -> str:
+    """A name as it is whichever way its words are put together."""
+    return name.replace("_", "").replace("-", "").casefold()
+
+
+def _refuse_misplaced(name: str, value: object, absent: dict[str, str]) -> None:
+    """Refuse what would be an explicit member if it were written right: ``Amount``, or ``refund[amount]``.
+
+    absent: the explicit members that are not there, by their plain names. Metadata is the merchant's own.
+    """
+    meant = absent.get(_plain(name))
+    rule = "write its name so, in small letters"
+    if meant is None and isinstance(value, dict) and name != "metadata":
+        meant = next((absent[key] for key in map(_plain, value) if key in absent), None)
+        rule = "it stands inside of another parameter, where it is not read"
+    if meant is not None:
+        refused = unfit(rule)
+        refused.path.append(meant)
+        raise refused
+
+
+class _Member(NamedTuple):
+    """How a member is read: whether null is one of its values, and whether its absence must be meant."""
+
+    step: Step | None
+    takes_null: bool
+    explicit: Explicit | None
+
+
+def _member(kind: Any) -> _Member:
+    options = get_args(kind) if get_origin(kind) in (Union, types.UnionType) else (kind,)
     rest = [option for option in options if option not in (types.NoneType, msgspec.UnsetType)]
     steps = [_leaf(option) for option in rest]
     if len(rest) > 1 and any(steps):
         raise TypeError(f"{kind}: say how it is read with Annotated[..., Reader(...)]")
-    return steps[0], types.NoneType in options
+    notes = [note for option in rest for note in getattr(option, "__metadata__", ())]
+    explicit = next((note for note in notes if isinstance(note, Explicit)), None)
+    return _Member(steps[0], types.NoneType in options, explicit)
 
 
 def _leaf(kind: Any) -> Step | None:
@@ -142,6 +177,7 @@ def _leaf(kind: Any) -> Step | None:
         for note in kind.__metadata__:
             if isinstance(note, Reader):
                 return note.read
+        return _leaf(kind.__origin__)
     if isinstance(kind, type) and issubclass(kind, msgspec.Struct):
         return _step(kind)
     if get_origin(kind) in (list, tuple):
@@ -152,6 +188,8 @@ def _leaf(kind: Any) -> Step | None:
 def _elements(step: Step | None) -> Step:
     def read(value: object) -> object:
         value = unindexed(value)
+        if isinstance(value, str):
+            raise unfit("it must be a list: write {name}[]= in a form, [] in JSON")
         if not isinstance(value, list):
             return value
         found: list[object] = []

@@ -18,6 +18,7 @@ Send = Callable[[Message], Awaitable[None]]
 ASGIApp = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 _PARAMETER = re.compile(r"\\\{([a-z_]+)\\\}")
+_SLASHES = re.compile("/{2,}")
 _NONE: dict[str, str] = {}
 
 
@@ -64,4 +65,11 @@ class Dispatch:
                 found = match.groupdict()
                 scope["path_params"] = {name: unquote(found[name]) for name in found} if is_escaped else found
                 return app
+        shorter = _SLASHES.sub("/", path).rstrip("/")
+        if shorter != path and self._is_known(shorter):
+            raise NotFound("There is one slash too many in the address.")
         raise NotFound
+
+    def _is_known(self, path: str) -> bool:
+        templates = self._templates.get(path.count("/"), ())
+        return path in self._fixed or any(pattern.fullmatch(path) for pattern, _ in templates)

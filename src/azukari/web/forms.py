@@ -38,10 +38,19 @@ def parse(raw: bytes) -> dict[str, object]:
         if "[" in name or "]" in name:
             _place(tree, name, value)
         elif name in tree:
-            raise BadRequest
+            raise BadRequest(_twice(name))
         elif name:
             tree[name] = value
     return tree
+
+
+_SHOWN = re.compile("[a-z_]{1,30}")
+
+
+def _twice(name: str) -> str:
+    """What is said of a name given twice. Only one that can be a parameter's is repeated."""
+    known = name if _SHOWN.fullmatch(name) else "name"
+    return f"A parameter is given twice. If it is a list, write {known}[]= each time."
 
 
 def _plain_pairs(raw: bytes) -> list[tuple[str, str, str]]:
@@ -81,7 +90,7 @@ def _descend(here: dict[str, object], key: str, steps: Sequence[str], value: str
             return
         here, key = _object_at(here, key), step
     if key in here:
-        raise BadRequest
+        raise BadRequest(_twice(key))
     here[key] = value
 
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 
 from azukari.core import log
 from azukari.core.errors import ApiError
-from azukari.web import bodies, errors, screening
+from azukari.web import bodies, cors, errors, screening
 from azukari.web.answers import Answer, Replay
 from azukari.web.dispatch import ASGIApp, Receive, Scope, Send
 from azukari.web.taps import Taps
@@ -13,10 +13,7 @@ from azukari.wiring import Parts
 
 _ALWAYS = [(b"x-content-type-options", b"nosniff"), (b"cache-control", b"no-store")]
 _HTTPS = [(b"strict-transport-security", b"max-age=63072000; includeSubDomains")]
-_CORS = [
-    (b"access-control-allow-origin", b"*"),
-    (b"access-control-expose-headers", b"x-request-id, retry-after, x-idempotent-replayed"),
-]
+_API = "/api/"
 
 
 class Front:
@@ -36,7 +33,10 @@ class Front:
         scope["azukari.send"] = sender
         try:
             await self._check_url(scope)
-            await self._app(scope, receive, send)
+            if scope["method"] == "OPTIONS" and scope["path"].startswith(_API):
+                await sender(cors.preflight(dict(scope["headers"])), send)
+            else:
+                await self._app(scope, receive, send)
         except ApiError as error:
             await sender(errors.answer(error), send)
         except Replay as replay:
@@ -85,8 +85,8 @@ class _Sender:
             headers.append((b"content-type", answer.media_type.encode()))
         if answer.status != 204:
             headers.append((b"content-length", b"%d" % len(answer.body)))
-        if "azukari.cors" in self._scope:
-            headers += _CORS
+        if "azukari.cors" in self._scope or (answer.status >= 400 and self._scope["path"].startswith(_API)):
+            headers += cors.READABLE
         if answer.headers:
             headers = _overridden(headers, answer.headers)
         await send({"type": "http.response.start", "status": answer.status, "headers": headers})

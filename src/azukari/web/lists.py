@@ -1,13 +1,13 @@
 """Lists on the wire: ``page``, ``per_page``, bounds of the creation time, newest first. Source: contract 1.6."""
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
 
 from azukari.core.clock import LATEST, MINUTE, SECOND, iso
 from azukari.core.errors import InvalidParameter
 from azukari.db import Page
-from azukari.web.bodies import PageNumber, PerPage, Timestamp
+from azukari.web.bodies import MEANT, PageNumber, PerPage, Timestamp
 
 
 class ListQuery(msgspec.Struct, kw_only=True):
@@ -15,8 +15,8 @@ class ListQuery(msgspec.Struct, kw_only=True):
 
     page: PageNumber = 1
     per_page: PerPage = 10
-    start_time: Timestamp | None = None
-    end_time: Timestamp | None = None
+    start_time: Annotated[Timestamp, MEANT] | None = None
+    end_time: Annotated[Timestamp, MEANT] | None = None
 
     def bounds(self, now: int) -> "Bounds":
         """The page asked for; without a filter, bounds that hold all records. Raises InvalidParameter."""

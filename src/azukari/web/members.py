@@ -40,7 +40,10 @@ class Number:
 
 
 class Refused(Exception):
-    """A value that cannot be read; ``message`` is a sentence to show, in which ``{}`` is the parameter's name."""
+    """A value that cannot be read.
+
+    message: a sentence to show, in which ``{}`` is the parameter's name as a sentence begins and ``{name}`` as it is.
+    """
 
     def __init__(self, message: str | None = None, code: str | None = None) -> None:
         super().__init__()
@@ -51,6 +54,11 @@ class Refused(Exception):
         self.path: list[str | int] = []
 
 
+def unfit(rule: str, code: str | None = None) -> Refused:
+    """The refusal of a value that breaks a rule: ``it must be true or false``."""
+    return Refused(f"The value of {{name}} is invalid: {rule}.", code)
+
+
 @dataclass(frozen=True, slots=True)
 class Reader:
     """How a member is read: from ``str``, ``int``, ``bool``, Number, list or object to its Python value.
@@ -59,6 +67,22 @@ class Reader:
     """
 
     read: Callable[[Any], object]
+
+
+@dataclass(frozen=True, slots=True)
+class Explicit:
+    """Marks a parameter whose absence means a lot, as "all of it": ``Annotated[Amount, MEANT]``.
+
+    One that is there and empty is no absence: it was lost on its way, so it is refused. So is one that stands where it
+    is not read, or in other letters.
+    takes_null: JSON's null is an absence all the same.
+    """
+
+    takes_null: bool = False
+
+
+MEANT = Explicit()
+NOT_BLANK = Explicit(takes_null=True)
 
 
 _WHOLE = re.compile(r"([0-9]{1,16})(?:\.0{1,16})?")
@@ -80,10 +104,10 @@ def whole(value: object, most: int = MAX_AMOUNT) -> int:
         text = value.text if isinstance(value, Number) else value
         match = _WHOLE.fullmatch(text) if isinstance(text, str) else None
         if match is None:
-            raise Refused
+            raise unfit("it must be a whole number, in digits")
         number = int(match[1])
     if not 0 <= number <= most:
-        raise Refused
+        raise unfit(f"it must be a whole number from 0 to {most}")
     return number
 
 
@@ -110,9 +134,11 @@ def _tax(value: object) -> int | str:
 def _flag(value: object) -> bool:
     if value is True or value is False:
         return value
+    if type(value) is int:
+        value = str(value)
     found = _FLAGS.get(value) if isinstance(value, str) else None
     if found is None:
-        raise Refused
+        raise unfit("it must be true or false")
     return found
 
 
@@ -121,8 +147,10 @@ def _text(value: object, most: int = 255) -> str:
         value = str(value)
     elif isinstance(value, Number):
         value = value.text
-    if not isinstance(value, str) or len(value) > most:
-        raise Refused
+    if not isinstance(value, str):
+        raise unfit("it must be text")
+    if len(value) > most:
+        raise unfit(f"it must have at most {most} characters")
     return value
 
 
@@ -132,8 +160,10 @@ def _long_text(value: object) -> str:
 
 def _name(value: object) -> str:
     text = _text(value)
-    if _UNSEEN.search(text) or looks_like_card_number(text):
-        raise Refused
+    if _UNSEEN.search(text):
+        raise unfit("it must not hold control characters")
+    if looks_like_card_number(text):
+        raise unfit("it must not hold a card number")
     return text
 
 
@@ -141,23 +171,28 @@ def _name(value: object) -> str:
 NAME = _name
 
 
+_CURRENCIES = f"it must be one of {', '.join(CURRENCIES)}"
+
+
 def _currency(value: object) -> str:
     if not isinstance(value, str) or value not in CURRENCIES:
-        raise Refused(code="invalid_currency")
+        raise unfit(_CURRENCIES, code="invalid_currency")
     return value
 
 
 def _metadata(value: object) -> dict[str, str]:
     if value == []:
         return {}  # PHP's empty object
-    if not isinstance(value, dict) or len(value) > MAX_METADATA:
-        raise Refused
+    if not isinstance(value, dict):
+        raise unfit("it must be an object: metadata[key]=value in a form")
+    if len(value) > MAX_METADATA:
+        raise unfit(f"it must have at most {MAX_METADATA} keys")
     return {_metadata_key(key): _metadata_value(held) for key, held in value.items()}
 
 
 def _metadata_key(key: str) -> str:
     if not 1 <= len(key) <= 30:
-        raise Refused
+        raise unfit("its keys must have 1 to 30 characters")
     return key
 
 
@@ -180,21 +215,24 @@ def _per_page(value: object) -> int:
 def _from_one(value: object, most: int) -> int:
     number = whole(value, most)
     if number == 0:
-        raise Refused
+        raise unfit(f"it must be a whole number from 1 to {most}")
     return number
+
+
+_TIME = "it must be a time in ISO 8601, as 2026-03-01T09:00:00Z"
 
 
 def _moment(value: object) -> int:
     match = _ISO.fullmatch(value) if isinstance(value, str) else None
     if match is None:
-        raise Refused
+        raise unfit(_TIME)
     day, hour, offset = match.groups()
     # In a query an unescaped "+" has become a space.
     offset = "Z" if offset in (None, "UTC") else offset.replace(" ", "+")
     try:
         moment = parse_iso(f"{day}T{hour or '00:00'}{offset}")
     except (ValueError, OverflowError):
-        raise Refused from None
+        raise unfit(_TIME) from None
     # An offset may lead out of the years that can be written down.
     return min(max(moment, EARLIEST), LATEST)
 
@@ -224,7 +262,7 @@ PositiveAmount = Annotated[int, Reader(_positive)]
 Tax = Annotated[int | Literal["auto"], Reader(_tax)]
 #: Any other count; what a bare ``int`` is read as.
 Whole = Amount
-#: ``true``/``false``, in forms also ``1``/``0``; what a bare ``bool`` is read as.
+#: ``true``/``false``, or ``1``/``0``; what a bare ``bool`` is read as.
 Flag = Annotated[bool, Reader(_flag)]
 #: At most 255 characters, numbers become text; what a bare ``str`` is read as.
 ShortText = Annotated[str, Reader(_text)]

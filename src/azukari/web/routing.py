@@ -21,7 +21,7 @@ from azukari.merchants.keys import ApiKey
 from azukari.merchants.service import API_VERSIONS
 from azukari.processors.base import NO_ORDERS
 from azukari.processors.declines import SCENARIOS
-from azukari.web import bodies, idempotency
+from azukari.web import bodies, cors, idempotency
 from azukari.web.answers import Answer
 from azukari.web.auth import Access, authenticate, client_address
 from azukari.web.call import Call, read_orders
@@ -34,16 +34,14 @@ SecretKey, PublishableKey = Access.SECRET, Access.PUBLISHABLE
 Handler = Callable[..., Awaitable[Any]]
 R = TypeVar("R")
 
-#: What a browser on a shop's page may send. A preflight carries no key, so it is answered for every origin.
-PREFLIGHT = {
-    "Access-Control-Allow-Origin": "*",
-    "Access-Control-Allow-Methods": "GET, POST, OPTIONS",
-    "Access-Control-Allow-Headers": "accept, authorization, content-type, komoju-via, x-komoju-api-version, "
-    "x-komoju-idempotency",
-    "Access-Control-Max-Age": "7200",
-}
 _NO_TREE: dict[str, object] = {}
 _canonical = msgspec.json.Encoder(order="deterministic", enc_hook=str).encode
+
+
+class QueryOfAct(BadRequest):
+    """A call that does something, with parameters where none are read. To do it without them may be to do far more."""
+
+    message = "Parameters of this call go in its body, not in its address."
 
 
 class Gone:
@@ -141,13 +139,9 @@ class Resource:
         scope["azukari.route"] = self._path
         method = scope["method"]
         endpoint = self._methods.get(method)
-        if endpoint is not None:
-            answer = await self._answer(endpoint, scope, receive)
-        elif method == "OPTIONS" and self._cors:
-            answer = Answer(204, b"", headers=PREFLIGHT)
-        else:
-            raise MethodNotAllowed(self._methods.keys() | ({"OPTIONS"} if self._cors else set()))
-        await scope["azukari.send"](answer, send)
+        if endpoint is None:
+            raise MethodNotAllowed(self._methods.keys() | {"OPTIONS"})
+        await scope["azukari.send"](await self._answer(endpoint, scope, receive), send)
 
     async def _answer(self, endpoint: Endpoint, scope: Scope, receive: Receive) -> Answer:
         headers: Mapping[bytes, bytes] = dict(scope["headers"])
@@ -157,6 +151,10 @@ class Resource:
         key = await authenticate(headers.get(b"authorization"), endpoint.access, client, parts.keyring)
         if not key.is_secret:
             self._limiter.count(key, client)
+        elif not self._cors:
+            cors.refuse_page(headers)
+        if endpoint.method != "GET" and scope["query_string"]:
+            raise QueryOfAct
         tree = _NO_TREE
         if endpoint.method != "GET" or (endpoint.query is not None and _has_body(headers)):
             raw = await read_body(receive, scope["headers"])

@@ -5,8 +5,9 @@ The application sees none of this but :func:`read_body`.
 
 import asyncio
 import socket
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 import httptools
@@ -15,7 +16,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResp
 from uvicorn.supervisors import Multiprocess
 
 from azukari.core import log
-from azukari.core.errors import ApiError, BadRequest, BodyTooLarge, RequestTimeout
+from azukari.core.errors import ApiError, BadRequest, BodyTooLarge, RequestTimeout, UnsupportedMediaType
 from azukari.web import errors
 from azukari.web.sending import Message, OneWrite, Receive, head
 
@@ -36,14 +37,24 @@ class HeadersTooLarge(ApiError):
     status, code, message = 431, "bad_request", "The request headers are too large."
 
 
+class EncodedBody(UnsupportedMediaType):
+    """A body that is compressed, or encoded otherwise. Source: RFC 9110, 8.4."""
+
+    message = "Send the body as it is, without Content-Encoding."
+    headers: Mapping[str, str] = MappingProxyType({"Accept-Encoding": "identity"})
+
+
 async def read_body(receive: Receive, headers: Iterable[tuple[bytes, bytes]]) -> bytes:
     """The whole body. How long it may take is the connection's business: :class:`Protocol`.
 
-    Raises BodyTooLarge (over 256 KiB), BadRequest (the caller is gone, or was told why).
+    Raises BodyTooLarge (over 256 KiB), EncodedBody, BadRequest (the caller is gone, or was told why).
     """
+    is_encoded = False
     for name, value in headers:
         if name == b"content-length" and (not value.isdigit() or int(value[:19]) > MAX_BODY):
             raise BodyTooLarge
+        if name == b"content-encoding" and value.lower() not in (b"", b"identity"):
+            is_encoded = True
     body = b""
     while True:
         message: Message = await receive()
@@ -54,6 +65,8 @@ async def read_body(receive: Receive, headers: Iterable[tuple[bytes, bytes]]) ->
         if len(body) > MAX_BODY:
             raise BodyTooLarge
         if not message.get("more_body"):
+            if body and is_encoded:
+                raise EncodedBody
             return body
 
 
@@ -93,7 +106,13 @@ class Protocol(HttpToolsProtocol):
     _ours = 0  # of these, what may belong to a head that is incomplete: none where another request ends in them
     _head = 0  # bytes of an incomplete head
     _refused = False  # nothing that comes is looked at any more
+    _offered = False  # the head that was read last offers another protocol
     _timer: asyncio.TimerHandle | None = None
+
+    def __init__(self, *args: Any, **more: Any) -> None:
+        super().__init__(*args, **more)
+        # uvicorn's passes over what follows a request that is the last one. It may be that request's body.
+        self.parser = httptools.HttpRequestParser(self)
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
@@ -114,35 +133,62 @@ class Protocol(HttpToolsProtocol):
             return
         self._chunk = self._ours = len(data)
         self._unset_keepalive_if_required()
+        before = self._cycle
         try:
-            self.parser.feed_data(data)
-        except httptools.HttpParserUpgrade:
-            # We speak no other protocol: this request gets its answer, and what follows is not read.
-            self._refused = True
+            self._feed(data)
         except httptools.HttpParserError as error:
             # One of our own callbacks says what is wrong.
             cause = error.__context__
-            self._refuse(cause if isinstance(cause, ApiError) else BadRequest())
+            self._refuse(cause if isinstance(cause, ApiError) else BadRequest(), before)
         else:
             if self._in_body or self._in_head() or self._is_answered():
                 self._wait()
 
+    def _feed(self, data: bytes) -> None:
+        """Parse what came. An offer of another protocol is read as if it were not there, its request's body above all.
+
+        The parser takes all that follows an offer for the other protocol. So another parser is given the same head
+        without the offer, and then the rest. Source: RFC 9110, 7.8.
+        """
+        while True:
+            try:
+                self.parser.feed_data(data)
+            except httptools.HttpParserUpgrade as offer:
+                method, version = self.parser.get_method(), self.parser.get_http_version().encode()
+                kept = [header for header in self.headers if header[0] != b"upgrade"]
+                lines = [b"%b %b HTTP/%b" % (method, self.url, version), *(b"%b: %b" % header for header in kept)]
+                self._offered = False
+                self.parser = httptools.HttpRequestParser(self)
+                self.parser.feed_data(b"\r\n".join(lines) + b"\r\n\r\n")
+                data = data[offer.args[0] :]
+            else:
+                return
+
     # What the parser finds
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        # White space around a value is no part of it; the parser leaves what stands behind (RFC 9110, 5.5).
+        super().on_header(name, value.strip(b" \t"))
 
     def on_headers_complete(self) -> None:
         if self._head + self._chunk > min(self.limits.url, self.limits.headers):
             self._measure()
-        self._head = 0
         if self.parser.get_http_version() not in ("1.1", "1.0"):
             raise BadRequest
+        if self.parser.should_upgrade():
+            if self.parser.get_method() == b"CONNECT":
+                raise BadRequest
+            self._offered = True
+            return
+        self._head = 0
         super().on_headers_complete()
         self._in_body = True
         self.headers = _NO_TRAILERS
-        if self.parser.should_upgrade():
-            self.cycle.keep_alive = False
         self._stop_timer()
 
     def on_message_complete(self) -> None:
+        if self._offered:
+            return
         self._in_body = False
         self._ours = 0
         self._stop_timer()
@@ -206,16 +252,17 @@ class Protocol(HttpToolsProtocol):
 
     # Refusals
 
-    def _refuse(self, error: ApiError) -> None:
+    def _refuse(self, error: ApiError, before: RequestResponseCycle | None = None) -> None:
         """Answer the request that is arriving, and take no more from this connection.
 
         Answers to requests before it go first; behind them there is no word for this one, only the end.
+        before: the request whose headers came last before what cannot be read did.
         """
         self._refused = True
         self._stop_timer()
         log.event("request.refused", status=error.status)
         cycle = self.cycle
-        if self._in_body:
+        if self._in_body or (cycle is not before and _lost_its_body(cycle)):
             cycle.disconnected = True
             cycle.message_event.set()
             if self.pipeline:
@@ -237,6 +284,8 @@ class Protocol(HttpToolsProtocol):
             (b"content-length", b"%d" % len(answer.body)),
             (b"x-content-type-options", b"nosniff"),
             (b"cache-control", b"no-store"),
+            # A browser's script may read why: what is refused here nobody's data has gone into.
+            (b"access-control-allow-origin", b"*"),
             (b"connection", b"close"),
         ]
         self.transport.write(head(answer.status, headers) + answer.body)
@@ -249,6 +298,20 @@ class Protocol(HttpToolsProtocol):
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
         super()._start_asgi_task(cycle, OneWrite(app, cycle))  # type: ignore[arg-type]
+
+
+def _lost_its_body(cycle: RequestResponseCycle) -> bool:
+    """Whether what follows a request and is no request is its body, whose length it does not tell.
+
+    Served without it, a part of a refund would be the whole. It has not begun: the application reads the body first.
+    """
+    if cycle.response_started or cycle.scope["method"] in ("GET", "HEAD", "OPTIONS"):
+        return False
+    return not any(
+        name == b"transfer-encoding" or value.strip(b"0")
+        for name, value in cycle.scope["headers"]
+        if name in (b"content-length", b"transfer-encoding")
+    )
 
 
 def config(

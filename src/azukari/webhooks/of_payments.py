@@ -4,6 +4,8 @@ KOMOJU's reference names the parameter and not its shape; the shape here is ours
 route shows: signed, tried again and held to the same addresses as any other, and told of its payment's events alone.
 """
 
+from typing import Annotated
+
 import msgspec
 
 from azukari.core.errors import InvalidParameter
@@ -11,7 +13,7 @@ from azukari.core.secret import Secret
 from azukari.db import Owner, Tx
 from azukari.events import numbering
 from azukari.vault import SealedEntry
-from azukari.web.bodies import convert
+from azukari.web.bodies import MEANT, NOT_BLANK, convert
 from azukari.webhooks import service, store
 from azukari.webhooks.schemas import EventTypes, SigningSecret, Url
 from azukari.webhooks.service import ALL, Asking
@@ -26,8 +28,8 @@ class PaymentWebhook(msgspec.Struct, kw_only=True):
     """secret: that of the merchant's oldest endpoint, unless given. events: all of the payment, unless given."""
 
     url: Url
-    events: EventTypes | None = None
-    secret: SigningSecret | None = None
+    events: Annotated[EventTypes, MEANT] | None = None
+    secret: Annotated[SigningSecret, NOT_BLANK] | None = None
 
 
 class _Given(msgspec.Struct):

@@ -10,7 +10,7 @@ from azukari.core.clock import iso, iso_or_none
 from azukari.core.errors import InvalidParameter, MissingParameter
 from azukari.core.pan import looks_like_card_number
 from azukari.merchants.service import API_VERSIONS
-from azukari.web.members import Flag, Reader, Refused, Timestamp
+from azukari.web.members import MEANT, NOT_BLANK, Flag, Reader, Refused, ShortText, Timestamp
 from azukari.webhooks.deliveries import Try
 from azukari.webhooks.store import Endpoint
 
@@ -59,36 +59,36 @@ class EndpointCreate(msgspec.Struct, kw_only=True):
     """events: types, ``["*"]`` for all. secret: made by us where there is none. api_version: of the bodies."""
 
     url: Url
-    secret: SigningSecret | None = None
-    events: EventTypes | None = None
-    active: Flag = True
+    secret: Annotated[SigningSecret, NOT_BLANK] | None = None
+    events: Annotated[EventTypes, MEANT] | None = None
+    active: Annotated[Flag, MEANT] = True
     api_version: Version | None = None
-    ordered: Flag = False
+    ordered: Annotated[Flag, MEANT] = False
 
 
 class EndpointUpdate(msgspec.Struct, kw_only=True):
     """What is left out stays."""
 
-    url: Url | None = None
-    events: EventTypes | None = None
-    active: Flag | None = None
-    api_version: Version | None = None
-    ordered: Flag | None = None
+    url: Annotated[Url, MEANT] | None = None
+    events: Annotated[EventTypes, MEANT] | None = None
+    active: Annotated[Flag, MEANT] | None = None
+    api_version: Annotated[Version, MEANT] | None = None
+    ordered: Annotated[Flag, MEANT] | None = None
 
 
 class Roll(msgspec.Struct, kw_only=True):
     """secret: made by us where there is none."""
 
-    secret: SigningSecret | None = None
+    secret: Annotated[SigningSecret, NOT_BLANK] | None = None
 
 
 class Replay(msgspec.Struct, kw_only=True):
     """Which events to send again: one, those from ``start_time`` to before ``end_time``, or all that was given up."""
 
-    event: str | None = None
-    start_time: Timestamp | None = None
-    end_time: Timestamp | None = None
-    dead: Flag = False
+    event: Annotated[ShortText, MEANT] | None = None
+    start_time: Annotated[Timestamp, MEANT] | None = None
+    end_time: Annotated[Timestamp, MEANT] | None = None
+    dead: Annotated[Flag, MEANT] = False
 
     def check(self) -> None:
         """Refuse none of them, and more than one. Raises MissingParameter, InvalidParameter."""

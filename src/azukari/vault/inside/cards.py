@@ -37,7 +37,7 @@ class Reader:
         """The card number: 12 to 19 digits, without the blanks and dashes people put in."""
         value = self._required("number")
         if not isinstance(value, str):
-            raise self._invalid("number")
+            raise self._invalid("number", "Send the card number as text: in JSON it stands in quotes.")
         digits = value.replace(" ", "").replace("-", "")
         if not (_ascii_digits(digits) and 12 <= len(digits) <= 19 and luhn(digits)):
             raise self._invalid("number", "The card number is invalid.")
