@@ -419,3 +419,23 @@ def test_the_server_is_set_up_as_the_guides_say() -> None:
     assert (made.timeout_keep_alive, made.timeout_graceful_shutdown, made.backlog) == (75, 30, 2048)
     assert not made.proxy_headers
     assert server.Protocol.limits == Limits(8_192, 32_768, 10, 10, 1)
+
+
+def test_a_request_under_way_is_answered_whatever_comes_behind_it(port: int) -> None:
+    SLOW_BEGUN.clear()
+
+    said = talk(port, request(target=b"/slow", last=False), SLOW_BEGUN, b"no request\r\n\r\n")
+
+    assert said.count(b"HTTP/1.1") == 1
+    assert status_of(said) == 200
+
+
+def test_a_request_whose_bodys_length_is_not_told_is_not_served_without_it(port: int) -> None:
+    SEEN.clear()
+
+    said = talk(port, request(body=b"first", last=False) + request(target=b"/unread-yet", last=False) + b"amount=300")
+
+    assert said.startswith(b"HTTP/1.1 200 OK")
+    assert b"first" in said
+    assert said.count(b"HTTP/1.1") == 1
+    assert SEEN == ["/"]

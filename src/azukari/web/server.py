@@ -139,7 +139,8 @@ class Protocol(HttpToolsProtocol):
         except httptools.HttpParserError as error:
             # One of our own callbacks says what is wrong.
             cause = error.__context__
-            self._refuse(cause if isinstance(cause, ApiError) else BadRequest(), before)
+            begun = None if self._cycle is before else self._cycle
+            self._refuse(cause if isinstance(cause, ApiError) else BadRequest(), begun)
         else:
             if self._in_body or self._in_head() or self._is_answered():
                 self._wait()
@@ -252,17 +253,22 @@ class Protocol(HttpToolsProtocol):
 
     # Refusals
 
-    def _refuse(self, error: ApiError, before: RequestResponseCycle | None = None) -> None:
+    def _refuse(self, error: ApiError, begun: RequestResponseCycle | None = None) -> None:
         """Answer the request that is arriving, and take no more from this connection.
 
         Answers to requests before it go first; behind them there is no word for this one, only the end.
-        before: the request whose headers came last before what cannot be read did.
+        begun: the request right before what cannot be read, where both came at once.
         """
         self._refused = True
         self._stop_timer()
         log.event("request.refused", status=error.status)
         cycle = self.cycle
-        if self._in_body or (cycle is not before and _lost_its_body(cycle)):
+        has_lost_body = begun is not None and not self._in_body and _lost_its_body(begun)
+        if has_lost_body:
+            error = BadRequest(
+                "What follows the request is no other one. Tell the length of its body (Content-Length)."
+            )
+        if self._in_body or has_lost_body:
             cycle.disconnected = True
             cycle.message_event.set()
             if self.pipeline:
