@@ -63,7 +63,7 @@ ARABIC = "٤١١١١١١١١١١١١١١١"
         ({"family_name": "Sato"}, {"holder": "Sato"}),
         ({"name": "n" * 255}, {"name": "n" * 255}),
         ({"email": "", "phone": ""}, {"email": None, "phone": None}),
-        ({"email": "not checked"}, {"email": "not checked"}),
+        ({"email": " ａ＠example。com"}, {"email": "a@example.com"}),
         ({"phone": "+81 90-1234-5678"}, {"phone": "+81 90-1234-5678"}),
         ({"phone": "+49 151 12345678"}, {"phone": "+49 151 12345678"}),
         ({"phone": 81312345678}, {"phone": "81312345678"}),

@@ -8,7 +8,7 @@ from msgspec import UNSET, UnsetType
 from azukari.core.clock import iso
 from azukari.customers.store import Customer
 from azukari.vault import Masked
-from azukari.web.bodies import NOT_BLANK, Currency, Expiration, Metadata, Name
+from azukari.web.bodies import NOT_BLANK, Currency, Email, Expiration, Metadata
 from azukari.web.lists import ListQuery
 
 
@@ -16,7 +16,7 @@ class CustomerWrite(msgspec.Struct, kw_only=True):
     """Create and update take the same. ``payment_details``: an object for the vault to read, or a token id."""
 
     payment_details: Annotated[object, NOT_BLANK] = None
-    email: Name | UnsetType | None = UNSET
+    email: Email | UnsetType | None = UNSET
     metadata: Metadata | None = None
     currency: Currency | None = None
 

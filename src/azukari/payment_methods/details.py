@@ -11,6 +11,7 @@ from typing import Any
 
 import msgspec
 
+from azukari.core import mail
 from azukari.core.errors import InvalidParameter, MissingParameter
 from azukari.core.secret import Secret
 from azukari.processors.methods import METHODS, MethodDetails
@@ -164,11 +165,13 @@ class _Reader:
         return text
 
     def _email(self, required: bool) -> str | None:
-        text = self._required_text("email") if required else self._text("email")
-        # What was copied with an address, a comma or a bracket, is no part of it.
-        if required and text is not None and not (all(text.rpartition("@")) and text[-1].isalnum()):
-            raise self._invalid("email")
-        return text
+        name, value = self._name("email"), self._given("email")
+        address = "" if value is None else mail.read(value)
+        if address is None:
+            raise InvalidParameter(name, f"The value of {name} is invalid: {mail.RULE}.")
+        if required and not address:
+            raise MissingParameter(name)
+        return address or None
 
     def _phone(self, required: bool) -> str | None:
         value = self._must("phone") if required else self._given("phone")

@@ -20,6 +20,7 @@ from azukari.web.bodies import (
     MEANT,
     Amount,
     Currency,
+    Email,
     LongText,
     Metadata,
     Name,
@@ -92,7 +93,7 @@ class SessionCreate(msgspec.Struct, kw_only=True):
     return_url: ReturnUrl | None = None
     payment_types: list[ShortText] | None = None
     default_locale: Locale | None = None
-    email: Name | None = None
+    email: Email | None = None
     expires_in_seconds: Annotated[int, Reader(_life)] = LIFE_SECONDS
     external_customer_id: Name | None = None
     customer_id: ShortText | None = None

@@ -16,6 +16,7 @@ from azukari.web.members import (
     NOT_BLANK,
     Amount,
     Currency,
+    Email,
     Expiration,
     Flag,
     LongText,
@@ -37,9 +38,9 @@ from azukari.web.return_urls import ReturnUrl
 from azukari.web.urls import url_is_clean
 
 __all__ = [
-    "COMMAS", "MEANT", "NOT_BLANK", "Amount", "Currency", "Expiration", "Flag", "LongText", "Metadata", "Name",
-    "Number", "PageNumber", "PerPage", "PositiveAmount", "Reader", "Refused", "ReturnUrl", "ShortText", "SignedAmount",
-    "Tax", "Timestamp", "Whole", "convert", "convert_query", "parse", "url_is_clean",
+    "COMMAS", "MEANT", "NOT_BLANK", "Amount", "Currency", "Email", "Expiration", "Flag", "LongText", "Metadata",
+    "Name", "Number", "PageNumber", "PerPage", "PositiveAmount", "Reader", "Refused", "ReturnUrl", "ShortText",
+    "SignedAmount", "Tax", "Timestamp", "Whole", "convert", "convert_query", "parse", "url_is_clean",
 ]  # fmt: skip
 
 MAX_DEPTH = forms.MAX_DEPTH

@@ -125,6 +125,8 @@ def _step(kind: type[msgspec.Struct]) -> Step:
                 except Refused as refused:
                     refused.path.append(name)
                     raise
+                if value == "":
+                    continue  # blanks alone, where they are no part of a value
             found[name] = value
         return found
 

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
+from azukari.core import mail
 from azukari.core.clock import EARLIEST, LATEST, parse_iso
 from azukari.core.money import CURRENCIES, MAX_AMOUNT
 from azukari.core.pan import looks_like_card_number
@@ -171,6 +172,13 @@ def _name(value: object) -> str:
 NAME = _name
 
 
+def _email(value: object) -> str:
+    address = mail.read(value)
+    if address is None:
+        raise unfit(mail.RULE)
+    return address
+
+
 _CURRENCIES = f"it must be one of {', '.join(CURRENCIES)}"
 
 
@@ -271,6 +279,8 @@ LongText = Annotated[str, Reader(_long_text)]
 #: Short text about a person (a name, an address, a phone): no control characters, nothing that turns the reading
 #: direction, and no card number (SEC-18).
 Name = Annotated[str, Reader(_name)]
+#: One mail address, without the blanks around it, in plain signs, and no card number (SEC-18).
+Email = Annotated[str, Reader(_email)]
 #: One of ours, in capitals.
 Currency = Annotated[str, Reader(_currency)]
 #: At most 100 strings; numbers and booleans become text. ``""`` (also for null) means: remove the key.

@@ -4,6 +4,7 @@ import time
 import unicodedata
 from collections.abc import Callable, Mapping
 
+from azukari.core import mail
 from azukari.core.clock import SECOND, end_of_month
 from azukari.core.errors import InvalidParameter, MissingParameter
 from azukari.core.pan import looks_like_card_number, luhn
@@ -84,6 +85,16 @@ class Reader:
         if not isinstance(text, str) or len(text) > MAX_TEXT or _has_control(text) or looks_wrong(text):
             raise self._invalid(member)
         return text
+
+    def email(self, member: str) -> str | None:
+        """An optional mail address."""
+        value = self.given(member)
+        if value is None:
+            return None
+        address = mail.read(value)
+        if address is None:
+            raise self._invalid(member, f"The value of {self.name(member)} is invalid: {mail.RULE}.")
+        return address or None
 
     def secret(self, member: str, fits: Callable[[str], object]) -> Secret | None:
         """An optional text that nobody may see. fits: what it must look like."""

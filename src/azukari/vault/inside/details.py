@@ -80,7 +80,7 @@ class PaymentDetails:
         details.name = read.text("name")
         details.given_name = read.text("given_name")
         details.family_name = read.text("family_name")
-        details.email = read.text("email")
+        details.email = read.email("email")
         details.phone = read.text("phone", looks_wrong=numbers.phone_is_card)
         details.masked = Masked(
             type_, numbers.brand_of(digits), numbers.bin_of(digits), digits[-4:], month, year,
