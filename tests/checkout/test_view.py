@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from azukari.checkout import accents, names, pages, view, wording
+from azukari.checkout import accents, manifest, names, pages, view, wording
 from azukari.checkout.reading import language_of, way_back
 from azukari.checkout.view import Item, Method, Order, Shop
 from azukari.checkout.words import LANGUAGES, words
@@ -119,6 +119,16 @@ def test_styles_and_modules_are_light() -> None:
 
     assert weight("base.css", "pay.css") < 16 * 1_024
     assert weight(*pages.SESSION) < 20 * 1_024
+    assert weight(pages.CONTACT) < 3 * 1_024
+
+
+def test_the_rules_for_mail_and_kana_come_where_something_asks_for_them() -> None:
+    cards, more = html(replace(ORDER, methods=(CARD,))), html(ORDER)
+    assert pages.CONTACT not in cards
+    scripts = [src.rpartition("/")[2] for src in re.findall(r'<script type="module" src="([^"]+)"', more)]
+    # In this order: they are there when the last one starts.
+    assert scripts == [pages.CONTACT, "pay.js"]
+    assert manifest._tags(manifest.read(), more) == []
 
 
 def test_no_picture_is_drawn_twice() -> None:

@@ -10,6 +10,8 @@ from tests.e2e.serving import Shop
 from tests.e2e.shopping import VISA, errors, fill_card, is_back, new_session, press, visit
 from tests.e2e.watching import Watch
 from tests.house import Api
+from tests.mail_addresses import REFUSED, TAKEN
+from tests.names_of_payers import DOUBTED, DOUBTED_KANA, KANA, NO_KANA, NO_NAMES, ON_CARDS
 
 
 @pytest.mark.parametrize(
@@ -109,7 +111,7 @@ async def test_an_expiry_is_shaped_as_it_is_typed_and_can_be_deleted(page: Page,
         ("expiry", "13/30", "月/年で入力してください（例 08/29）"),
         ("expiry", "01/20", "カードの有効期限が切れています"),
         ("expiry", "01/59", "月/年で入力してください（例 08/29）"),
-        ("code", "12", "3桁で入力してください"), ("name", "山田太郎", "カードに印字されたローマ字で入力してください"),
+        ("code", "12", "3桁で入力してください"), ("name", "4111 1111 1111 1111", "カード名義をご確認ください"),
     ],
 )  # fmt: skip
 async def test_a_field_says_what_is_wrong_on_leaving_and_not_before(
@@ -131,6 +133,135 @@ async def test_a_field_says_what_is_wrong_on_leaving_and_not_before(
     await place.fill({"number": VISA, "expiry": "12/30", "code": "123", "name": "TARO YAMADA"}[field])
     await expect(errors(page)).to_have_count(0)
     await expect(place).to_have_attribute("aria-invalid", "false")
+
+
+#: By the script's own functions: each value's fault, doubt, and what is sent of it.
+READ = """async ([kind, values]) => {
+  const { brands, doubts, faults, tidy } = await import(document.querySelector("[href$='/card.js']").href);
+  return values.map((value) => {
+    const fault = faults[kind](value, 0) || null;
+    return [fault, fault ? null : doubts[kind](value, 0) || null, tidy[kind](value)];
+  });
+}"""
+
+
+async def read(page: Page, kind: str, values: list[str]) -> dict[str, tuple[str | None, str | None, str]]:
+    """What the page's script says of each value, and what it makes of it."""
+    found = await page.evaluate(READ, [kind, values])
+    return {value: tuple(said) for value, said in zip(values, found, strict=True)}
+
+
+async def test_the_script_reads_mail_addresses_as_the_server_does(page: Page, api: Api, shop: Shop) -> None:
+    await visit(page, await new_session(api, shop))
+
+    found = await read(page, "email", [*TAKEN])
+    assert {given: (fault, sent) for given, (fault, _, sent) in found.items()} == {
+        given: (None, sent) for given, sent in TAKEN.items()
+    }
+    refused = await read(page, "email", [*REFUSED])
+    assert [given for given, (fault, _, _) in refused.items() if fault != "e_mail"] == []
+    # A host without a dot is most often one that was not finished.
+    doubted = {given for given, (_, doubt, _) in found.items() if doubt}
+    assert doubted == {given for given, sent in TAKEN.items() if "." not in sent.split("@")[1]}
+
+
+async def test_the_script_takes_what_stands_on_a_card_as_the_server_does(page: Page, api: Api, shop: Shop) -> None:
+    await visit(page, await new_session(api, shop))
+
+    assert await read(page, "name", [*ON_CARDS]) == {given: (None, None, sent) for given, sent in ON_CARDS.items()}
+    found = await read(page, "name", [*DOUBTED])
+    assert {given: (fault, sent) for given, (fault, _, sent) in found.items()} == {
+        given: (None, sent) for given, sent in DOUBTED.items()
+    }
+    assert {given: doubt for given, (_, doubt, _) in found.items()} == {
+        given: "invalid_parameter" if given.startswith("X") else "e_roman" for given in DOUBTED
+    }
+    refused = await read(page, "name", [*NO_NAMES])
+    assert [given for given, (fault, _, _) in refused.items() if fault != "invalid_parameter"] == []
+
+
+async def test_the_script_takes_kana_as_banks_register_them(page: Page, api: Api, shop: Shop) -> None:
+    await visit(page, await new_session(api, shop))
+
+    assert await read(page, "kana", [*KANA]) == {given: (None, None, sent) for given, sent in KANA.items()}
+    assert await read(page, "kana", [*DOUBTED_KANA]) == {
+        given: (None, "e_kana", sent) for given, sent in DOUBTED_KANA.items()
+    }
+    refused = await read(page, "kana", [*NO_KANA])
+    assert [given for given, (fault, _, _) in refused.items() if fault != "e_kana"] == []
+
+
+@pytest.mark.parametrize("name", ["JOHN SMITH 3RD", "ACME FLEET 12", "SMITH (ACME LTD)", "X", "O´BRIEN"])
+async def test_a_name_as_it_is_embossed_pays(page: Page, api: Api, shop: Shop, name: str) -> None:
+    session = await new_session(api, shop)
+    await visit(page, session)
+    await fill_card(page)
+    await page.locator("#name").fill(name)
+    await page.locator("#name").blur()
+    await expect(errors(page)).to_have_count(0)
+    async with page.expect_request("**/pay") as sent:
+        await press(page)
+    assert (await sent.value).post_data_json["payment_details"]["name"] == name
+    await is_back(page, shop, session)
+
+
+async def test_a_name_in_kanji_is_asked_about_and_pays(page: Page, api: Api, shop: Shop) -> None:
+    session = await new_session(api, shop)
+    await visit(page, session)
+    await fill_card(page)
+    name = page.locator("#name")
+    await name.fill("山田　太郎")
+    await expect(errors(page)).to_have_count(0)
+    await name.blur()
+    await expect(errors(page)).to_have_text("カードに印字されたローマ字で入力してください")
+    # No error: nothing is red, and nothing is said to be wrong.
+    await expect(name).to_have_attribute("aria-invalid", "false")
+    await expect(name).to_have_accessible_description(re.compile(r"\sカードに印字されたローマ字で入力してください\s*$"))
+    await expect(errors(page)).to_have_css("color", "rgb(29, 33, 38)")
+
+    await press(page)
+    await is_back(page, shop, session)
+
+
+async def test_a_card_number_in_the_name_is_not_sent(page: Page, api: Api, shop: Shop) -> None:
+    await visit(page, await new_session(api, shop))
+    await fill_card(page)
+    await page.locator("#name").fill("TARO 4111 1111 1111 1111")
+    await press(page)
+
+    await expect(errors(page)).to_have_text("カード名義をご確認ください")
+    await expect(page.locator("#name")).to_be_focused()
+    await expect(page.locator("#go")).not_to_have_attribute("aria-disabled", "true")
+
+
+async def test_the_kana_of_a_company_pay_at_a_bank(page: Page, api: Api, shop: Shop) -> None:
+    await visit(page, await new_session(api, shop), "#bank_transfer")
+    panel = page.locator("[data-panel=bank_transfer]")
+    await panel.get_by_label("メールアドレス").fill("　taro＠example。com　")
+    await panel.get_by_label("セイ").fill("カ）ヤマダショウテン")
+    await panel.get_by_label("メイ").fill("ﾕ)ﾀﾅｶ-1/2.")
+    await panel.get_by_label("電話番号").fill("0312345678")
+    async with page.expect_request("**/pay") as sent:
+        await press(page)
+    details = (await sent.value).post_data_json["payment_details"]
+    assert details["family_name_kana"] == "カ)ヤマダショウテン"
+    assert details["given_name_kana"] == "ユ)タナカ-1/2."
+    assert details["email"] == "taro@example.com"
+    await expect(page.get_by_role("heading", name="お振込先")).to_be_visible()
+
+
+@pytest.mark.parametrize(
+    "typed", ["a b@example.com", "a@example.com, b@example.com", "mailto:a@example.com", "太郎 <a@b.jp>", "a@b@c.jp"]
+)  # fmt: skip
+async def test_what_is_no_mail_address_is_said_and_not_mended(page: Page, api: Api, shop: Shop, typed: str) -> None:
+    await visit(page, await new_session(api, shop), "#bank_transfer")
+    email = page.locator("[data-panel=bank_transfer]").get_by_label("メールアドレス")
+    await email.fill(typed)
+    await email.blur()
+
+    await expect(errors(page)).to_have_text("メールアドレスをご確認ください")
+    await expect(email).to_have_attribute("aria-invalid", "true")
+    await expect(email).to_have_value(typed)
 
 
 async def test_an_empty_form_can_be_sent_and_is_told(page: Page, api: Api, shop: Shop) -> None:

@@ -9,7 +9,7 @@ from azukari.web.answers import Answer
 #: Where a shopper comes back to from a challenge that began in a shop's page.
 RETURN = "/fields/return"
 #: Of the frame in a shop's page: the module that starts it last, the others are those it imports.
-MODULES = ("page.js", "card.js", "inputs.js", "theme.js", "frame.js")
+MODULES = ("page.js", "card.js", "contact.js", "inputs.js", "theme.js", "frame.js")
 #: Test keys work on a developer's machine, whatever port the shop has there.
 _LOCAL = re.compile(r"https?://(?:localhost|127\.0\.0\.1)(?::[0-9]{1,5})?")
 _LOCAL_SOURCES = tuple(f"{scheme}://{host}:*" for scheme in ("http", "https") for host in ("localhost", "127.0.0.1"))

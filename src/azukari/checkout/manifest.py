@@ -25,6 +25,7 @@ NAME = "payment-page-manifest.json"
 #: Why each script is there. None is anybody else's.
 REASONS: Mapping[str, str] = {
     "card.js": "Reads what people type for a card's number, expiry, code and name, and finds mistakes in it.",
+    "contact.js": "Reads what people type beside a card: mail, phone, kana, prepaid numbers; finds mistakes in it.",
     "fields.js": "In a shop's page: defines the element, opens the frame of ours, hands its results to the shop.",
     "fields-absent.js": "In a shop's page: finds out why there is no frame.",
     "fields-dialog.js": "In a shop's page: shows the issuer's challenge in a dialog.",
@@ -38,7 +39,10 @@ REASONS: Mapping[str, str] = {
     "step.js": "Results that go back to the shop, and test mode's wallet and issuer pages.",
     "theme.js": "The frame in a shop's page: takes the colours and sizes that a shop may set, and nothing else.",
 }
-_PAGES = {"session": pages.SESSION, "step": pages.STEP, "slip": pages.SLIP, "frame": framing.MODULES}
+_PAGES = {
+    "session": pages.SESSION, "session beside cards": pages.SESSION_BESIDE_CARDS, "step": pages.STEP,
+    "slip": pages.SLIP, "frame": framing.MODULES,
+}  # fmt: skip
 _HSTS = "max-age=63072000; includeSubDomains"
 
 

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 
 #: The modules of each page, the one that starts it last. The others are those it imports.
 SESSION, STEP, SLIP = ("page.js", "card.js", "inputs.js", "pay.js"), ("page.js", "step.js"), ("page.js", "slip.js")
+#: Where a method is offered beside cards: its fields have rules of their own, there before the last module starts.
+CONTACT = "contact.js"
+SESSION_BESIDE_CARDS = (*SESSION[:2], CONTACT, *SESSION[2:])
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,8 +68,9 @@ def session(
         "brands": [brand for method in order.methods if method.group == "card" for brand in method.brands],
         "consent": view.CONSENT_VERSION if order.saves else None,
     }  # fmt: skip
+    modules = SESSION if all(method.group == "card" for method in order.methods) else SESSION_BESIDE_CARDS
     return _render(
-        "session.html", language, order.shop, t["title"], SESSION, t=t, order=order, panels=view.panels(order),
+        "session.html", language, order.shop, t["title"], modules, t=t, order=order, panels=view.panels(order),
         one=len(order.methods) == 1, shown=first, rest=rest, secure=secure,
         data={name: value for name, value in data.items() if value is not None and value is not False},
         names_lang=LANGUAGES[order.locale][0],

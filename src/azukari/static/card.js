@@ -1,9 +1,9 @@
-// What people type and what it becomes: functions of text alone, by the kind of field.
+// What people type of a card and what it becomes: functions of text alone, by the kind of field.
 
-/** Slug, name, tile, first digits, lengths; the page fills it in. @type {[string, string, string, string, number[]][]} */
+/** The page fills it in. @type {Brands} */
 export const brands = [];
-const plain = (/** @type {string} */ text) => text.normalize("NFKC").trim();
-const digits = (/** @type {string} */ text) => plain(text).replace(/\D/g, "");
+export const plain = (/** @type {string} */ text) => text.normalize("NFKC").trim();
+export const digits = (/** @type {string} */ text) => plain(text).replace(/\D/g, "");
 
 /** @param {string} number */
 export function brandOf(number) {
@@ -12,7 +12,7 @@ export function brandOf(number) {
 }
 
 /** @param {string} text @param {number[]} sizes */
-function group(text, sizes) {
+export function group(text, sizes) {
   let at = 0;
   return [...sizes, 99].map((size) => text.slice(at, at += size)).filter(Boolean).join(" ");
 }
@@ -27,7 +27,7 @@ function readExpiry(text) {
     ? { month: +month, year: year.length === 2 ? 2000 + +year : +year } : null;
 }
 
-/** What a value is shown as once it is whole. @type {Record<string, (text: string) => string>} */
+/** What a value is shown as once it is whole. @type {Tidy} */
 export const tidy = {
   number: (text) => {
     const number = digits(text);
@@ -40,18 +40,14 @@ export const tidy = {
     return year ? `${100 + month}${year}`.replace(/^1(..)..(..)$/, "$1 / $2") : text;
   },
   code: digits,
-  name: (text) => plain(text).replace(/\s+/g, " "),
-  email: (text) => plain(text).replace(/\s/g, ""),
-  // Hiragana and half-width kana become full-width katakana.
-  kana: (text) => plain(text).replace(/[ぁ-ゖ]/g, (kana) => String.fromCharCode(kana.charCodeAt(0) + 96)),
-  prepaid: (text) => group(plain(text).replace(/[^0-9A-Za-z]/g, ""), [4, 4, 4, 4]),
+  // NFKC would take these apart.
+  name: (text) => text.replace(/[^´ำຳ]+/g, (run) => run.normalize("NFKC")).replace(/\s+/g, " ").trim(),
 };
 
-/** While it is typed. @type {Record<string, (text: string, deleting: boolean) => string>} */
+/** While it is typed. @type {Shapes} */
 export const shapes = {
   number: tidy.number,
   code: digits,
-  prepaid: tidy.prepaid,
   expiry: (text, deleting) => {
     const [, month, year] = /^(\d\d?)\s*[/.-]\s*(\d*)/.exec(plain(text)) ?? [];
     if (month) return deleting && !year ? month : `${month.padStart(2, "0")} / ${year}`;
@@ -60,19 +56,13 @@ export const shapes = {
   },
 };
 
-/** What the request has, where that is not what is shown. @type {Record<string, (text: string) => object | null>} */
+/** What the request has, where that is not what is shown. @type {Sent} */
 export const sent = {
   number: (text) => ({ number: digits(text) }),
   expiry: readExpiry,
-  prepaid: (text) => ({ prepaid_number: tidy.prepaid(text).replaceAll(" ", "") }),
-  // As it is dialled in Japan.
-  phone: (text) => ({ phone: digits(plain(text).replace(/^\+81[-\s(]*0?\)?/, "0")) }),
 };
 
-/**
- * What is wrong with a value: a key of the words. now: by the server's clock. code: how long a security code is.
- * @type {Record<string, (text: string, now: number, code?: number) => string | false>}
- */
+/** What is wrong with a value: a key of the words. @type {Rules} */
 export const faults = {
   number: (text) => {
     const number = digits(text);
@@ -91,13 +81,16 @@ export const faults = {
     return months < 0 ? "card_expired" : months > 240 && "e_exp";
   },
   code: (text, _, code) => ![code ?? 3, code ?? 4].includes(digits(text).length) && "e_code",
-  name: (text) => !/^[\p{Script=Latin} .'’,/-]*$/u.test(tidy.name(text)) ? "e_roman"
-    : !/^.{2,45}$/.test(tidy.name(text)) && "invalid_parameter",
-  email: (text) => !/^[^@]{1,64}@([^@.,]+\.)+[-\p{Alpha}\d]+$/u.test(tidy.email(text)) && "e_mail",
-  phone: (text) => !/^\d{8,15}$/.test(digits(text)) && "invalid_parameter",
-  kana: (text) => !/^[ァ-ヶー・ ]+$/.test(tidy.kana(text)) && "e_kana",
-  prepaid: (text) => {
-    const { length } = tidy.prepaid(text).replaceAll(" ", "");
-    return length < 16 ? "e_short" : length > 20 && "e_long";
-  },
+  name: (text) => (holdsCard(text) || /[\p{Cc}\p{Bidi_C}]|^.{256}/u.test(tidy.name(text))) && "invalid_parameter",
+};
+
+/** No card's number in any other field. @param {string} text */
+export function holdsCard(text) {
+  const [, number = ""] = /(?:^|[^\dA-Za-z])(\d(?:[\s+-]{0,3}\d){12,18})(?![\dA-Za-z])/.exec(plain(text)) ?? [];
+  return !!brandOf(number).id && !faults.number(number, 0);
+}
+
+/** What may be wrong, and is no bar. @type {Rules} */
+export const doubts = {
+  name: (text) => /[^\P{L}\p{Lm}\p{Script=Latin}]/u.test(text) ? "e_roman" : /^.{46}/u.test(tidy.name(text)) && "invalid_parameter",
 };

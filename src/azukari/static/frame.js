@@ -1,7 +1,8 @@
 // The frame that holds the inputs in a shop's page. It listens to one port, which it gives to the page around it and to
 // no other origin; out of it go heights, words, tokens and where to go next, and nothing that was typed.
 import { brands } from "./card.js";
-import { fault, page, shape, valueOf, watch } from "./inputs.js";
+import "./contact.js";
+import { check, fault, page, shape, valueOf, watch } from "./inputs.js";
 import { all, ask, find, mark, sign, wait } from "./page.js";
 import { dress } from "./theme.js";
 
@@ -36,9 +37,9 @@ let challenged = null;
 const asked = new Map();
 
 const post = (/** @type {object} */ message) => port.postMessage(message);
-/** Where the focus goes when the shop's page hands it over. @type {HTMLElement | null} */
+/** Where the focus goes when the shop's page hands it over. @type {Found | null} */
 let going = null;
-/** A frame cannot be sure to get the focus by itself: it asks for it. @param {HTMLElement} element */
+/** A frame cannot be sure to get the focus by itself: it asks for it. @param {Found} element */
 const goTo = (element) => {
   going = element;
   post({ do: "focus" });
@@ -85,7 +86,7 @@ async function speak() {
   document.documentElement.lang = told.lang;
   document.title = form.ariaLabel = told.t.frame;
   for (const place of all("[data-t]")) place.textContent = told.t[place.dataset.t] ?? place.textContent;
-  for (const control of controls()) if (find(".err", control.closest(".field"))) mark(control, fault(control));
+  for (const control of controls()) if (find(".err", control.closest(".field"))) check(control);
   if (told.shown && alert.firstChild) warn(told.shown);
   // Of a session that is over there is nothing to pick.
   const methods = given.closed ? {} : told.m;

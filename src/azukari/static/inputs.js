@@ -1,8 +1,8 @@
 // Fields that show back tidy what people give, and say what is wrong beside it.
-import { brandOf, faults, sent, shapes, tidy } from "./card.js";
+import { brandOf, doubts, faults, sent, shapes, tidy } from "./card.js";
 import { all, fill, find, mark } from "./page.js";
 
-/** What the fields have to know of the page. @type {{w: Record<string, string>, brands: string[], now: () => number}} */
+/** What the fields have to know of the page. @type {Page} */
 export const page = { w: {}, brands: [], now: () => 0 };
 
 const solid = /[\p{L}\p{N}]/u;
@@ -14,8 +14,8 @@ export function valueOf(control) {
   return sent[dataset.k]?.(value) ?? { [name]: (tidy[dataset.k] ?? tidy.name)(value) };
 }
 
-/** What is wrong with a field, in words. @param {any} control @returns {string | null} */
-export function fault(control) {
+/** What is wrong with a field, in words. @param {any} control @param {any} rules @returns {string | null} */
+export function fault(control, rules = faults) {
   const { w } = page;
   const { k, e } = control.dataset;
   const name = find("legend, [data-t^=l_]", control.closest(".field")).textContent;
@@ -24,8 +24,14 @@ export function fault(control) {
     return w[e] ?? fill(w.missing_parameter, { label });
   }
   const { code } = brandOf(find("#number")?.value ?? "");
-  const key = faults[k]?.(control.value, page.now(), code);
+  const key = rules[k]?.(control.value, page.now(), code);
   return key ? fill(w[key], { label, n: code ?? 3 }) : k === "number" ? refusal(control.value) : null;
+}
+
+/** Say what is wrong with a field, or may be. @param {any} control */
+export function check(control) {
+  const wrong = fault(control);
+  mark(control, wrong ?? fault(control, doubts), !wrong);
 }
 
 /** A brand that is not taken here. @param {string} number */
@@ -61,7 +67,7 @@ export function shape(input, event) {
   if (shapes[k]) put(input, (whole ? tidy : shapes)[k](input.value, deleting));
   shaping = false;
   if (k === "number") showBrand(input);
-  if (input.ariaInvalid === "true" && !fault(input)) mark(input, null);
+  if (find(".err", input.closest(".field")) && !fault(input)) mark(input, null);
 }
 
 /** One that is not taken is said at once: more digits cannot help. @param {any} input */
@@ -78,9 +84,9 @@ function showBrand(input) {
   if (refused) mark(input, refused);
 }
 
-/** @param {HTMLElement} form */
+/** @param {Found} form */
 export function watch(form) {
-  form.addEventListener("input", (/** @type {any} */ event) => {
+  form.addEventListener("input", (event) => {
     const input = field(event.target);
     if (input && !shaping && !event.isComposing && !event.inputType?.startsWith("history")) shape(input, event);
   });
@@ -93,7 +99,7 @@ export function watch(form) {
     if (!input?.value) return;
     put(input, tidy[input.dataset.k]?.(input.value) ?? input.value);
     for (const other of all(`input[name="${input.name}"]`, form)) other.value ||= input.value;
-    const show = () => mark(input, fault(input));
+    const show = () => check(input);
     // Nothing moves away from under a press.
     if (find(":active")) addEventListener("mouseup", show, { once: true });
     else show();

@@ -1,7 +1,7 @@
 // The session page: one press pays once, and every end leaves no doubt.
 import { all, ask, fill, find, go, mark, sign, wait } from "./page.js";
 import { brands } from "./card.js";
-import { fault, page, shape, valueOf, watch } from "./inputs.js";
+import { check, fault, page, shape, valueOf, watch } from "./inputs.js";
 
 const [form, button, status, alert, say] = ["form", "go", "status", "alert", "say"].map((id) => find(`#${id}`));
 const given = JSON.parse(form.dataset.page);
@@ -45,7 +45,7 @@ function choose() {
   follow();
 }
 
-form.addEventListener("change", (/** @type {any} */ { target }) => {
+form.addEventListener("change", ({ target }) => {
   const group = target.closest("[data-k=pick]");
   if (group) mark(group, null);
   if (target.name !== "method") return;
@@ -62,12 +62,12 @@ function setBusy(on = false) {
   follow();
 }
 
-form.addEventListener("submit", async (/** @type {Event} */ event) => {
+form.addEventListener("submit", async (event) => {
   event.preventDefault();
   if (!told || busy) return;
   alert.replaceChildren();
   const [bad] = controls().filter((control) => mark(control, fault(control)));
-  title(bad);
+  title(!!bad);
   if (bad) return (find("input", bad) ?? bad).focus();
   const order = {
     payment_details: Object.assign({ type: method() }, ...controls().map(valueOf)), locale: given.locale,
@@ -82,7 +82,7 @@ form.addEventListener("submit", async (/** @type {Event} */ event) => {
   handle(reply);
 });
 
-/** @param {{status: number, out: any} | null} reply @returns {any} */
+/** @param {Answer} reply @returns {any} */
 function handle(reply) {
   const { error, at, h, p, redirect_url: url, status: state } = reply?.out ?? {};
   if (url && reply?.status === 200) {
@@ -145,7 +145,7 @@ function finish() {
 }
 
 for (const link of all(".lang a")) {
-  link.addEventListener("click", async (/** @type {Event} */ event) => {
+  link.addEventListener("click", async (event) => {
     event.preventDefault();
     const locale = link.hreflang.slice(0, 2);
     if (!await speak(locale)) return;
@@ -157,7 +157,7 @@ for (const link of all(".lang a")) {
     link.closest("details").open = false;
     find(".lang summary").focus();
     follow();
-    for (const control of controls()) if (find(".err", control.closest(".field"))) mark(control, fault(control));
+    for (const control of controls()) if (find(".err", control.closest(".field"))) check(control);
     if (told.shown && alert.firstChild) warn(told.shown, failed);
     keep();
   });

@@ -6,7 +6,7 @@ for (const button of all("button")) button.disabled = false;
 
 for (const button of all("[data-copy]")) {
   const [label, name, done] = [button.textContent, button.getAttribute("aria-label"), button.dataset.done];
-  const number = find(`#${button.dataset.copy}`);
+  const number = /** @type {any} */ (find(`#${button.dataset.copy}`));
   const show = (/** @type {string} */ text, /** @type {string} */ whole, /** @type {string} */ said) => {
     button.textContent = text;
     button.setAttribute("aria-label", whole);

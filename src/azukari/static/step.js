@@ -18,7 +18,7 @@ for (const button of all("button[data-send]")) {
 }
 
 const form = find("#challenge");
-form?.addEventListener("submit", async (/** @type {Event} */ event) => {
+form?.addEventListener("submit", async (event) => {
   event.preventDefault();
   const { token, state, empty, wrong } = form.dataset;
   const [input, button] = [find("#password"), find(".go", form)];
