@@ -11,6 +11,7 @@ type FindAll = (selector: string, within?: any) => Found[];
 type Fill = (text: string, values: any) => string;
 type Go = (url: string) => void;
 type Wait = (ms: number) => Promise<null>;
+type Write = (place: any, text: string) => void;
 type Answer = { status: number, out: any } | null;
 type Ask = (url: string, body?: object) => Promise<Answer>;
 type Mark = (control: any, text: string | null, isDoubt?: boolean) => string | null;

@@ -53,6 +53,11 @@ async def get(house: House, path: str, **more: Any) -> httpx.Response:
     return await house.api.get(f"http://azukari.test{path}", auth=None, **more)
 
 
+def unbroken(html: str) -> str:
+    """A page without the places where its headings may break."""
+    return html.replace("<wbr>", "")
+
+
 async def shopper(house: House, **more: Any) -> Shopper:
     asked = {"amount": 5000, "currency": "JPY", "return_url": SHOP} | more
     if more.get("mode") == "customer":
@@ -181,7 +186,7 @@ async def test_a_konbini_payment_leads_to_its_instructions(house: House) -> None
     assert (await buyer.post("/simulate", {"csrf": "x", "outcome": "paid"})).status_code == 403
     assert (await buyer.post("/simulate", {"csrf": buyer.csrf, "outcome": "sold"})).status_code == 422
     assert (await buyer.post("/simulate", {"csrf": buyer.csrf, "outcome": "paid"})).json() == {"status": "captured"}
-    assert "ご入金を確認しました" in (await get(house, address)).text
+    assert "ご入金を確認しました" in unbroken((await get(house, address)).text)
 
 
 @pytest.mark.parametrize(
@@ -203,7 +208,7 @@ async def test_when_it_is_over_nobody_is_told_to_pay(house: House, outcome: str,
         page = f"/ja/instructions/{payment['id']}"
         assert words in (await get(house, page)).text
         await house.api.post(f"/test/payments/{payment['id']}/simulate", json={"outcome": outcome})
-        html = (await get(house, page)).text
+        html = unbroken((await get(house, page)).text)
         assert said in html
         assert words not in html
 
@@ -213,7 +218,7 @@ async def test_a_cash_payment_the_shop_cancels_is_not_said_to_be_late(house: Hou
     order = {"amount": 1000, "currency": "JPY", "payment_details": details}
     payment = (await house.api.post("/payments", json=order)).json()
     await house.api.post(f"/payments/{payment['id']}/cancel")
-    assert "お手続きは取り消されました" in (await get(house, f"/ja/instructions/{payment['id']}")).text
+    assert "お手続きは取り消されました" in unbroken((await get(house, f"/ja/instructions/{payment['id']}")).text)
 
 
 async def test_a_barcode_is_open_and_good_for_ten_minutes(house: House) -> None:

@@ -5,6 +5,7 @@ import re
 import pytest
 
 from azukari.checkout import money, names
+from azukari.checkout.phrases import phrases, split
 from azukari.checkout.slips import grouped
 from azukari.checkout.texts import ERRORS, WORDS
 from azukari.checkout.words import LANGUAGES, fill, in_a_sentence, say, words
@@ -128,3 +129,37 @@ def test_stores_have_names_everywhere() -> None:
 )
 def test_numbers_stand_in_groups_of_three_and_four(number: str, shown: str) -> None:
     assert grouped(number) == shown
+
+
+@pytest.mark.parametrize(
+    "parts",
+    [
+        "お支払い方法の|登録", "お支払いページが|見つかりません", "ご本人確認", "お店に|お問い合わせください。",
+        "お支払いを|完了できませんでした",
+        "本人認証が|できませんでした", "残高または|ご利用可能額が|足りませんでした", "お手続きは|取り消されました",
+        "お支払い期限が|過ぎました",
+        "Pay-easy|（ペイジー）での|お支払い方法", "{method}の|代わりの|テスト画面です。|結果を|選んでください。",
+        "クレジットカード", "5,000円を|支払って|登録する",
+        "お店に|戻っています。|変わらないときは、|ボタンを|押してください。", "Save a payment method",
+        "결제 수단 등록", "绑定支付方式", "",
+    ],
+)  # fmt: skip
+def test_a_heading_breaks_between_its_phrases(parts: str) -> None:
+    assert split(parts.replace("|", "")) == parts.split("|")
+
+
+def test_every_phrase_fits_a_line_of_a_small_phone() -> None:
+    """Of a heading, in letters of 22 px, between a phone's edges: 13 of them."""
+    headings = (
+        "save_h", "done_pay", "done_save", "expired", "cancelled", "already", "tds_h", "tds_mid", "not_found",
+        "too_many", "bad_request", "locked", "paid_in", "no_late", "inst_bank",
+        *(ERRORS.keys() - {"unsupported_card_brand"}),
+    )  # fmt: skip
+    for key in headings:
+        for phrase in split(words("ja")[key]):
+            for part in re.split(r"(?<=[、。）])|(?=（)", phrase):
+                assert len(part) <= 13, (key, part)
+
+
+def test_a_phrase_is_text_and_no_html() -> None:
+    assert str(phrases('<b>の山 & "川"')) == "&lt;b&gt;の<wbr>山 &amp; &#34;川&#34;"

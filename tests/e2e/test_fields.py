@@ -10,7 +10,7 @@ from urllib.parse import parse_qs, quote
 import pytest
 from playwright.async_api import Page, Route, expect
 
-from tests.e2e.browsing import OpenPage
+from tests.e2e.browsing import OpenPage, Size
 from tests.e2e.looking import axe
 from tests.e2e.serving import Shop, Site
 from tests.e2e.shopfront import MASTER, VISA, element, embedded, fill_card, frame, new_session
@@ -495,6 +495,30 @@ async def test_who_does_not_pass_does_not_pay(page: Page, server: Site, api: Api
     (error,) = await said(page, "komoju-error")
     assert error["detail"]["error"]["code"] == "verification_status_errored"
     assert (await api.get(f"/sessions/{session}")).json()["payment"] is None
+
+
+@pytest.mark.parametrize("locale", ["ja", "en", "ko", "zh"])
+@pytest.mark.parametrize("size", ["small", "phone", "desktop"])
+async def test_the_question_before_a_challenge_is_given_up_is_one_line(
+    open_page: OpenPage, server: Site, api: Api, shop: Shop, size: Size, locale: str
+) -> None:
+    page = await open_page(size)
+    session = await new_session(api, shop)
+    await page.goto(shop.show("/pay", embedded(server, session, attributes=f'locale="{locale}"')))
+    await fill_card(page, CHALLENGED)
+    await press(page)
+    await page.frame_locator("komoju-fields dialog iframe").locator("#password").wait_for()
+    await page.get_by_role("dialog").get_by_role("button").focus()
+    await page.keyboard.press("Escape")
+
+    question = page.locator("komoju-fields dialog p")
+    await expect(question).to_be_visible()
+    lines = """(it) => {
+      const range = document.createRange();
+      range.selectNodeContents(it);
+      return [...new Set([...range.getClientRects()].map(({ top }) => top))].length;
+    }"""
+    assert await question.evaluate(lines) == 1
 
 
 async def test_escape_asks_before_the_challenge_is_given_up(page: Page, server: Site, api: Api, shop: Shop) -> None:

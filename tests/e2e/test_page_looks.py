@@ -6,6 +6,8 @@ from html import escape
 import pytest
 from playwright.async_api import Page, Request, expect
 
+from azukari.checkout.phrases import phrases, split
+from azukari.checkout.texts import ERRORS, WORDS
 from tests.e2e.browsing import OpenPage, Size
 from tests.e2e.looking import axe, too_wide, weigh
 from tests.e2e.serving import Shop, Site
@@ -182,3 +184,130 @@ async def test_focus_is_seen_with_forced_colours(open_page: OpenPage, api: Api, 
         "(it) => { const s = getComputedStyle(it); return s.outlineStyle + s.outlineWidth; }"
     )
     assert style == "solid2px"
+
+
+@pytest.mark.parametrize("locale", ["ja", "en", "ko", "zh"])
+@pytest.mark.parametrize("size", ["small", "phone", "desktop"])
+async def test_what_is_wrong_side_by_side_begins_on_one_line(
+    open_page: OpenPage, api: Api, shop: Shop, size: Size, locale: str
+) -> None:
+    page = await open_page(size)
+    await visit(page, await new_session(api, shop), f"?locale={locale}#credit_card")
+    await page.locator("#expiry").fill("13/30")
+    await page.locator("#code").fill("1")
+    await press(page)
+    tops = [await _top(page, each) for each in ("#expiry-e", "#code-e")]
+    assert tops[0] == tops[1]
+
+    await page.locator("#code").fill("123")
+    assert await _top(page, "#code-h") == await _top(page, "#expiry-e")
+    await page.locator("#code").fill("1")
+    await page.locator("#code").blur()
+    await page.locator("#expiry").fill("12/30")
+    assert await _top(page, "#code-e") == tops[1]
+
+
+async def _top(page: Page, selector: str) -> float:
+    box = await page.locator(selector).bounding_box()
+    assert box is not None
+    return box["y"]
+
+
+@pytest.mark.parametrize("locale", ["ja", "en", "ko", "zh"])
+@pytest.mark.parametrize("size", ["small", "phone", "desktop"])
+async def test_saying_that_it_is_copied_moves_nothing(
+    open_page: OpenPage, api: Api, shop: Shop, size: Size, locale: str
+) -> None:
+    page = await open_page(size, permissions=["clipboard-write"])
+    await visit(page, await new_session(api, shop), f"?locale={locale}#bank_transfer")
+    who = {"email": "a@b.test", "phone": "0312345678", "family_name_kana": "カ）ヤマダ", "given_name_kana": "タロウ"}
+    for member, text in who.items():
+        await page.locator(f"[data-panel=bank_transfer] input[name={member}]").fill(text)
+    await press(page)
+    buttons = page.locator(".copy")
+    await expect(buttons).to_have_count(5)
+    places = """() => [...document.querySelectorAll("body, main *")].filter((it) => it.offsetWidth).map((it) => {
+      const { x, y, width, height } = it.getBoundingClientRect();
+      return [it.className, x, y + scrollY, width, height];
+    })"""
+    before = await page.evaluate(places)
+    for each in await buttons.all():
+        label = await each.get_attribute("data-done")
+        assert label is not None
+        await each.click()
+        await expect(each).to_have_text(label)
+        assert await page.evaluate(places) == before
+    assert await too_wide(page) == []
+
+
+#: Each break inside a heading or a lead: what stands before it on the line, and what comes after.
+BREAKS = """() => [...document.querySelectorAll("h1, h2, h3, .lead, legend, #go, [role=alert] p")].flatMap((it) => {
+  const walker = document.createTreeWalker(it, NodeFilter.SHOW_TEXT);
+  const range = document.createRange();
+  const found = [];
+  let before = null;
+  for (let node = walker.nextNode(); node; node = walker.nextNode()) {
+    if (!node.parentElement.checkVisibility() || node.parentElement.closest(".sr")) continue;
+    for (let at = 0; at < node.length; at += 1) {
+      range.setStart(node, at);
+      range.setEnd(node, at + 1);
+      const [box] = range.getClientRects();
+      if (!box || !node.data[at].trim()) continue;
+      const line = { text: (before?.top === box.top ? before.text : "") + node.data[at], top: box.top };
+      if (before && before.top < box.top) found.push([before.text, node.data.slice(at)]);
+      before = line;
+    }
+  }
+  return found;
+})"""
+
+
+def _is_between_phrases(before: str, after: str) -> bool:
+    last, ahead = before[-1], after[:2]
+    return not (last + ahead[0]).isalnum() or split(last + ahead)[0] == last
+
+
+@pytest.mark.parametrize("size", ["small", "phone", "desktop"])
+async def test_japanese_headings_break_between_phrases(open_page: OpenPage, api: Api, shop: Shop, size: Size) -> None:
+    page = await open_page(size)
+    kept = await new_session(api, shop, mode="customer")
+    gone = await new_session(api, shop)
+    await api.post(f"/sessions/{gone['id']}/cancel")
+    breaks: list[list[str]] = []
+    for address in (kept["session_url"], gone["session_url"], "/sessions/none"):
+        await page.goto(address)
+        breaks += await page.evaluate(BREAKS)
+    await visit(page, await new_session(api, shop), "?locale=en")
+    await fill_card(page, NO_FUNDS)
+    await press(page)
+    await expect(page.get_by_role("alert")).not_to_be_empty()
+    # And what the script puts in.
+    await page.locator(".lang summary").click()
+    await page.get_by_role("link", name="日本語").click()
+    await expect(page.locator("#go")).to_have_text("5,000円を支払う")
+    breaks += await page.evaluate(BREAKS)
+    await visit(page, await new_session(api, shop), "?locale=ja#paypay")
+    await press(page)
+    await expect(page.get_by_role("heading", level=1)).to_have_text("KOMOJU Offsite Test Page")
+    breaks += await page.evaluate(BREAKS)
+
+    assert [each for each in breaks if not _is_between_phrases(*each)] == []
+    assert await too_wide(page) == []
+    style = "it => getComputedStyle(it).wordBreak"
+    assert await page.locator(".lead").first.evaluate(style) == "keep-all"
+
+
+async def test_the_script_breaks_a_heading_where_the_server_does(page: Page, api: Api, shop: Shop) -> None:
+    await visit(page, await new_session(api, shop))
+    texts = sorted({text for table in (ERRORS, WORDS) for each in table.values() for text in each} | {"", "<b>の山&"})
+    written = await page.evaluate(
+        """async (texts) => {
+          const { write } = await import(document.querySelector("[href$='/page.js']").href);
+          const place = document.createElement("p");
+          return texts.map((text) => { write(place, text); return place.innerHTML; });
+        }""",
+        texts,
+    )
+    assert dict(zip(texts, written, strict=True)) == {
+        text: str(phrases(text)).replace("&#34;", '"').replace("&#39;", "'") for text in texts
+    }

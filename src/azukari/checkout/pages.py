@@ -9,6 +9,7 @@ from urllib.parse import urlencode
 import msgspec
 
 from azukari.checkout import view
+from azukari.checkout.phrases import phrases
 from azukari.checkout.view import Order, Shop
 from azukari.checkout.wording import Shown
 from azukari.checkout.words import LANGUAGES, say, words
@@ -165,5 +166,6 @@ def _templates() -> "jinja2.Environment":
         lstrip_blocks=True,
     )
     made.globals["has_hint"] = view.has_hint
+    made.filters["phrases"] = phrases
     made.policies["json.dumps_kwargs"] = {"ensure_ascii": False, "separators": (",", ":"), "sort_keys": True}
     return made

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from azukari.checkout import framing, view
+from azukari.checkout.phrases import phrases
 from azukari.checkout.view import Method, Order
 from azukari.checkout.words import LANGUAGES, words
 from azukari.fields import texts
@@ -98,5 +99,6 @@ def _templates() -> "jinja2.Environment":
         lstrip_blocks=True,
     )
     made.globals["has_hint"] = view.has_hint
+    made.filters["phrases"] = phrases
     made.policies["json.dumps_kwargs"] = {"ensure_ascii": False, "separators": (",", ":"), "sort_keys": True}
     return made

@@ -6,8 +6,9 @@ STYLE.replaceSync(`dialog { box-sizing: border-box; width: min(36rem, 100vw); ma
 dialog[open] { display: flex; flex-direction: column; }
 dialog::backdrop { background: rgb(20 23 26 / .6); }
 dialog iframe { flex: 1; width: 100%; height: auto; margin: 0; }
-dialog > div { display: flex; flex-wrap: wrap; align-items: center; justify-content: end; gap: 8px; padding: 8px; }
-dialog p { flex: 1; margin: 0 8px; font-weight: 600; }
+dialog > div, dialog span { display: flex; flex-wrap: wrap; align-items: center; justify-content: end; gap: 8px; }
+dialog > div { padding: 8px; }
+dialog p { flex: auto; margin: 0 8px; font-weight: 600; }
 button { min-height: 44px; padding: 0 16px; border: 1px solid #84898f; border-radius: 8px; background: #fff;
   color: inherit; font: inherit; cursor: pointer; }
 button:focus-visible { outline: 3px solid #2458c6; outline-offset: 2px; }
@@ -33,7 +34,7 @@ export function show(root, url, words, lang, tell) {
   const bar = make("div", {}, button(words.stop, () => ask(true)));
   const proceed = button(words.proceed, () => ask(false));
   const end = button(words.stop, () => dialog.close());
-  const question = make("div", { hidden: true }, make("p", { textContent: words.mid }), proceed, end);
+  const question = make("div", { hidden: true }, make("p", { textContent: words.mid }), make("span", {}, proceed, end));
   const ask = (/** @type {boolean} */ on) => {
     [bar.hidden, question.hidden] = [on, !on];
     (on ? proceed : frame).focus();

@@ -3,7 +3,7 @@
 import { brands } from "./card.js";
 import "./contact.js";
 import { check, fault, page, shape, valueOf, watch } from "./inputs.js";
-import { all, ask, find, mark, sign, wait } from "./page.js";
+import { all, ask, find, mark, sign, wait, write } from "./page.js";
 import { dress } from "./theme.js";
 
 const [form, status, alert, say] = ["form", "status", "alert", "say"].map((id) => find(`#${id}`));
@@ -85,7 +85,7 @@ async function speak() {
   page.w = told.w;
   document.documentElement.lang = told.lang;
   document.title = form.ariaLabel = told.t.frame;
-  for (const place of all("[data-t]")) place.textContent = told.t[place.dataset.t] ?? place.textContent;
+  for (const place of all("[data-t]")) write(place, told.t[place.dataset.t] ?? place.textContent);
   for (const control of controls()) if (find(".err", control.closest(".field"))) check(control);
   if (told.shown && alert.firstChild) warn(told.shown);
   // Of a session that is over there is nothing to pick.
@@ -106,8 +106,8 @@ function warn({ h, p }) {
   const [box, text, heading, rest] = ["div", "div", "p", "p"].map((name) => document.createElement(name));
   box.className = "alert";
   heading.className = "head";
-  heading.textContent = h;
-  rest.textContent = p;
+  write(heading, h);
+  write(rest, p);
   text.append(heading, rest);
   box.append(sign(), text);
   alert.replaceChildren(box);

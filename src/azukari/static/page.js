@@ -9,6 +9,11 @@ export const all = (selector, within = document) => [...within.querySelectorAll(
 /** @type {Fill} */
 export const fill = (text, values) => text.replace(/\{(\w+)\}/g, (_, key) => `${values[key]}`);
 
+/** A heading breaks between phrases: checkout/phrases.py. @type {Write} */
+export const write = (place, text) => place.replaceChildren(
+  ...text.replace(/[はがにでとへものて](?=(?![ぁ-ゖー])[\p{L}\p{N}])|[を、。](?=[\p{L}\p{N}])|が(?=[あで])|[\p{L}\p{N}](?=[おご][一-龯々]|[（「])/gu, "$&\n").split("\n")
+    .flatMap((phrase) => [document.createElement("wbr"), phrase]).slice(1));
+
 /** Steps on the way leave no trace: Back from what comes next leads to the shop. @type {Go} */
 export const go = (url) => location.replace(url);
 

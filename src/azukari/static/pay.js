@@ -1,5 +1,5 @@
 // The session page: one press pays once, and every end leaves no doubt.
-import { all, ask, fill, find, go, mark, sign, wait } from "./page.js";
+import { all, ask, fill, find, go, mark, sign, wait, write } from "./page.js";
 import { brands } from "./card.js";
 import { check, fault, page, shape, valueOf, watch } from "./inputs.js";
 
@@ -34,7 +34,7 @@ function follow() {
   const [, figures, unit] = /^(.*?)(円?)$/.exec(sum) ?? [];
   const texts = { "#go > span": busy ? told.w.busy : label, "#consent": consent, "#total-sum": sum, "#fee-sum": fee,
     "#figures": figures, "#unit": unit };
-  for (const [selector, text] of Object.entries(texts)) if (find(selector)) find(selector).textContent = text;
+  for (const [selector, text] of Object.entries(texts)) if (find(selector)) write(find(selector), text);
   if (find("#fee")) find("#fee").hidden = !fee;
   if (before && before !== sum) say.textContent = fill(told.w.total_now, { amount: sum });
 }
@@ -127,8 +127,8 @@ function warn({ h, p }, code = "") {
   failed = code;
   const [box, text, heading, rest] = ["div", "div", "h2", "p"].map((name) => document.createElement(name));
   box.className = "alert";
-  heading.textContent = h;
-  rest.textContent = p;
+  write(heading, h);
+  write(rest, p);
   text.append(heading, rest);
   box.append(sign(), text);
   alert.replaceChildren(box);
@@ -151,7 +151,7 @@ for (const link of all(".lang a")) {
     if (!await speak(locale)) return;
     given.locale = locale;
     document.documentElement.lang = link.lang;
-    for (const place of all("[data-t]")) place.textContent = told.t[place.dataset.t];
+    for (const place of all("[data-t]")) write(place, told.t[place.dataset.t]);
     title();
     for (const other of all(".lang a")) other.ariaCurrent = other === link ? "true" : null;
     link.closest("details").open = false;
