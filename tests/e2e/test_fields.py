@@ -456,6 +456,28 @@ async def test_who_is_known_to_the_issuer_is_not_asked(page: Page, server: Site,
     assert (await api.get(f"/sessions/{session}")).json()["payment"]["status"] == "captured"
 
 
+async def test_names_and_mail_addresses_are_read_as_on_the_page(page: Page, server: Site, api: Api, shop: Shop) -> None:
+    session = await new_session(api, shop, default_locale="ja")
+    await page.goto(shop.show("/pay", embedded(server, session, 'payment-type="konbini"')))
+    email = frame(page).get_by_role("textbox", name="メールアドレス")
+    for no_address in ("a@example.com, b@example.com", "mailto:a@example.com"):
+        await email.fill(no_address)
+        await email.blur()
+        await expect(frame(page).locator(".err:visible")).to_have_text("メールアドレスをご確認ください")
+    await email.fill("ａ＠example。com　")
+    await email.blur()
+    await expect(email).to_have_value("a@example.com")
+
+    await page.evaluate("document.querySelector('komoju-fields').setAttribute('payment-type', 'credit_card')")
+    await fill_card(page)
+    name = frame(page).locator("#name")
+    await name.fill("山田　太郎")
+    await name.blur()
+    await expect(frame(page).locator(".err.doubt:visible")).to_have_text("カードに印字されたローマ字で入力してください")
+    await press(page)
+    await thanked(page)
+
+
 @pytest.mark.parametrize("token", ["", "token"])
 async def test_a_challenge_is_met_in_a_dialog(page: Page, server: Site, api: Api, shop: Shop, token: str) -> None:
     session = await new_session(api, shop)
