@@ -60,6 +60,75 @@ async def test_amount_and_currency_may_stand_in_payment_data(api: Api) -> None:
     assert (reply.json()["amount"], reply.json()["currency"]) == (1000, "JPY")
 
 
+def _item(amount: Any, **more: Any) -> dict[str, Any]:
+    return {"amount": amount, **more}
+
+
+SUMS: list[tuple[list[dict[str, Any]], int]] = [
+    ([_item(500, quantity=2), _item(300)], 1300),
+    ([_item("500.00", quantity="2")], 1000),
+    ([_item(1500), _item(-500, description="Coupon")], 1000),
+    ([_item(-250, quantity=2), _item(1500)], 1000),
+    ([_item(1000), {"description": "Gift"}], 1000),
+    ([_item(1000, quantity=None), _item(None), _item("")], 1000),
+    ([_item(1000), _item(9000, quantity=0)], 1000),
+    ([_item(1), _item(10**12 - 1)], 10**12),
+]
+
+
+@pytest.mark.parametrize(("items", "amount"), SUMS)
+async def test_without_an_amount_it_is_what_the_line_items_sum_to(
+    api: Api, items: list[dict[str, Any]], amount: int
+) -> None:
+    for without in ({}, {"amount": None}, {"amount": ""}, {"payment_data": {"capture": "auto"}}):
+        reply = await api.post("/sessions", json={"currency": "JPY", "line_items": items, **without})
+
+        assert reply.status_code == 200, reply.text
+        assert reply.json()["amount"] == amount
+    assert (await pay(api, reply.json())).json()["payment"]["amount"] == amount
+
+
+async def test_an_amount_that_is_given_stands_whatever_the_items_sum_to(api: Api) -> None:
+    items = [_item(500, quantity=2)]
+    assert (await make(api, amount=700, line_items=items))["amount"] == 700
+    in_data = {"currency": "JPY", "line_items": items, "payment_data": {"amount": 700}}
+    assert (await api.post("/sessions", json=in_data)).json()["amount"] == 700
+    # Nothing is paid here, whatever is bought.
+    assert (await make(api, amount=None, mode="customer", line_items=items))["amount"] == 0
+    assert (await make(api, amount=None, mode="customer_payment", line_items=items))["amount"] == 1000
+
+
+async def test_a_form_may_leave_the_amount_to_its_line_items(api: Api) -> None:
+    reply = await api.post(
+        "/sessions",
+        content="currency=JPY&line_items[][amount]=500&line_items[][quantity]=2&line_items[][amount]=300",
+        headers={"Content-Type": "application/x-www-form-urlencoded"},
+    )
+
+    assert reply.json()["amount"] == 1300
+    assert reply.json()["payment_methods"][0]["amount"] == 1300
+
+
+NO_SUMS: list[tuple[Any, str]] = [
+    ([], "missing_parameter"),
+    (None, "missing_parameter"),
+    ([{"description": "Tea", "quantity": 2}], "missing_parameter"),
+    ([_item(0)], "invalid_parameter"),
+    ([_item(500), _item(-500)], "invalid_parameter"),
+    ([_item(500), _item(-501)], "invalid_parameter"),
+    ([_item(10**12), _item(1)], "invalid_parameter"),
+    ([_item(10**12, quantity=10**12)], "invalid_parameter"),
+]
+
+
+@pytest.mark.parametrize(("items", "code"), NO_SUMS)
+async def test_line_items_that_sum_to_no_amount_are_none(api: Api, items: Any, code: str) -> None:
+    reply = await api.post("/sessions", json={"currency": "JPY", "line_items": items})
+
+    assert reply.status_code == 422
+    assert (reply.json()["error"]["code"], reply.json()["error"]["param"]) == (code, "amount")
+
+
 async def test_a_known_type_that_nobody_offers_is_left_out(api: Api) -> None:
     made = await make(api, payment_types=["apple_pay", "kakaopay", "credit_card"])
     assert [method["type"] for method in made["payment_methods"]] == ["credit_card"]

@@ -1,11 +1,14 @@
 """Sessions: made by the merchant's server, shown to it and to the shopper's browser, cancelled."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 import msgspec
+from msgspec import UNSET
 
 from azukari.core.clock import Moment
 from azukari.core.errors import InvalidParameter, Locked, MissingParameter, NotFound
+from azukari.core.money import MAX_AMOUNT
 from azukari.customers import store as customers
 from azukari.customers.schemas import CustomerOut
 from azukari.customers.store import Customer
@@ -20,7 +23,7 @@ from azukari.secure_tokens.pages import Pages
 from azukari.sessions import paying, store, waiting
 from azukari.sessions.errors import CustomerGone, NoMethod, NotCancellable, OrderNumTaken, UnknownType
 from azukari.sessions.looking import Looked, look
-from azukari.sessions.schemas import PaymentData, SessionCreate, SessionMethod, SessionOut, View
+from azukari.sessions.schemas import LineItem, PaymentData, SessionCreate, SessionMethod, SessionOut, View
 from azukari.sessions.store import Session
 from azukari.vault import Vault
 from azukari.web import idempotency, metadata, screening
@@ -93,18 +96,31 @@ def _payment_data(order: SessionCreate) -> PaymentData | None:
 
 
 def _money(order: SessionCreate, data: PaymentData | None, default: str) -> tuple[int, str]:
-    """Amount and currency, which may stand in ``payment_data`` as well."""
+    """Amount and currency, which may stand in ``payment_data`` as well. Without an amount it is what the items sum to.
+
+    Raises MissingParameter, InvalidParameter. Source: contract 6.2.
+    """
     currency = order.currency or (data.currency if data else None)
     if order.mode == "customer":
         return 0, currency or default
     amount = order.amount if order.amount is not None or data is None else data.amount
     if amount is None:
+        amount = _sum(order.line_items or ())
+    if amount is None:
         raise MissingParameter("amount")
-    if amount == 0:
+    if amount <= 0:
         raise InvalidParameter("amount", "Amount must be greater than 0")
+    if amount > MAX_AMOUNT:
+        raise InvalidParameter("amount")
     if currency is None:
         raise MissingParameter("currency")
     return amount, currency
+
+
+def _sum(items: Iterable[LineItem]) -> int | None:
+    """What all the items cost, discounts taken off; None: none of them has an amount."""
+    costs = [item.amount * item.quantity for item in items if item.amount is not UNSET]
+    return sum(costs) if costs else None
 
 
 def _wanted(order: SessionCreate) -> list[str] | None:
