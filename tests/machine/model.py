@@ -239,7 +239,7 @@ class Payment(Thing):
     def shown(self) -> dict[str, Any]:
         return {
             "resource": "payment", "status": self.status, "amount": self.amount, "tax": self.tax,
-            "customer": self.customer and self.customer.id, "payment_deadline": iso(self.deadline),
+            "customer": self.customer and self.customer.id, "payment_deadline": iso(self._deadline()),
             "payment_method_fee": self.fee, "total": self.total, "currency": self.currency,
             "description": self.description, "captured_at": iso(self.captured_at),
             "external_order_num": self.order_num, "metadata": dict(self.metadata), "created_at": iso(self.created_at),
@@ -252,6 +252,11 @@ class Payment(Thing):
             "refund_requests": [{"amount": amount, "status": "pending"} for amount in self.requests],
             "payment_details": self._details(),
         }  # fmt: skip
+
+    def _deadline(self) -> int | None:
+        if self.captured_at is not None and self.means.type == "credit_card":
+            return end_of_day(self.created_at, 2)
+        return self.deadline
 
     def _details(self) -> dict[str, Any]:
         shown: dict[str, Any] = {"type": self.means.type}

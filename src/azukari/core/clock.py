@@ -13,7 +13,8 @@ DAY = 24 * HOUR
 #: What :func:`iso` can write.
 EARLIEST, LATEST = -62_135_596_800 * SECOND, 253_402_300_799 * SECOND
 
-JAPAN = timezone(timedelta(hours=9), "JST")
+JAPAN_AHEAD = 9 * HOUR
+JAPAN = timezone(timedelta(milliseconds=JAPAN_AHEAD), "JST")
 
 
 class Clock(Protocol):
@@ -76,8 +77,8 @@ def parse_iso(text: str) -> int:
 
 def end_of_japanese_day(moment: int, days: int) -> int:
     """The last second of the day in Japan that is ``days`` after ``moment``: ``…T14:59:59Z``. Source: contract 3.4."""
-    there = datetime.fromtimestamp(moment / SECOND, JAPAN) + timedelta(days=days)
-    return int(there.replace(hour=23, minute=59, second=59, microsecond=0).timestamp()) * SECOND
+    day = (moment + JAPAN_AHEAD) // DAY + days
+    return (day + 1) * DAY - SECOND - JAPAN_AHEAD
 
 
 def end_of_month(year: int, month: int) -> int:
