@@ -14,8 +14,9 @@ from azukari.core.money import CURRENCIES
 from azukari.merchants import keys, settings, store
 from azukari.merchants.settings import MerchantSettings
 from azukari.payment_methods import offer
-from azukari.payment_methods.catalogue import BRANDS, DEFAULTS, METHODS, STORES, SUBTYPES
+from azukari.payment_methods.catalogue import BRANDS, DEFAULTS, METHODS, NOT_OF_SESSIONS, STORES, SUBTYPES
 from azukari.payment_methods.offer import Offer, offers
+from azukari.payment_methods.rates import TEST_RATES
 from azukari.payment_methods.schemas import entry
 from azukari.wiring import KEK_NAME
 from tests.compat.contract import ROOT
@@ -44,6 +45,7 @@ def on_the_wire(found: Offer, amount: int | None) -> dict[str, Any]:
 def test_every_type_of_the_contract_is_known() -> None:
     assert set(METHODS) - KNOWN_ONLY == set(SCHEMAS["PaymentType"]["enum"])
     assert not any(METHODS[slug].offered for slug in KNOWN_ONLY)
+    assert NOT_OF_SESSIONS == KNOWN_ONLY
     assert all(slug == method.slug for slug, method in METHODS.items())
 
 
@@ -140,9 +142,91 @@ def test_an_order_abroad_is_paid_in_yen_at_the_rate(currency: str, amount: int, 
 
 
 def test_without_a_rate_nothing_is_paid_in_another_currency() -> None:
-    assert types(offers(OURS, "test", "USD", wanted=["konbini", "credit_card"])) == ["credit_card"]
+    assert types(offers(OURS, "live", "USD", wanted=["konbini", "credit_card"])) == ["credit_card"]
+    assert offers(OURS, "live", "JPY", wanted=["kakaopay", "giropay", "credit_card_brazil"]) == []
     (card, *_) = offers(ABROAD, "test", "USD")
     assert (card.type, card.currency, card.rate) == ("credit_card", "USD", None)
+
+
+# Test mode: what is asked for, at fixed rates
+
+
+EVERY = [slug for slug in METHODS if slug not in NOT_OF_SESSIONS]
+
+
+@pytest.mark.parametrize("currency", sorted(CURRENCIES))
+def test_in_test_mode_every_type_that_is_asked_for_is_offered_in_every_currency(currency: str) -> None:
+    found = offers(OURS, "test", currency, wanted=EVERY)
+
+    assert set(types(found)) == set(EVERY)
+    assert offers(OURS, "test", currency, wanted=[*NOT_OF_SESSIONS, "nothing"]) == []
+    for each in found:
+        assert each.method.takes(each.currency)
+        assert (each.rate is None) == (each.currency == currency)
+        # What is named alone is offered just so.
+        assert offers(OURS, "test", currency, wanted=[each.type]) == [each]
+    if currency != "JPY":
+        assert all(each.currency == "JPY" for each in found if each.method.takes("JPY") and each.rate)
+
+
+@pytest.mark.parametrize("currency", sorted(CURRENCIES))
+def test_what_is_offered_when_nothing_is_asked_for_stays(currency: str) -> None:
+    for mode in ("test", "live"):
+        found = offers(OURS, mode, currency)
+        assert sorted(types(found)) == sorted(DEFAULTS.get(currency, ("credit_card",)))
+        assert {(each.currency, each.rate) for each in found} == {(currency, None)}
+
+
+@pytest.mark.parametrize("currency", sorted(CURRENCIES))
+def test_in_live_mode_a_request_that_asks_for_more_gets_no_more(currency: str) -> None:
+    assert set(types(offers(OURS, "live", currency, wanted=EVERY))) == set(DEFAULTS.get(currency, ("credit_card",)))
+    for each in offers(ABROAD, "live", currency, wanted=EVERY):
+        assert each.rate in (None, ABROAD.rates.get(currency))
+
+
+@pytest.mark.parametrize(("currency", "type", "rate", "amounts"), [
+    ("USD", "konbini", "150", {6000: 9000, 1: 2, 333: 500, 0: 0}),
+    ("USD", "alipay", "150", {6000: 9000}),
+    ("USD", "giropay", "0.9375", {6000: 5625, 1: 1}),
+    ("JPY", "giropay", "0.00625", {1000: 625, 1: 1}),
+    ("JPY", "kakaopay", "9.090909090909", {1000: 9091}),
+    ("KRW", "konbini", "0.11", {10_000: 1100, 1: 1}),
+    ("VND", "paypay", "0.006", {10_000: 60, 1: 1}),
+    ("VND", "przelewy24", "0.00015", {1_000_000: 15_000}),
+    ("IDR", "konbini", "0.01", {1_000_000: 100}),
+    ("BRL", "alipay_hk", "28", {100: 28}),
+    ("EUR", "poli", "1.6", {1000: 1600}),
+])  # fmt: skip
+def test_test_mode_has_rates_of_its_own(currency: str, type: str, rate: str, amounts: dict[int, int]) -> None:
+    (found,) = offers(OURS, "test", currency, wanted=[type])
+
+    assert found.rate == rate
+    assert {amount: found.amount_of(amount) for amount in amounts} == amounts
+
+
+def test_every_currency_has_a_rate_in_test_mode_and_none_elsewhere() -> None:
+    assert set(TEST_RATES) == set(CURRENCIES) - {"JPY"}
+    page = (ROOT / "docs/operating.md").read_text(encoding="utf-8")
+    names, _, rates = (line.strip("| ").split(" | ") for line in page.partition("| USD |")[2].splitlines()[:3])
+    assert dict(zip(["USD", *names], rates, strict=True)) == TEST_RATES
+    # Each is one that a merchant could set.
+    assert settings._CHECKS["rates"](TEST_RATES) == TEST_RATES
+
+
+def test_what_the_merchant_has_chosen_still_holds_in_test_mode() -> None:
+    own = MerchantSettings(payment_types={"JPY": ["credit_card", "konbini"]}, rates={"USD": "149.5"})
+    wanted = ["konbini", "paypay", "giropay", "alipay", "credit_card"]
+
+    assert types(offers(own, "test", "JPY", wanted=wanted)) == ["konbini", "credit_card"]
+    abroad = offers(own, "test", "USD", wanted=wanted)
+    # Alipay is paid in yuan too, for which nothing was chosen.
+    assert {each.type: (each.currency, each.rate) for each in abroad} == {
+        "konbini": ("JPY", "149.5"), "giropay": ("EUR", "0.934375"), "alipay": ("CNY", "7.119047619048"),
+        "credit_card": ("USD", None),
+    }  # fmt: skip
+    chosen = MerchantSettings(payment_types={"USD": ["credit_card"]})
+    assert types(offers(chosen, "test", "USD", wanted=wanted)) == ["credit_card"]
+    assert types(offers(chosen, "test", "EUR", wanted=["paypay"])) == ["paypay"]
 
 
 def test_a_fee_is_in_the_currency_of_its_type() -> None:

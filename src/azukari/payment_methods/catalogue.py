@@ -53,6 +53,11 @@ class Method:
     offsite: bool = False
     offered: bool = True
 
+    @property
+    def has_form(self) -> bool:
+        """Whether our page has inputs for it: it has none for what cards of some countries ask for."""
+        return self.group == "card" or "number" not in self.required
+
     def takes(self, currency: str) -> bool:
         """Whether it can be paid in this currency."""
         return currency in (CURRENCIES if self.currencies is None else self.currencies)
@@ -187,6 +192,12 @@ _METHODS = (
     _away("truemoney", "TrueMoney", "THB"),
 )  # fmt: skip
 METHODS: Mapping[str, Method] = {method.slug: method for method in _METHODS}
+
+#: What the contract's sessions have no word for: such a payment is made by ``POST /payments`` alone. Source: contract
+#: 4.6, and ``PaymentType`` of its ``openapi.yaml``.
+NOT_OF_SESSIONS = frozenset((
+    "credit_card_terminal", "grabpayotp", "paysafe_cash", "sepa_transfer", "apple_pay", "steam_prepaid_card", "zgold",
+))  # fmt: skip
 
 #: What a merchant offers that has chosen nothing, in the order shown; any other currency: cards.
 DEFAULTS: Mapping[str, tuple[str, ...]] = {

@@ -5,20 +5,16 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from azukari.core.config import SettingError
-from azukari.core.money import CURRENCIES
 from azukari.merchants.settings import MerchantSettings
-from azukari.payment_methods.catalogue import BRANDS, METHODS, STORES, Method, default_types
-
-YEN = "JPY"
-#: Rates have six decimals at most.
-_MILLION = 10**6
+from azukari.payment_methods.catalogue import BRANDS, METHODS, NOT_OF_SESSIONS, STORES, Method, default_types
+from azukari.payment_methods.rates import YEN, at_rate, fixed_rate
 
 
 @dataclass(frozen=True, slots=True)
 class Offer:
     """One way to pay an order.
 
-    currency: what is paid; the order's own, or yen where ``rate`` is set: yen for one of the order's currency.
+    currency: what is paid; the order's own, or where ``rate`` is set another: how many of it for one of the order's.
     ordered_in: the order's currency. fee: on top, in the smallest unit of ``currency``.
     brands: of cards, or the stores of konbini. mode: ``live`` or ``test``.
     """
@@ -33,13 +29,8 @@ class Offer:
     mode: str
 
     def amount_of(self, amount: int) -> int:
-        """What an order's amount is in the currency paid, without the fee; rounded to the nearest yen."""
-        if self.rate is None:
-            return amount
-        whole, _, part = self.rate.partition(".")
-        millionths = int(whole) * _MILLION + int(part.ljust(6, "0"))
-        unit = _MILLION * 10 ** CURRENCIES[self.ordered_in]
-        return max(1, (amount * millionths + unit // 2) // unit) if amount else 0
+        """What an order's amount is in the currency paid, without the fee; rounded to its nearest unit."""
+        return amount if self.rate is None else at_rate(amount, self.rate, self.ordered_in, self.currency)
 
     @property
     def gateway(self) -> str:
@@ -53,15 +44,45 @@ def offers(
 ) -> list[Offer]:  # fmt: skip
     """What can pay an order in this currency, in the order it is shown.
 
-    wanted: the types an order is restricted to, in its own order; those the merchant does not offer are left out.
+    wanted: the types an order is restricted to, in its own order; those the merchant does not offer are left out. In
+    test mode a merchant that has chosen none for the currency offers whatever is asked for.
     storable_only: only what can be kept and charged again.
     """
-    enabled = types_for(settings, currency)
-    chosen = enabled if wanted is None else [slug for slug in dict.fromkeys(wanted) if slug in enabled]
-    found = [offer for slug in chosen if (offer := _offer(settings, mode, currency, METHODS[slug])) is not None]
+    if wanted is not None and mode == "test" and currency not in settings.payment_types:
+        found = _test_offers(settings, currency, wanted)
+    else:
+        enabled = types_for(settings, currency)
+        chosen = enabled if wanted is None else [slug for slug in dict.fromkeys(wanted) if slug in enabled]
+        found = [offer for slug in chosen if (offer := _offer(settings, mode, currency, METHODS[slug])) is not None]
     if storable_only:
         found = [offer for offer in found if offer.method.storable]
     return _readable_first(found)
+
+
+def _test_offers(settings: MerchantSettings, currency: str, wanted: Iterable[str]) -> list[Offer]:
+    """Every type of a session that is asked for: the simulator takes them all, and at test mode's rates in whatever
+    currency a type is paid in. What the merchant has chosen for that currency still holds.
+    """
+    found = []
+    for slug in dict.fromkeys(wanted):
+        method = METHODS.get(slug)
+        if method is None or slug in NOT_OF_SESSIONS:
+            continue
+        paid_in = _test_currency(settings, currency, method)
+        if paid_in is not None:
+            rate = None if paid_in == currency else fixed_rate(currency, paid_in, settings.rates)
+            found.append(_offered(settings, "test", currency, method, paid_in, rate))
+    return found
+
+
+def _test_currency(settings: MerchantSettings, currency: str, method: Method) -> str | None:
+    """What an order is paid in: its own currency, else yen, else the type's first; None: the merchant has chosen others
+    for these.
+    """
+    if method.takes(currency):
+        return currency
+    own = sorted(method.currencies or (), key=lambda each: each != YEN)
+    return next((each for each in own if method.slug in settings.payment_types.get(each, (method.slug,))), None)
 
 
 def types_for(settings: MerchantSettings, currency: str) -> list[str]:
@@ -103,8 +124,14 @@ def _offer(settings: MerchantSettings, mode: str, currency: str, method: Method)
     paid_in = _paid_in(settings, currency, method)
     if paid_in is None:
         return None
-    brands = {"card": tuple(BRANDS), "konbini": tuple(STORES)}.get(method.group, ())
     rate = None if paid_in == currency else settings.rates[currency]
+    return _offered(settings, mode, currency, method, paid_in, rate)
+
+
+def _offered(
+    settings: MerchantSettings, mode: str, currency: str, method: Method, paid_in: str, rate: str | None
+) -> Offer:
+    brands = {"card": tuple(BRANDS), "konbini": tuple(STORES)}.get(method.group, ())
     return Offer(method.slug, method, fee(settings, method.slug, paid_in), paid_in, currency, rate, brands, mode)
 
 

@@ -38,7 +38,7 @@ class Plan(msgspec.Struct, frozen=True):
 
     given: None for a customer's saved details. visit: for a method with a page of its own. settings: the merchant's.
     suspicious: a text of the order looks like a card number. fee: what the shopper was told; None: the merchant's.
-    beside: what else the order asks for.
+    ordered_in: the currency of the order, where it is paid in a method's own. beside: what else the order asks for.
     """
 
     payment: Payment
@@ -51,6 +51,7 @@ class Plan(msgspec.Struct, frozen=True):
     who: str
     suspicious: bool
     fee: int | None = None
+    ordered_in: str | None = None
     beside: Beside | None = None
 
 
@@ -212,7 +213,7 @@ async def _given_for_this(tx: Tx, owner: Owner, vault: Vault, plan: Plan, given:
     payment = plan.payment
     means = await tokens.look(
         tx, vault, owner, given, payment.created_at, payment.currency, total=payment.amount + payment.tax,
-        saved=payment.session_id is None,
+        saved=payment.session_id is None, ordered_in=plan.ordered_in,
     )  # fmt: skip
     if payment.session_id is None:
         _check_enabled(plan, means)

@@ -215,7 +215,9 @@ async def _charge(call: Call, session: Session, wanted: Try, method: SessionMeth
         locale=wanted.locale or session.locale,
     )  # fmt: skip
     # What looks like a card number in them was noted when the session was made.
-    return replace(planned, payment=payment, fee=method.customer_fee or 0, suspicious=False)
+    return replace(
+        planned, payment=payment, fee=method.customer_fee or 0, ordered_in=session.currency, suspicious=False
+    )
 
 
 def refuse(session: Session, now: int) -> None:

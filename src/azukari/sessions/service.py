@@ -45,6 +45,8 @@ async def create(call: Call, order: SessionCreate) -> Answer:
     found = offers(
         settings, call.owner.mode, currency, wanted=_wanted(order), storable_only=order.mode != "payment"
     )  # fmt: skip
+    # What an order abroad comes to may be more than anybody takes.
+    found = [offer for offer in found if offer.amount_of(amount) <= MAX_AMOUNT]
     if not found:
         raise NoMethod
     found = [offer for offer in found if is_taken(call, offer.type)]

@@ -109,10 +109,11 @@ def needs_two_steps(given: Given) -> bool:
 
 async def look(
     tx: Tx, vault: Vault, owner: Owner, given: Given, now: int, currency: str | None, *, total: int | None = None,
-    saved: bool = False,
+    saved: bool = False, ordered_in: str | None = None,
 ) -> Card | Method:  # fmt: skip
     """What is behind what is given. Reads only.
 
+    ordered_in: the order's currency, where ``currency`` is a method's own: a token may be locked to either.
     total: what is to be paid with it, tax included; None where it is only kept.
     saved: a secure token about a customer's saved card will do: its owner asks, with the secret key.
     Raises InvalidToken (unknown, used, expired, or not verified for just this), WrongCurrency.
@@ -124,7 +125,7 @@ async def look(
     token = await store.get_unspent(tx, owner, given, now)
     if token.verification is not None:
         _check_verified(token, currency, total, saved)
-    elif token.currency is not None and currency is not None and token.currency != currency:
+    elif currency is not None and token.currency not in (None, currency, ordered_in):
         raise WrongCurrency
     if token.method is not None:
         return Method(method_of(token), token)
