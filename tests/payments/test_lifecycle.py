@@ -422,7 +422,7 @@ async def test_an_order_lacks_nothing(api: Api) -> None:
         ({"currency": "JPY", "customer": customer}, ("missing_parameter", "amount")),
         ({"amount": 1000, "customer": customer}, ("missing_parameter", "currency")),
         ({**ORDER, "customer": customer, "currency": "XXX"}, ("invalid_currency", "currency")),
-        ({**ORDER, "customer": customer, "locale": "fr"}, ("invalid_parameter", "locale")),
+        ({**ORDER, "customer": customer, "locale": ["fr"]}, ("invalid_parameter", "locale")),
         ({**ORDER, "customer": customer, "external_order_num": "a" * 256}, ("invalid_parameter", "external_order_num")),
     ]:
         assert refusal(await api.post("/payments", json=body)) == (422, *answer), body

@@ -108,7 +108,7 @@ async def test_amount_currency_and_tax_of_the_body_do_not_count(house: House) ->
         ({"payment_details": {"type": "apple_pay"}}, "invalid_payment_type", "payment_details[type]"),
         ({"payment_details": {"type": "kakaopay"}}, "invalid_payment_type", "payment_details[type]"),
         ({"payment_details": CARD, "capture": True}, "invalid_parameter", "capture"),
-        ({"payment_details": CARD, "api_locale": "fr"}, "invalid_parameter", "api_locale"),
+        ({"payment_details": CARD, "api_locale": ["fr"]}, "invalid_parameter", "api_locale"),
     ],
 )  # fmt: skip
 async def test_what_is_wrong_with_a_try_is_named_and_changes_nothing(

@@ -12,6 +12,7 @@ from azukari.merchants.settings import MerchantSettings
 from azukari.payment_methods.catalogue import METHODS
 from azukari.sessions.page import Opened
 from azukari.sessions.schemas import LineItem, SessionMethod
+from azukari.web.locales import language_named
 from azukari.web.members import Refused
 from azukari.web.return_urls import return_url, with_query
 
@@ -107,6 +108,6 @@ def language_of(query: Mapping[str, str], accepted: str, offered: tuple[str, ...
     """The language of a page: the link's, then the session's. Chinese, which the wire has no word for, comes by the
     browser's first language. accepted: ``Accept-Language``. default: None where nobody has said.
     """
-    first = accepted.partition(",")[0].partition(";")[0].strip().lower()[:2]
-    wishes = (query.get("locale", "")[:2], "zh" if first == "zh" else default or first, default, "en")
+    first = language_named(accepted.partition(",")[0].partition(";")[0])
+    wishes = (language_named(query.get("locale", "")), "zh" if first == "zh" else default or first, default, "en")
     return next((wish for wish in wishes if wish in offered), offered[0] if offered else next(iter(LANGUAGES)))

@@ -23,6 +23,7 @@ from azukari.sessions.schemas import SessionPay, pay_error
 from azukari.web import errors
 from azukari.web.answers import Answer, Replay
 from azukari.web.limits import Limiter
+from azukari.web.locales import nearest
 from azukari.web.return_urls import with_query
 
 #: So long after its end a session says that it is done; later, that it has been done before.
@@ -232,7 +233,7 @@ def refused_in_json(visit: Visit, error: ApiError) -> Answer:
         at = {"not_found": wording.RELOAD, "internal_server_error": wording.CHECKING}.get(error.code, wording.ALERT)
     else:
         at = wording.PAGE
-    known = words(visit.query.get("locale") if visit.query.get("locale") in LANGUAGES else "ja")
+    known = words(nearest(visit.query.get("locale", ""), LANGUAGES))
     heading, text = known["bad_request"], known["ask_shop"]
     if at == wording.ALERT:
         heading, text = known["service_unavailable"], known["retry"]

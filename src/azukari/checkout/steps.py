@@ -32,6 +32,7 @@ from azukari.sessions import resuming
 from azukari.sessions import store as session_rows
 from azukari.tokens import store as token_rows
 from azukari.web.answers import Answer, Replay
+from azukari.web.locales import language_named, nearest
 
 _GOOD_FOR, _ASK_AGAIN = 10 * MINUTE, 3
 #: The test passwords of the simulated issuer. Source: contract 16.2.
@@ -62,9 +63,7 @@ def _language(visit: Visit, offered: tuple[str, ...], default: str | None = None
 
 async def instructions(visit: Visit) -> Answer:
     """How a cash payment is made. Raises NotFound."""
-    payment_id, language = visit.given["payment"], visit.given["locale"]
-    if language not in LANGUAGES:
-        raise NotFound
+    payment_id, language = visit.given["payment"], nearest(visit.given["locale"], LANGUAGES)
     owner, settings = await _whose(visit, payment_id, "payment")
     shown, way_back = await visit.parts.db.read(_payment, owner, payment_id)
     payment, details = shown.payment, _details(shown)
@@ -218,7 +217,7 @@ async def _to_session(visit: Visit, owner: Owner, session_id: str) -> Answer:
 
 
 def _session_url(visit: Visit, session_id: str, code: str | None) -> str:
-    locale = visit.query.get("locale")
+    locale = language_named(visit.query.get("locale", ""))
     query = {"locale": locale if locale in LANGUAGES else None, "failed": code}
     known = urlencode({name: value for name, value in query.items() if value})
     return f"{visit.base_url}/sessions/{session_id}" + (f"?{known}" if known else "")

@@ -30,6 +30,7 @@ from azukari.web.bodies import (
     Tax,
 )
 from azukari.web.lists import ListQuery
+from azukari.web.locales import Locale
 
 #: The first version in which the part of a hold that was not captured no longer shows as a refund.
 NO_PARTIAL_CAPTURE_REFUND = "2025-01-28"
@@ -82,7 +83,7 @@ class PaymentCreate(msgspec.Struct, kw_only=True):
     tax: Tax | None = None
     description: LongText | None = None
     external_order_num: ShortText | None = None
-    locale: Literal["ja", "en", "ko"] | None = None
+    locale: Locale | None = None
     return_url: ReturnUrl | None = None
     metadata: Metadata | None = None
     mcc: ShortText | None = None

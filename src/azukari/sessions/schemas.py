@@ -31,6 +31,7 @@ from azukari.web.bodies import (
     SignedAmount,
     Whole,
 )
+from azukari.web.locales import Locale, locale
 from azukari.web.members import whole
 from azukari.web.return_urls import with_query
 
@@ -43,17 +44,6 @@ def _life(value: object) -> int:
     if seconds == 0:
         raise Refused
     return seconds
-
-
-def _locale(value: object) -> str:
-    """Clients send ``en-US`` and ``ja_JP`` too: the first two letters count."""
-    if not isinstance(value, str) or value[2:3] not in ("", "-", "_") or value[:2].lower() not in ("ja", "en", "ko"):
-        raise Refused
-    return value[:2].lower()
-
-
-#: One of the wire's languages.
-Locale = Annotated[str, Reader(_locale)]
 
 
 class LineItem(msgspec.Struct, kw_only=True):
@@ -125,7 +115,7 @@ class SessionPay(msgspec.Struct, kw_only=True):
         if self.api_locale is None or self.api_locale == "":
             return None
         try:
-            return _locale(self.api_locale)
+            return locale(self.api_locale)
         except Refused:
             raise InvalidParameter("api_locale") from None
 
