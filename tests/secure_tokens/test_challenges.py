@@ -51,6 +51,9 @@ async def test_the_right_password_verifies_and_leads_back_to_the_shop(house: Hou
         ("http://localhost:3000/a", "http://localhost:3000/a?secure_token_id="),
         ("komoju://creditCard?amount=1000", "komoju://creditCard?amount=1000&secure_token_id="),
         ("my.shop-app:done", "my.shop-app:done?secure_token_id="),
+        ("https://shop.example/?secure_token_id=old&a=%2F", "https://shop.example/?a=%2F&secure_token_id="),
+        ("https://shop.example/?secure%5Ftoken_id=old", "https://shop.example/?secure_token_id="),
+        ("komoju://done?session_id=kept&secure_token_id", "komoju://done?session_id=kept&secure_token_id="),
     ],
 )
 async def test_the_way_back_keeps_its_query_and_its_scheme(house: House, return_url: str, expected: str) -> None:

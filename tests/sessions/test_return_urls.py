@@ -24,6 +24,28 @@ GOOD = {
     "https://お店.example:8443/a?b": "https://xn--t8jz70l.example:8443/a?b&session_id=@",
     "https://Bücher.example": "https://xn--bcher-kva.example?session_id=@",
     "https://ｓｈｏｐ。example/": "https://shop.example/?session_id=@",
+    # A parameter of that name gives way, however it is written; all else stays as it is.
+    "https://shop.example/?session_id=old": "https://shop.example/?session_id=@",
+    "https://shop.example/?session_id": "https://shop.example/?session_id=@",
+    "https://shop.example/?session_id=old&": "https://shop.example/?session_id=@",
+    "https://shop.example/?a=1&session_id=old&b=%20+2#c": "https://shop.example/?a=1&b=%20+2&session_id=@#c",
+    "https://shop.example/?session_id=1&a=b=c&session_id=2&&session_id": "https://shop.example/?a=b=c&session_id=@",
+    "https://shop.example/?session%5fid=old&%73ession%5Fid=old&a": "https://shop.example/?a&session_id=@",
+    "https://shop.example/?Session_id=a&xsession_id=b&session_idx=c&b=session_id=d": (
+        "https://shop.example/?Session_id=a&xsession_id=b&session_idx=c&b=session_id=d&session_id=@"
+    ),
+    "https://shop.example/session_id=old?a?session_id=b": (
+        "https://shop.example/session_id=old?a?session_id=b&session_id=@"
+    ),
+    "https://shop.example/?session_id=old#/done?session_id=kept": (
+        "https://shop.example/?session_id=@#/done?session_id=kept"
+    ),
+    "https://shop.example/#session_id=kept": "https://shop.example/?session_id=@#session_id=kept",
+    "https://shop.example/?;a=%E3%81%82&;session_id=kept&&": (
+        "https://shop.example/?;a=%E3%81%82&;session_id=kept&&session_id=@"
+    ),
+    "komoju://creditCard?session_id=old&amount=100": "komoju://creditCard?amount=100&session_id=@",
+    "com.shop.app:/done?session_id=old": "com.shop.app:/done?session_id=@",
     "https://shop.example/a#b#c": "https://shop.example/a?session_id=@#b%23c",
     'https://shop.example/"><script>': "https://shop.example/%22%3E%3Cscript%3E?session_id=@",
 }

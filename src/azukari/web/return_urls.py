@@ -6,7 +6,7 @@ Any scheme will do but those a browser runs or reads itself. Source: contract 6.
 import re
 import unicodedata
 from typing import Annotated
-from urllib.parse import quote, unquote
+from urllib.parse import quote, unquote, unquote_plus
 
 import idna
 
@@ -84,7 +84,11 @@ ReturnUrl = Annotated[str, Reader(return_url)]
 
 
 def with_query(url: str, name: str, value: str) -> str:
-    """The address with one more parameter; its query and its fragment stay. The value is one of ours: it is plain."""
+    """The address with a parameter, which takes the place of any of that name; the rest of the query stays as it is
+    written, and so does the fragment. The value is one of ours: it is plain.
+    """
     before, mark, fragment = url.partition("#")
-    between = "" if before.endswith(("?", "&")) else "&" if "?" in before else "?"
-    return f"{before}{between}{name}={value}{mark}{fragment}"
+    path, _, query = before.partition("?")
+    others = "&".join(pair for pair in query.split("&") if unquote_plus(pair.partition("=")[0]) != name)
+    between = "" if not others or others.endswith("&") else "&"
+    return f"{path}?{others}{between}{name}={value}{mark}{fragment}"
