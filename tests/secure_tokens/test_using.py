@@ -304,7 +304,7 @@ async def test_a_replaced_card_brings_its_own_result(house: House) -> None:
 
 
 async def test_what_proves_it_is_kept_in_memory_alone_and_until_the_charge(house: House, rows: Rows) -> None:
-    made = await house.api.secure_token()
+    made = await house.publishable.secure_token()
     (row,) = await rows.all("SELECT ref FROM tokens")
     proof = b64encode(hashlib.blake2s(f"value {row['ref']}".encode(), digest_size=20).digest()).decode()
     (owner,) = await rows.all("SELECT merchant_id, mode FROM tokens")

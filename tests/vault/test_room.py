@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from azukari.core.clock import HOUR, SECOND
 from azukari.core.secret import Secret
-from azukari.db import Owner
+from azukari.db import DatabaseDown, Owner
 from azukari.vault import (
     Blank,
     Context,
@@ -26,7 +26,7 @@ from azukari.vault import (
     Wrapped,
     WrongKey,
 )  # fmt: skip
-from azukari.vault.inside import sweep, tables
+from azukari.vault.inside import audit, envelope, sweep, tables
 from azukari.vault.inside.file_provider import FileKeyProvider
 from azukari.vault.inside.keys import KEEP_SECONDS
 
@@ -145,6 +145,42 @@ async def test_a_use_without_its_audit_line_does_not_come_about(room: Room, bank
         await room.stores.main.write(
             room.vault.note, use, why="charge", object_id="p", who="k", now=NOW, audit_id="taken"
         )
+
+
+async def test_reading_what_proves_an_authentication_leaves_it_and_a_line(room: Room) -> None:
+    await room.vault.keep_authentication_value(A, "token", Secret("proof"))
+    line = tables.audit_lines.c
+
+    for _ in range(2):
+        found = await room.vault.read_authentication_value(A, "token", who="key-1")
+        assert found is not None
+        assert found.reveal() == "proof"
+    # Where there is none for who asks, nothing is opened and nothing noted.
+    assert await room.vault.read_authentication_value(B, "token", who="key-2") is None
+    assert await room.vault.read_authentication_value(A, "other", who="key-1") is None
+
+    lines = await rows(room.stores.main, sa.select(line.merchant_id, line.who, line.action, line.object_id))
+    assert lines == [("merchant-a", "key-1", "read_authentication_value", "token")] * 2
+    taken = await room.vault.take_authentication_value(A, "token")
+    assert taken is not None
+    assert await room.vault.read_authentication_value(A, "token", who="key-1") is None
+
+
+async def test_without_its_line_what_proves_an_authentication_is_not_opened(
+    room: Room, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await room.vault.keep_authentication_value(A, "token", Secret("proof"))
+    opened: list[str] = []
+
+    async def full(*_: object, **__: object) -> None:
+        raise DatabaseDown
+
+    monkeypatch.setattr(audit, "write_line", full)
+    monkeypatch.setattr(envelope, "unseal", lambda *_: opened.append("opened"))
+
+    with pytest.raises(DatabaseDown):
+        await room.vault.read_authentication_value(A, "token", who="key-1")
+    assert opened == []
 
 
 async def test_the_verification_value_is_there_once(room: Room) -> None:

@@ -18,4 +18,4 @@ async def create(call: Call, body: SecureTokenCreate) -> Answer:
 @router.get("/secure_tokens/{id}", PublishableKey)
 async def show(call: Call, id: str) -> SecureTokenOut:
     """Read the 3-D Secure outcome."""
-    return await service.show(call.parts, call.owner, id)
+    return await service.read(call, id)

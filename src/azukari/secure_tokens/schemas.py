@@ -36,7 +36,7 @@ class Account(msgspec.Struct, omit_defaults=True):
 
 
 class AuthResultOut(msgspec.Struct, rename="camel", omit_defaults=True):
-    """The result, without ``authenticationValue``: what proves it goes to the processor and nowhere else."""
+    """The result. ``authenticationValue``, what proves it, is empty but for a secret key, as long as it is kept."""
 
     ds_reference_number: str | UnsetType = UNSET
     acs_reference_number: str | UnsetType = UNSET
@@ -46,6 +46,7 @@ class AuthResultOut(msgspec.Struct, rename="camel", omit_defaults=True):
     eci: str | UnsetType = UNSET
     message_version: str | UnsetType = UNSET
     authentication_type: str | UnsetType = UNSET
+    authentication_value: str | UnsetType = UNSET
     trans_status: str | UnsetType = UNSET
     server_trans_id: str | UnsetType = msgspec.field(default=UNSET, name="threeDSServerTransID")
 
@@ -54,7 +55,7 @@ class AuthResultOut(msgspec.Struct, rename="camel", omit_defaults=True):
         return cls(
             _given(result.ds_reference), _given(result.acs_reference), _given(result.requestor_trans_id),
             _given(result.acs_trans_id), _given(result.ds_trans_id), _given(result.eci), result.version,
-            _given(result.authentication_type), result.trans_status, _given(result.server_trans_id),
+            _given(result.authentication_type), "", result.trans_status, _given(result.server_trans_id),
         )  # fmt: skip
 
 

@@ -13,7 +13,7 @@ from azukari.payment_methods.details import is_method
 from azukari.processors.attempts import GRACE
 from azukari.processors.base import AuthOrder, AuthResult, Processor
 from azukari.processors.methods import CREDIT_CARD
-from azukari.secure_tokens import outcomes
+from azukari.secure_tokens import outcomes, proof
 from azukari.secure_tokens.errors import NotACard, NothingToVerify, TwoSources, UnsupportedCardBrand
 from azukari.secure_tokens.pages import KIND, Pages
 from azukari.secure_tokens.schemas import SecureTokenCreate, SecureTokenOut
@@ -42,8 +42,12 @@ async def create(call: Call, order: SecureTokenCreate) -> Answer:
     """
     given = _given(call, order)
     wanted = Wanted(order.amount + (order.tax or 0), order.currency, order.return_url)
-    token, answer = await _authenticate(call, call.claim, given, order.customer, wanted)
-    return answer or Answer.of(Pages.of(call.parts).show(token, await call.parts.moment_of(call.owner)))
+    try:
+        token, answer = await _authenticate(call, call.claim, given, order.customer, wanted)
+    except Replay as replay:
+        raise Replay(await proof.answered(call, replay.answer)) from None
+    answer = answer or Answer.of(Pages.of(call.parts).show(token, await call.parts.moment_of(call.owner)))
+    return await proof.answered(call, answer)
 
 
 def _given(call: Call, order: SecureTokenCreate) -> Given | None:
@@ -73,6 +77,13 @@ async def begin_for_session(
     wanted = Wanted(amount, currency, return_url, made_for)
     token, _ = await _authenticate(call, None, given, None, wanted)
     return Pages.of(call.parts).show(token, await call.parts.moment_of(call.owner))
+
+
+async def read(call: Call, token_id: str) -> SecureTokenOut:
+    """The owner's secure token, with what proves it where the caller may read that. Raises NotFound, Unavailable."""
+    out = await show(call.parts, call.owner, token_id)
+    await proof.show(call, out)
+    return out
 
 
 async def show(parts: Parts, owner: Owner, token_id: str) -> SecureTokenOut:

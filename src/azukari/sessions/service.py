@@ -19,6 +19,7 @@ from azukari.payment_methods.offer import Offer, offers
 from azukari.payment_methods.service import is_taken
 from azukari.payments import store as payments
 from azukari.processors.registry import NoProcessor
+from azukari.secure_tokens import proof
 from azukari.secure_tokens.pages import Pages
 from azukari.sessions import paying, store, waiting
 from azukari.sessions.errors import CustomerGone, NoMethod, NotCancellable, OrderNumTaken, UnknownType
@@ -209,7 +210,10 @@ async def show(call: Call, session_id: str) -> SessionOut:
     """A session: all of it for a secret key, the allowed members for a publishable one. Raises NotFound."""
     settings = await call.parts.settings_of(call.owner)
     whole = await call.db.read(look, call.owner, session_id)
-    return paying.view_of(call).session(whole, settings.name, Pages.of(call.parts), call.moment)
+    out = paying.view_of(call).session(whole, settings.name, Pages.of(call.parts), call.moment)
+    if out.secure_token:
+        await proof.show(call, out.secure_token)
+    return out
 
 
 async def cancel(call: Call, session_id: str) -> Answer:

@@ -149,6 +149,17 @@ class Vault:
         """It, no longer stored when this returns; None where none is kept, or no more. Raises ProviderDown."""
         return await self._codes.take(owner, token_id)
 
+    async def read_authentication_value(self, owner: Owner, token_id: str, *, who: str) -> Secret | None:
+        """It, as it waits for its charge, where it stays: for the merchant it was made for. None where none is kept.
+
+        who: the key that asks. Its audit line is durable before the value is opened. Raises ProviderDown, Unreadable.
+        """
+        sealed = await self._codes.find(owner, token_id)
+        if sealed is None:
+            return None
+        await self._main.write(_note_read, owner, self._ids.new(), self._clock.now(), who, token_id)
+        return await self._codes.open(owner, token_id, sealed)
+
     async def set_credential(self, tx: Tx, owner: Owner, entry_id: str, credential: str) -> None:
         """Within the caller's unit: keep JSON text (stored-credential data) with an entry. Raises EntryGone."""
         await entries.set_credential(tx, owner, entry_id, credential)
@@ -271,3 +282,9 @@ class Vault:
             # The caller hears what he hears when a processor is away: that a record was changed or moved, only we know.
             log.warning("entry.not_opened", entry=use.entry_id, reason=type(error).__name__)
             raise NotSent(type(error).__name__) from error
+
+
+async def _note_read(tx: Tx, owner: Owner, id: str, at: int, who: str, token_id: str) -> None:
+    await audit.write_line(
+        tx, owner, id=id, at=at, who=who, action="read_authentication_value", object_id=token_id, result="permitted"
+    )  # fmt: skip

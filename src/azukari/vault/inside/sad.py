@@ -26,7 +26,9 @@ KIND = "sad"
 _ALL_OWNERS = "an epoch's key serves all merchants; values are destroyed by age"
 
 
-class _Sealed(NamedTuple):
+class Sealed(NamedTuple):
+    """A value as it is stored, with the quarter of an hour whose key opens it."""
+
     epoch: int
     sealed: bytes
 
@@ -45,11 +47,11 @@ KEEP: Statement[None] = Statement(
         set_={name: _keep_one.excluded[name] for name in ("epoch", "sealed", "created_at")},
     ),
 )
+_this = (*owned(sad_values), sad_values.c.id == bind(sad_values.c.id))
+FIND = Statement(Sealed, sa.select(sad_values.c.epoch, sad_values.c.sealed).where(*_this))
 TAKE = Statement(
-    _Sealed,
-    sa.delete(sad_values)
-    .where(*owned(sad_values), sad_values.c.id == bind(sad_values.c.id))
-    .returning(sad_values.c.epoch, sad_values.c.sealed),
+    Sealed,
+    sa.delete(sad_values).where(*_this).returning(sad_values.c.epoch, sad_values.c.sealed),
 )
 EXPIRE: Statement[None] = Statement(
     None,
@@ -92,8 +94,14 @@ class VerificationValues:
         """
         now = self._clock.now()
         row = await self._store.write(_take, owner, entry_id, now // EPOCH)
-        if row is None:
-            return None
+        return None if row is None else await self.open(owner, entry_id, row)
+
+    async def find(self, owner: Owner, entry_id: str) -> Sealed | None:
+        """The value as it is stored, where it stays; None where none is kept, or no more."""
+        return await self._store.read(_find, owner, entry_id)
+
+    async def open(self, owner: Owner, entry_id: str, row: Sealed) -> Secret | None:
+        """A stored value; None: its key is gone. Raises ProviderDown, Unreadable."""
         try:
             under = self._kept.get(row.epoch) or await self._find(row.epoch)
         except KeyMissing:
@@ -148,11 +156,15 @@ async def _keep(tx: Tx, owner: Owner, entry_id: str, epoch: int, sealed: bytes, 
     await tx.run(KEEP, owner, id=entry_id, epoch=epoch, sealed=sealed, created_at=now)
 
 
-async def _take(tx: Tx, owner: Owner, entry_id: str, current: int) -> _Sealed | None:
+async def _take(tx: Tx, owner: Owner, entry_id: str, current: int) -> Sealed | None:
     row = await tx.one(TAKE, owner, id=entry_id)
     if row is not None and row.epoch < current - 1:
         await tx.run(DROP_EPOCHS, None, before=current - 1)
     return row
+
+
+async def _find(tx: Tx, owner: Owner, entry_id: str) -> Sealed | None:
+    return await tx.one(FIND, owner, id=entry_id)
 
 
 async def _add_epoch(tx: Tx, epoch: int, wrapped: Wrapped) -> None:
