@@ -52,6 +52,29 @@ async def _until(settings: Settings, folder: Path, ready: Callable[[], bool]) ->
                 await asyncio.sleep(0.02)
 
 
+def test_a_secret_of_ones_own_comes_from_a_file_and_a_short_one_is_told_of(settings: Settings, tmp_path: Path) -> None:
+    where = (*of(settings), "--json")
+    merchant = json.loads(done("merchants", "list", *where))[0]["id"]
+    file = tmp_path / "secret"
+
+    file.write_text("8letters\n")
+    short = azukari("webhooks", "add", merchant, "https://1.1.1.1/", "--secret-file", file, *where)
+    made = json.loads(short.stdout)
+    assert (short.returncode, made["secret"]) == (0, "8letters")
+    assert short.stderr.strip() == made["warnings"][0]
+    shown = azukari("webhooks", "roll", made["id"], "--secret-file", file, *of(settings))
+    assert "shorter than 16 characters" in shown.stderr
+    assert "warnings" not in shown.stdout
+
+    file.write_text("sixteen letters!")
+    good = azukari("webhooks", "roll", made["id"], "--secret-file", file, *where)
+    assert (good.returncode, good.stderr, json.loads(good.stdout)["secret"]) == (0, "", "sixteen letters!")
+    for text, sentence in (("7 signs", "8 to 255"), ("", "empty"), (None, "cannot be read")):
+        file.unlink() if text is None else file.write_text(text)
+        refused = azukari("webhooks", "add", merchant, "https://1.1.1.1/", "--secret-file", file, *where)
+        assert (refused.returncode, sentence in refused.stderr) == (1, True), refused.stderr
+
+
 def test_what_cannot_be_gets_a_sentence(settings: Settings) -> None:
     where = of(settings)
     merchant = json.loads(done("merchants", "list", *where, "--json"))[0]["id"]

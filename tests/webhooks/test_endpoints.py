@@ -30,6 +30,41 @@ async def test_an_endpoint_is_shown_with_its_secret_once(house: House) -> None:
     assert listed["data"] == [shown]
 
 
+@pytest.mark.parametrize("secret", ["8letters", "a" * 15, "!#$%&'()"])
+async def test_a_short_secret_is_taken_with_a_warning(
+    house: House, receiver: Receiver, work: Work, capsys: pytest.CaptureFixture[str], secret: str
+) -> None:
+    key = {"X-KOMOJU-IDEMPOTENCY": "short"}
+    order = {"url": receiver.url, "secret": secret}
+    made, again = [await house.api.post("/webhook_endpoints", json=order, headers=key) for _ in range(2)]
+    path = f"/webhook_endpoints/{made.json()['id']}"
+
+    (warning,) = made.json()["warnings"]
+    assert "shorter than 16 characters" in warning
+    assert secret not in warning
+    assert (made.json()["secret"], again.json()) == (secret, {**made.json(), "secret": None})
+    told = capsys.readouterr()
+    assert (told.out + told.err).count("webhook.short_secret") == 1
+    assert secret not in told.out + told.err
+    # It signs as any other does, and is told of once.
+    await work.deliver()
+    assert [got.signed_with(secret) for got in receiver.got] == [True]
+    assert "warnings" not in (await house.api.get(path)).json()
+    rolled = await house.api.post(f"{path}/roll", json={"secret": secret[::-1]})
+    assert rolled.json()["warnings"] == [warning]
+    assert "warnings" not in (await house.api.post(f"{path}/roll")).json()
+
+
+async def test_a_secret_of_sixteen_characters_needs_no_warning(
+    house: House, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for secret in ("a" * 16, "b" * 255, None):
+        made = await house.api.post("/webhook_endpoints", json={"url": URL, "secret": secret})
+        assert (made.status_code, "warnings" in made.json()) == (200, False)
+    told = capsys.readouterr()
+    assert "webhook.short_secret" not in told.out + told.err
+
+
 async def test_an_endpoint_is_as_it_was_ordered(house: House) -> None:
     order = {
         "url": URL, "secret": SECRET, "events": ["payment.captured", "payment.captured", "ping"], "active": False,
@@ -53,7 +88,7 @@ async def test_an_endpoint_is_as_it_was_ordered(house: House) -> None:
         ("secret", " " * 20), ("secret", 1234567890123456), ("secret", "4111111111111111"), ("events", []),
         ("events", "*"), ("events", ["Payment"]), ("events", ["payment.*"]), ("events", [1]), ("events", ["a"] * 101),
         ("active", "yes"), ("api_version", "2020-01-01"), ("api_version", 1), ("ordered", 2), ("url", 1),
-        ("url", None), ("url", []),
+        ("url", None), ("url", []), ("secret", "7 signs"), ("secret", "1234567"),
     ],
 )  # fmt: skip
 async def test_what_an_endpoint_cannot_be_is_refused(house: House, member: str, value: Any) -> None:

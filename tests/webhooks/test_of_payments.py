@@ -48,6 +48,22 @@ async def test_a_payments_events_go_where_it_says_and_no_others_do(
         assert got.body == (await house.api.get(f"/events/{got.id}")).content
 
 
+async def test_a_short_secret_is_told_of_in_the_log_alone(
+    house: House, receiver: Receiver, work: Work, capsys: pytest.CaptureFixture[str]
+) -> None:
+    payment = await pay(house, {"url": receiver.url, "secret": "8letters"})
+    await work.deliver()
+
+    told = capsys.readouterr()
+    assert "webhook.short_secret" in told.out + told.err
+    assert "8letters" not in told.out + told.err
+    assert "warnings" not in payment
+    assert [got.signed_with("8letters") for got in receiver.got] == [True]
+    order = {"amount": 1, "currency": "JPY", "customer": await house.api.customer()}
+    refused = await house.api.post("/payments", json={**order, "webhooks": {"url": receiver.url, "secret": "7 signs"}})
+    assert (refused.status_code, refused.json()["error"]["code"]) == (422, "invalid_parameter")
+
+
 async def test_without_a_secret_the_oldest_endpoint_signs(house: House, receiver: Receiver, work: Work) -> None:
     order = {"amount": 1, "currency": "JPY", "customer": await house.api.customer(), "webhooks": receiver.url}
     refused = await house.api.post("/payments", json=order)

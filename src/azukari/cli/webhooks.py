@@ -1,6 +1,7 @@
 """``azukari webhooks``."""
 
 import json
+import sys
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
@@ -22,6 +23,11 @@ from azukari.cli.common import (
 from azukari.core.config import SettingError
 
 R = TypeVar("R")
+#: A secret among the words of a command would stay in the shell's history and in the list of processes.
+SecretFile = Annotated[
+    Path | None,
+    typer.Option("--secret-file", help="A file that holds a secret of your own, - for standard input. [made by us]"),
+]
 
 app = typer.Typer(no_args_is_help=True, help="Webhook endpoints: where events are delivered to.")
 
@@ -34,6 +40,7 @@ def add_webhook(
     event: Annotated[list[str] | None, typer.Option(help="A type to be told of; again for more. [all]")] = None,
     ordered: Annotated[bool, typer.Option("--ordered", help="One event at a time, in their order.")] = False,
     api_version: Annotated[str | None, typer.Option(help="Of the bodies. [the newest]")] = None,
+    secret_file: SecretFile = None,
     data: Data = None,
     database: DatabaseUrl = None,
     as_json: AsJson = False,
@@ -43,13 +50,18 @@ def add_webhook(
     from azukari.merchants import store as merchants
     from azukari.merchants.service import API_VERSIONS
     from azukari.webhooks import service
+    from azukari.webhooks.schemas import EndpointCreate
+
+    secret = _secret_in(secret_file)
 
     async def make(parts: Any) -> Any:
         if await parts.db.read(merchants.find_merchant, merchant) is None:
             raise SettingError("There is no merchant with this id. `azukari merchants list` shows them.")
-        order = _webhook_order({"url": url, "events": event or None, "ordered": ordered, "api_version": api_version})
+        order = _read_as(EndpointCreate, {
+            "url": url, "events": event or None, "ordered": ordered, "api_version": api_version, "secret": secret,
+        })  # fmt: skip
         owner = Owner(merchant, "live" if live else "test")
-        asking = service.Asking(parts, owner, PERSON, await parts.time_of(owner))
+        asking = service.Asking(parts, owner, PERSON, await parts.time_of(owner), logs=False)
         return json.loads((await service.create(asking, order, API_VERSIONS[-1])).body)
 
     _show_webhook(as_json, with_parts(data, database, make))
@@ -106,12 +118,19 @@ def ping_webhook(webhook: str, data: Data = None, database: DatabaseUrl = None, 
 
 
 @app.command("roll")
-def roll_webhook(webhook: str, data: Data = None, database: DatabaseUrl = None, as_json: AsJson = False) -> None:
+def roll_webhook(
+    webhook: str, secret_file: SecretFile = None, data: Data = None, database: DatabaseUrl = None,
+    as_json: AsJson = False,
+) -> None:  # fmt: skip
     """Make another secret, shown now and never again. The one before signs too, for a day."""
     from azukari.webhooks import service
+    from azukari.webhooks.schemas import Roll
+
+    secret = _secret_in(secret_file)
 
     async def roll(asking: Any, endpoint: Any) -> Any:
-        return json.loads((await service.roll(asking, endpoint.id, None)).body)
+        order = _read_as(Roll, {"secret": secret})
+        return json.loads((await service.roll(asking, endpoint.id, order.secret)).body)
 
     _show_webhook(as_json, _with_webhook(data, database, webhook, roll))
 
@@ -186,7 +205,7 @@ def _with_webhook(
         try:
             endpoint = await parts.db.read(store.get_anyones, webhook)
             return await work(
-                service.Asking(parts, endpoint.owner, PERSON, await parts.time_of(endpoint.owner)), endpoint
+                service.Asking(parts, endpoint.owner, PERSON, await parts.time_of(endpoint.owner), logs=False), endpoint
             )
         except NotFound:
             raise SettingError(
@@ -204,20 +223,35 @@ def _webhook(endpoint: Any) -> Any:
     return msgspec.json.decode(msgspec.json.encode(EndpointOut.of(endpoint)))
 
 
-def _webhook_order(given: dict[str, Any]) -> Any:
+def _secret_in(file: Path | None) -> str | None:
+    """What a file holds, without the line's end."""
+    if file is None:
+        return None
+    try:
+        text = sys.stdin.read() if str(file) == "-" else file.read_text(encoding="utf-8")
+    except (OSError, ValueError) as error:
+        fail(f"The secret's file cannot be read ({type(error).__name__}).")
+    secret = text.rstrip("\r\n")
+    if not secret:
+        fail("The secret's file is empty.")
+    return secret
+
+
+def _read_as(kind: Any, given: dict[str, Any]) -> Any:
     from azukari.core.errors import ApiError
     from azukari.web import bodies
-    from azukari.webhooks.schemas import EndpointCreate
 
     try:
-        return bodies.convert({name: value for name, value in given.items() if value is not None}, EndpointCreate)
+        return bodies.convert({name: value for name, value in given.items() if value is not None}, kind)
     except ApiError as error:
         raise SettingError(error.message) from None
 
 
 def _show_webhook(as_json: bool, row: dict[str, Any]) -> None:
+    for sentence in row.get("warnings", ()):
+        typer.secho(sentence, err=True, fg=typer.colors.YELLOW)
     if as_json:
         print_json(row)
     else:
-        shown = {name: value for name, value in row.items() if name != "resource"}
+        shown = {name: value for name, value in row.items() if name not in ("resource", "warnings")}
         show_rows(False, [{"setting": name, "value": in_words(value)} for name, value in shown.items()])

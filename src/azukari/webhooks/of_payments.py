@@ -85,12 +85,14 @@ async def _endpoint(asking: Asking, order: PaymentWebhook, api_version: str) -> 
     secret = order.secret
     sealed = None if secret is None else await asking.parts.vault.seal_secret(asking.owner, Secret(secret))
     id, entry_id = asking.parts.ids.new(), None if sealed is None else sealed.id
-    return Endpoint(
+    endpoint = Endpoint(
         merchant_id=asking.owner.merchant_id, mode=asking.owner.mode, id=id, url=url, entry_id=entry_id,
         old_entry_id=None, old_until=None, events=service.encoded_events(order.events or ALL), active=1,
         api_version=api_version, ordered=0, disabled_reason=None, since=id, told=0, turn=0, version=1,
         created_at=asking.now, updated_at=asking.now, deleted_at=None,
-    ), sealed  # fmt: skip
+    )  # fmt: skip
+    service.note_short(asking, secret, endpoint)
+    return endpoint, sealed
 
 
 async def forget_old(parts: Parts, limit: int) -> int:

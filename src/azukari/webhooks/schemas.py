@@ -15,6 +15,12 @@ from azukari.webhooks.deliveries import Try
 from azukari.webhooks.store import Endpoint
 
 MOST_EVENTS = 100
+#: Of a secret that a shop brings along. Shorter than the second it is taken, and told to be short.
+LEAST_SECRET, GOOD_SECRET, LONGEST_SECRET = 8, 16, 255
+SHORT_SECRET = (
+    f"The secret is shorter than {GOOD_SECRET} characters: whoever sees one signed webhook can try to guess it. "
+    "Roll it to a longer one."
+)
 _EVENT_TYPE = re.compile(r"\*|[a-z_]{1,40}(?:\.[a-z_]{1,40}){0,3}")
 
 
@@ -28,13 +34,27 @@ def _events(value: object) -> list[str]:
 
 def _secret(value: object) -> str:
     # It goes through an environment variable or a form at the receiver's: what these would change is refused.
-    if not isinstance(value, str) or not 16 <= len(value) <= 255 or not value.isascii() or not value.isprintable():
-        raise Refused("{} must be 16 to 255 printable ASCII characters.")
+    if not isinstance(value, str) or not LEAST_SECRET <= len(value) <= LONGEST_SECRET or not _is_plain(value):
+        raise Refused(f"{{}} must be {LEAST_SECRET} to {LONGEST_SECRET} printable ASCII characters.")
     if value != value.strip():
         raise Refused("{} must not begin or end with a space.")
     if looks_like_card_number(value):
         raise Refused("{} must not hold a card number.")
     return value
+
+
+def _is_plain(text: str) -> bool:
+    return text.isascii() and text.isprintable()
+
+
+def is_short(secret: str | None) -> bool:
+    """Whether a secret that was brought along deserves a warning."""
+    return secret is not None and len(secret) < GOOD_SECRET
+
+
+def warnings_about(secret: str | None) -> list[str] | UnsetType:
+    """What whoever brings a secret along should know of it; UNSET: nothing."""
+    return [SHORT_SECRET] if is_short(secret) else UNSET
 
 
 def _version(value: object) -> str:
@@ -143,7 +163,10 @@ class TryOut(msgspec.Struct):
 
 
 class EndpointOut(msgspec.Struct):
-    """An endpoint. ``secret`` is there once: in the answer to the request that made it."""
+    """An endpoint. ``secret`` is there once: in the answer to the request that made it.
+
+    warnings: about that secret, in sentences; there only where there is one.
+    """
 
     id: str
     resource: str
@@ -157,13 +180,16 @@ class EndpointOut(msgspec.Struct):
     created_at: str
     updated_at: str
     secret: str | UnsetType | None = UNSET
+    warnings: list[str] | UnsetType = UNSET
 
     @classmethod
-    def of(cls, endpoint: Endpoint, secret: str | UnsetType | None = UNSET) -> "EndpointOut":
+    def of(
+        cls, endpoint: Endpoint, secret: str | UnsetType | None = UNSET, warnings: list[str] | UnsetType = UNSET
+    ) -> "EndpointOut":
         return cls(
             id=endpoint.id, resource="webhook_endpoint", url=endpoint.url,
             events=msgspec.Raw(endpoint.events.encode()), active=bool(endpoint.active),
             api_version=endpoint.api_version, ordered=bool(endpoint.ordered),
             disabled_reason=endpoint.disabled_reason, previous_secret_until=iso_or_none(endpoint.old_until),
-            created_at=iso(endpoint.created_at), updated_at=iso(endpoint.updated_at), secret=secret,
+            created_at=iso(endpoint.created_at), updated_at=iso(endpoint.updated_at), secret=secret, warnings=warnings,
         )  # fmt: skip

@@ -4,7 +4,9 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
 import msgspec
+from msgspec import UNSET, UnsetType
 
+from azukari.core import log
 from azukari.core.clock import DAY
 from azukari.core.errors import InvalidParameter, Locked, NotFound, Unavailable, Unprocessable
 from azukari.core.ids import earliest
@@ -19,7 +21,15 @@ from azukari.web.idempotency import Claim, idempotent
 from azukari.webhooks import addresses, deliveries, store
 from azukari.webhooks.addresses import AddressRefused, Lookup
 from azukari.webhooks.deliveries import Told
-from azukari.webhooks.schemas import EndpointCreate, EndpointOut, EndpointUpdate, Replay, ReplayOut
+from azukari.webhooks.schemas import (
+    EndpointCreate,
+    EndpointOut,
+    EndpointUpdate,
+    Replay,
+    ReplayOut,
+    is_short,
+    warnings_about,
+)
 from azukari.webhooks.store import Endpoint
 from azukari.wiring import Parts
 
@@ -43,7 +53,7 @@ class TooMany(Unprocessable):
 class Asking:
     """Who asks for a change: of which owner, by which key or person, when. claim: of a request that has one.
 
-    now: by the merchant's clock. real: by the machine's.
+    now: by the merchant's clock. real: by the machine's. logs: False at the command line, which tells by itself.
     """
 
     parts: Parts
@@ -52,6 +62,7 @@ class Asking:
     now: int
     claim: Claim | None = None
     lookup: Lookup = addresses.system_lookup
+    logs: bool = True
 
     @property
     def real(self) -> int:
@@ -75,7 +86,7 @@ async def create(asking: Asking, order: EndpointCreate, api_version: str) -> Ans
     """
     ids, now = asking.parts.ids, asking.now
     url = await checked_url(asking, order.url)
-    secret = _new_secret(asking.parts, order.secret)
+    secret, warnings = _new_secret(asking.parts, order.secret), warnings_about(order.secret)
     sealed = await asking.parts.vault.seal_secret(asking.owner, secret)
     id = ids.new()
     endpoint = Endpoint(
@@ -87,9 +98,10 @@ async def create(asking: Asking, order: EndpointCreate, api_version: str) -> Ans
     )  # fmt: skip
     await asking.parts.db.write(
         _save, asking.claim, asking.owner, asking.parts.vault, endpoint, sealed,
-        _Words(asking.who, ids.new(), ids.new(), ids.new(), now, asking.real),
+        _Words(asking.who, ids.new(), ids.new(), ids.new(), now, asking.real, warnings),
     )  # fmt: skip
-    return Answer.of(EndpointOut.of(endpoint, secret.reveal()))
+    note_short(asking, order.secret, endpoint)
+    return Answer.of(EndpointOut.of(endpoint, secret.reveal(), warnings))
 
 
 async def update(asking: Asking, endpoint_id: str, order: EndpointUpdate) -> EndpointOut:
@@ -111,13 +123,14 @@ async def roll(asking: Asking, endpoint_id: str, given: str | None) -> Answer:
     """Another secret. The one before signs too, for a day. Raises NotFound, Locked, ProviderDown."""
     parts = asking.parts
     await parts.db.read(store.get, asking.owner, endpoint_id)
-    secret = _new_secret(parts, given)
+    secret, warnings = _new_secret(parts, given), warnings_about(given)
     sealed = await parts.vault.seal_secret(asking.owner, secret)
-    words = _Words(asking.who, "", "", parts.ids.new(), asking.now, asking.real)
+    words = _Words(asking.who, "", "", parts.ids.new(), asking.now, asking.real, warnings)
     changed = await persevere(
         parts.db, _roll, asking.claim, asking.owner, parts.vault, endpoint_id, sealed, words
     )  # fmt: skip
-    return Answer.of(EndpointOut.of(changed, secret.reveal()))
+    note_short(asking, given, changed)
+    return Answer.of(EndpointOut.of(changed, secret.reveal(), warnings))
 
 
 async def delete(asking: Asking, endpoint_id: str) -> EndpointOut:
@@ -200,7 +213,7 @@ async def end_old_secrets(parts: Parts, limit: int) -> int:
 
 @dataclass(frozen=True, slots=True)
 class _Words:
-    """What a change leaves beside it: ids of an event, its delivery, and an audit line."""
+    """What a change leaves beside it: ids of an event, its delivery, and an audit line; warnings about its secret."""
 
     who: str
     event_id: str
@@ -208,6 +221,7 @@ class _Words:
     audit_id: str
     now: int
     real: int
+    warnings: list[str] | UnsetType = UNSET
 
 
 async def checked_url(asking: Asking, url: str, param: str = "url") -> str:
@@ -224,6 +238,12 @@ def _new_secret(parts: Parts, given: str | None) -> Secret:
     return Secret(given or _PREFIX + parts.ids.base62(_LENGTH))
 
 
+def note_short(asking: Asking, given: str | None, endpoint: Endpoint) -> None:
+    """The server's log is told of a short secret too."""
+    if is_short(given) and asking.logs:
+        log.warning("webhook.short_secret", merchant=endpoint.merchant_id, mode=endpoint.mode, endpoint=endpoint.id)
+
+
 def encoded_events(wanted: list[str]) -> str:
     """Types of events as they are kept."""
     return msgspec.json.encode(wanted).decode()
@@ -237,7 +257,7 @@ async def _save(
         raise TooMany
     told = await numbering.last(tx, owner)
     # What is stored for a repeat is the answer without the secret.
-    answer = Answer.of(EndpointOut.of(endpoint, None))
+    answer = Answer.of(EndpointOut.of(endpoint, None, words.warnings))
     await idempotency.take(tx, owner, claim, lambda: answer)
     await vault.add(tx, owner, sealed, words.real)
     await store.save(tx, msgspec.structs.replace(endpoint, told=told))
@@ -305,7 +325,7 @@ async def _roll(
         read, entry_id=sealed.id, old_entry_id=read.entry_id, old_until=words.real + OLD_SECRET_LIFE,
         updated_at=words.now,
     )  # fmt: skip
-    answer = Answer.of(EndpointOut.of(change, None))
+    answer = Answer.of(EndpointOut.of(change, None, words.warnings))
     await idempotency.take(tx, owner, claim, lambda: answer)
     await vault.add(tx, owner, sealed, words.real)
     if read.old_entry_id is not None:
