@@ -32,6 +32,6 @@ def test_what_cannot_be_gets_a_sentence(house: House) -> None:
     where = of(house.parts.settings)
     ended = azukari("clock", "set", "tomorrow", *where)
     assert (ended.returncode, ended.stdout) == (1, "")
-    assert "The value of now is invalid." in ended.stderr
+    assert "The value of now is invalid: it must be a time" in ended.stderr
     done("merchants", "create", "Another shop", *where)
     assert "Say whose clock" in azukari("clock", "show", *where).stderr
