@@ -32,6 +32,7 @@ ROOT = Path(__file__).resolve().parents[1]
 #: Those that may run without an owner. A new one belongs here only where nobody's key can be the reason for it.
 OWNERLESS = {
     "azukari.db.directory:_FIND",
+    "azukari.db.probing:_WRITE",
     "azukari.events.numbering:_BEHIND",
     "azukari.events.numbering:_NEW",
     "azukari.merchants.store:_ADD_KEY",
