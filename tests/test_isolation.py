@@ -34,6 +34,7 @@ OWNERLESS = {
     "azukari.db.directory:_FIND",
     "azukari.db.probing:_WRITE",
     "azukari.events.numbering:_BEHIND",
+    "azukari.events.numbering:_BUSY",
     "azukari.events.numbering:_NEW",
     "azukari.merchants.store:_ADD_KEY",
     "azukari.merchants.store:_ADD_MERCHANT",
@@ -145,8 +146,7 @@ def report() -> None:
             if isinstance(value, Statement):
                 named.setdefault(id(value), f"{module.name}:{name}")
             elif isinstance(value, Listing):
-                for pair in value._statements.values():
-                    named |= {id(statement): f"{module.name}:{name}" for statement in pair}
+                named |= {id(statement): f"{module.name}:{name}" for statement in value.statements}
     found = []
     for statement in Statement.every:
         # The module that wrote it, not one that imports it.
