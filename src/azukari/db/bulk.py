@@ -54,8 +54,9 @@ def derive(query: Any) -> sa.sql.ClauseElement | None:
     """The statement for many sets; None where there is none.
 
     A write must name its row by the whole key: a statement changes a row once, so whoever sends sets must see whether
-    two mean the same one. A read that puts its rows in an order stays alone, and so does an insert whose ON CONFLICT
-    has a bind: it stands behind the table of sets, and sees the row that was there and EXCLUDED, nothing else.
+    two mean the same one. These stay alone: a read that puts its rows in an order or begins with WITH, which would
+    stand before the sets, and an insert whose ON CONFLICT has a bind, which stands behind them and sees nothing but the
+    row that was there and EXCLUDED.
     """
     binds = required(query)
     known = all(isinstance(bind.type, tuple(kind for kind, _ in _TYPES)) for bind in binds.values())
@@ -64,7 +65,7 @@ def derive(query: Any) -> sa.sql.ClauseElement | None:
     given = _given(binds)
 
     if isinstance(query, sa.Select):
-        if query._order_by_clauses:
+        if query._order_by_clauses or any(isinstance(part, sa.CTE) for part in visitors.iterate(query)):
             return None
         each = _filled(query, given)
         # OFFSET keeps it a look-up for each set, whatever the planner thinks of the tables' sizes.

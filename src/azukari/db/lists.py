@@ -65,6 +65,23 @@ class _Counted(NamedTuple):
     highest: str
 
 
+class _Placed(NamedTuple):
+    """What there is of a list, and the stretch in which a page begins that does not do so in the tail.
+
+    top: its greatest id. before: kept rows behind it.
+    """
+
+    tail: int
+    kept: int
+    lowest: str
+    top: str
+    before: int
+
+
+def _placed(tail: int, kept: int, lowest: str, top: str | None, before: int | None) -> _Placed:
+    return _Placed(tail, int(kept), lowest, top or _LAST, int(before or 0))
+
+
 class Listing(Generic[R]):
     """A table's pages.
 
@@ -194,54 +211,49 @@ class _Added(Generic[R]):
         gone: sa.ColumnElement[bool] | None, *, whole: bool = False,
     ) -> None:  # fmt: skip
         created = () if whole else _created(table)
-        mine = (*_of(table),) if whole else (*_of(table), *_touched)
-        each = sa.select(
-            stretches.c.id, stretches.c.last_id, _asked_for(table, shown, gone, whole=whole).label("size")
-        ).where(*mine)
-        # OFFSET keeps it a table of its own: what is counted in it is counted once.
-        kept = each.offset(sa.literal_column("0")).subquery("kept")
-        tail = (
-            sa.select(sa.func.count())
+        mine = _of(table) if whole else (*_of(table), *_touched)
+        size = _asked_for(table, shown, gone, whole=whole).label("size")
+        # Each of these is read more than once, and so made once.
+        kept = sa.select(stretches.c.id, stretches.c.first_id, stretches.c.last_id, size).where(*mine).cte("kept")
+        young = (
+            sa.select(sa.func.count().label("size"))
             .select_from(table)
             .where(*owned(table), _young(table), *created, *shown)
-            .scalar_subquery()
+            .cte("young")
         )
-        added = sa.select(sa.func.coalesce(sa.func.sum(kept.c.size), 0)).scalar_subquery()
-        bounds: list[sa.ColumnElement[str]] = [_lowest(table), _highest(table)]
-        if whole:
-            bounds = [sa.literal_column("''"), sa.literal_column("'~'")]
-        self._count = Statement(
-            lambda tail, kept, lowest, highest: _Counted(tail, int(kept), lowest, highest),
-            sa.select(tail, added, *bounds),
-        )
-        ranked = sa.select(
-            kept.c.id, kept.c.last_id, kept.c.size, sa.func.sum(kept.c.size).over(order_by=kept.c.id.desc()).label("to")
-        ).subquery("ranked")
-        self._seek = Statement(
-            lambda last_id, before: (str(last_id), int(before)),
-            sa.select(ranked.c.last_id, ranked.c.to - ranked.c.size)
-            .where(ranked.c.to > sa.bindparam("skip", type_=Integer))
+        to = sa.func.sum(kept.c.size).over(order_by=kept.c.id.desc()).label("to")
+        ranked = sa.select(kept.c.id, kept.c.last_id, kept.c.size, to).cte("ranked")
+        tail = sa.select(young.c.size).scalar_subquery()
+        begins = (
+            sa.select(ranked.c.last_id, (ranked.c.to - ranked.c.size).label("before"))
+            .where(ranked.c.to > sa.bindparam("begin", type_=Integer) - tail)
             .order_by(ranked.c.id.desc())
-            .limit(sa.literal_column("1")),
+            .limit(sa.literal_column("1"))
+            .cte("begins")
+        )
+        self._count = Statement(
+            _placed,
+            sa.select(
+                tail,
+                sa.select(sa.func.coalesce(sa.func.sum(kept.c.size), 0)).scalar_subquery(),
+                sa.func.coalesce(sa.select(sa.func.min(kept.c.first_id)).scalar_subquery(), _last_kept(table)),
+                sa.select(begins.c.last_id).scalar_subquery(),
+                sa.select(begins.c.before).scalar_subquery(),
+            ),
         )
         self._rows = _rows(into, table, [*created, *shown])
 
     async def page(self, tx: Tx, owner: Owner, offset: int, per_page: int, window: dict[str, Any]) -> Page[R]:
-        counted = await tx.one(self._count, owner, **window)
-        assert counted is not None
-        total = counted.tail + counted.kept
+        found = await tx.one(self._count, owner, begin=offset, **window)
+        assert found is not None
+        total = found.tail + found.kept
         if offset >= total:
             return Page([], total)
-        top = _LAST
-        if offset >= counted.tail:
-            offset -= counted.tail
-            begins = await tx.one(self._seek, owner, skip=offset, **window)
-            assert begins is not None
-            top, offset = begins[0], offset - begins[1]
-        found = await tx.all(
-            self._rows, owner, top=top, bottom=counted.lowest, limit=per_page, offset=offset, **window
+        top, before = (_LAST, 0) if offset < found.tail else (found.top, found.tail + found.before)
+        rows = await tx.all(
+            self._rows, owner, top=top, bottom=found.lowest, limit=per_page, offset=offset - before, **window
         )  # fmt: skip
-        return Page(found, total)
+        return Page(rows, total)
 
 
 class _Growing:
