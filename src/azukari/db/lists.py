@@ -65,21 +65,8 @@ class _Counted(NamedTuple):
     highest: str
 
 
-class _Placed(NamedTuple):
-    """What there is of a list, and the stretch in which a page begins that does not do so in the tail.
-
-    top: its greatest id. before: kept rows behind it.
-    """
-
-    tail: int
-    kept: int
-    lowest: str
-    top: str
-    before: int
-
-
-def _placed(tail: int, kept: int, lowest: str, top: str | None, before: int | None) -> _Placed:
-    return _Placed(tail, int(kept), lowest, top or _LAST, int(before or 0))
+def _counted(tail: int, kept: int, lowest: str, highest: str) -> _Counted:
+    return _Counted(tail, int(kept), lowest, highest)  # PostgreSQL adds up to a decimal
 
 
 class Listing(Generic[R]):
@@ -213,47 +200,50 @@ class _Added(Generic[R]):
         created = () if whole else _created(table)
         mine = _of(table) if whole else (*_of(table), *_touched)
         size = _asked_for(table, shown, gone, whole=whole).label("size")
-        # Each of these is read more than once, and so made once.
-        kept = sa.select(stretches.c.id, stretches.c.first_id, stretches.c.last_id, size).where(*mine).cte("kept")
-        young = (
-            sa.select(sa.func.count().label("size"))
-            .select_from(table)
-            .where(*owned(table), _young(table), *created, *shown)
-            .cte("young")
-        )
-        to = sa.func.sum(kept.c.size).over(order_by=kept.c.id.desc()).label("to")
-        ranked = sa.select(kept.c.id, kept.c.last_id, kept.c.size, to).cte("ranked")
-        tail = sa.select(young.c.size).scalar_subquery()
-        begins = (
-            sa.select(ranked.c.last_id, (ranked.c.to - ranked.c.size).label("before"))
-            .where(ranked.c.to > sa.bindparam("begin", type_=Integer) - tail)
-            .order_by(ranked.c.id.desc())
-            .limit(sa.literal_column("1"))
-            .cte("begins")
-        )
+        each = sa.select(stretches.c.id, stretches.c.first_id, stretches.c.last_id, size).where(*mine)
+        # Read more than once, and so made once.
+        kept = each.cte("kept")
+        tail = sa.select(sa.func.count()).select_from(table).where(*owned(table), _young(table), *created, *shown)
+        highest = sa.select(sa.func.max(kept.c.last_id)).where(kept.c.size > 0).scalar_subquery()
         self._count = Statement(
-            _placed,
+            _counted,
             sa.select(
-                tail,
+                tail.scalar_subquery(),
                 sa.select(sa.func.coalesce(sa.func.sum(kept.c.size), 0)).scalar_subquery(),
                 sa.func.coalesce(sa.select(sa.func.min(kept.c.first_id)).scalar_subquery(), _last_kept(table)),
-                sa.select(begins.c.last_id).scalar_subquery(),
-                sa.select(begins.c.before).scalar_subquery(),
+                sa.func.coalesce(highest, sa.literal_column("''")),
             ),
+        )
+        # OFFSET keeps it a table of its own: what is counted in it is counted once.
+        sized = each.offset(sa.literal_column("0")).subquery("sized")
+        to = sa.func.sum(sized.c.size).over(order_by=sized.c.id.desc()).label("to")
+        ranked = sa.select(sized.c.id, sized.c.last_id, sized.c.size, to).subquery("ranked")
+        self._seek = Statement(
+            lambda last_id, before: (str(last_id), int(before)),
+            sa.select(ranked.c.last_id, ranked.c.to - ranked.c.size)
+            .where(ranked.c.to > sa.bindparam("skip", type_=Integer))
+            .order_by(ranked.c.id.desc())
+            .limit(sa.literal_column("1")),
         )
         self._rows = _rows(into, table, [*created, *shown])
 
     async def page(self, tx: Tx, owner: Owner, offset: int, per_page: int, window: dict[str, Any]) -> Page[R]:
-        found = await tx.one(self._count, owner, begin=offset, **window)
-        assert found is not None
-        total = found.tail + found.kept
+        counted = await tx.one(self._count, owner, **window)
+        assert counted is not None
+        total = counted.tail + counted.kept
         if offset >= total:
             return Page([], total)
-        top, before = (_LAST, 0) if offset < found.tail else (found.top, found.tail + found.before)
-        rows = await tx.all(
-            self._rows, owner, top=top, bottom=found.lowest, limit=per_page, offset=offset - before, **window
+        top = _LAST
+        if offset >= counted.tail:
+            top, offset = counted.highest, offset - counted.tail
+        if top != _LAST and offset >= SIZE:
+            begins = await tx.one(self._seek, owner, skip=offset, **window)
+            assert begins is not None
+            top, offset = begins[0], offset - begins[1]
+        found = await tx.all(
+            self._rows, owner, top=top, bottom=counted.lowest, limit=per_page, offset=offset, **window
         )  # fmt: skip
-        return Page(rows, total)
+        return Page(found, total)
 
 
 class _Growing:
