@@ -8,11 +8,18 @@ from pathlib import Path
 from rich.console import Console
 from tests import postgres
 
-from bench import calls, charges, measuring, open_loop, processes, report, scale, start
+from bench import calls, charges, lists, measuring, open_loop, processes, report, scale, start
 from bench.measuring import DURABLE, Bench
 from bench.report import Line
 
-BENCHMARKS = {"charges": charges, "open_loop": open_loop, "calls": calls, "scale": scale, "start": start}
+BENCHMARKS = {
+    "charges": charges,
+    "open_loop": open_loop,
+    "calls": calls,
+    "lists": lists,
+    "scale": scale,
+    "start": start,
+}
 
 
 def main() -> None:

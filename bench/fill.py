@@ -1,6 +1,7 @@
-"""Customers in bulk: sealed by the vault itself, as rows of the application's own statements, many at a time.
+"""Customers and payments in bulk: rows of the application's own statements, many at a time.
 
-A sealed card is bound to its row, so none is copied: each has its own data key, as if it had come through the API.
+Customers' cards are sealed by the vault itself. A sealed card is bound to its row, so none is copied: each has
+its own data key, as if it had come through the API.
 """
 
 import os
@@ -19,11 +20,14 @@ import sqlalchemy as sa
 from azukari.app import asgi
 from azukari.core import log
 from azukari.core.config import Settings
+from azukari.core.ids import RandomIds
 from azukari.customers import store as customers
 from azukari.customers.store import Customer
 from azukari.db import Owner, Statement
 from azukari.db.open import SqliteFiles
 from azukari.db.sqlite import drive
+from azukari.events.long_lists import LATE, LongLists
+from azukari.payments import store as payments
 from azukari.vault import FileKeyProvider, PaymentDetails, Vault
 from azukari.wiring import KEK_NAME, Parts
 
@@ -51,6 +55,39 @@ async def fill(settings: Settings, key: str, count: int) -> list[str]:
             await _write(settings, collected)
         await vault.close()
         return ids[:: max(1, count // CHARGED)]
+
+
+async def fill_payments(settings: Settings, key: str, count: int, since: int) -> None:
+    """Give a merchant so many payments, spread evenly from a moment until now: each like one that was really made."""
+    async with calling(settings, key) as (parts, client):
+        form = {"amount": "1000", "currency": "JPY", **{f"payment_details[{name}]": it for name, it in CARD.items()}}
+        reply = await client.post("/payments", data=form)
+        reply.raise_for_status()
+        owner = (await parts.keyring.resolve(key, None)).owner
+        like = await parts.db.read(payments.get, owner, reply.json()["id"])
+        clock = _Walking(since, (parts.clock.now() - LATE - since) / count)
+        ids = RandomIds(clock)
+        collected = _Collected()
+        for start in range(0, count, CHUNK):
+            for _ in range(min(CHUNK, count - start)):
+                clock.step()
+                await payments.save(collected, msgspec.structs.replace(like, id=ids.new(), created_at=clock.now()))
+            await _write(settings, collected, analyze=False)
+        await settle(settings)
+        await LongLists(parts).write_down(owner)
+
+
+class _Walking:
+    """A clock that goes on by steps of equal length."""
+
+    def __init__(self, now: int, step: float) -> None:
+        self._now, self._step = float(now), step
+
+    def now(self) -> int:
+        return int(self._now)
+
+    def step(self) -> None:
+        self._now += self._step
 
 
 @asynccontextmanager
@@ -120,7 +157,7 @@ class _CollectingStore:
         return drive(unit(self._collected, *args, **kwargs))
 
 
-async def _write(settings: Settings, collected: _Collected) -> None:
+async def _write(settings: Settings, collected: _Collected, *, analyze: bool = True) -> None:
     rows, collected.rows = collected.rows, {}
     if settings.database_url is None:
         _write_sqlite(settings, rows)
@@ -134,8 +171,9 @@ async def _write(settings: Settings, collected: _Collected) -> None:
                 table.name, schema_name=table.schema, columns=columns,
                 records=[[row[name] for name in columns] for row in each],
             )  # fmt: skip
-        # The check of the next rows' foreign keys is planned by what is known of the tables by then.
-        await connection.execute("ANALYZE")
+        if analyze:
+            # The check of the next rows' foreign keys is planned by what is known of the tables by then.
+            await connection.execute("ANALYZE")
     finally:
         await connection.close()
 

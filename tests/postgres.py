@@ -79,13 +79,13 @@ async def create_database(url: str, template: str | None = None) -> str:
     """
     name = f"t_{secrets.token_hex(8)}"
     copied = _name(template) if template else "template0"
-    await _command(url, f'CREATE DATABASE "{name}" TEMPLATE "{copied}" STRATEGY FILE_COPY')
+    await execute(url, f'CREATE DATABASE "{name}" TEMPLATE "{copied}" STRATEGY FILE_COPY')
     return urlunsplit(urlsplit(url)._replace(path=f"/{name}"))
 
 
 async def drop_database(url: str) -> None:
     """Remove what :func:`create_database` made, whoever is still connected."""
-    await _command(urlunsplit(urlsplit(url)._replace(path="/postgres")), f'DROP DATABASE "{_name(url)}" WITH (FORCE)')
+    await execute(urlunsplit(urlsplit(url)._replace(path="/postgres")), f'DROP DATABASE "{_name(url)}" WITH (FORCE)')
 
 
 async def create_tables(url: str, metadata: sa.MetaData) -> None:
@@ -103,7 +103,8 @@ def _name(url: str) -> str:
     return urlsplit(url).path.lstrip("/")
 
 
-async def _command(url: str, sql: str) -> None:
+async def execute(url: str, sql: str) -> None:
+    """Run a statement on the database at ``url``."""
     connection = await asyncpg.connect(url)
     try:
         await connection.execute(sql)

@@ -137,6 +137,7 @@ BAD: dict[str, tuple[list[str], dict[str, str], str]] = {
     "a database that does not answer": (
         ["init"], {"AZUKARI_DATABASE_URL": "postgresql://a:zq7mark@127.0.0.1:1/a"}, "The database cannot be used",
     ),
+    "half an IPv6 address": (["init"], {"AZUKARI_PUBLIC_URL": "https://[::1"}, "AZUKARI_PUBLIC_URL must be an address"),
     "a fault nobody knows": (["serve"], {"AZUKARI_SIMULATOR_FAULT": "zq7mark"}, "AZUKARI_SIMULATOR_FAULT"),
 }  # fmt: skip
 

@@ -32,7 +32,9 @@ ROOT = Path(__file__).resolve().parents[1]
 #: Those that may run without an owner. A new one belongs here only where nobody's key can be the reason for it.
 OWNERLESS = {
     "azukari.db.directory:_FIND",
+    "azukari.db.probing:_WRITE",
     "azukari.events.numbering:_BEHIND",
+    "azukari.events.numbering:_BUSY",
     "azukari.events.numbering:_NEW",
     "azukari.merchants.store:_ADD_KEY",
     "azukari.merchants.store:_ADD_MERCHANT",
@@ -144,8 +146,7 @@ def report() -> None:
             if isinstance(value, Statement):
                 named.setdefault(id(value), f"{module.name}:{name}")
             elif isinstance(value, Listing):
-                for pair in value._statements.values():
-                    named |= {id(statement): f"{module.name}:{name}" for statement in pair}
+                named |= {id(statement): f"{module.name}:{name}" for statement in value.statements}
     found = []
     for statement in Statement.every:
         # The module that wrote it, not one that imports it.

@@ -119,6 +119,8 @@ async def test_a_store_of_another_version_is_refused_with_a_sentence(settings: S
     assert not await migrate.is_current(settings)
     with pytest.raises(SettingError, match="azukari migrate"):
         await ensure(settings)
+    with pytest.raises(SettingError, match="later version"):
+        await migrate.migrate(settings)
 
 
 async def test_two_that_migrate_at_once_do_not_meet(tmp_path: Path, postgres_url: str) -> None:

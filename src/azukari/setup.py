@@ -46,7 +46,7 @@ async def _alone(data: Path) -> AsyncIterator[None]:
 
 
 async def migrate(settings: Settings) -> None:
-    """Bring the schema up to this version. Raises DatabaseDown."""
+    """Bring the schema up to this version. Raises DatabaseDown, SettingError."""
     async with _alone(settings.data):
         if not await migrations.is_current(settings):
             await migrations.migrate(settings)

@@ -11,6 +11,7 @@ from azukari.core import log
 from azukari.core.clock import DAY, SECOND
 from azukari.core.errors import Locked, Unavailable
 from azukari.customers import service as customers
+from azukari.events.long_lists import LongLists
 from azukari.payments import deadlines, outcomes
 from azukari.processors import attempts
 from azukari.processors.attempts import Attempt
@@ -33,6 +34,8 @@ TOGETHER = 16
 #: Seconds between two looks at what has happened: when nothing was heard, and at least; and how many times as long as
 #: the look itself took.
 DELIVERING, BREATH, REST = 0.25, 0.02, 19
+#: Seconds between two looks at long lists.
+LISTING = 30
 #: How long the log of webhooks is kept.
 DELIVERIES_LIFE = 30 * DAY
 
@@ -47,7 +50,13 @@ async def run(parts: Parts, stop: asyncio.Event) -> None:
         await look_for_events(parts)
         await sender.begin()
 
+    long_lists = LongLists(parts)
+
+    async def write_stretches(_: Parts) -> None:
+        await long_lists.keep_up()
+
     rounds = [asyncio.ensure_future(_repeat(parts, work, every)) for work, every in ROUNDS]
+    rounds.append(asyncio.ensure_future(_repeat(parts, write_stretches, LISTING)))
     rounds.append(asyncio.ensure_future(_repeat_with_news(parts, deliver_webhooks)))
     await stop.wait()
     for each in rounds:

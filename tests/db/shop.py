@@ -25,6 +25,15 @@ def _by(table: sa.Table, name: str = "id") -> tuple[sa.ColumnElement[bool], ...]
 
 ADD_ITEM = Statement(None, add(items))
 ADD_ITEM_ONCE = Statement(None, add_unless_there(items))
+_put = add(items)
+PUT_WHERE_FEW = Statement(
+    None,
+    _put.on_conflict_do_update(
+        index_elements=["merchant_id", "mode", "id"],
+        set_={"stock": _put.excluded.stock},
+        where=items.c.stock <= sa.bindparam("few", type_=Integer),
+    ),
+)
 STOCK = Statement(int, sa.select(items.c.stock).where(*_by(items)))
 TAKE = Statement(
     None, sa.update(items).values(stock=items.c.stock - 1).where(*_by(items), items.c.stock >= 1)
@@ -105,6 +114,11 @@ async def hot_take(tx: Tx, item: str) -> int | None:
 @hot
 async def hot_add(tx: Tx, name: str) -> int:
     return await tx.run(ADD_ITEM_ONCE, OWNER, id=name, stock=0)
+
+
+@hot
+async def hot_put_where_few(tx: Tx, name: str, stock: int, few: int) -> int:
+    return await tx.run(PUT_WHERE_FEW, OWNER, id=name, stock=stock, few=few)
 
 
 @hot

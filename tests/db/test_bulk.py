@@ -2,11 +2,12 @@
 
 import re
 
+import pytest
 import sqlalchemy as sa
 
 from azukari.db import Statement, add, bind
-from azukari.db.bulk import derive, is_plain, rows
-from tests.db.shop import _by, items, orders
+from azukari.db.bulk import UnfilledBind, compiled, derive, is_plain, rows
+from tests.db.shop import PUT_WHERE_FEW, _by, items, orders
 from tests.db.test_columns import everything_is_imported  # noqa: F401 - a fixture
 
 
@@ -43,6 +44,42 @@ def test_only_a_write_that_names_its_row_whole_is_for_many():
     assert derive(sa.delete(items).where(*by)) is None
     assert derive(add(items).returning(items.c.stock)) is None
     assert derive(add(items, id="apple")) is None
+
+
+def test_every_statement_for_many_has_its_binds_filled_from_the_sets():
+    """Compiling it is the test: a bind that no set fills is an error."""
+    seen = 0
+    for statement in Statement.every:
+        bulk = statement.bulk
+        if bulk is not None:
+            places = {int(place) for place in re.findall(r"\$(\d+)", bulk.sql)}
+            assert places == set(range(1, len(bulk.constants) + 1)), bulk.sql
+            assert len(bulk.places) == 1, bulk.sql
+            seen += 1
+    assert seen > 100
+
+
+def test_a_bind_that_no_set_fills_is_an_error_when_it_is_compiled():
+    with pytest.raises(UnfilledBind, match="forgotten"):
+        compiled("SELECT $1, $2, $3", ["given_", "known", "forgotten"], {"known": 1})
+
+
+def test_an_insert_whose_conflict_has_a_bind_stays_alone():
+    put = add(items)
+    keys = ["merchant_id", "mode", "id"]
+    taken = put.on_conflict_do_update(index_elements=keys, set_={"stock": put.excluded.stock})
+
+    assert derive(taken) is not None
+    assert derive(PUT_WHERE_FEW.query) is None
+    assert derive(put.on_conflict_do_update(index_elements=keys, set_={"stock": bind(items.c.stock, "other")})) is None
+
+
+def test_a_claim_of_a_key_travels_with_others():
+    """It stands on the way of every charge with an idempotency key."""
+    assert [statement for statement in Statement.every if "idempotency_keys" in str(statement.query)]
+    for statement in Statement.every:
+        if isinstance(statement.query, sa.Insert) and statement.query.table.name == "idempotency_keys":
+            assert statement.bulk is not None
 
 
 def test_a_list_in_an_order_stays_alone():

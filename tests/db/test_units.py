@@ -23,6 +23,7 @@ from tests.db.shop import (
     count_orders,
     hot_order,
     hot_order_then_fail,
+    hot_put_where_few,
     hot_read,
     order,
     order_then_fail,
@@ -41,6 +42,16 @@ async def test_an_answered_write_is_there_for_everyone(database: Database, open_
     assert await database.write(add_item, "apple", 3) == 1
 
     assert await (await open_database()).read(stock_of, "apple") == 3
+
+
+async def test_each_of_many_that_meet_rows_which_are_there_is_held_against_its_own_bound(database: Database):
+    for number in range(10):
+        await database.write(add_item, str(number), number)
+
+    puts = [database.write(hot_put_where_few, str(number), 100, 4 + number % 2) for number in range(10)]
+
+    assert await all_of(*puts) == [1, 1, 1, 1, 1, 1, 0, 0, 0, 0]
+    assert [await database.read(stock_of, str(number)) for number in (0, 5, 6)] == [100, 100, 6]
 
 
 @BOTH_KINDS

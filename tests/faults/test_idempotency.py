@@ -282,6 +282,31 @@ async def test_a_key_lives_for_a_day(house: House, rows: Rows) -> None:
     assert (await api.charge(customer, headers=keyed())).content == after.content
 
 
+async def test_keys_past_their_day_are_free_also_when_they_come_several_at_a_time(house: House, rows: Rows) -> None:
+    """No worker has removed them."""
+    customer = await house.api.customer()
+    names = [f"key-{number}" for number in range(40)]
+
+    async def charge_all() -> list[httpx.Response]:
+        replies: list[httpx.Response] = []
+        for first in range(0, len(names), 8):
+            batch = names[first : first + 8]
+            replies += await asyncio.gather(*(house.api.charge(customer, headers=keyed(name)) for name in batch))
+        return replies
+
+    before = await charge_all()
+    house.clock.advance(2 * DAY)
+
+    after = await charge_all()
+
+    assert [reply.status_code for reply in after] == [200] * 40, [reply.text for reply in after]
+    assert not any(replayed(reply) for reply in after)
+    assert len({reply.json()["id"] for reply in [*before, *after]}) == 80
+    assert len(await rows.all("SELECT id FROM idempotency_keys")) == 40
+    again = await charge_all()
+    assert [reply.content for reply in again] == [reply.content for reply in after]
+
+
 async def test_the_worker_forgets_keys_after_their_day_and_not_before(house: House, rows: Rows) -> None:
     await house.api.charge(await house.api.customer(), headers=keyed())
     house.clock.advance(DAY - 60 * SECOND)

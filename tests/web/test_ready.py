@@ -1,7 +1,11 @@
 """``/ready`` says whether requests can be served; and publishable keys' idempotency names, which are nobody else's."""
 
+import asyncio
 import dataclasses
-from collections.abc import AsyncIterator
+import resource
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -9,10 +13,13 @@ import asyncpg
 import pytest
 
 from azukari import wiring
+from azukari.core.clock import DAY
 from azukari.core.config import Settings
 from azukari.db import DatabaseDown
 from azukari.vault import FileKeyProvider, ProviderDown
+from azukari.web.readiness import REMEMBERED
 from tests.house import House, card, running
+from tests.postgres import execute
 
 ROOT = "http://azukari.test"
 KEY = "X-KOMOJU-IDEMPOTENCY"
@@ -117,6 +124,102 @@ async def test_a_server_whose_postgresql_lets_nobody_in_is_not_ready(house: Hous
         await let_in(True)
     finally:
         await others.close()
+
+
+# A full disk
+
+
+@contextmanager
+def no_file_may_grow(data: Path) -> Iterator[None]:
+    """As on a full disk: what is written must find room in the files that are there."""
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    log = (data / "azukari.db-wal").stat().st_size
+    resource.setrlimit(resource.RLIMIT_FSIZE, (log + 4_096, limits[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+
+
+@pytest.mark.parametrize("engine", ["sqlite"])
+async def test_a_server_whose_disk_is_full_is_not_ready_until_there_is_room(house: House, settings: Settings) -> None:
+    customer = await house.api.customer()
+    assert await readiness(house) == READY
+
+    with no_file_may_grow(settings.data):
+        house.clock.advance(REMEMBERED)
+        assert await readiness(house) == NOT_READY
+        assert [(await house.api.charge(customer)).status_code for _ in range(3)] == [503] * 3
+        assert (await house.api.get(f"/customers/{customer}")).status_code == 200
+        assert (await house.api.get(f"{ROOT}/health")).status_code == 200
+        house.clock.advance(REMEMBERED)
+        assert await readiness(house) == NOT_READY
+
+    house.clock.advance(REMEMBERED)
+    assert await readiness(house) == READY
+    assert (await house.api.charge(customer)).status_code == 200
+
+
+FULL = """
+CREATE FUNCTION full_disk() RETURNS trigger LANGUAGE plpgsql AS
+$$ BEGIN RAISE EXCEPTION 'could not extend file' USING ERRCODE = 'disk_full'; END $$;
+DO $$ DECLARE name text; BEGIN
+    FOR name IN SELECT format('%I.%I', schemaname, tablename) FROM pg_tables
+        WHERE schemaname NOT IN ('pg_catalog', 'information_schema')
+    LOOP EXECUTE format('CREATE TRIGGER full_disk BEFORE INSERT OR UPDATE ON %s EXECUTE FUNCTION full_disk()', name);
+    END LOOP;
+END $$
+"""
+READ_ONLY = """
+DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET default_transaction_read_only = {}', current_database()); END $$;
+SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()
+"""
+REFUSALS = {
+    "a full disk": (FULL, "DROP FUNCTION full_disk() CASCADE"),
+    "a database that only reads": (
+        READ_ONLY.format("on"), "SET TRANSACTION READ WRITE;" + READ_ONLY.format("off"),
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("engine", ["postgres"])
+@pytest.mark.parametrize("name", REFUSALS)
+async def test_a_server_whose_postgresql_takes_no_writes_is_not_ready(
+    house: House, settings: Settings, name: str
+) -> None:
+    assert settings.database_url is not None
+    url = settings.database_url.reveal()
+    refuse, allow = REFUSALS[name]
+    customer = await house.api.customer()
+    assert await readiness(house) == READY
+
+    await execute(url, refuse)
+    house.clock.advance(REMEMBERED)
+    assert await readiness(house) == NOT_READY
+    assert (await house.api.charge(customer)).status_code == 503
+    assert (await house.api.get(f"/customers/{customer}")).status_code == 200
+    assert (await house.api.get(f"{ROOT}/health")).status_code == 200
+
+    await execute(url, allow)
+    house.clock.advance(REMEMBERED)
+    assert await readiness(house) == READY
+    assert (await house.api.charge(customer)).status_code == 200
+
+
+async def test_however_often_it_is_asked_a_server_tries_to_write_once_in_two_seconds(settings: Settings) -> None:
+    points: list[str] = []
+    async with running(settings, points.append) as house:
+
+        async def probes() -> int:
+            points.clear()
+            assert set(await asyncio.gather(*(readiness(house) for _ in range(20)))) == {READY}
+            return sum(point.startswith("commit:before") for point in points)
+
+        assert [await probes(), await probes()] == [1, 0]
+        house.clock.advance(REMEMBERED)
+        assert [await probes(), await probes()] == [1, 0]
+        house.clock.advance(-DAY)
+        assert await probes() == 1
 
 
 # Names of a publishable key

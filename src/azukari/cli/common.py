@@ -41,6 +41,7 @@ def settings_of(data: Path | None, database: str | None, **more: Any) -> Setting
 def run(work: Callable[[], Awaitable[R]]) -> R:
     """Run a command's work; what a person can mend becomes a sentence and exit status 1."""
     from azukari.core.errors import NotFound, Unavailable, Unprocessable
+    from azukari.db import DatabaseDown
     from azukari.db.open import Damaged
     from azukari.merchants.service import LiveKeysRefused
     from azukari.vault import VaultError
@@ -64,6 +65,8 @@ def run(work: Callable[[], Awaitable[R]]) -> R:
             "elsewhere (0400), and start from an empty data directory."
         )
     except (Unavailable, OSError) as error:
+        if isinstance(error, DatabaseDown) and error.because:
+            fail(f"The database cannot be used: {error.because}.")
         reason = error.__cause__ or error
         fail(f"The database cannot be used ({type(reason).__name__}). Check --database, and that it is running.")
 

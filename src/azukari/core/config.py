@@ -103,6 +103,8 @@ class _Environment:
                 value = Path(path).read_text(encoding="utf-8").strip()
             except OSError as error:
                 raise SettingError(f"{PREFIX}{name}_FILE names a file that cannot be read: {error.strerror}.") from None
+            except UnicodeDecodeError:
+                raise SettingError(f"{PREFIX}{name}_FILE names a file that is no text.") from None
         return value or None
 
     def number(self, name: str, default: int, most: int) -> int:
@@ -136,7 +138,11 @@ class _Environment:
 
     def url(self, name: str) -> str | None:
         value = self.text(name)
-        if value is not None and (urlsplit(value).scheme not in ("http", "https") or not urlsplit(value).netloc):
+        try:
+            parts = urlsplit(value or "https://none")
+        except ValueError:  # half an IPv6 address
+            parts = urlsplit("")
+        if parts.scheme not in ("http", "https") or not parts.netloc:
             raise SettingError(f"{PREFIX}{name} must be an address that starts with https:// or http://.")
         return value
 
@@ -150,7 +156,7 @@ class _Environment:
         value = self.text(name)
         if value is None or value.startswith("sqlite"):
             return None
-        if urlsplit(value).scheme not in ("postgresql", "postgres"):
+        if not value.lower().startswith(("postgresql://", "postgres://")):
             raise SettingError(f"{PREFIX}{name} must start with postgresql://, or be left out for SQLite.")
         return Secret(value)
 

@@ -38,6 +38,8 @@ customers = owned_table(
     sa.Column("updated_at", Time),
     owned_reference("entry_id", "vault_entries"),
     partial_index("ix_customers_external_id", "external_id", where="external_id IS NOT NULL"),
+    # It begins with the owner, as no other index does: only what asks for deleted ones can take it.
+    partial_index("ix_customers_deleted", "merchant_id", "mode", "id", where="deleted_at IS NOT NULL"),
 )
 
 
@@ -107,7 +109,8 @@ _ERASE: Statement[None] = Statement(
 _LIST = Listing(
     Customer,
     customers,
-    always=(_there,),
+    long=True,
+    gone=customers.c.deleted_at.is_not(None),
     expiration=sa.and_(
         customers.c.exp_month == sa.bindparam("exp_month", type_=Integer),
         customers.c.exp_year == sa.bindparam("exp_year", type_=Integer),

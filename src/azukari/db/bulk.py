@@ -25,6 +25,10 @@ _TYPES: tuple[tuple[Any, Any], ...] = (
 )  # fmt: skip
 
 
+class UnfilledBind(Exception):
+    """A bug: a derived statement has a bind that is neither a constant of the code nor the sets."""
+
+
 @dataclass(frozen=True, slots=True)
 class Bulk:
     """A statement for many sets.
@@ -50,7 +54,9 @@ def derive(query: Any) -> sa.sql.ClauseElement | None:
     """The statement for many sets; None where there is none.
 
     A write must name its row by the whole key: a statement changes a row once, so whoever sends sets must see whether
-    two mean the same one. A read that puts its rows in an order stays alone.
+    two mean the same one. These stay alone: a read that puts its rows in an order or begins with WITH, which would
+    stand before the sets, and an insert whose ON CONFLICT has a bind, which stands behind them and sees nothing but the
+    row that was there and EXCLUDED.
     """
     binds = required(query)
     known = all(isinstance(bind.type, tuple(kind for kind, _ in _TYPES)) for bind in binds.values())
@@ -58,21 +64,17 @@ def derive(query: Any) -> sa.sql.ClauseElement | None:
         return None
     given = _given(binds)
 
-    def in_place(element: Any, **_: Any) -> Any:
-        return _value(given, element) if isinstance(element, sa.BindParameter) and element.required else None
-
     if isinstance(query, sa.Select):
-        if query._order_by_clauses:
+        if query._order_by_clauses or any(isinstance(part, sa.CTE) for part in visitors.iterate(query)):
             return None
-        each: Any = visitors.replacement_traverse(query, {}, in_place)
+        each = _filled(query, given)
         # OFFSET keeps it a look-up for each set, whatever the planner thinks of the tables' sizes.
         found = each.correlate(given).offset(sa.literal_column("0")).lateral("found")
         return sa.select(*found.c, given.c[ORDINAL]).select_from(given.join(found, sa.true()))
-    if None in rows(query) or (isinstance(query, sa.Insert) and query._returning):
+    if None in rows(query) or (isinstance(query, sa.Insert) and (query._returning or _binds_a_conflict(query))):
         return None
     if isinstance(query, sa.Update):
-        updated: Any = visitors.replacement_traverse(query, {}, in_place)
-        return updated.returning(given.c[ORDINAL])  # type: ignore[no-any-return]
+        return _filled(query, given).returning(given.c[ORDINAL])  # type: ignore[no-any-return]
     # Whose row was there already is told by the keys of those that were not.
     return _insert(query, given).returning(*query.table.primary_key)  # type: ignore[no-any-return]
 
@@ -92,8 +94,13 @@ def is_plain(query: Any) -> bool:
     return None not in rows(query)
 
 
+def _binds_a_conflict(query: Any) -> bool:
+    clause = query._post_values_clause
+    return clause is not None and bool(required(clause))
+
+
 def _insert(query: Any, given: Any) -> Any:
-    values = [_value(given, value) if value.required else value for value in query._values.values()]
+    values = [_filled(value, given) for value in query._values.values()]
     many: Any = sa.dialects.postgresql.insert(query.table).from_select(
         [_name(column) for column in query._values], sa.select(*values).order_by(given.c[ORDINAL])
     )
@@ -135,6 +142,15 @@ def _given(binds: Mapping[str, sa.BindParameter[Any]], name: str = _GIVEN) -> An
     )
 
 
+def _filled(query: visitors.ExternallyTraversible, given: Any) -> Any:
+    """The query, or a part of one, with the columns of ``given`` in place of its binds."""
+
+    def in_place(element: Any, **_: Any) -> Any:
+        return _value(given, element) if isinstance(element, sa.BindParameter) and element.required else None
+
+    return visitors.replacement_traverse(query, {}, in_place)
+
+
 def _value(given: Any, bind: Any) -> Any:
     """What stands for a bind: bytes are base64 in JSON."""
     column = given.c[bind.key]
@@ -152,7 +168,12 @@ def _is_bytes(kind: Any) -> bool:
 
 
 def compiled(sql: str, names: Sequence[str], constants: Mapping[str, Any], query: Any = None) -> Bulk:
-    """A derived statement, ready to be sent. query: the one it was derived from, where rows are to come home."""
+    """A derived statement, ready to be sent. query: the one it was derived from, where rows are to come home.
+
+    Raises UnfilledBind: deriving left a bind behind that no set would fill.
+    """
+    if unfilled := [name for name in names if name not in constants and not name.startswith(_GIVEN)]:
+        raise UnfilledBind(f"{', '.join(unfilled)} in the statement for many: {sql}")
     keys = [key for key in rows(query) if key] if isinstance(query, sa.Insert) else None
     places = {name: place for place, name in enumerate(names) if name.startswith(_GIVEN)}
     values = [constants.get(name) for name in names]

@@ -6,6 +6,7 @@ from typing import Any, TypeVar
 
 import asyncpg
 
+from azukari.db.connecting import connect
 from azukari.db.units import DatabaseDown, UnitMisuse
 
 R = TypeVar("R")
@@ -61,10 +62,6 @@ _DOWN = (
 )
 
 
-class Unreachable(DatabaseDown):
-    """No connection can be made at all: whoever waits behind would fare no better."""
-
-
 class Link:
     """A connection that is made when it is needed, and made anew after it broke.
 
@@ -80,15 +77,12 @@ class Link:
     async def open(self) -> Any:
         """The connection. Raises Unreachable."""
         if self._connection is None or self._connection.is_closed():
-            try:
-                # Each statement of the code is prepared once for the life of its connection.
-                self._connection = await asyncpg.connect(
-                    self._url, timeout=CONNECT_SECONDS, command_timeout=NETWORK_SECONDS,
-                    server_settings={**_SETTINGS, **BY_KEY} if self._by_key else _SETTINGS,
-                    statement_cache_size=4_096, max_cached_statement_lifetime=0, max_cacheable_statement_size=0,
-                )  # fmt: skip
-            except (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError) as error:
-                raise Unreachable from error
+            # Each statement of the code is prepared once for the life of its connection.
+            self._connection = await connect(
+                self._url, timeout=CONNECT_SECONDS, command_timeout=NETWORK_SECONDS,
+                server_settings={**_SETTINGS, **BY_KEY} if self._by_key else _SETTINGS,
+                statement_cache_size=4_096, max_cached_statement_lifetime=0, max_cacheable_statement_size=0,
+            )  # fmt: skip
         return self._connection
 
     async def attempt(self, work: Callable[[Any], Awaitable[R]]) -> R:

@@ -4,17 +4,18 @@ import asyncio
 import sqlite3
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import sqlalchemy as sa
 
-from azukari.core.config import Settings
+from azukari.core.config import SettingError, Settings
 from azukari.core.secret import Secret
 from azukari.db.open import SqliteFiles
 from azukari.db.tables import KEYS_SCHEMA, SAD_SCHEMA
 from azukari.db.units import DatabaseDown
 
 #: The newest migration; a test holds it against the folder.
-HEAD = "0010"
+HEAD = "0011"
 _PATIENCE_SECONDS = 10.0
 SCRIPTS = Path(__file__).parent.parent / "migrations"
 
@@ -44,32 +45,33 @@ async def current(settings: Settings) -> str | None:
 async def _postgres_version(url: Secret) -> str | None:
     import asyncpg
 
+    from azukari.db.connecting import connect, reason
+
+    connection = await connect(url.reveal(), timeout=_PATIENCE_SECONDS)
     try:
-        connection = await asyncpg.connect(url.reveal(), timeout=_PATIENCE_SECONDS)
-        try:
-            there = await connection.fetchval("SELECT to_regclass('alembic_version') IS NOT NULL")
-            return await connection.fetchval("SELECT version_num FROM alembic_version") if there else None
-        finally:
-            await connection.close()
+        there = await connection.fetchval("SELECT to_regclass('alembic_version') IS NOT NULL")
+        return await connection.fetchval("SELECT version_num FROM alembic_version") if there else None
     except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
-        raise DatabaseDown from error
+        raise DatabaseDown(because=reason(error)) from error
+    finally:
+        connection.terminate()
 
 
 async def migrate(settings: Settings) -> None:
     """Run every migration that is missing. On PostgreSQL as the owner of the tables, who need not be the server.
 
-    Raises DatabaseDown.
+    Raises DatabaseDown, SettingError (a schema that no migration leads on from, as a later version's).
     """
+    schema = await current(settings)
+    if schema is not None and not any((SCRIPTS / "versions").glob(f"{schema}_*.py")):
+        raise SettingError("The database has the schema of another, later version. Run that version.")
     if settings.database_url is None:
         try:
             await asyncio.to_thread(_migrate_sqlite, SqliteFiles.of(settings.data))
         except sqlite3.Error as error:
             raise DatabaseDown from error
     else:
-        try:
-            await _migrate_postgres(settings.database_url, settings.database_owner_url)
-        except (OSError, sa.exc.DBAPIError) as error:
-            raise DatabaseDown from error
+        await _migrate_postgres(settings.database_url, settings.database_owner_url)
 
 
 def _migrate_sqlite(files: SqliteFiles) -> None:
@@ -97,17 +99,38 @@ def _migrate_sqlite(files: SqliteFiles) -> None:
 async def _migrate_postgres(server: Secret, owner: Secret | None) -> None:
     from sqlalchemy.ext.asyncio import create_async_engine
 
-    url = sa.make_url((owner or server).reveal()).set(drivername="postgresql+asyncpg")
-    engine = create_async_engine(url, poolclass=sa.pool.NullPool)
-    async with engine.connect() as connection:
-        # Several servers may start at once: one migrates, the others wait and find it done.
-        await connection.execute(sa.text("SELECT pg_advisory_lock(3250)"))
-        await connection.run_sync(_upgrade)
-        if owner is not None:
-            await connection.run_sync(_grant, sa.make_url(server.reveal()).username or "")
-        await connection.execute(sa.text("SELECT pg_advisory_unlock(3250)"))
-        await connection.commit()
-    await engine.dispose()
+    from azukari.db.connecting import connect, reason
+
+    async def migrating() -> Any:
+        # The driver reads the address, as it does for the server: SQLAlchemy knows no address of several hosts.
+        return await connect((owner or server).reveal(), timeout=_PATIENCE_SECONDS)
+
+    engine = create_async_engine("postgresql+asyncpg://", async_creator=migrating, poolclass=sa.pool.NullPool)
+    try:
+        async with engine.connect() as connection:
+            # Several servers may start at once: one migrates, the others wait and find it done.
+            await connection.execute(sa.text("SELECT pg_advisory_lock(3250)"))
+            await connection.run_sync(_upgrade)
+            if owner is not None:
+                await connection.run_sync(_grant, await _role_of(server))
+            await connection.execute(sa.text("SELECT pg_advisory_unlock(3250)"))
+            await connection.commit()
+    except sa.exc.DBAPIError as error:
+        cause = (error.orig and error.orig.__cause__) or error
+        raise DatabaseDown(because=reason(cause)) from cause
+    finally:
+        await engine.dispose()
+
+
+async def _role_of(url: Secret) -> str:
+    """Whom the server is for its database. Raises DatabaseDown."""
+    from azukari.db.connecting import connect
+
+    connection = await connect(url.reveal(), timeout=_PATIENCE_SECONDS)
+    try:
+        return str(await connection.fetchval("SELECT current_user"))
+    finally:
+        connection.terminate()
 
 
 def _upgrade(connection: sa.Connection) -> None:

@@ -11,7 +11,8 @@ from collections.abc import Awaitable, Callable, Coroutine
 from functools import partial
 from typing import Any, ParamSpec, Self, TypeVar
 
-from azukari.db.link import Link, Unreachable
+from azukari.db.connecting import Unreachable
+from azukari.db.link import Link
 from azukari.db.lockstep import Commit, Spoiled, lock_step
 from azukari.db.stepping import Running, Step
 from azukari.db.units import Announce, DatabaseDown, Owner, Tx, Unit, UnitMisuse, is_hot, name_of, only_reads, quiet

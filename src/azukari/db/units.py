@@ -54,7 +54,13 @@ class DatabaseDown(Unavailable):
 
     Nothing of it was stored, but for one case that cannot be told apart: a connection that broke while its commit was
     under way. So whoever tries again does it in a way that may run twice.
+
+    because: why, where that is known: for the command line, never for a caller.
     """
+
+    def __init__(self, *, because: str | None = None) -> None:
+        super().__init__()
+        self.because = because
 
 
 class Database(Protocol):

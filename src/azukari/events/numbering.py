@@ -45,6 +45,13 @@ _NEW_OF = Statement(
     sa.select(events.c.merchant_id, events.c.mode).where(*_new_of).order_by(events.c.id).limit(_limit),
 )
 _LAST = Statement(int, sa.select(counters.c.last).where(*owned(counters), counters.c.id == EVENTS))
+_BUSY = Statement(
+    lambda merchant_id, mode, last: (Owner(merchant_id, mode), int(last)),
+    sa.select(counters.c.merchant_id, counters.c.mode, counters.c.last).where(
+        counters.c.id == EVENTS, counters.c.last >= sa.bindparam("least", type_=Integer)
+    ),
+    ownerless="the worker looks for all merchants with long lists",
+)
 _ADD = Statement(None, add_unless_there(counters, id=EVENTS, last=0))
 _TAKE: Statement[None] = Statement(
     None,
@@ -95,6 +102,11 @@ async def _read(tx: Tx, owner: Owner) -> int | None:
 async def last(tx: Tx, owner: Owner) -> int:
     """The greatest number given to an event of the owner; 0: none."""
     return await _read(tx, owner) or 0
+
+
+async def busy(tx: Tx, least: int) -> list[tuple[Owner, int]]:
+    """Every owner with so many events, and how many have a number."""
+    return await tx.all(_BUSY, None, least=least)
 
 
 async def open_line(tx: Tx, owner: Owner, line: str, last: int) -> None:

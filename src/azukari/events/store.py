@@ -54,7 +54,7 @@ class Event(msgspec.Struct, frozen=True):
 # Born without a number: whoever writes an event waits for no counter.
 _ADD = Statement(None, add(events, without=("sequence",)))
 _BY_ID = Statement(Event, sa.select(events).where(*owned(events), events.c.id == bind(events.c.id)))
-_LIST = Listing(Event, events)
+_LIST = Listing(Event, events, long=True)
 _AFTER = Statement(
     Event,
     sa.select(events)

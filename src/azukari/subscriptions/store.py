@@ -213,7 +213,7 @@ _UNDER_WAY = Statement(
         attempts.c.due_at > sa.bindparam("now", type_=Time),
     ),
 )
-_LIST = Listing(Subscription, subscriptions)
+_LIST = Listing(Subscription, subscriptions, long=True)
 
 _ADD_PERIOD = Statement(None, add_unless_there(periods))
 _PERIOD = Statement(

@@ -80,23 +80,27 @@ class Claim:
         self.taken = False
 
 
-#: What it was about has ended. Or the answer for the time being says that we could not go on, and has done so for a
-#: day of the machine's: whoever ran it is dead, and no attempt's end will settle it.
-_ended = sa.or_(
-    keys.c.state == DONE,
-    sa.and_(keys.c.state == RUNNING, keys.c.status >= GIVEN_UP, keys.c.taken_at <= sa.bindparam("left_by", type_=Time)),
-)
+def _ended(left_by: sa.ColumnElement[int]) -> sa.ColumnElement[bool]:
+    """What it was about has ended. Or the answer for the time being says that we could not go on, and has done so for
+    a day of the machine's: whoever ran it is dead, and no attempt's end will settle it.
+    """
+    given_up = sa.and_(keys.c.state == RUNNING, keys.c.status >= GIVEN_UP, keys.c.taken_at <= left_by)
+    return sa.or_(keys.c.state == DONE, given_up)
+
+
 _insert = add(keys, state=RUNNING)
+_new = _insert.excluded
 _TAKE = Statement(
     None,
-    # A key that has lived its day is free again, once its request has ended.
+    # A key that has lived its day is free again, once its request has ended. What the new row says is all that is
+    # compared with, so that many are taken in one statement.
     _insert.on_conflict_do_update(
         index_elements=["merchant_id", "mode", "id"],
         set_={
-            name: _insert.excluded[name]
+            name: _new[name]
             for name in ("request_hash", "state", "status", "body", "created_at", "taken_at")
         },
-        where=sa.and_(_ended, keys.c.created_at <= sa.bindparam("too_old", type_=Time)),
+        where=sa.and_(_ended(_new.taken_at - LIFE), keys.c.created_at <= _new.created_at - LIFE),
     ),
 )  # fmt: skip
 _FIND = Statement(
@@ -123,7 +127,7 @@ _CLOSE = Statement(
 )
 _over = (
     sa.select(keys.c.merchant_id, keys.c.mode, keys.c.id)
-    .where(due(keys.c.created_at, after=LIFE), _ended)
+    .where(due(keys.c.created_at, after=LIFE), _ended(sa.bindparam("left_by", type_=Time)))
     .limit(sa.bindparam("limit", type_=Integer))
 )
 _PURGE = Statement(
@@ -182,7 +186,7 @@ async def take(tx: Tx, owner: Owner, claim: Claim | None, meanwhile: Callable[[]
     answer = Answer(NONE_YET, b"") if meanwhile is None else meanwhile()
     taken = await tx.run(
         _TAKE, owner, id=claim.key, request_hash=claim.hash, status=answer.status, body=answer.body,
-        created_at=claim.now, taken_at=claim.real, too_old=claim.now - LIFE, left_by=claim.real - LIFE,
+        created_at=claim.now, taken_at=claim.real,
     )  # fmt: skip
     if not taken:
         await _raise_if_known(tx, owner, claim)

@@ -5,11 +5,11 @@ from collections.abc import Awaitable, Callable, Mapping
 import msgspec
 
 import azukari
-from azukari.core.errors import MethodNotAllowed, NotFound, Unavailable
-from azukari.merchants import store as merchants
+from azukari.core.errors import MethodNotAllowed, NotFound
 from azukari.web import site
 from azukari.web.answers import Answer
 from azukari.web.dispatch import Receive, Route, Scope, Send
+from azukari.web.readiness import Readiness
 from azukari.wiring import Parts
 
 HTML = "text/html; charset=utf-8"
@@ -44,6 +44,7 @@ class _Page:
 
 def routes(parts: Parts) -> list[Route]:
     """The routes outside of the API."""
+    readiness = Readiness(parts)
 
     async def start(_: Scope) -> Answer:
         return Answer(200, site.start_page(), HTML, site.PAGE_HEADERS)
@@ -69,9 +70,7 @@ def routes(parts: Parts) -> list[Route]:
         return Answer.of(Health("alive", azukari.__version__))
 
     async def ready(_: Scope) -> Answer:
-        await parts.db.read(merchants.any_merchant)
-        if not await parts.vault.healthy():
-            raise Unavailable
+        await readiness.check()
         return Answer.of(Health("ready", azukari.__version__))
 
     made = {

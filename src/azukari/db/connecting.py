@@ -1,0 +1,67 @@
+"""Making a connection to PostgreSQL, for the server and for migrations alike, and saying why there is none."""
+
+import configparser
+import socket
+import ssl
+from typing import Any
+
+import asyncpg
+
+from azukari.db.units import DatabaseDown
+
+#: What an address that cannot be read, or a server that does not let us in, makes the driver raise.
+_REFUSALS = (
+    asyncpg.PostgresError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,
+    OSError,
+    ValueError,
+    OverflowError,  # of a port
+    KeyError,  # nobody is named, and this process's user has no name
+    configparser.Error,  # of a service file
+)
+
+#: The first that fits. They never repeat what the address says: it holds a password.
+_REASONS: tuple[tuple[type[BaseException] | tuple[type[BaseException], ...], str], ...] = (
+    (asyncpg.InvalidAuthorizationSpecificationError, "it does not let this user in, or not with this password"),
+    (asyncpg.InvalidCatalogNameError, "its server has no database of this name"),
+    (asyncpg.InsufficientPrivilegeError, "its user may not do what is needed here"),
+    (asyncpg.TooManyConnectionsError, "it has no connection left for us"),
+    (asyncpg.CannotConnectNowError, "it is starting or stopping"),
+    (asyncpg.ReadOnlySQLTransactionError, "it takes no writes: it is read-only, or a standby"),
+    (asyncpg.InsufficientResourcesError, "its disk or its memory is full"),
+    (asyncpg.UndefinedObjectError, "its address has a setting that it does not know"),
+    (asyncpg.TargetServerAttributeNotMatched, "none of its hosts is what target_session_attrs asks for"),
+    (ssl.SSLError, "TLS with it fails: sslmode asks for what it does not offer, or its certificate is not trusted"),
+    (asyncpg.ClientConfigurationError, "something in its address does not fit: hosts and ports, sslmode, a certificate "
+     "or target_session_attrs"),
+    ((ValueError, OverflowError), "its address cannot be read; it is postgresql://USER:PASSWORD@HOST:PORT/DATABASE, "
+     "other signs than letters and digits in USER and PASSWORD written as %40 is for @"),
+    (asyncpg.InterfaceError, "its address cannot be read"),
+    (configparser.Error, "the service file cannot be read"),
+    (KeyError, "its address names no user"),
+    (socket.gaierror, "its host has no address"),
+    (TimeoutError, "its host does not answer in time"),
+    (ConnectionRefusedError, "nothing listens at its address"),
+    (FileNotFoundError, "a file that its address names, a socket or a certificate, is not there"),
+    (PermissionError, "a file that its address names, a socket or a certificate, may not be read"),
+    (ConnectionError, "it hangs up: sslmode asks for TLS and it has none, or it is no PostgreSQL"),
+    (OSError, "it cannot be reached"),
+)  # fmt: skip
+
+
+class Unreachable(DatabaseDown):
+    """No connection can be made at all: whoever waits behind would fare no better."""
+
+
+async def connect(url: str, *, timeout: float, **options: Any) -> Any:  # noqa: ASYNC109 - the driver's
+    """A connection of the driver's. Raises Unreachable."""
+    try:
+        return await asyncpg.connect(url, timeout=timeout, **options)
+    except _REFUSALS as error:
+        raise Unreachable(because=reason(error)) from error
+
+
+def reason(error: BaseException) -> str | None:
+    """Why the database cannot be used, for a person who can mend it."""
+    return next((words for kind, words in _REASONS if isinstance(error, kind)), None)
