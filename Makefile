@@ -16,9 +16,10 @@ setup: .venv/.installed
 test: .venv/.dev node_modules/.installed browser
 	$(BIN)/pytest -q -n 3 --dist worksteal $(TESTS)
 
-# Finds a Chromium, or installs one, or says what to do.
+# Finds a Chromium, Firefox and WebKit, or installs them, or says what to do.
 browser: .venv/.dev
 	@$(BIN)/python -m tests.e2e.chromium
+	@$(BIN)/python -m tests.e2e.engines
 
 # The pictures of our pages in docs/pictures; commit them.
 pictures: .venv/.dev browser

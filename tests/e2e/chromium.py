@@ -28,9 +28,13 @@ from playwright.sync_api import sync_playwright
 with sync_playwright() as playwright:
     print(playwright.chromium.executable_path)
 """
+#: A registry that does not answer holds no test run for longer.
+PATIENCE_SECONDS = 600
+
 _PLAYWRIGHT = [sys.executable, "-m", "playwright", "install"]
-_APT = ["apt-get", "-qq", "-o", "Dpkg::Use-Pty=0"]
-_APT_INSTALL = [*_APT, "install", "--yes", "--no-install-recommends"]
+#: How packages are installed without a question.
+APT = ["apt-get", "-qq", "-o", "Dpkg::Use-Pty=0"]
+APT_INSTALL = [*APT, "install", "--yes", "--no-install-recommends"]
 #: Chinese, Japanese and Korean are boxes without it.
 _FONTS = "fonts-noto-cjk"
 
@@ -45,11 +49,11 @@ def find() -> Path | None:
     Raises NoChromium when the setting names one that does not run.
     """
     if given := os.environ.get(SETTING):
-        if not _runs(given):
+        if not runs(given):
             raise NoChromium(f"{SETTING} names {given}, which does not run.")
         return Path(given)
     on_path = (found for name in NAMES if (found := shutil.which(name)))
-    return next((Path(program) for program in (*on_path, *_playwrights_own()) if _runs(program)), None)
+    return next((Path(program) for program in (*on_path, *_playwrights_own()) if runs(program)), None)
 
 
 def get() -> Path:
@@ -62,14 +66,14 @@ def get() -> Path:
 
 def ensure() -> Path:
     """The browser, installed if need be; what is installed is said. Raises NoChromium."""
-    system, root = _system(), os.geteuid() == 0
+    its_system, root = system(), os.geteuid() == 0
     if find() is None:
         print("Installing a Chromium for the browser tests ...", flush=True)
         # One way after the other, until one has brought a browser that runs.
-        for commands in ways(system, root=root):
-            if all(_call(command) for command in commands) and find() is not None:
+        for commands in ways(its_system, root=root):
+            if all(call(command) for command in commands) and find() is not None:
                 break
-    if system == "debian" and root:
+    if its_system == "debian" and root:
         if SETTING not in os.environ and shutil.which(SHELL) is None:
             _add("a lighter Chromium", SHELL)
         if not has_japanese():
@@ -80,8 +84,8 @@ def ensure() -> Path:
 def _add(what: str, package: str) -> None:
     """Something that would be good to have."""
     print(f"Installing {what} for the browser tests ...", flush=True)
-    if _call([*_APT, "update"]):
-        _call([*_APT_INSTALL, package])
+    if call([*APT, "update"]):
+        call([*APT_INSTALL, package])
 
 
 def ways(system: str, *, root: bool) -> list[list[list[str]]]:
@@ -90,7 +94,7 @@ def ways(system: str, *, root: bool) -> list[list[list[str]]]:
     system: as in ``/etc/os-release``. Ubuntu's own package is a snap, which a container cannot install; and only root
     may install the libraries that Playwright's build needs.
     """
-    debian = [[*_APT, "update"], [*_APT_INSTALL, SHELL, _FONTS]]
+    debian = [[*APT, "update"], [*APT_INSTALL, SHELL, _FONTS]]
     if root and system == "debian":
         return [debian, [[*_PLAYWRIGHT, "chromium"]]]
     if root and system == "ubuntu":
@@ -107,7 +111,8 @@ def has_japanese() -> bool:
     return bool(listed.stdout.strip())
 
 
-def _system() -> str:
+def system() -> str:
+    """What ``/etc/os-release`` calls it: ``debian``."""
     try:
         return platform.freedesktop_os_release().get("ID", "")
     except OSError:
@@ -121,17 +126,20 @@ def _playwrights_own() -> Iterator[str]:
         yield asked.stdout.strip()
 
 
-def _runs(program: str | Path) -> bool:
+def runs(program: str | Path) -> bool:
+    """Whether it is there and says its version."""
     try:
         return subprocess.run([program, "--version"], capture_output=True, timeout=60).returncode == 0
     except (OSError, subprocess.TimeoutExpired):
         return False
 
 
-def _call(command: list[str]) -> bool:
+def call(command: list[str]) -> bool:
+    """Whether a command that installs something went well, within ten minutes."""
+    settings = os.environ | {"DEBIAN_FRONTEND": "noninteractive"}
     try:
-        return subprocess.run(command, env=os.environ | {"DEBIAN_FRONTEND": "noninteractive"}).returncode == 0
-    except OSError:
+        return subprocess.run(command, env=settings, timeout=PATIENCE_SECONDS).returncode == 0
+    except (OSError, subprocess.TimeoutExpired):
         return False
 
 

@@ -15,6 +15,7 @@ import pytest_asyncio
 from playwright.async_api import Browser, BrowserContext, Page, async_playwright, expect
 
 from tests import postgres
+from tests.e2e import driving, engines
 from tests.e2e.browsing import PATIENCE_MS, OpenPage, Size, launch, new_context
 from tests.e2e.serving import Install, Shop, Site, serving, shopping
 from tests.e2e.watching import Watch
@@ -140,3 +141,11 @@ async def open_page(browser: Browser, server: Site, watch: Watch) -> AsyncIterat
 async def page(open_page: OpenPage) -> Page:
     """A page on a phone, in Japanese."""
     return await open_page()
+
+
+@pytest_asyncio.fixture(loop_scope="session", params=engines.chosen())
+async def window(request: pytest.FixtureRequest, tmp_path: Path, watch: Watch) -> AsyncIterator[driving.Window]:
+    """A window of Firefox or WebKit, of a phone's size. The test fails at its end if anything went wrong in it."""
+    with driving.ENGINES[request.param](tmp_path, watch.found) as window:
+        yield window
+    await watch.finish()

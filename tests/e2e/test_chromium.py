@@ -1,34 +1,19 @@
 """How the browser of these tests is found, installed, or asked for, with programs that play its part."""
 
-import os
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
-from tests.e2e import chromium
+from tests.e2e import chromium, programs
+from tests.e2e.programs import program
 
 NO_BROWSER = "#!/bin/sh\nexit 1\n"
-BROWSER = "#!/bin/sh\necho Chromium 1.2.3\n"
-
-
-def program(folder: Path, name: str, script: str = BROWSER) -> Path:
-    folder.mkdir(exist_ok=True)
-    path = folder / name
-    path.write_text(script)
-    path.chmod(0o755)
-    return path
 
 
 def ask(path: Path, code: str = "", **settings: str) -> subprocess.CompletedProcess[str]:
     """Run the command, or a line about it, on a machine with these programs alone."""
-    words = ["-c", f"from tests.e2e import chromium; {code}"] if code else ["-m", "tests.e2e.chromium"]
-    kept = {name: os.environ[name] for name in ("PYTHONPATH",) if name in os.environ}
-    return subprocess.run(
-        [sys.executable, *words], capture_output=True, text=True,
-        env={"PATH": str(path), "PLAYWRIGHT_BROWSERS_PATH": str(path / "none"), "HOME": str(path)} | kept | settings,
-    )  # fmt: skip
+    return programs.ask(path, "chromium", code, **settings)
 
 
 @pytest.mark.parametrize("name", chromium.NAMES)
@@ -67,7 +52,7 @@ def test_what_is_missing_is_installed(tmp_path: Path) -> None:
     apt = f"#!/bin/sh\necho \"$@\" >> {tmp_path}/said\ncase \"$*\" in *install*) " \
           f"printf '#!/bin/sh\\nexit 0\\n' > {made}; {{ /bin/chmod 755 {made}; }} ;; esac\n"  # fmt: skip
     program(tmp_path, "apt-get", apt)
-    system = "chromium._system = lambda: 'debian'; chromium.os.geteuid = lambda: 0; "
+    system = "chromium.system = lambda: 'debian'; chromium.os.geteuid = lambda: 0; "
 
     asked = ask(tmp_path, system + "print(chromium.ensure())")
 
@@ -85,7 +70,7 @@ def test_a_lighter_browser_is_added_where_it_is_to_be_had(tmp_path: Path, there:
     heavy, light = program(tmp_path, "chromium"), tmp_path / chromium.SHELL
     install = f"/bin/cp {heavy} {light}" if there else "exit 1"
     program(tmp_path, "apt-get", f'#!/bin/sh\ncase "$*" in *install*{chromium.SHELL}*) {install} ;; esac\n')
-    system = "chromium._system = lambda: 'debian'; chromium.os.geteuid = lambda: 0; "
+    system = "chromium.system = lambda: 'debian'; chromium.os.geteuid = lambda: 0; "
 
     asked = ask(tmp_path, system + "print(chromium.ensure())")
 
