@@ -10,6 +10,8 @@ type Find = (selector: string, within?: any) => Found;
 type FindAll = (selector: string, within?: any) => Found[];
 type Fill = (text: string, values: any) => string;
 type Go = (url: string) => void;
+/** Hands back what has the focus now. */
+type GoTo = (control: any) => any;
 type Wait = (ms: number) => Promise<null>;
 type Write = (place: any, text: string) => void;
 type Answer = { status: number, out: any } | null;

@@ -35,6 +35,7 @@ REASONS: Mapping[str, str] = {
     "inputs.js": "Shows fields back tidy while they are typed, and says what is wrong beside them.",
     "page.js": "What the others share: finding elements, sending to our own server, marking a field.",
     "pay.js": "Sends the form once, waits for the result, and follows the chosen method and language.",
+    "pay-language.js": "Changes the language of the payment page where somebody asks for it.",
     "slip.js": "Instruction page: copies and prints numbers, keeps the barcode fresh, test mode's buttons.",
     "step.js": "Results that go back to the shop, and test mode's wallet and issuer pages.",
     "theme.js": "The frame in a shop's page: takes the colours and sizes that a shop may set, and nothing else.",

@@ -50,7 +50,7 @@ export const shapes = {
   code: digits,
   expiry: (text, deleting) => {
     const [, month, year] = /^(\d\d?)\s*[/.-]\s*(\d*)/.exec(plain(text)) ?? [];
-    if (month) return deleting && !year ? month : `${month.padStart(2, "0")} / ${year}`;
+    if (month) return deleting && !year ? month : `${deleting ? month : month.padStart(2, "0")} / ${year}`;
     const run = digits(text).replace(/^[2-9]/, deleting ? "$&" : "0$&");
     return run.length > 2 ? `${run.slice(0, 2)} / ${run.slice(2)}` : run;
   },

@@ -45,7 +45,14 @@ export function show(root, url, words, lang, tell) {
     event.preventDefault();
     ask(true);
   });
+  // Escape where the issuer's page has the focus, which tells us: not every browser does.
+  const listen = (/** @type {MessageEvent} */ { source, origin, data }) => {
+    const ours = source === frame.contentWindow && origin === new URL(url).origin;
+    if (ours && data?.komojuFields === "escape") ask(true);
+  };
+  addEventListener("message", listen);
   dialog.addEventListener("close", () => {
+    removeEventListener("message", listen);
     dialog.remove();
     tell("closed");
   });

@@ -1,7 +1,7 @@
-// <komoju-fields> and <komoju-picker>: payment inputs in a shop's own page. The inputs themselves stand in a frame on the
-// origin this file comes from; what is typed there stays there, and this file never sees any of it.
+// <komoju-fields> and <komoju-picker>: payment inputs in a shop's own page. They stand in a frame on the origin this file
+// comes from, which never sees what is typed.
 
-/** @typedef {{id: string, type?: string, payment_methods?: {type: string}[]}} Session */
+/** @typedef {{id: string}} Session */
 
 const HERE = new URL(import.meta.url).origin;
 /** Attributes that are properties too. */
@@ -165,13 +165,13 @@ class KomojuFields extends HTMLElement {
     const missing = { code: "frame_unavailable", message: "session-id and publishable-key are needed." };
     const error = this.#frame ? this.#trouble : missing;
     if (error) this.#tell("komoju-error", { error });
-    if (error || !(this.#there || await new Promise((woken) => this.#waiting.push(woken)))) return undefined;
+    if (error || !(this.#there || await new Promise((woken) => this.#waiting.push(woken)))) return;
     const out = await new Promise((answered) => {
       this.#asked.set(++this.#n, answered);
       this.#port?.postMessage({ do: "submit", n: this.#n });
     });
     if (out?.go) location.assign(out.go);
-    if (!out?.token) return undefined;
+    if (!out?.token) return;
     // In a text, a form's value too, it is its id.
     const token = Object.defineProperty(out.token, "toString", { value: () => out.token.id });
     const name = this.getAttribute("name") || "komoju_token";
@@ -230,7 +230,8 @@ class KomojuFields extends HTMLElement {
     if (this.getAttribute("payment-type") === this.first) this.removeAttribute("payment-type");
     this.#src = src;
     const all = `${src}&locale=${encodeURIComponent(this.getAttribute("locale") ?? "")}`;
-    this.#frame = src ? make("iframe", { src: all, title: "", allow: "payment *", onload: () => this.#loaded() }) : null;
+    const onload = () => setTimeout(() => this.#absent(src), 1_000);
+    this.#frame = src ? make("iframe", { src: all, title: "", allow: "payment *", onload }) : null;
     this.#root.replaceChildren(this.#frame ?? "");
   }
 
@@ -248,16 +249,12 @@ class KomojuFields extends HTMLElement {
     for (const woken of this.#waiting.splice(0)) woken(there);
   }
 
-  #loaded() {
-    const src = this.#src;
-    setTimeout(() => { if (src === this.#src && this.isConnected && !this.#port) this.#absent(); }, 1_000);
-  }
-
-  /** There is a page, but it is not our frame, or we may not show it: why, as far as the API tells. */
-  async #absent() {
+  /** There is a page, but it is not our frame, or we may not show it: why, as far as the API tells. @param {string} src */
+  async #absent(src) {
+    if (src !== this.#src || !this.isConnected || this.#port) return;
     const unknown = { code: "frame_unavailable", message: `No payment fields came from ${this.#origin}.` };
     // Who brings no frame may not bring this either.
-    const error = await more("absent").then(({ why }) => why(this.#src, this.getAttribute("publishable-key"), unknown), () => unknown);
+    const error = await more("absent").then(({ why }) => why(src, this.getAttribute("publishable-key"), unknown), () => unknown);
     if (this.#port) return;
     this.#trouble = error;
     const cancelled = this.#tell("komoju-error", { error });
@@ -299,17 +296,19 @@ class KomojuFields extends HTMLElement {
 
   /** @param {any} message */
   #hear(message) {
+    const frame = this.#frame;
+    if (!frame) return;
     switch (message.do) {
       case "height":
-        pressed.then(() => { if (this.#frame) this.#frame.style.height = `${Math.ceil(message.height)}px`; });
+        pressed.then(() => { frame.style.height = `${Math.ceil(message.height)}px`; });
         return;
       case "scheme":
         // Of another scheme than its frame, a page would stand on a ground of its own.
-        if (this.#frame) this.#frame.style.colorScheme = message.scheme;
+        frame.style.colorScheme = message.scheme;
         return;
       case "texts":
         this.texts = message;
-        if (this.#frame) Object.assign(this.#frame, { title: message.title, lang: message.lang });
+        Object.assign(frame, { title: message.title, lang: message.lang });
         if (!this.getAttribute("payment-type")) this.setAttribute("payment-type", this.first = message.type);
         this.#wake(true);
         redraw();
@@ -327,6 +326,9 @@ class KomojuFields extends HTMLElement {
         return;
       case "focus":
         this.focus();
+        // Safari lets no frame bring itself into sight.
+        frame.style.scrollMarginTop = `calc(50vh - ${message.top}px)`;
+        frame.scrollIntoView();
         return;
       case "enter": {
         // As a browser does it: with the first button, and not while that is disabled.
@@ -346,7 +348,7 @@ class KomojuFields extends HTMLElement {
     const port = this.#port;
     if (!url) return this.#dialog?.close();
     const { show } = await more("dialog");
-    if (port !== this.#port || new URL(url).origin !== this.#origin) return undefined;
+    if (port !== this.#port || new URL(url).origin !== this.#origin) return;
     const tell = (/** @type {string} */ event) => port?.postMessage({ do: "dialog", event });
     return this.#dialog = show(this.#root, url, words, this.texts.lang, tell);
   }

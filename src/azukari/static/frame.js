@@ -3,7 +3,7 @@
 import { brands } from "./card.js";
 import "./contact.js";
 import { check, fault, page, shape, valueOf, watch } from "./inputs.js";
-import { all, ask, find, mark, sign, wait, write } from "./page.js";
+import { all, ask, copy, find, goTo, mark, wait, write } from "./page.js";
 import { dress } from "./theme.js";
 
 const [form, status, alert, say] = ["form", "status", "alert", "say"].map((id) => find(`#${id}`));
@@ -23,6 +23,8 @@ let loading = null;
 let busy = null;
 /** What the latest press is about, whatever the shop's page has set since. */
 let tried = { type: "", token: false };
+/** Whether there was a result: a way out, or a token. */
+let ended = false;
 /** What was sent and has no answer yet: pressed again, it is the same payment. @type {any} */
 let sent = null;
 /** The latest error that is shown. @type {any} */
@@ -37,13 +39,13 @@ let challenged = null;
 const asked = new Map();
 
 const post = (/** @type {object} */ message) => port.postMessage(message);
-/** Where the focus goes when the shop's page hands it over. @type {Found | null} */
+/** Where the focus goes when the shop's page hands it over. @type {any} */
 let going = null;
-/** A frame cannot be sure to get the focus by itself: it asks for it. @param {Found} element */
-const goTo = (element) => {
-  going = element;
-  post({ do: "focus" });
-};
+/** A frame cannot be sure to get the focus by itself, or to come into sight: it asks. @param {Found} control */
+function take(control) {
+  going = control;
+  post({ do: "focus", top: control.getBoundingClientRect().top });
+}
 const panel = (type = set.type) => all("[data-panel]", form).find(({ dataset }) => dataset.panel === type);
 const controls = (type = set.type) => panel(type) ? all("[data-k]", panel(type)) : [];
 
@@ -103,13 +105,10 @@ function choose() {
 
 /** @param {{h: string, p: string}} shown */
 function warn({ h, p }) {
-  const [box, text, heading, rest] = ["div", "div", "p", "p"].map((name) => document.createElement(name));
-  box.className = "alert";
-  heading.className = "head";
-  write(heading, h);
-  write(rest, p);
-  text.append(heading, rest);
-  box.append(sign(), text);
+  const box = copy("alarm");
+  box.prepend(copy("wrong").firstChild);
+  write(find(".head", box), h);
+  write(find("p:last-child", box), p);
   alert.replaceChildren(box);
 }
 
@@ -122,10 +121,10 @@ async function fail(error, shown) {
   failed = error;
   if (control && tried.type === set.type) {
     mark(control, shown.h);
-    goTo(control);
+    take(control);
   } else {
     warn(shown);
-    goTo(alert);
+    take(alert);
   }
 }
 
@@ -192,6 +191,11 @@ function rest() {
   hold(false);
 }
 
+/** Nothing that was typed is there when Back brings the shop's page again. */
+function empty() {
+  for (const input of all("input[required]")) input.value = "";
+}
+
 function complete() {
   const errors = controls().flatMap((control) => {
     const message = fault(control);
@@ -202,7 +206,7 @@ function complete() {
   const [{ control, message }] = errors;
   tell("komoju-invalid", { errors: errors.map(({ field, message }) => ({ field, message })) });
   say.textContent = message;
-  goTo(find("input", control) ?? control);
+  take(control);
   return false;
 }
 
@@ -320,16 +324,26 @@ const deeds = {
     while (!told) await wait(50);
     const out = await (busy ??= run().catch((error) => console.error(error)));
     // Who is on the way to another page pays no second time; should the way lead nowhere, a press shows it again.
-    if (!out?.go) rest();
+    if (out?.go) empty();
+    else rest();
+    ended ||= !!(out?.go ?? out?.token);
     post({ do: "result", n, out });
   },
   answer({ n, cancelled }) {
     asked.get(n)?.(cancelled);
     asked.set(n, () => {});
   },
-  focus: () => {
-    (going ?? find("input:not([type=radio]), input:checked, input", panel()))?.focus();
+  async focus() {
+    const control = going ?? find("input:not([type=radio]), input:checked, input", panel());
     going = null;
+    if (!control) return;
+    // To a frame in a process of its own it takes a moment; to a window behind others it does not come.
+    if (!document.hasFocus()) await Promise.race([new Promise((wake) => addEventListener("focus", wake, { once: true })), wait(500)]);
+    const to = goTo(control);
+    if (to === document.activeElement) return;
+    // As long as nobody has touched a frame, Safari lets no script focus anything in it; following a link does.
+    location.replace(`#${to.id ||= "first"}`);
+    to.select?.();
   },
   dialog: ({ event }) => challenged?.(event),
 };
@@ -347,6 +361,12 @@ form.addEventListener("keydown", (/** @type {KeyboardEvent} */ event) => {
   post({ do: "enter" });
 });
 new ResizeObserver(() => post({ do: "height", height: document.body.offsetHeight })).observe(document.body);
-addEventListener("pagehide", rest);
+addEventListener("pagehide", () => {
+  rest();
+  // A token has gone with the shop's form, as the way out had with us.
+  if (ended) empty();
+});
+// What has come of it is asked anew.
+addEventListener("pageshow", ({ persisted }) => { if (persisted && ended) location.reload(); });
 Object.assign(page, { brands: given.brands, now: () => given.now + performance.now() });
 if (parent !== window) parent.postMessage({ komojuFields: "frame" }, given.origin, [port2]);

@@ -104,14 +104,23 @@ export function watch(form) {
     if (find(":active")) addEventListener("mouseup", show, { once: true });
     else show();
   });
-  form.addEventListener("beforeinput", ({ target, inputType }) => {
-    const input = field(target);
-    if (!input || !shapes[input.dataset.k] || input.selectionStart !== input.selectionEnd) return;
+  form.addEventListener("beforeinput", (/** @type {any} */ event) => {
+    const { target: input, inputType } = event;
+    const step = inputType === "deleteContentBackward" ? -1 : inputType === "deleteContentForward" && 1;
+    if (!step || event.isComposing || !shapes[input.dataset.k]) return;
     // A gap is no sign of its own: deleting there takes the digit beyond it.
-    let { value, selectionStart: at } = input;
-    while (inputType === "deleteContentBackward" && at && !solid.test(value[at - 1])) at -= 1;
-    while (inputType === "deleteContentForward" && at < value.length && !solid.test(value[at])) at += 1;
-    input.setSelectionRange(at, at);
+    const { value, selectionStart: start, selectionEnd: end } = input;
+    const next = step < 0 ? end - 1 : start;
+    let at = next;
+    while (value[at] && !solid.test(value[at])) at += step;
+    if (at === next || !value[at] || solid.test(value.slice(start, end))) return;
+    input.setSelectionRange(at, at + 1);
+    event.preventDefault();
+    // Safari would delete where the caret was. Who cannot be kept from it takes the digit.
+    if (!event.defaultPrevented) return;
+    shaping = true;
+    document.execCommand("delete");
+    shape(input, event);
   });
   form.addEventListener("keydown", (event) => {
     // 229: this Enter chose a word in an input method; it does not pay.

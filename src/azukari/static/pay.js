@@ -1,35 +1,36 @@
 // The session page: one press pays once, and every end leaves no doubt.
-import { all, ask, fill, find, go, mark, sign, wait, write } from "./page.js";
+import { all, ask, copy, fill, find, go, goTo, mark, wait, write } from "./page.js";
 import { brands } from "./card.js";
-import { check, fault, page, shape, valueOf, watch } from "./inputs.js";
+import { fault, page, shape, valueOf, watch } from "./inputs.js";
 
-const [form, button, status, alert, say] = ["form", "go", "status", "alert", "say"].map((id) => find(`#${id}`));
-const given = JSON.parse(form.dataset.page);
+export const [form, button, status, alert, say] = ["form", "go", "status", "alert", "say"].map((id) => find(`#${id}`));
+export const given = JSON.parse(form.dataset.page);
 const { csrf, left } = given;
 const own = `/sessions/${given.id}`;
 /** t: texts by place; w: our words; m: of each method. @type {any} */
-let told = null;
+export let told = null;
 let busy = false;
 /** Sent, not answered: pressed again, it is the same payment. @type {any} */
 let sent = null;
-let failed = "";
+export let failed = "";
 
-const method = () => find("[name=method]:checked, [name=method][type=hidden]", form).value;
-const controls = () => all(`[data-panel="${method()}"] [data-k]`, form);
+/** Radios, or a hidden input. */
+const methods = form.elements.method;
+export const controls = () => all(`[data-panel="${methods.value}"] [data-k]`, form);
 const home = (code = "") => go(`${own}?${new URLSearchParams({ locale: given.locale, ...code && { failed: code } })}`);
-const keep = () => history.replaceState(null, "", `?locale=${given.locale}${location.hash}`);
-const title = (bad = false) => { document.title = (bad ? told.w.title_error : "") + told.t.title; };
+export const keep = () => history.replaceState(null, "", `?locale=${given.locale}${location.hash}`);
+export const title = (bad = false) => { document.title = (bad ? told.w.title_error : "") + told.t.title; };
 
-async function speak(locale = given.locale) {
-  const query = new URLSearchParams({ locale, method: method(), code: failed });
+export async function speak(locale = given.locale) {
+  const query = new URLSearchParams({ locale, method: methods.value, code: failed });
   const out = (await ask(`${own}/words?${query}`))?.out;
   if (out?.t) ({ w: page.w } = told = out);
   return out?.t;
 }
 
 /** Sum, button and consent follow the method. */
-function follow() {
-  const { go: label, sum = "", fee = "", consent } = told.m[method()];
+export function follow() {
+  const { go: label, sum = "", fee = "", consent } = told.m[methods.value];
   const before = find("#total-sum")?.textContent;
   const [, figures, unit] = /^(.*?)(円?)$/.exec(sum) ?? [];
   const texts = { "#go > span": busy ? told.w.busy : label, "#consent": consent, "#total-sum": sum, "#fee-sum": fee,
@@ -40,8 +41,7 @@ function follow() {
 }
 
 function choose() {
-  const wanted = all("[name=method][type=radio]", form).find(({ value }) => `#${value}` === location.hash);
-  if (wanted) wanted.checked = true;
+  if (methods.length) methods.value = location.hash.slice(1);
   follow();
 }
 
@@ -49,8 +49,8 @@ form.addEventListener("change", ({ target }) => {
   const group = target.closest("[data-k=pick]");
   if (group) mark(group, null);
   if (target.name !== "method") return;
-  history.replaceState(null, "", `#${method()}`);
-  follow();
+  history.replaceState(null, "", `#${methods.value}`);
+  if (told) follow();
 });
 
 function setBusy(on = false) {
@@ -68,9 +68,9 @@ form.addEventListener("submit", async (event) => {
   alert.replaceChildren();
   const [bad] = controls().filter((control) => mark(control, fault(control)));
   title(!!bad);
-  if (bad) return (find("input", bad) ?? bad).focus();
+  if (bad) return goTo(bad);
   const order = {
-    payment_details: Object.assign({ type: method() }, ...controls().map(valueOf)), locale: given.locale,
+    payment_details: Object.assign({ type: methods.value }, ...controls().map(valueOf)), locale: given.locale,
     consent: given.consent && { text: find("#consent").textContent, version: given.consent },
   };
   const text = JSON.stringify(order);
@@ -100,7 +100,7 @@ function handle(reply) {
   if (at === "code") control.value = "";
   title(true);
   mark(control, h);
-  return control.focus();
+  return goTo(control);
 }
 
 /** Ask the server until it knows. @returns {Promise<any>} */
@@ -123,18 +123,15 @@ async function look(text = told.w.checking) {
 }
 
 /** @param {{h: string, p: string}} shown */
-function warn({ h, p }, code = "") {
+export function warn({ h, p }, code = "") {
   failed = code;
-  const [box, text, heading, rest] = ["div", "div", "h2", "p"].map((name) => document.createElement(name));
-  box.className = "alert";
-  write(heading, h);
-  write(rest, p);
-  text.append(heading, rest);
-  box.append(sign(), text);
+  const box = copy("alarm");
+  box.prepend(copy("wrong").firstChild);
+  write(find("h2", box), h);
+  write(find("p", box), p);
   alert.replaceChildren(box);
   title(true);
-  alert.scrollIntoView({ block: "center" });
-  alert.focus();
+  goTo(alert);
 }
 
 /** Our page says so, and goes on: to the shop, or to instructions. */
@@ -145,21 +142,10 @@ function finish() {
 }
 
 for (const link of all(".lang a")) {
-  link.addEventListener("click", async (event) => {
+  link.addEventListener("click", (event) => {
     event.preventDefault();
-    const locale = link.hreflang.slice(0, 2);
-    if (!await speak(locale)) return;
-    given.locale = locale;
-    document.documentElement.lang = link.lang;
-    for (const place of all("[data-t]")) write(place, told.t[place.dataset.t]);
-    title();
-    for (const other of all(".lang a")) other.ariaCurrent = other === link ? "true" : null;
-    link.closest("details").open = false;
-    find(".lang summary").focus();
-    follow();
-    for (const control of controls()) if (find(".err", control.closest(".field"))) check(control);
-    if (told.shown && alert.firstChild) warn(told.shown, failed);
-    keep();
+    // Few need it; without it the link is a link.
+    import("./pay-language.js").then(({ change }) => change(link), () => go(link.href));
   });
 }
 

@@ -1,5 +1,5 @@
 // Single steps: a result that goes back to the shop, and the test pages that stand in for others.
-import { all, ask, find, go, mark } from "./page.js";
+import { all, ask, find, go, goTo, mark } from "./page.js";
 
 const { leave, csrf, post } = find("main").dataset;
 if (leave) setTimeout(go, 1_000, leave);
@@ -17,6 +17,12 @@ for (const button of all("button[data-send]")) {
   });
 }
 
+// In a dialog of the shop's page this frame has the focus, and in Safari and Firefox its keys end here.
+addEventListener("keydown", ({ key, isComposing }) => {
+  const [around] = location.ancestorOrigins ?? [];
+  if (key === "Escape" && !isComposing && around?.startsWith("http")) parent.postMessage({ komojuFields: "escape" }, around);
+});
+
 const form = find("#challenge");
 form?.addEventListener("submit", async (event) => {
   event.preventDefault();
@@ -24,7 +30,7 @@ form?.addEventListener("submit", async (event) => {
   const [input, button] = [find("#password"), find(".go", form)];
   const password = input.value.normalize("NFKC").trim();
   mark(input, password ? null : empty);
-  if (!password) return input.focus();
+  if (!password) return goTo(input);
   if (button.getAttribute("aria-disabled")) return;
   button.setAttribute("aria-disabled", "true");
   const reply = await ask(form.dataset.post, { token, state, password });
@@ -32,5 +38,5 @@ form?.addEventListener("submit", async (event) => {
   if (reply && !reply.out.wrong) return location.reload();
   button.removeAttribute("aria-disabled");
   if (reply) mark(input, wrong);
-  input.focus();
+  goTo(input);
 });
