@@ -25,10 +25,10 @@ async def visit(window: Window, api: Api, shop: Shop, method: str) -> dict[str, 
     return session
 
 
-async def embed(window: Window, server: Site, api: Api, shop: Shop, *, before: str = "") -> str:
+async def embed(window: Window, server: Site, api: Api, shop: Shop, attributes: str = "") -> str:
     """Open a page of the shop's with our fields in it, and wait until they are there; the session's id."""
     session = await shopfront.new_session(api, shop)
-    window.open(shop.show("/pay", shopfront.embedded(server, session, before=before)))
+    window.open(shop.show("/pay", shopfront.embedded(server, session, attributes)))
     window.until("document.querySelector('komoju-fields').texts")
     return session
 
@@ -118,6 +118,16 @@ async def test_fields_in_a_shops_page_pay(window: Window, server: Site, api: Api
         window.press("Enter")
 
     await is_paid(window, api, shop, session)
+
+
+async def test_another_language_leaves_what_was_typed(window: Window, api: Api, shop: Shop) -> None:
+    await visit(window, api, shop, "credit_card")
+    window.type("#number", VISA)
+    window.click(".lang summary")
+    window.click("[hreflang=ja]")
+
+    window.until("document.querySelector('#go > span').textContent === '5,000円を支払う'")
+    assert window.value("#number") == "4111 1111 1111 1111"
 
 
 # What is typed.
@@ -233,7 +243,7 @@ IN_SIGHT = """((focused, field = focused.closest(".field")) => {
   const { bottom } = (focused.type === "text" ? field : focused).getBoundingClientRect();
   return field.getBoundingClientRect().top >= 0 && bottom <= innerHeight;
 })(document.activeElement)"""
-WRONG_CODE = "4123111111111034"
+WRONG_CODE, DECLINED = "4123111111111034", "4123111111111059"
 
 
 def bad(selector: str) -> str:
@@ -261,6 +271,7 @@ async def test_a_field_that_the_server_refuses_is_in_sight(window: Window, api: 
     window.until(IN_SIGHT)
 
 
+FRAME_TOP = "document.querySelector('komoju-fields').shadowRoot.querySelector('iframe').getBoundingClientRect().top"
 #: A shop's page with much before the fields and after them.
 LONG = """<script type="module" src="{url}/fields.js"></script><form id="form">
 <p style="height: 1500px">Before</p>{element}<p style="height: 1500px">After</p><button>Pay</button></form>"""
@@ -281,8 +292,40 @@ async def test_in_a_long_page_the_first_wrong_field_has_the_focus_and_is_in_sigh
         window.press("4")
         window.until("document.querySelector('#number').value === '4'")
 
-    frame = "document.querySelector('komoju-fields').shadowRoot.querySelector('iframe').getBoundingClientRect().top"
-    window.until(f"{frame} + arguments[0] >= 0 && {frame} + arguments[1] <= innerHeight", top, bottom)
+    window.until(f"{FRAME_TOP} + arguments[0] >= 0 && {FRAME_TOP} + arguments[1] <= innerHeight", top, bottom)
+
+
+async def test_in_a_long_page_a_decline_is_in_sight(window: Window, server: Site, api: Api, shop: Shop) -> None:
+    session = await shopfront.new_session(api, shop)
+    window.open(shop.show("/long", LONG.format(url=server.url, element=shopfront.element(server, session))))
+    window.until("document.querySelector('komoju-fields').texts")
+    # WebKit brings nothing in a frame into the sight of who presses it.
+    window.js("document.querySelector('komoju-fields').scrollIntoView()")
+    with window.inside(FRAME):
+        type_card(window, DECLINED)
+    window.click("#form button")
+    with window.inside(FRAME):
+        window.until("document.hasFocus() && document.activeElement.id === 'alert'")
+        top, bottom = window.js("const it = document.activeElement.getBoundingClientRect(); return [it.top, it.bottom]")
+
+    window.until(f"{FRAME_TOP} + arguments[0] >= 0 && {FRAME_TOP} + arguments[1] <= innerHeight", top, bottom)
+
+
+async def test_back_from_the_shop_brings_no_card_that_became_a_token(
+    window: Window, server: Site, api: Api, shop: Shop
+) -> None:
+    shop.show("/order", "<h1>Ordered</h1>")
+    await embed(window, server, api, shop, attributes="token")
+    with window.inside(FRAME):
+        type_card(window)
+    window.click("#form button")
+    window.until("location.pathname === '/order'")
+
+    window.back()
+    window.until("location.pathname === '/pay' && document.querySelector('komoju-fields').texts")
+    with window.inside(FRAME):
+        window.until("document.querySelector('#number')")
+        assert window.js("return [...document.querySelectorAll('[required]')].map((it) => it.value).join('')") == ""
 
 
 QUESTION = "!document.querySelector('komoju-fields').shadowRoot.querySelector('dialog p').parentElement.hidden"

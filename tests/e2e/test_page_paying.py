@@ -42,6 +42,21 @@ async def test_back_from_the_shop_does_not_lead_to_the_form(page: Page, api: Api
     await expect(page.get_by_role("heading", name="Cart")).to_be_visible()
 
 
+async def test_nothing_that_was_typed_is_left_once_the_way_out_is_given(page: Page, api: Api, shop: Shop) -> None:
+    session = await new_session(api, shop)
+    await visit(page, session)
+    await fill_card(page)
+    left: list[str] = []
+    await page.expose_function("left", lambda value: left.append(value))
+    # The button changes when it is pressed, and when it is done.
+    await page.evaluate("""new MutationObserver(() => left(document.querySelector('#number').value))
+      .observe(document.querySelector('#go'), { attributes: true })""")
+    await press(page)
+
+    await is_back(page, shop, session)
+    assert left == ["4111 1111 1111 1111", ""]
+
+
 @pytest.mark.parametrize("mode", ["customer", "customer_payment"])
 async def test_a_stored_card_can_be_charged(page: Page, api: Api, shop: Shop, mode: str) -> None:
     session = await new_session(api, shop, mode=mode)
