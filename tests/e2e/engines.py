@@ -14,7 +14,7 @@ from pathlib import Path
 from tests.e2e.chromium import APT, APT_INSTALL, call, runs, system
 
 #: The engines to test in, beside Chromium; a machine that can have only some of them names those, or ``none``.
-SETTING = "AZUKARI_TEST_ENGINES"
+SETTING = "AZUKARI_TEST_BROWSERS"
 ENGINES = ("firefox", "webkit")
 PACKAGES: Mapping[str, tuple[str, ...]] = {
     "firefox": ("firefox-esr",),

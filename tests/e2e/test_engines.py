@@ -56,10 +56,10 @@ def test_a_machine_may_name_the_engines_it_has(tmp_path: Path, setting: str | No
 
 
 def test_an_engine_that_is_not_known_is_an_error(tmp_path: Path) -> None:
-    asked = ask(tmp_path, "engines", AZUKARI_TEST_ENGINES="firefox safari")
+    asked = ask(tmp_path, "engines", AZUKARI_TEST_BROWSERS="firefox safari")
 
     assert asked.returncode == 1
-    assert asked.stderr == "AZUKARI_TEST_ENGINES names safari; it takes firefox, webkit, both, or none.\n"
+    assert asked.stderr == "AZUKARI_TEST_BROWSERS names safari; it takes firefox, webkit, both, or none.\n"
 
 
 def test_what_is_missing_is_installed(tmp_path: Path) -> None:
@@ -91,7 +91,7 @@ def test_what_cannot_be_installed_ends_the_run_with_what_to_do(tmp_path: Path, r
     assert asked.stderr.strip().endswith(
         "The browser tests need webkit, and it could not be found or installed. Do one of these and try again:\n"
         "  as root on Debian:  apt-get install webkit2gtk-driver xvfb python3-gi gir1.2-webkit2-4.1\n"
-        "  without it:         AZUKARI_TEST_ENGINES=firefox"
+        "  without it:         AZUKARI_TEST_BROWSERS=firefox"
     )
     assert ("Installing webkit" in asked.stdout) == root
 
