@@ -6,9 +6,10 @@ import signal
 import sqlite3
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,8 @@ import msgspec
 
 from azukari.core.config import Settings
 from azukari.db.open import SqliteFiles
+from azukari.vault.inside import envelope
+from azukari.web import idempotency
 from azukari.wiring import Parts
 from tests.faults.crashing_server import Death, Order, ShiftedClock, Started
 from tests.house import Api
@@ -104,6 +107,15 @@ class Site:
     receiver: Receiver
     ahead: int = 0
     pid: int = 0
+    _mac: Callable[[bytes], bytes] | None = None
+
+    async def stored_key(self, name: str) -> str:
+        """What an idempotency key is stored under."""
+        if self._mac is None:
+            async with self.opened() as parts:
+                # The key itself: the installation forgets it when it is closed.
+                self._mac = partial(envelope.mac, parts.vault._macs["idempotency"])
+        return idempotency.stored_name(name, self._mac)
 
     @asynccontextmanager
     async def serving(

@@ -141,7 +141,7 @@ async def _the_same_again_is_answered(
 
 
 async def _of_key(site: Site, scene: Scene, where: str) -> list[dict[str, Any]]:
-    return await site.rows.all(f"SELECT * FROM {where} = 'try-{scene.number}'")
+    return await site.rows.all(f"SELECT * FROM {where} = '{await site.stored_key(f'try-{scene.number}')}'")
 
 
 def _replayed(reply: httpx.Response) -> bool:

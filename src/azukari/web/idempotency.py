@@ -15,7 +15,6 @@ import sqlalchemy as sa
 
 from azukari.core.clock import DAY, SECOND
 from azukari.core.errors import ApiError, BadRequest, Conflict, Unprocessable
-from azukari.core.pan import looks_like_card_number
 from azukari.db import Bytes, Integer, Owner, Statement, Text, Time, Tx, add, bind, owned, owned_table
 from azukari.merchants.clock import due
 from azukari.web.answers import Answer, Replay
@@ -147,8 +146,8 @@ def read_key(value: str | None) -> str | None:
 
 
 def stored_name(key: str, mac: Callable[[bytes], bytes]) -> str:
-    """What a key is stored under: itself, or a keyed hash of one that might be a card number (SEC-1)."""
-    return mac(b"key " + key.encode()).hex() if looks_like_card_number(key) else key
+    """What a key is stored under: a keyed hash, since it may hold anything, a card number too (SEC-1)."""
+    return mac(b"key " + key.encode()).hex()
 
 
 def idempotent(
