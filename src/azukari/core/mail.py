@@ -3,7 +3,7 @@
 import re
 import unicodedata
 
-from azukari.core.pan import looks_like_card_number
+from azukari.core.pan import holds_card_number
 
 MAX_LENGTH = 255
 #: What an error says of anything else.
@@ -34,4 +34,4 @@ def read(value: object) -> str | None:
     # What was copied with an address, a comma or a bracket, is no part of it.
     if len(plain) > MAX_LENGTH or unicodedata.category(plain[-1])[0] not in "LMN" or not _ADDRESS.fullmatch(plain):
         return None
-    return None if looks_like_card_number(plain) else plain
+    return None if holds_card_number(plain) else plain

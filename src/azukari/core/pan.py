@@ -41,6 +41,11 @@ def looks_like_card_number(text: str, *, anywhere: bool = False) -> bool:
     return any(True for _ in luhn_runs(text, begins=_BRANDS, anywhere=anywhere))
 
 
+def holds_card_number(text: str) -> bool:
+    """The same for a text about a person (SEC-18): a letter beside a number does not make an id of it."""
+    return looks_like_card_number(text, anywhere=True)
+
+
 def luhn_runs(text: str, *, begins: re.Pattern[str] = _ANY, anywhere: bool = False) -> Iterator[tuple[int, int]]:
     """Each run of 13 to 19 digits that begins so and passes Luhn: where it starts and ends.
 

@@ -37,6 +37,8 @@ from azukari.web.return_urls import with_query
 
 #: How long a session is open unless it says otherwise, which is also the longest.
 LIFE_SECONDS = DAY // SECOND
+#: Of a session's line items.
+MOST_ITEMS = 100
 
 
 def _life(value: object) -> int:
@@ -87,7 +89,7 @@ class SessionCreate(msgspec.Struct, kw_only=True):
     expires_in_seconds: Annotated[int, Reader(_life)] = LIFE_SECONDS
     external_customer_id: Name | None = None
     customer_id: ShortText | None = None
-    line_items: list[LineItem] | None = None
+    line_items: Annotated[list[LineItem], msgspec.Meta(max_length=MOST_ITEMS)] | None = None
     metadata: Metadata | None = None
     payment_data: PaymentData | None = None
 

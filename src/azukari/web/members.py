@@ -13,7 +13,7 @@ from typing import Annotated, Any, Literal
 from azukari.core import mail
 from azukari.core.clock import EARLIEST, LATEST, parse_iso
 from azukari.core.money import CURRENCIES, MAX_AMOUNT
-from azukari.core.pan import looks_like_card_number
+from azukari.core.pan import holds_card_number
 
 MAX_PAGE = 1_000_000
 MAX_METADATA = 100
@@ -163,7 +163,7 @@ def _name(value: object) -> str:
     text = _text(value)
     if _UNSEEN.search(text):
         raise unfit("it must not hold control characters")
-    if looks_like_card_number(text):
+    if holds_card_number(text):
         raise unfit("it must not hold a card number")
     return text
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from azukari.core import mail
 from azukari.core.clock import SECOND, end_of_month
 from azukari.core.errors import InvalidParameter, MissingParameter
-from azukari.core.pan import looks_like_card_number, luhn
+from azukari.core.pan import holds_card_number, luhn
 from azukari.core.secret import Secret
 
 MAX_TEXT = 255
@@ -73,7 +73,7 @@ class Reader:
             raise self._invalid("verification_value", "The security code is invalid.")
         return Secret(text)
 
-    def text(self, member: str, looks_wrong: Callable[[str], bool] = looks_like_card_number) -> str | None:
+    def text(self, member: str, looks_wrong: Callable[[str], bool] = holds_card_number) -> str | None:
         """Optional text of at most 255 characters, without control characters, and not a card number (SEC-18).
 
         A number stands for its digits, as in all texts of the API.

@@ -2,7 +2,7 @@
 
 import re
 
-from azukari.core.pan import looks_like_card_number
+from azukari.core.pan import holds_card_number
 
 #: First digits and lengths of each brand (ISO/IEC 7812 issuer ranges), by the API's slugs. Source: contract 4.1.
 _BRANDS = (
@@ -41,4 +41,4 @@ def phone_is_card(text: str) -> bool:
 
     Thirteen digits are not enough here: German mobile numbers have as many, begin with a 4, and one in ten passes Luhn.
     """
-    return looks_like_card_number(text) and sum(sign.isdecimal() for sign in text) > 13
+    return holds_card_number(text) and sum(sign.isdecimal() for sign in text) > 13
