@@ -103,6 +103,15 @@ def test_nobody_else_can_read_the_data(data: Path) -> None:
     assert [name for name, mode in modes.items() if mode & 0o077] == []
 
 
+def test_a_data_directory_that_others_may_read_is_closed_before_anything_stands_in_it(data: Path) -> None:
+    data.mkdir()
+    data.chmod(0o755)
+
+    done("init", "--data", data)
+
+    assert stat.S_IMODE(data.stat().st_mode) == 0o700
+
+
 def test_init_for_people_shows_the_keys(data: Path) -> None:
     said = done("init", "--data", data)
     pair = json.loads((data / FIRST_PAIR).read_text())

@@ -31,12 +31,17 @@ class Installation(NamedTuple):
     secret_key: Secret
     publishable_key: Secret
     data: Path
+    is_new: bool = False
 
 
 @asynccontextmanager
 async def _alone(data: Path) -> AsyncIterator[None]:
     """Those who set one data directory up at the same time do so one after another."""
     data.mkdir(mode=0o700, parents=True, exist_ok=True)  # noqa: ASYNC240 - nobody is waiting yet
+    found = data.stat()  # noqa: ASYNC240
+    if found.st_uid == os.getuid() and found.st_mode & 0o077:
+        # It was there before, as others may read it: the vault's key and the first test pair will stand in it.
+        data.chmod(0o700)  # noqa: ASYNC240
     handle = os.open(data / "setup.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         await asyncio.to_thread(fcntl.flock, handle, fcntl.LOCK_EX)
@@ -104,7 +109,7 @@ async def ensure(settings: Settings) -> Installation | None:
     check_files(settings)
     schema = await migrations.current(settings)
     if schema is None:
-        return await init(settings)
+        return (await init(settings))._replace(is_new=True)
     if schema != migrations.HEAD:
         raise SettingError("The database has another version's schema. Run `azukari migrate` first.")
     kept = first_pair.find(settings.data)

@@ -10,8 +10,8 @@ import msgspec
 import pytest
 
 from azukari.checkout import framing
+from azukari.merchants import origins, store
 from azukari.merchants import settings as merchants
-from azukari.merchants import store
 from azukari.web import site
 from azukari.web.answers import Answer
 from tests.house import House, card
@@ -32,11 +32,11 @@ async def session(house: House, **more: Any) -> str:
     return found
 
 
-async def register(house: House, *origins: str) -> None:
+async def register(house: House, *shops: str) -> None:
     """The merchant's origins, known to this server at once."""
     parts = house.parts
     owner = (await parts.keyring.resolve(house.api.key, None)).owner
-    await merchants.change(parts.stores.main, owner.merchant_id, {"origins": list(origins)}, (), lambda _: None)
+    await merchants.change(parts.stores.main, owner.merchant_id, {"origins": list(shops)}, (), lambda _: None)
     house.clock.advance(1_000)
 
 
@@ -102,11 +102,52 @@ def test_a_live_session_is_shown_by_registered_origins_alone() -> None:
     settings = merchants.MerchantSettings(origins=[SHOP])
     asked = (SHOP, "http://localhost:5173", "http://127.0.0.1", "https://localhost")
 
-    assert [framing.may_frame(settings, "live", origin) for origin in asked] == [True, False, False, False]
+    assert [origins.admits(settings, "live", origin) for origin in asked] == [True, False, False, False]
     assert ancestors_of(framing.framed(Answer(200, b""), settings, "live").headers) == SHOP
     nobody = framing.framed(Answer(200, b""), merchants.MerchantSettings(), "live")
     assert ancestors_of(nobody.headers) == "'none'"
     assert nobody.headers["X-Frame-Options"] == "DENY"
+
+
+def test_a_live_session_is_not_shown_by_a_page_that_came_in_the_clear() -> None:
+    plain = SHOP.replace("https:", "http:")
+    settings = merchants.MerchantSettings(origins=[plain, SHOP])
+
+    assert origins.registered(settings, "live") == [SHOP]
+    assert origins.registered(settings, "test") == [plain, SHOP]
+    assert not origins.admits(settings, "live", plain)
+    assert ancestors_of(framing.framed(Answer(200, b""), settings, "live").headers) == SHOP
+
+
+async def test_a_publishable_key_is_used_by_pages_of_registered_origins_alone(house: House) -> None:
+    key = house.publishable
+    details, id = {"payment_details": card()}, await session(house)
+    evil = {"Origin": "https://evil.example"}
+    assert (await key.post("/tokens", json=details, headers=evil)).status_code == 200
+
+    await register(house, SHOP)
+
+    for origin in (
+        "https://evil.example",
+        "null",
+        SHOP + ":8443",
+        "https://shop.example.evil.example",
+        "http" + SHOP[5:],
+    ):
+        for reply in (
+            await key.post("/tokens", json=details, headers={"Origin": origin}),
+            await key.get(f"/sessions/{id}", headers={"Origin": origin}),
+            await key.post(f"/sessions/{id}/pay", json=details, headers={"Origin": origin}),
+            await key.get("/payment_methods", headers={"Origin": origin}),
+        ):
+            assert (reply.status_code, reply.json()["error"]["code"]) == (403, "forbidden"), origin
+            assert "origin" in reply.json()["error"]["message"]
+            # The developer whose page it is reads why.
+            assert reply.headers["Access-Control-Allow-Origin"] == "*"
+    for origin in (SHOP, ORIGIN, "http://localhost:5173"):
+        assert (await key.post("/tokens", json=details, headers={"Origin": origin})).status_code == 200, origin
+    assert (await key.post("/tokens", json=details)).status_code == 200
+    assert (await house.api.post("/tokens", json=details, headers=evil)).status_code == 200
 
 
 async def test_an_origin_that_would_say_more_in_a_policy_is_none(house: House) -> None:

@@ -4,7 +4,7 @@ import hmac
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import TypeVar
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import parse_qsl
 
 import msgspec
 
@@ -12,6 +12,7 @@ from azukari.core.errors import ApiError, Forbidden, MethodNotAllowed, Unsupport
 from azukari.web import bodies, site
 from azukari.web.answers import Answer
 from azukari.web.auth import client_address
+from azukari.web.cors import origin_of
 from azukari.web.dispatch import Receive, Route, Scope, Send
 from azukari.web.server import read_body
 from azukari.wiring import Parts
@@ -53,7 +54,7 @@ class Visit:
 
         Raises Forbidden (another origin's), UnsupportedMediaType, and what is wrong with the body.
         """
-        if self.header(b"origin") != _origin(self.base_url):
+        if self.header(b"origin") != origin_of(self.base_url):
             raise Forbidden
         # A form, which a browser sends anywhere without asking, is never JSON.
         if self.header(b"content-type").partition(";")[0].strip().lower() != JSON:
@@ -64,12 +65,6 @@ class Visit:
         """Raises Forbidden: the page that sent this was not made by us, or not for this thing."""
         if not hmac.compare_digest(given.encode(), self.mark(of).encode()):
             raise Forbidden
-
-
-def _origin(url: str) -> str:
-    parts = urlsplit(url)
-    port = {"http": ":80", "https": ":443"}.get(parts.scheme, "")
-    return f"{parts.scheme}://{parts.netloc}".lower().removesuffix(port)
 
 
 def _query(raw: bytes) -> dict[str, str]:

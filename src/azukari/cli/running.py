@@ -163,10 +163,14 @@ def _refuse_plaintext(settings: Settings) -> bool:
 
 
 def _greet(settings: Settings, made: Any) -> None:
+    # What is written to a file or a journal stays there for others to read, so keys are shown there once at most.
+    is_shown = made is not None and (sys.stdout.isatty() or made.is_new)
     if not sys.stdout.isatty() and made is None:
         return
     typer.echo(f"Azukari {__version__} on {settings.base_url}")
-    if made is None:
+    if not is_shown:
+        if made is not None:
+            typer.echo("Its test keys: azukari init")
         return
     show_pair(made.secret_key, made.publishable_key)
     typer.echo(

@@ -16,6 +16,7 @@ from azukari.checkout.view import Method, Order
 from azukari.core.errors import ApiError, Forbidden, InvalidParameter, NotFound
 from azukari.fields import pages
 from azukari.fields.schemas import Error, Failed, PayIn, Tried
+from azukari.merchants import origins
 from azukari.sessions import page as sessions
 from azukari.sessions import paying
 from azukari.sessions.page import Opened
@@ -33,7 +34,7 @@ async def frame(visit: Visit) -> Answer:
     """``GET /fields/frame?session=&origin=``. Raises NotFound, Forbidden (not an origin of this shop's)."""
     opened = await _open(visit, visit.query.get("session", ""))
     origin, mode = visit.query.get("origin", ""), opened.owner.mode
-    if not framing.may_frame(opened.settings, mode, origin):
+    if not origins.admits(opened.settings, mode, origin):
         raise Forbidden
     order = reading.order_of(opened)
     html = pages.frame(

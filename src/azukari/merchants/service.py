@@ -62,16 +62,19 @@ class Keyring:
             # The checksum spares the database a mistyped key; one that was seen has passed it.
             if not keys.well_formed(text):
                 raise Unauthorized
-            seen = await self._look_up(key_hash, now)
+            seen = await self._look_up(text, key_hash, now)
         _, row, key = seen
         if row.ip_allow and not _allowed(row.ip_allow, client):
             raise Unauthorized
         return key
 
-    async def _look_up(self, key_hash: bytes, now: int) -> tuple[int, KeyRow, ApiKey]:
+    async def _look_up(self, text: str, key_hash: bytes, now: int) -> tuple[int, KeyRow, ApiKey]:
         row = await self._db.read(store.find_by_hash, key_hash)
         if row is None or row.revoked_at is not None or not hmac.compare_digest(row.hash, key_hash):
             self._seen.pop(key_hash, None)
+            raise Unauthorized
+        # A row that somebody has edited does not make another kind of key of it.
+        if not text.startswith(f"{row.kind}_{row.mode}_"):
             raise Unauthorized
         key = ApiKey(row.id, Owner(row.merchant_id, row.mode), row.kind, row.api_version, row.last_four)
         if len(self._seen) >= _REMEMBERED_KEYS:

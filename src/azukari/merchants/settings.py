@@ -205,7 +205,8 @@ def _origins(value: Iterable[str]) -> list[str]:
 
 
 #: What may stand in a policy we send: nothing that could end an origin there and begin something else.
-_HOST = re.compile(r"(?:[0-9A-Za-z.\-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?")
+#: No policy can name an IPv6 address.
+_HOST = re.compile(r"[0-9A-Za-z.\-]+(?::[0-9]{1,5})?")
 
 
 def _origin(value: str) -> str:

@@ -5,6 +5,7 @@ Any origin, and no credentials: who calls says so with a key. Source: the Fetch 
 
 import re
 from collections.abc import Mapping
+from urllib.parse import urlsplit
 
 from azukari.core.errors import Forbidden
 from azukari.web.answers import Answer
@@ -23,6 +24,19 @@ class SecretKeyInBrowser(Forbidden):
     """A page of another origin that calls with a secret key, which everybody who opens it can read."""
 
     message = "A secret key must not be used in a browser. Use a publishable key there, and a secret one on a server."
+
+
+class ForeignPage(Forbidden):
+    """A page whose origin the merchant has not registered, though it has registered some."""
+
+    message = "Pages of this origin may not use this key. `azukari merchants set --origin` registers it."
+
+
+def origin_of(url: str) -> str:
+    """The origin of an address, as browsers write it."""
+    parts = urlsplit(url)
+    port = {"http": ":80", "https": ":443"}.get(parts.scheme, "")
+    return f"{parts.scheme}://{parts.netloc}".lower().removesuffix(port)
 
 
 def preflight(headers: Mapping[bytes, bytes]) -> Answer:

@@ -17,6 +17,7 @@ import msgspec
 
 from azukari.core.clock import Moment
 from azukari.core.errors import BadRequest, MethodNotAllowed
+from azukari.merchants import origins
 from azukari.merchants.keys import ApiKey
 from azukari.merchants.service import API_VERSIONS
 from azukari.processors.base import NO_ORDERS
@@ -151,6 +152,7 @@ class Resource:
         key = await authenticate(headers.get(b"authorization"), endpoint.access, client, parts.keyring)
         if not key.is_secret:
             self._limiter.count(key, client)
+            await self._check_origin(key, _text(headers.get(b"origin")))
         elif not self._cors:
             cors.refuse_page(headers)
         if endpoint.method != "GET" and scope["query_string"]:
@@ -170,6 +172,14 @@ class Resource:
             given["gone"] = Gone(receive)
         out = await endpoint.handler(call, **given)
         return out if isinstance(out, Answer) else Answer.of(out)
+
+    async def _check_origin(self, key: ApiKey, origin: str | None) -> None:
+        """A preflight carries no key, so whose pages may use it is looked at in the call itself (SEC-10)."""
+        if origin is None or origin == cors.origin_of(self._parts.settings.base_url):
+            return
+        settings = await self._parts.settings_of(key.owner)
+        if settings.origins and not origins.admits(settings, key.owner.mode, origin):
+            raise cors.ForeignPage
 
     def _call(
         self, endpoint: Endpoint, scope: Scope, headers: Mapping[bytes, bytes], key: ApiKey, client: str | None,
