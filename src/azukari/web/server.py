@@ -36,6 +36,8 @@ PROXIES = "azukari.proxies"
 #: no progress.
 _LEAST_READ = 8 * 1024
 
+#: Stands for the second Host of a request: no host is written so.
+_SEVERAL = b""
 _AT_ONCE = struct.pack("ii", 1, 0)
 
 #: A name or an address, and a port. Source: RFC 9110, 7.2; what no client writes into it is no host here.
@@ -123,8 +125,8 @@ _connections: WeakKeyDictionary[ServerState, Connections] = WeakKeyDictionary()
 
 
 @functools.lru_cache(256)
-def _is_host(value: bytes) -> bool:
-    match = _HOST.fullmatch(value)
+def _is_host(value: bytes | None) -> bool:
+    match = None if value is None else _HOST.fullmatch(value)
     return match is not None and int(match[1] or 0) < 65_536
 
 
@@ -145,6 +147,7 @@ class Protocol(HttpToolsProtocol):
     _head = 0  # bytes of an incomplete head
     _refused = False  # nothing that comes is looked at any more
     _offered = False  # the head that was read last offers another protocol
+    _host: bytes | None = None  # of the head that is arriving
     _timer: asyncio.TimerHandle | None = None
     _unread = 0  # bytes of answers that wait for the caller to read
     _write_timer: asyncio.TimerHandle | None = None
@@ -229,16 +232,22 @@ class Protocol(HttpToolsProtocol):
     # What the parser finds
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        # White space around a value is no part of it; the parser leaves what stands behind (RFC 9110, 5.5).
-        super().on_header(name, value.strip(b" \t"))
+        # All that uvicorn does here, and: white space around a value is no part of it; the parser leaves what stands
+        # behind (RFC 9110, 5.5).
+        name, value = name.lower(), value.strip(b" \t")
+        if name == b"host":
+            self._host = value if self._host is None else _SEVERAL
+        elif name == b"expect" and value.lower() == b"100-continue":
+            self.expect_100_continue = True
+        self.headers.append((name, value))
 
     def on_headers_complete(self) -> None:
         if self._head + self._chunk > min(self.limits.url, self.limits.headers):
             self._measure()
         if self.parser.get_http_version() not in ("1.1", "1.0"):
             raise BadRequest
-        hosts = [value for name, value in self.headers if name == b"host"]
-        if not (len(hosts) == 1 and _is_host(hosts[0])) and (hosts or self.parser.get_http_version() != "1.0"):
+        host, self._host = self._host, None
+        if not _is_host(host) and (host is not None or self.parser.get_http_version() != "1.0"):
             raise BadHost
         if self.parser.should_upgrade():
             if self.parser.get_method() == b"CONNECT":

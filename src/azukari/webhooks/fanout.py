@@ -101,12 +101,14 @@ async def _fan_out_to_payments(parts: Parts, owner: Owner, told: int) -> int | N
     found = await parts.db.read(events.after, owner, told, BATCH)
     if not found:
         return None
+    of_payments = [(event, _resource(event.data).id) for event in found if event.type.startswith("payment.")]
+    endpoints = await parts.db.read(store.of_payments, owner, list({payment_id for _, payment_id in of_payments}))
     wanted = [
         (endpoint, Told(parts.ids.new(), event.id, event.type, event.sequence or 0))
-        for event in found if event.type.startswith("payment.")
-        for endpoint in await parts.db.read(store.of_payment, owner, _resource(event.data).id)
+        for event, payment_id in of_payments
+        for endpoint in endpoints[payment_id]
         if endpoint.wants(event.type)
-    ]  # fmt: skip
+    ]
     to = found[-1].sequence or told
     if not await parts.db.write(deliveries.tell_payments, owner, wanted, told, to, await parts.time_of(owner)):
         return None
