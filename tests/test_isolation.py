@@ -66,7 +66,7 @@ OWNERLESS = {
     "azukari.webhooks.deliveries:_FORGET",
     "azukari.webhooks.deliveries:_FORGET_TRIES",
     "azukari.webhooks.deliveries:_WAITING",
-    "azukari.webhooks.deliveries:_WAITING_PAYMENTS",
+    "azukari.webhooks.deliveries:_NEXT_OWNER",
     "azukari.webhooks.store:_ANYONES",
     "azukari.webhooks.store:_BEHIND",
     "azukari.webhooks.store:_OVER",

@@ -27,7 +27,7 @@ from azukari.web.dispatch import ASGIApp, Dispatch, Receive, Route, Scope, Send
 from azukari.web.front import Front
 from azukari.web.limits import Limiter
 from azukari.web.routing import mount
-from azukari.web.server import ENDING
+from azukari.web.server import ENDING, PROXIES
 from azukari.web.taps import Taps
 from azukari.webhooks import of_payments
 from azukari.webhooks import routes as webhooks
@@ -94,7 +94,8 @@ class App:
     @asynccontextmanager
     async def _run(self, scope: Scope) -> AsyncIterator[None]:
         self._parts = parts = await Parts.assemble(self._settings, self._announce, self._clock)
-        scope.get("state", {})[ENDING] = parts.news.close
+        state = scope.get("state", {})
+        state[ENDING], state[PROXIES] = parts.news.close, self._settings.trusted_proxies
         taps = Taps(self._settings.data)
         self._front = asgi(parts, taps)
         watching = asyncio.ensure_future(taps.watch())

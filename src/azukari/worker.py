@@ -47,8 +47,10 @@ async def run(parts: Parts, stop: asyncio.Event) -> None:
     sender = Sender(parts)
 
     async def deliver_webhooks(parts: Parts) -> None:
-        await look_for_events(parts)
-        await sender.begin()
+        more = True
+        while more:
+            more = await look_for_events(parts)
+            await sender.begin()
 
     long_lists = LongLists(parts)
 
@@ -161,9 +163,11 @@ async def forget_keys(parts: Parts) -> None:
         continue
 
 
-async def look_for_events(parts: Parts) -> None:
-    """What has just happened gets its number, for whoever reads events by them, and its webhooks."""
-    await fanout.look(parts)
+async def look_for_events(parts: Parts) -> bool:
+    """What has just happened gets its number, for whoever reads events by them, and its webhooks; whether there is
+    more of it.
+    """
+    return await fanout.look_once(parts)
 
 
 async def look_for_missed_events(parts: Parts) -> None:

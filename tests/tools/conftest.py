@@ -88,7 +88,7 @@ class Installation:
         with (self.folder / "log").open("a") as log:
             self._server = subprocess.Popen(
                 [sys.executable, "-m", "azukari.cli", "serve", "--data", str(self.data), "--port", str(self.port)],
-                env=_environment({}), stdout=log, stderr=log, text=True,
+                env=_environment({"AZUKARI_LOOPBACK_WEBHOOKS": "1"}), stdout=log, stderr=log, text=True,
             )  # fmt: skip
         wait_for(lambda: answers(f"{self.url}/ready"), self._server)
 

@@ -1,20 +1,18 @@
 """Raw sockets against a real uvicorn that runs our protocol."""
 
 import asyncio
-import contextlib
 import json
-import socket
 import threading
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
-import uvicorn
 
 from azukari.core.errors import ApiError, BadRequest, BodyTooLarge
 from azukari.web import errors, server
 from azukari.web.sending import head
 from azukari.web.server import MAX_BODY, Limits, read_body
+from tests.web.raw import request, running, status_of, talk
 
 #: The paths the application was asked for.
 SEEN: list[str] = []
@@ -53,57 +51,16 @@ async def app(scope: Any, receive: Any, send: Any) -> None:
     await send({"type": "http.response.body", "body": body})
 
 
-@contextlib.contextmanager
-def running(limits: Limits) -> Iterator[int]:
-    listener = socket.create_server(("127.0.0.1", 0))
-    uvicorn_server = uvicorn.Server(server.config(app, limits=limits))
-    thread = threading.Thread(target=uvicorn_server.run, args=([listener],))
-    thread.start()
-    try:
-        yield listener.getsockname()[1]
-    finally:
-        uvicorn_server.should_exit = True
-        thread.join()
-        listener.close()
-
-
 @pytest.fixture(scope="module")
 def port() -> Iterator[int]:
-    with running(Limits(linger_seconds=0.1)) as number:
+    with running(app, Limits(linger_seconds=0.1)) as number:
         yield number
 
 
 @pytest.fixture(scope="module")
 def impatient_port() -> Iterator[int]:
-    with running(Limits(head_seconds=0.2, body_seconds=0.2, linger_seconds=0.1)) as number:
+    with running(app, Limits(head_seconds=0.2, body_seconds=0.2, linger_seconds=0.1)) as number:
         yield number
-
-
-def talk(port: int, *pieces: bytes | threading.Event) -> bytes:
-    """Everything the server says until it closes the connection, which it must. An event is waited for."""
-    with socket.create_connection(("127.0.0.1", port), timeout=30) as connection:
-        for piece in pieces:
-            if isinstance(piece, bytes):
-                connection.sendall(piece)
-            else:
-                assert piece.wait(30)
-        said = b""
-        while part := connection.recv(65_536):
-            said += part
-        return said
-
-
-def request(*headers: bytes, target: bytes = b"/", body: bytes = b"", last: bool = True) -> bytes:
-    lines = [b"POST " + target + b" HTTP/1.1", b"Host: localhost", *headers]
-    if body:
-        lines.append(b"Content-Length: %d" % len(body))
-    if last:
-        lines.append(b"Connection: close")
-    return b"\r\n".join(lines) + b"\r\n\r\n" + body
-
-
-def status_of(said: bytes) -> int:
-    return int(said.split(b" ", 2)[1])
 
 
 def assert_refused(said: bytes, status: int) -> None:
@@ -439,3 +396,53 @@ def test_a_request_whose_bodys_length_is_not_told_is_not_served_without_it(port:
     assert b"first" in said
     assert said.count(b"HTTP/1.1") == 1
     assert SEEN == ["/"]
+
+
+@pytest.mark.parametrize(
+    "hosts",
+    [
+        [], [b"a", b"a"], [b"a", b"b"], [b"a", b""], [b"a", b"a", b"a"], [b""], [b"  "], [b"a, b"], [b"a,b"],
+        [b"a b"],
+        [b"a/b"], [b"a@b"], [b"u:w@a"], [b"http://a"], [b"a?b"], [b"a#b"], [b"a:b"], [b"a:1:2"], [b"a:-1"],
+        [b"a:65536"],
+        [b"a:999999"], [b":80"], [b"[::1"], [b"::1"], [b"[]"], [b"[::1]a"], [b"[::1]:x"], [b"\xff"], [b"<a>"],
+        [b"a\\b"],
+        [b"a%00"], [b'"a"'], [b"*"],
+    ],
+    ids=ascii,
+)  # fmt: skip
+def test_a_request_has_one_host_that_is_one(port: int, hosts: list[bytes]) -> None:
+    SEEN.clear()
+    for version in (b"1.1", b"1.0"):
+        if version == b"1.0" and not hosts:
+            continue
+        lines = [b"Host: " + host for host in hosts]
+        for body, end in ((b"", []), (b"hello", [b"Content-Length: 5"])):
+            said = [b"POST /never-seen HTTP/" + version, *lines[:1], b"X-A: b", *lines[1:], *end]
+            assert_refused(talk(port, b"\r\n".join(said) + b"\r\n\r\n" + body), 400)
+    assert SEEN == []
+
+
+def test_two_hosts_are_refused_behind_an_offer_and_behind_another_request_too(port: int) -> None:
+    assert_refused(talk(port, request(*OFFER, b"hOST: b", body=b"hello")), 400)
+
+    said = talk(port, request(body=b"good", last=False) + request(b"Host: b"))
+    assert said.endswith(b"good")
+    assert said.count(b"HTTP/1.1") == 1
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        b"localhost", b"localhost:8420", b"127.0.0.1:80", b"[::1]", b"[2001:db8::1]:443", b"pay.example.", b"a_b",
+        b"xn--zckzah.example", b"a:", b"a:65535", b" a\t",
+    ],
+)  # fmt: skip
+def test_a_host_is_a_name_or_an_address_and_a_port(port: int, host: bytes) -> None:
+    said = talk(port, b"GET / HTTP/1.1\r\nhost: " + host + b"\r\nConnection: close\r\n\r\n")
+
+    assert status_of(said) == 200
+
+
+def test_a_request_of_http_1_0_needs_no_host(port: int) -> None:
+    assert status_of(talk(port, b"GET / HTTP/1.0\r\n\r\n")) == 200

@@ -11,6 +11,7 @@ import pytest
 from azukari.webhooks import addresses
 from azukari.webhooks.addresses import AddressRefused, Target, Unresolved, is_global, parse, resolve
 from azukari.webhooks.sending import Sender
+from azukari.webhooks.service import loopback_allowed
 from tests.house import House
 from tests.webhooks.receiver import Receiver
 from tests.webhooks.work import Work, endpoint
@@ -275,18 +276,78 @@ async def test_no_proxy_is_asked(
     assert receiver.types == ["ping"]
 
 
-async def test_an_endpoint_of_this_machine_is_refused_once_others_can_reach_us(
-    house: House, receiver: Receiver, work: Work
-) -> None:
-    await endpoint(house, receiver)
-    object.__setattr__(house.parts.settings, "host", "0.0.0.0")
-    assert (await house.api.post("/webhook_endpoints", json={"url": receiver.url})).status_code == 422
-    await work.deliver()
-    assert receiver.got == []
+#: This machine, as somebody's reader takes it. Only the first few are written as a webhook's address may be.
+THIS_MACHINE = """
+    http://127.0.0.1/ http://127.0.0.1:PORT/ http://127.9.9.9:PORT/x?y=1 http://[::1]:PORT/ http://localhost:PORT/
+    HTTP://LOCALHOST:PORT/ http://127.0.0.1:9200/_cluster/settings?x=1 http://localhost.:PORT/ http://0.0.0.0:PORT/
+    http://[::]:PORT/ http://[::ffff:127.0.0.1]:PORT/ http://[::ffff:7f00:1]:PORT/ http://127.1:PORT/
+    http://2130706433:PORT/ http://0x7f000001:PORT/ http://0177.0.0.1:PORT/ http://127.0.0.1.:PORT/ http://0:PORT/
+    http://this-machine.example:PORT/ http://app.localhost:PORT/ http://ip6-localhost:PORT/
+    https://127.0.0.1:PORT/ https://[::1]:PORT/ https://localhost:PORT/ https://localhost.:PORT/ https://0.0.0.0:PORT/
+    https://[::ffff:127.0.0.1]:PORT/ https://this-machine.example:PORT/ https://app.localhost:PORT/
+""".split()  # noqa: SIM905
 
-    object.__setattr__(house.parts.settings, "loopback_webhooks", True)
-    await work.give_up(1)
-    assert receiver.types == ["ping"]
+LAYOUTS: dict[str, dict[str, Any]] = {
+    "as it comes": {},
+    "behind a proxy": {
+        "trusted_proxies": (ipaddress.ip_network("127.0.0.1"),), "public_url": "https://pay.merchant.example",
+    },
+    "off loopback": {"host": "0.0.0.0", "insecure_http": True},
+}  # fmt: skip
+
+
+def set_up(house: House, **layout: Any) -> None:
+    """As an operator would, and start again."""
+    for name, value in {"loopback_webhooks": False, **layout}.items():
+        object.__setattr__(house.parts.settings, name, value)
+
+
+@pytest.fixture
+def names_of_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    ask = socket.getaddrinfo
+
+    def getaddrinfo(host: str, *more: Any, **named: Any) -> Any:
+        return ask("127.0.0.1" if host in ("this-machine.example", "app.localhost") else host, *more, **named)
+
+    monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
+
+
+@pytest.mark.parametrize("layout", LAYOUTS.values(), ids=LAYOUTS.keys())
+async def test_no_webhook_goes_to_this_machine_unless_the_operator_says_so(
+    house: House, receiver: Receiver, work: Work, layout: dict[str, Any], names_of_this_machine: None
+) -> None:
+    """A test key reaches no service here, wherever we listen: also one whose endpoint was taken before."""
+    made = await endpoint(house, receiver)
+    customer = await house.api.customer()
+    set_up(house, **layout)
+    for url in THIS_MACHINE:
+        here = url.replace("PORT", str(receiver.port))
+        order = {"amount": 1, "currency": "JPY", "customer": customer, "webhooks": here}
+        for reply in (
+            await house.api.post("/webhook_endpoints", json={"url": here}),
+            await house.api.patch(f"/webhook_endpoints/{made['id']}", json={"url": here}),
+            await house.api.post("/payments", json=order),
+        ):
+            assert reply.status_code == 422, here
+            assert reply.json()["error"]["param"] in ("url", "webhooks")
+    await work.deliver()
+
+    assert receiver.got == []
+    tries = (await house.api.get(f"/webhook_endpoints/{made['id']}/deliveries")).json()["data"]
+    assert {(each["code"], each["failure"]) for each in tries} == {(None, "refused")}
+
+
+@pytest.mark.parametrize("layout", LAYOUTS.values(), ids=LAYOUTS.keys())
+async def test_where_he_does_they_go_there_in_test_mode(
+    house: House, receiver: Receiver, work: Work, layout: dict[str, Any]
+) -> None:
+    set_up(house, loopback_webhooks=True, **layout)
+    for host in ("127.0.0.1", "localhost"):
+        await endpoint(house, receiver, url=f"http://{host}:{receiver.port}/hooks")
+    await work.deliver()
+
+    assert receiver.types == ["ping", "ping"]
+    assert not loopback_allowed(house.parts, "live")
 
 
 def test_the_host_header_names_the_port_where_it_is_another() -> None:

@@ -2,18 +2,20 @@
 
 import asyncio
 import json
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from azukari.core.config import Settings
+from tests.house import forget_memory
 from tests.test_cli import azukari, done, of, running
 from tests.webhooks.receiver import receiving
 
 
 async def test_an_endpoint_from_its_first_ping_to_its_end(settings: Settings, tmp_path: Path) -> None:
     def said(*words: str) -> Any:
-        return json.loads(done(*words, *of(settings), "--json"))
+        return json.loads(done(*words, *of(settings), "--json", AZUKARI_LOOPBACK_WEBHOOKS="1"))
 
     merchant = said("merchants", "list")[0]["id"]
     async with receiving() as receiver:
@@ -46,7 +48,8 @@ async def test_an_endpoint_from_its_first_ping_to_its_end(settings: Settings, tm
 async def _until(settings: Settings, folder: Path, ready: Callable[[], bool]) -> None:
     """Run a worker of its own until something is so, and written down."""
     log = folder / "errors"
-    with running("worker", *of(settings), folder=folder, ready=lambda: "worker.ready" in log.read_text()):
+    here = {"AZUKARI_LOOPBACK_WEBHOOKS": "1"}
+    with running("worker", *of(settings), folder=folder, ready=lambda: "worker.ready" in log.read_text(), **here):
         async with asyncio.timeout(60):
             while not (ready() and log.read_text().count("webhook.tried") == 2):
                 await asyncio.sleep(0.02)
@@ -92,3 +95,33 @@ def test_what_cannot_be_gets_a_sentence(settings: Settings) -> None:
         assert ended.returncode == 1, words
         assert sentence in ended.stderr
         assert "Traceback" not in ended.stderr
+
+
+def test_beside_live_keys_a_server_whose_webhooks_may_go_to_this_machine_warns(tmp_path: Path) -> None:
+    data, kek = tmp_path / "data", tmp_path / "vault.key"
+    done("init", "--data", data)
+    (data / "vault.key").rename(kek)
+    elsewhere = {"AZUKARI_KEK_FILE": str(kek)}
+    merchant = json.loads(done("merchants", "list", "--data", data, "--json", **elsewhere))[0]["id"]
+    here = {**elsewhere, "AZUKARI_LOOPBACK_WEBHOOKS": "1"}
+    try:
+        warned = []
+        for command in ([], ["keys", "create", merchant, "--live", "--data", str(data)]):
+            if command:
+                done(*command, **elsewhere)
+            with running("serve", "--data", str(data), folder=tmp_path, **here) as server:
+                warned.append("loopback_webhooks.beside_live_keys" in server.errors.read_text())
+        assert warned == [False, True]
+    finally:
+        forget_memory(data)
+
+
+def test_what_is_served_to_try_things_sends_webhooks_to_this_machine() -> None:
+    ordered = subprocess.run(
+        ["make", "-n", "serve"], cwd=Path(__file__).parents[2], capture_output=True, text=True, check=True
+    ).stdout
+    (line,) = [line for line in ordered.splitlines() if "azukari serve" in line]
+    said = subprocess.run(
+        line.replace(".venv/bin/azukari serve", "env"), shell=True, capture_output=True, text=True, check=True
+    ).stdout
+    assert "AZUKARI_LOOPBACK_WEBHOOKS=1" in said.splitlines()

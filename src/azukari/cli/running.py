@@ -68,6 +68,9 @@ def serve(
             "Put a proxy that ends TLS in front."
         )
     log.setup(settings.log_level)
+    if settings.loopback_webhooks and run(lambda: setup.has_live_keys(settings)):
+        # Somebody with a test key may talk to what else runs here, beside real cards.
+        log.warning("loopback_webhooks.beside_live_keys", setting="AZUKARI_LOOPBACK_WEBHOOKS")
     _greet(settings, made)
     server.serve(
         server.config("azukari.app:build", factory=True, host=settings.host, port=settings.port, workers=workers)

@@ -30,7 +30,7 @@ class Settings:
     trusted_proxies: networks whose ``X-Forwarded-For`` and ``-Proto`` are believed.
     kek_file: the file key provider's key; None: inside the data directory, good for test keys only.
     simulator_delay, simulator_fault: what every simulated call does unless its request says otherwise.
-    loopback_webhooks: webhooks in test mode may go to plain HTTP on this machine although we listen beyond it.
+    loopback_webhooks: webhooks in test mode may go to plain HTTP on this machine: for test installations.
     artwork: a folder of official pictures of payment types and stores; None: our own drawings.
     """
 

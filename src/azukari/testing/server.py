@@ -186,7 +186,7 @@ def main() -> None:
     threading.Thread(target=_watch, args=(parent, data), daemon=True).start()
     log.setup("info")
     listening = socket.create_server(("127.0.0.1", 0), backlog=2048)
-    settings = Settings(data=data, port=listening.getsockname()[1])
+    settings = Settings(data=data, port=listening.getsockname()[1], loopback_webhooks=True)
     app = App(settings)
     config = web.config(app, port=settings.port)
     with asyncio.Runner(loop_factory=config.get_loop_factory()) as runner:

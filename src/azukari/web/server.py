@@ -1,28 +1,47 @@
-"""What uvicorn leaves to us: limits on all a connection may send, refusals in the API's words, one write for an answer.
+"""What uvicorn leaves to us: limits on connections and on all they may send, refusals in the API's words, one write for
+an answer.
 
 The application sees none of this but :func:`read_body`.
 """
 
 import asyncio
+import functools
+import re
 import socket
+import struct
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import httptools
 import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
+from uvicorn.server import ServerState
 from uvicorn.supervisors import Multiprocess
 
 from azukari.core import log
-from azukari.core.errors import ApiError, BadRequest, BodyTooLarge, RequestTimeout, UnsupportedMediaType
+from azukari.core.errors import ApiError, BadRequest, BodyTooLarge, RequestTimeout, Unavailable, UnsupportedMediaType
 from azukari.web import errors
+from azukari.web.connections import Connections, allow_more_files, place_of
 from azukari.web.sending import Message, OneWrite, Receive, head
 
 MAX_BODY = 256 * 1024
 #: In the state of an application's lifespan: called, perhaps often, when the server begins to end.
 ENDING = "azukari.ending"
+#: In the same state: networks of proxies of ours, each of which connects for many callers.
+PROXIES = "azukari.proxies"
+#: Bytes that a caller must take of what waits for it, in the time that a write may make no progress: one at a time is
+#: no progress.
+_LEAST_READ = 8 * 1024
+
+#: Stands for the second Host of a request: no host is written so.
+_SEVERAL = b""
+_AT_ONCE = struct.pack("ii", 1, 0)
+
+#: A name or an address, and a port. Source: RFC 9110, 7.2; what no client writes into it is no host here.
+_HOST = re.compile(rb"(?:[A-Za-z0-9_.~-]+|\[[0-9A-Fa-f:.]+\])(?::([0-9]{0,5}))?")
 
 
 class UrlTooLong(ApiError):
@@ -35,6 +54,12 @@ class HeadersTooLarge(ApiError):
     """The headers of a request are over the limit."""
 
     status, code, message = 431, "bad_request", "The request headers are too large."
+
+
+class BadHost(BadRequest):
+    """No ``Host``, several, or what is none. Source: RFC 9112, 3.2."""
+
+    message = "A request has one Host header, with a name or an address in it."
 
 
 class EncodedBody(UnsupportedMediaType):
@@ -72,7 +97,7 @@ async def read_body(receive: Receive, headers: Iterable[tuple[bytes, bytes]]) ->
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Of one request: sizes in bytes, and the time its head and its body may each take."""
+    """Of one request: sizes in bytes, and the time its head and its body may each take. And of connections."""
 
     url: int = 8 * 1024
     headers: int = 32 * 1024
@@ -80,6 +105,11 @@ class Limits:
     body_seconds: float = 10
     #: How long a refused caller may go on sending. Cut off at once he may never read why (RFC 9112, 9.6).
     linger_seconds: float = 1
+    #: How long a caller may read nothing of its answers.
+    write_seconds: float = 10
+    #: Connections at once, and those from one address (:mod:`azukari.web.connections`).
+    connections: int = 10_000
+    connections_of_one: int = 256
 
 
 class _NoTrailers(list[tuple[bytes, bytes]]):
@@ -90,6 +120,14 @@ class _NoTrailers(list[tuple[bytes, bytes]]):
 
 
 _NO_TRAILERS = _NoTrailers()
+#: Of each server in this process.
+_connections: WeakKeyDictionary[ServerState, Connections] = WeakKeyDictionary()
+
+
+@functools.lru_cache(256)
+def _is_host(value: bytes | None) -> bool:
+    match = None if value is None else _HOST.fullmatch(value)
+    return match is not None and int(match[1] or 0) < 65_536
 
 
 class Protocol(HttpToolsProtocol):
@@ -101,25 +139,51 @@ class Protocol(HttpToolsProtocol):
 
     limits = Limits()
 
+    place: str | None = None
+
     _in_body = False  # the headers are complete and the body is not
     _chunk = 0  # bytes received last
     _ours = 0  # of these, what may belong to a head that is incomplete: none where another request ends in them
     _head = 0  # bytes of an incomplete head
     _refused = False  # nothing that comes is looked at any more
     _offered = False  # the head that was read last offers another protocol
+    _host: bytes | None = None  # of the head that is arriving
     _timer: asyncio.TimerHandle | None = None
+    _unread = 0  # bytes of answers that wait for the caller to read
+    _write_timer: asyncio.TimerHandle | None = None
+    _answering: RequestResponseCycle | None = None  # the request that the application has
 
     def __init__(self, *args: Any, **more: Any) -> None:
         super().__init__(*args, **more)
         # uvicorn's passes over what follows a request that is the last one. It may be that request's body.
         self.parser = httptools.HttpRequestParser(self)
+        found = _connections.get(self.server_state)
+        if found is None:
+            found = Connections(self.limits.connections, self.limits.connections_of_one)
+            _connections[self.server_state] = found
+        self._others = found
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
+        self.place = place_of(self.client[0] if self.client else None, self.app_state.get(PROXIES, ()))
+        if not self._others.admit(self):
+            self._refused = True
+            transport.write(self._text(Unavailable()))
+            transport.close()
+            return
+        # So we hear of each answer that the system does not take whole.
+        transport.set_write_buffer_limits(high=0)
         self._start_timer()
 
     def connection_lost(self, exc: Exception | None) -> None:
+        self._others.remove(self)
         self._stop_timer()
+        self._stop_write_timer()
+        # uvicorn tells the request that came last; the one under way may be one before it.
+        if self._answering is not None and not self._answering.response_complete:
+            self._answering.disconnected = True
+            self._answering.message_event.set()
+        self.pipeline.clear()
         super().connection_lost(exc)
 
     def shutdown(self) -> None:
@@ -168,14 +232,23 @@ class Protocol(HttpToolsProtocol):
     # What the parser finds
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        # White space around a value is no part of it; the parser leaves what stands behind (RFC 9110, 5.5).
-        super().on_header(name, value.strip(b" \t"))
+        # All that uvicorn does here, and: white space around a value is no part of it; the parser leaves what stands
+        # behind (RFC 9110, 5.5).
+        name, value = name.lower(), value.strip(b" \t")
+        if name == b"host":
+            self._host = value if self._host is None else _SEVERAL
+        elif name == b"expect" and value.lower() == b"100-continue":
+            self.expect_100_continue = True
+        self.headers.append((name, value))
 
     def on_headers_complete(self) -> None:
         if self._head + self._chunk > min(self.limits.url, self.limits.headers):
             self._measure()
         if self.parser.get_http_version() not in ("1.1", "1.0"):
             raise BadRequest
+        host, self._host = self._host, None
+        if not _is_host(host) and (host is not None or self.parser.get_http_version() != "1.0"):
+            raise BadHost
         if self.parser.should_upgrade():
             if self.parser.get_method() == b"CONNECT":
                 raise BadRequest
@@ -251,6 +324,49 @@ class Protocol(HttpToolsProtocol):
         elif self._is_answered():
             self.transport.close()
 
+    # Callers that do not read
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self._unread = self.transport.get_write_buffer_size()
+        self._write_timer = self.loop.call_later(self.limits.write_seconds, self._look_for_progress)
+
+    def resume_writing(self) -> None:
+        self._stop_write_timer()
+        super().resume_writing()
+
+    def _stop_write_timer(self) -> None:
+        if self._write_timer is not None:
+            self._write_timer.cancel()
+            self._write_timer = None
+
+    def _look_for_progress(self) -> None:
+        before, self._unread = self._unread, self.transport.get_write_buffer_size()
+        if self._unread > before - _LEAST_READ:
+            self.drop()
+        else:
+            self._write_timer = self.loop.call_later(self.limits.write_seconds, self._look_for_progress)
+
+    # As one of many connections
+
+    @property
+    def is_idle(self) -> bool:
+        return self._is_answered() and not (self._in_body or self._in_head() or self.flow.write_paused)
+
+    @property
+    def waits(self) -> bool:
+        return self._is_answered() or self._in_body or self.flow.write_paused
+
+    @property
+    def idle_since(self) -> float:
+        return 0 if self.timeout_keep_alive_task is None else self.timeout_keep_alive_task.when()
+
+    def drop(self) -> None:
+        if self.flow.write_paused:
+            # By a reset: else the system keeps what nobody reads, and offers it for minutes more.
+            self.transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _AT_ONCE)
+        self.transport.abort()
+
     # Refusals
 
     def _refuse(self, error: ApiError, begun: RequestResponseCycle | None = None) -> None:
@@ -283,6 +399,15 @@ class Protocol(HttpToolsProtocol):
             cycle.keep_alive = False
 
     def _answer(self, error: ApiError) -> None:
+        self.transport.write(self._text(error))
+        if not self.transport.can_write_eof():
+            self.transport.close()
+            return
+        self.transport.write_eof()
+        self.flow.resume_reading()
+        self._timer = self.loop.call_later(self.limits.linger_seconds, self.transport.close)
+
+    def _text(self, error: ApiError) -> bytes:
         answer = errors.answer(error)
         headers = [
             *self.server_state.default_headers,
@@ -293,16 +418,12 @@ class Protocol(HttpToolsProtocol):
             # A browser's script may read why: what is refused here nobody's data has gone into.
             (b"access-control-allow-origin", b"*"),
             (b"connection", b"close"),
+            *((name.lower().encode(), value.encode()) for name, value in answer.headers.items()),
         ]
-        self.transport.write(head(answer.status, headers) + answer.body)
-        if not self.transport.can_write_eof():
-            self.transport.close()
-            return
-        self.transport.write_eof()
-        self.flow.resume_reading()
-        self._timer = self.loop.call_later(self.limits.linger_seconds, self.transport.close)
+        return head(answer.status, headers) + answer.body
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
+        self._answering = cycle
         super()._start_asgi_task(cycle, OneWrite(app, cycle))  # type: ignore[arg-type]
 
 
@@ -363,6 +484,7 @@ def config(
 
 def serve(config: uvicorn.Config, sockets: list[socket.socket] | None = None) -> None:
     """Run until a signal ends it; several workers share one listening socket."""
+    allow_more_files()
     server = uvicorn.Server(config)
     if config.workers == 1:
         server.run(sockets)

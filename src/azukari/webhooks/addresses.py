@@ -5,17 +5,15 @@ text a second time. A name is resolved each time, and refused when any of its ad
 connection then goes to an address that was looked at. Source: ``docs/security.md``, "Webhooks and outgoing requests".
 """
 
-import asyncio
 import re
-import socket
-from collections.abc import Awaitable, Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Sequence
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from typing import NamedTuple
 
 import idna
 
 from azukari.core.pan import looks_like_card_number
+from azukari.webhooks.names import Lookup, Names
 
 LONGEST = 2_000
 _PORTS = {"https": 443, "http": 80}
@@ -31,12 +29,6 @@ _NUMBER = re.compile(r"[0-9]+|0[xX][0-9A-Fa-f]*")
 _OUT_OF_BOUNDS_4 = tuple(map(ip_network, ("192.0.0.0/24", "192.88.99.0/24", "168.63.129.16/32", "240.0.0.0/4")))
 _OUT_OF_BOUNDS_6 = tuple(map(ip_network, ("2001::/23", "2001:db8::/32", "2002::/16", "3fff::/20", "2620:4f:8000::/48")))
 _UNICAST_6 = ip_network("2000::/3")
-
-#: The addresses of a name, as text.
-Lookup = Callable[[str, int], Awaitable[Sequence[str]]]
-
-# Of its own: a name server that is slow must not hold up whoever else waits for a thread.
-_resolvers = ThreadPoolExecutor(16, thread_name_prefix="resolve")
 
 
 class AddressRefused(Exception):
@@ -166,9 +158,5 @@ async def resolve(target: Target, lookup: Lookup) -> Sequence[str]:
     return found
 
 
-async def system_lookup(host: str, port: int) -> Sequence[str]:
-    """Ask the system. Raises OSError."""
-    found = await asyncio.get_running_loop().run_in_executor(
-        _resolvers, lambda: socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, proto=socket.IPPROTO_TCP)
-    )
-    return list(dict.fromkeys(str(each[4][0]) for each in found))
+#: For somebody who asks for himself alone, on his own machine.
+system_lookup: Lookup = Names(seconds=10).of(None)

@@ -33,8 +33,8 @@ PENDING, DELIVERED, DEAD, DROPPED = "pending", "delivered", "dead", "dropped"
 #: A claimed delivery is ours for so long: three times what a call may take.
 LEASE = 30 * SECOND
 IN_FLIGHT = 4
-#: Deliveries to payments' own endpoints looked at at once.
-MOST_OF_PAYMENTS = 256
+#: Deliveries of one owner to payments' own endpoints looked at at once.
+MOST_OF_PAYMENTS = 128
 
 deliveries = owned_table(
     "webhook_deliveries",
@@ -57,7 +57,13 @@ deliveries = owned_table(
     partial_index("ix_webhook_deliveries_due", "endpoint_id", "due_at", "id", where="due_at IS NOT NULL"),
     partial_index("ix_webhook_deliveries_sequence", "endpoint_id", "sequence", where="due_at IS NOT NULL"),
     partial_index("ix_webhook_deliveries_leased_until", "endpoint_id", where="leased_until IS NOT NULL"),
-    partial_index("ix_webhook_deliveries_of_payments", "due_at", where="due_at IS NOT NULL AND payment_id IS NOT NULL"),
+    partial_index(
+        "ix_webhook_deliveries_owners_payments",
+        "merchant_id",
+        "mode",
+        "due_at",
+        where="due_at IS NOT NULL AND payment_id IS NOT NULL",
+    ),
     partial_index("ix_webhook_deliveries_ended_at", "ended_at", where="ended_at IS NOT NULL"),
 )
 tries = owned_table(
@@ -179,6 +185,20 @@ _WAITING = Statement(
     ),
     ownerless="the worker delivers for all merchants",
 )  # fmt: skip
+_of_any_payment = (deliveries.c.payment_id.is_not(None), deliveries.c.due_at.is_not(None))
+# One owner after the other: those of one, however many they are, are not read through to find the next one's.
+_NEXT_OWNER = Statement(
+    Owner,
+    sa.select(deliveries.c.merchant_id, deliveries.c.mode)
+    .where(
+        *_of_any_payment,
+        sa.tuple_(deliveries.c.merchant_id, deliveries.c.mode)
+        > sa.tuple_(sa.bindparam("after_merchant", type_=Text), sa.bindparam("after_mode", type_=Text)),
+    )
+    .order_by(deliveries.c.merchant_id, deliveries.c.mode)
+    .limit(1),
+    ownerless="the worker delivers for all merchants",
+)
 _WAITING_PAYMENTS = Statement(
     Endpoint,
     sa.select(endpoints)
@@ -190,16 +210,12 @@ _WAITING_PAYMENTS = Statement(
             deliveries.c.endpoint_id == endpoints.c.id,
         ),
     )
-    .where(
-        deliveries.c.payment_id.is_not(None), deliveries.c.due_at.is_not(None), due(deliveries.c.due_at), _idle,
-        endpoints.c.since.is_not(None),
-    )
+    .where(*owned(deliveries), *_of_any_payment, due(deliveries.c.due_at), _idle, endpoints.c.since.is_not(None))
     .order_by(deliveries.c.due_at)
     .limit(_limit),
-    ownerless="the worker delivers for all merchants",
 )  # fmt: skip
 _of_payments = (
-    *owned(deliveries), deliveries.c.payment_id.is_not(None), deliveries.c.due_at.is_not(None),
+    *owned(deliveries), *_of_any_payment,
     sa.exists(
         sa.select(endpoints.c.id).where(
             endpoints.c.merchant_id == deliveries.c.merchant_id, endpoints.c.mode == deliveries.c.mode,
@@ -387,13 +403,26 @@ class Claimed(msgspec.Struct, frozen=True):
     event: Event
 
 
-async def waiting(tx: Tx, real: int) -> list[Endpoint]:
-    """Active endpoints with something to send by their merchants' clocks, payments' own too.
+async def waiting(tx: Tx, real: int, owner: Owner | None = None) -> list[Endpoint]:
+    """Active endpoints with something to send by their merchants' clocks, payments' own too: of one owner or of all.
 
-    real: the machine's time.
+    real: the machine's time. Of each owner's payments so many at once.
     """
-    found = await tx.all(_WAITING_PAYMENTS, None, real=real, limit=MOST_OF_PAYMENTS)
-    return [*await tx.all(_WAITING, None, real=real), *{each.id: each for each in found}.values()]
+    found = [each for each in await tx.all(_WAITING, None, real=real) if owner in (None, each.owner)]
+    for each in [owner] if owner else await _with_payments(tx):
+        of_payments = await tx.all(_WAITING_PAYMENTS, each, real=real, limit=MOST_OF_PAYMENTS)
+        found += {each.id: each for each in of_payments}.values()
+    return found
+
+
+async def _with_payments(tx: Tx) -> list[Owner]:
+    """Owners with deliveries to payments' own endpoints, due or not."""
+    found: list[Owner] = []
+    last = Owner("", "")
+    while (owner := await tx.one(_NEXT_OWNER, None, after_merchant=last.merchant_id, after_mode=last.mode)) is not None:
+        found.append(owner)
+        last = owner
+    return found
 
 
 async def claim(tx: Tx, owner: Owner, endpoint_id: str, at: Moment, most: int) -> tuple[Endpoint, list[Claimed]] | None:

@@ -5,7 +5,7 @@ what comes after that one is all there is to look at, however many workers do it
 """
 
 from collections.abc import Coroutine
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -20,49 +20,68 @@ from azukari.webhooks.service import PING
 from azukari.webhooks.store import Endpoint
 from azukari.wiring import Parts
 
-BATCH = 200
+R = TypeVar("R")
+
+#: Events that an endpoint, or an owner for its payments, is told of before it is the next one's turn.
+BATCH = 100
 
 
 async def look(parts: Parts, *, thorough: bool = False) -> None:
     """Give what has happened its number, and each endpoint its deliveries. thorough: also what was committed late."""
+    while await look_once(parts, thorough=thorough):
+        continue
+
+
+async def look_once(parts: Parts, *, thorough: bool = False) -> bool:
+    """A turn for each: whether there is more. What has happened to one by the thousand holds up nobody else's."""
     await numbering.number_all(parts, quick=not thorough)
+    more = False
     for endpoint in await parts.db.read(store.behind):
-        await _alone(_fan_out(parts, endpoint), webhook=endpoint.id)
+        more |= await _alone(_fan_out(parts, endpoint), webhook=endpoint.id) is not None
     for owner, told in await parts.db.read(numbering.behind):
-        await _alone(_fan_out_to_payments(parts, owner, told), merchant=owner.merchant_id, mode=owner.mode)
+        telling = _fan_out_to_payments(parts, owner, told)
+        more |= await _alone(telling, merchant=owner.merchant_id, mode=owner.mode) is not None
+    return more
 
 
-async def _alone(telling: Coroutine[Any, Any, None], **whose: str) -> None:
+async def _alone(telling: Coroutine[Any, Any, R | None], **whose: str) -> R | None:
     """What goes wrong with one is logged; the others go on."""
     try:
-        await telling
+        return await telling
     except Unavailable:
         raise
     except Exception as error:
         log.bug("events not told", error, **whose)
+        return None
 
 
 async def look_for(parts: Parts, owner: Owner) -> None:
     """The thorough look for one owner."""
     await numbering.number_all(parts, owner)
     for endpoint in await parts.db.read(store.active, owner):
-        await _fan_out(parts, endpoint)
+        behind: Endpoint | None = endpoint
+        while behind is not None:
+            behind = await _fan_out(parts, behind)
     for each, told in await parts.db.read(numbering.behind):
-        if each == owner:
-            await _fan_out_to_payments(parts, owner, told)
+        to: int | None = told if each == owner else None
+        while to is not None:
+            to = await _fan_out_to_payments(parts, owner, to)
 
 
-async def _fan_out(parts: Parts, endpoint: Endpoint) -> None:
-    while found := await parts.db.read(deliveries.after, endpoint.owner, endpoint.told, BATCH):
-        wanted = [
-            Told(parts.ids.new(), *event) for event in found
-            # What was under way when the endpoint was made has its number later than the endpoint, and its id before.
-            if event.id > (endpoint.since or "") and event.type != PING and endpoint.wants(event.type)
-        ]  # fmt: skip
-        told = found[-1].sequence
-        if not await parts.db.write(deliveries.tell, endpoint, wanted, told, await parts.time_of(endpoint.owner)):
-            return  # another worker has done it, or it is not wanted any more
-        endpoint = msgspec.structs.replace(endpoint, told=told)
+async def _fan_out(parts: Parts, endpoint: Endpoint) -> Endpoint | None:
+    """A turn; the endpoint as it is then, where there may be more."""
+    found = await parts.db.read(deliveries.after, endpoint.owner, endpoint.told, BATCH)
+    if not found:
+        return None
+    wanted = [
+        Told(parts.ids.new(), *event) for event in found
+        # What was under way when the endpoint was made has its number later than the endpoint, and its id before.
+        if event.id > (endpoint.since or "") and event.type != PING and endpoint.wants(event.type)
+    ]  # fmt: skip
+    told = found[-1].sequence
+    if not await parts.db.write(deliveries.tell, endpoint, wanted, told, await parts.time_of(endpoint.owner)):
+        return None  # another worker has done it, or it is not wanted any more
+    return None if len(found) < BATCH else msgspec.structs.replace(endpoint, told=told)
 
 
 class _Resource(msgspec.Struct):
@@ -74,16 +93,23 @@ class _Resource(msgspec.Struct):
 _resource = msgspec.json.Decoder(_Resource).decode
 
 
-async def _fan_out_to_payments(parts: Parts, owner: Owner, told: int) -> None:
-    """For payments with webhooks of their own: the events of an owner who has any, each one looked at once."""
-    while found := await parts.db.read(events.after, owner, told, BATCH):
-        wanted = [
-            (endpoint, Told(parts.ids.new(), event.id, event.type, event.sequence or 0))
-            for event in found if event.type.startswith("payment.")
-            for endpoint in await parts.db.read(store.of_payment, owner, _resource(event.data).id)
-            if endpoint.wants(event.type)
-        ]  # fmt: skip
-        to = found[-1].sequence or told
-        if not await parts.db.write(deliveries.tell_payments, owner, wanted, told, to, await parts.time_of(owner)):
-            return
-        told = to
+async def _fan_out_to_payments(parts: Parts, owner: Owner, told: int) -> int | None:
+    """For payments with webhooks of their own: the events of an owner who has any, each one looked at once.
+
+    A turn; up to which number, where there may be more.
+    """
+    found = await parts.db.read(events.after, owner, told, BATCH)
+    if not found:
+        return None
+    of_payments = [(event, _resource(event.data).id) for event in found if event.type.startswith("payment.")]
+    endpoints = await parts.db.read(store.of_payments, owner, list({payment_id for _, payment_id in of_payments}))
+    wanted = [
+        (endpoint, Told(parts.ids.new(), event.id, event.type, event.sequence or 0))
+        for event, payment_id in of_payments
+        for endpoint in endpoints[payment_id]
+        if endpoint.wants(event.type)
+    ]
+    to = found[-1].sequence or told
+    if not await parts.db.write(deliveries.tell_payments, owner, wanted, told, to, await parts.time_of(owner)):
+        return None
+    return None if len(found) < BATCH else to

@@ -4,6 +4,7 @@ KOMOJU's reference names the parameter and not its shape; the shape here is ours
 route shows: signed, tried again and held to the same addresses as any other, and told of its payment's events alone.
 """
 
+import asyncio
 from typing import Annotated
 
 import msgspec
@@ -69,7 +70,10 @@ async def read(parts: Parts, owner: Owner, given: object, who: str, api_version:
         raise InvalidParameter(
             "webhooks", "A webhook without a secret is signed as your oldest webhook endpoint is, and there is none."
         )
-    return Wanted(parts, [await _endpoint(asking, order, api_version) for order in orders], who, asking.real)
+    # All at once: the request waits for names as long as for a single one.
+    urls = await asyncio.gather(*(service.checked_url(asking, order.url, "webhooks") for order in orders))
+    endpoints = [await _endpoint(asking, order, url, api_version) for order, url in zip(orders, urls, strict=True)]
+    return Wanted(parts, endpoints, who, asking.real)
 
 
 def _read(given: object) -> list[PaymentWebhook]:
@@ -80,8 +84,9 @@ def _read(given: object) -> list[PaymentWebhook]:
     return convert(tree, _Given).webhooks
 
 
-async def _endpoint(asking: Asking, order: PaymentWebhook, api_version: str) -> tuple[Endpoint, SealedEntry | None]:
-    url = await service.checked_url(asking, order.url, "webhooks")
+async def _endpoint(
+    asking: Asking, order: PaymentWebhook, url: str, api_version: str
+) -> tuple[Endpoint, SealedEntry | None]:
     secret = order.secret
     sealed = None if secret is None else await asking.parts.vault.seal_secret(asking.owner, Secret(secret))
     id, entry_id = asking.parts.ids.new(), None if sealed is None else sealed.id

@@ -3,6 +3,7 @@
 import asyncio
 import functools
 import random
+from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
 from typing import NamedTuple
@@ -16,8 +17,9 @@ from azukari.db import Owner, Tx
 from azukari.events.schemas import EventOut
 from azukari.vault import EntryGone, Signer, Use, Vault, VaultError
 from azukari.webhooks import addresses, deliveries, fanout, signing, store
-from azukari.webhooks.addresses import AddressRefused, Lookup, Unresolved
+from azukari.webhooks.addresses import AddressRefused, Unresolved
 from azukari.webhooks.deliveries import DEAD, DELIVERED, IN_FLIGHT, LEASE, PENDING, Claimed, Delivery, Outcome
+from azukari.webhooks.names import Lookup, Names
 from azukari.webhooks.post import Post, Posted, within_limit
 from azukari.webhooks.service import loopback_allowed
 from azukari.webhooks.store import Endpoint
@@ -32,12 +34,17 @@ JITTER = 0.2
 GONE = 410
 #: How long an opened secret stays in memory, and how many do.
 SIGNERS_LIFE, MOST_SIGNERS = 300 * SECOND, 1_000
-#: Endpoints served at the same time by one process.
+#: Endpoints served at the same time by one process. An owner gets another lane while it has fewer than are free, so one
+#: whose receivers all hang has half of them, ten of these a twelfth each, and there is always one left for the next.
 LANES = 256
+#: How long a name may take: long enough for a question that was lost on the way, and asked again after five seconds.
+NAME_SECONDS = 6
 #: Seconds until we look again whether another worker has done what it has begun.
 _ANOTHERS_TURN = 0.02
 
 _random = random.SystemRandom()
+#: One for all senders of the process.
+_names = Names(NAME_SECONDS)
 
 _encode = msgspec.json.Encoder().encode
 
@@ -46,11 +53,11 @@ class Sender:
     """Sends what is due. One per worker process.
 
     Each endpoint with something due gets a lane of its own, so one that hangs holds up nobody else.
-    lookup: how names are resolved. chance: a number from 0 to 1, for the waits.
+    lookup: how names are resolved, unless out of each owner's share. chance: a number from 0 to 1, for the waits.
     """
 
     def __init__(
-        self, parts: Parts, *, lookup: Lookup = addresses.system_lookup,
+        self, parts: Parts, *, lookup: Lookup | None = None,
         chance: Callable[[], float] = _random.random, post: Post | None = None,
     ) -> None:  # fmt: skip
         self._parts = parts
@@ -59,19 +66,22 @@ class Sender:
         self._post = post or Post()
         self._signers = Signers(parts)
         self._lanes: dict[str, asyncio.Task[None]] = {}
+        self._held: Counter[Owner] = Counter()
 
     async def begin(self, owner: Owner | None = None) -> None:
         """Open a lane for each endpoint, of one owner or of all, that has something due and none yet."""
-        for endpoint in await self._parts.db.read(deliveries.waiting, self._parts.clock.now()):
-            if owner not in (None, endpoint.owner):
-                continue
-            if endpoint.id not in self._lanes and len(self._lanes) < LANES:
+        for endpoint in await self._parts.db.read(deliveries.waiting, self._parts.clock.now(), owner):
+            if endpoint.id not in self._lanes and self._held[endpoint.owner] < LANES - len(self._lanes):
                 lane = asyncio.ensure_future(self._lane(endpoint.owner, endpoint.id))
                 self._lanes[endpoint.id] = lane
-                lane.add_done_callback(functools.partial(self._close_lane, endpoint.id))
+                self._held[endpoint.owner] += 1
+                lane.add_done_callback(functools.partial(self._close_lane, endpoint))
 
-    def _close_lane(self, endpoint_id: str, _: asyncio.Task[None]) -> None:
-        del self._lanes[endpoint_id]
+    def _close_lane(self, endpoint: Endpoint, _: asyncio.Task[None]) -> None:
+        del self._lanes[endpoint.id]
+        self._held[endpoint.owner] -= 1
+        if not self._held[endpoint.owner]:
+            del self._held[endpoint.owner]
 
     async def finish(self) -> None:
         """Wait until no lane has anything to send."""
@@ -142,7 +152,7 @@ class Sender:
     async def _send(self, endpoint: Endpoint, headers: dict[str, str], body: bytes) -> Posted:
         try:
             target = addresses.parse(endpoint.url, loopback=loopback_allowed(self._parts, endpoint.mode))
-            found = await addresses.resolve(target, self._lookup)
+            found = await addresses.resolve(target, self._lookup or _names.of(endpoint.owner))
         except Unresolved:
             return Posted(None, "unresolved")
         except AddressRefused:

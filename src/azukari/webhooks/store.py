@@ -1,5 +1,7 @@
 """Table ``webhook_endpoints``."""
 
+from collections.abc import Sequence
+
 import msgspec
 import sqlalchemy as sa
 
@@ -244,9 +246,9 @@ async def oldest(tx: Tx, owner: Owner) -> Endpoint | None:
     return await tx.one(_OLDEST, owner)
 
 
-async def of_payment(tx: Tx, owner: Owner, payment_id: str) -> list[Endpoint]:
-    """A payment's own, those that are told of events."""
-    return await tx.all(_OF_PAYMENT, owner, payment_id=payment_id)
+async def of_payments(tx: Tx, owner: Owner, payment_ids: Sequence[str]) -> dict[str, list[Endpoint]]:
+    """Payments' own, those that are told of events, by payment."""
+    return {each: await tx.all(_OF_PAYMENT, owner, payment_id=each) for each in payment_ids}
 
 
 async def of_old_payments(tx: Tx, real: int, limit: int) -> list[Endpoint]:
