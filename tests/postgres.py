@@ -3,11 +3,13 @@
 Our own is as fast as it can be and survives nothing (``fsync=off``); what the tests kill is Azukari, never PostgreSQL.
 """
 
+import asyncio
 import importlib.util
 import os
 import pwd
 import secrets
 import shutil
+import signal
 import subprocess
 import tempfile
 import time
@@ -51,6 +53,13 @@ def server(*settings: str) -> Iterator[str]:
     if given := os.environ.get(URL_SETTING):
         yield given
         return
+    with own_server(*settings) as url:
+        yield url
+
+
+@contextmanager
+def own_server(*settings: str) -> Iterator[str]:
+    """The same of one that nobody else has given: its files may be read, and it may be stopped."""
     home = Path(tempfile.mkdtemp(prefix="azukari-postgres-"))
     user = _unprivileged(home)
     binaries = _readable(home, user)
@@ -70,6 +79,22 @@ def server(*settings: str) -> Iterator[str]:
     finally:
         process.stdin.close()
         process.wait()
+
+
+async def stop(url: str) -> Path:
+    """Stop a server of our own, as an operator does: whatever it had in memory is written. The folder of its files."""
+    connection = await asyncpg.connect(url)
+    try:
+        data = Path(await connection.fetchval("SHOW data_directory"))
+    finally:
+        await connection.close()
+    lock = data / "postmaster.pid"
+    os.kill(int(lock.read_text().splitlines()[0]), signal.SIGINT)
+    for _ in range(600):
+        if not lock.exists():
+            return data
+        await asyncio.sleep(0.05)
+    raise RuntimeError("PostgreSQL did not stop.")
 
 
 async def create_database(url: str, template: str | None = None) -> str:

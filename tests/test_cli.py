@@ -533,6 +533,13 @@ async def test_two_server_processes_share_a_port_and_a_database(settings: Settin
             order = {"amount": 1000, "currency": "JPY", "payment_details": card()}
             assert httpx.post(f"{server.url}/api/v1/payments", json=order, auth=(secret, "")).status_code == 200
         assert httpx.get(f"{server.url}/api/v1/payments", auth=(secret, "")).json()["total"] == 10
+        for _ in range(10):
+            # Whichever of them makes the token, either may take its verification value.
+            details = {"payment_details": card(verification_value="123")}
+            token = httpx.post(f"{server.url}/api/v1/tokens", json=details, auth=(secret, "")).json()["id"]
+            order = {"amount": 1000, "currency": "JPY", "payment_details": token}
+            reply = httpx.post(f"{server.url}/api/v1/payments", json=order, auth=(secret, ""))
+            assert (reply.status_code, reply.json()["status"]) == (200, "captured")
         assert ended_by(server, signal.SIGTERM) in (0, -signal.SIGTERM)
 
 

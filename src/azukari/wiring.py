@@ -9,7 +9,7 @@ from azukari.core.config import Settings
 from azukari.core.ids import Ids, RandomIds
 from azukari.core.news import News
 from azukari.db import Announce, Database, Owner, Place, Tx, quiet
-from azukari.db.open import Stores, open_stores
+from azukari.db.open import Stores, open_stores, shelf_of
 from azukari.merchants.clock import Clocks
 from azukari.merchants.service import Keyring, Shops
 from azukari.merchants.settings import MerchantSettings
@@ -104,7 +104,7 @@ class Parts:
         provider = key_provider(settings)
         vault = Vault(
             main=stores.main, keys=stores.keys, sad=stores.sad,
-            provider=provider, clock=clock, ids=ids, announce=announce,
+            provider=provider, clock=clock, ids=ids, shelf=shelf_of(settings.data), announce=announce,
         )  # fmt: skip
         await vault.open()
         keyring = Keyring(

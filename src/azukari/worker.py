@@ -198,6 +198,16 @@ async def sweep_vault(parts: Parts) -> None:
     await parts.vault.sweep(parts.clock.now())
 
 
+async def wipe_files(parts: Parts) -> None:
+    """What is left of deleted keys and verification values in the databases' files."""
+    await parts.vault.wipe()
+
+
+async def serve_machines(parts: Parts) -> None:
+    """Keys of verification values for a machine that has come new."""
+    await parts.vault.serve_machines()
+
+
 #: What is done, and how many seconds after it ended it is done again.
 ROUNDS: tuple[tuple[Round, float], ...] = (
     (settle_attempts, 2),
@@ -212,4 +222,6 @@ ROUNDS: tuple[tuple[Round, float], ...] = (
     (forget_deliveries, 900),
     (forget_payment_webhooks, 900),
     (sweep_vault, 900),
+    (wipe_files, 30),
+    (serve_machines, 2),
 )

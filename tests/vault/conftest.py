@@ -15,6 +15,7 @@ from azukari.core.ids import base36
 from azukari.core.secret import Secret
 from azukari.db import Database, Owner, Statement, Tx, metadata
 from azukari.db.postgres import PostgresDatabase
+from azukari.db.shelf import Shelf
 from azukari.db.sqlite import SqliteDatabase, Store
 from azukari.db.tables import KEYS_SCHEMA, SAD_SCHEMA
 from azukari.vault import FileKeyProvider, PaymentDetails, SealedEntry, Use, Vault
@@ -34,7 +35,7 @@ B = Owner("merchant-b", "test")
 
 _MAIN = (tables.entries, tables.audit_lines)
 _KEYS = (tables.deks, tables.merchant_keys, tables.root_keys)
-_SAD = (tables.sad_values, tables.sad_epochs)
+_SAD = (tables.sad_values, tables.sad_machines, tables.sad_shares)
 
 
 class StandingClock:
@@ -96,6 +97,10 @@ async def postgres_stores(url: str) -> Stores:
     made = [CreateSchema(KEYS_SCHEMA), CreateSchema(SAD_SCHEMA)]
     for table in (*_MAIN, *_KEYS, *_SAD):
         made += [CreateTable(table), *map(CreateIndex, table.indexes)]
+    made += [
+        sa.DDL(f"CREATE TABLE {tables.sad_values}_{turn} PARTITION OF {tables.sad_values} FOR VALUES IN ({turn})")
+        for turn in (0, 1)
+    ]
     connection = await asyncpg.connect(url)
     for element in made:
         await connection.execute(str(element.compile(dialect=postgresql.dialect())))
@@ -114,10 +119,16 @@ class Room:
     ids: CountingIds
     provider: FileKeyProvider
     points: list[str] = field(default_factory=list)
+    shelf: Shelf = field(default_factory=Shelf)
 
-    def another(self, provider: FileKeyProvider | None = None) -> Vault:
-        """A second vault on the same stores: another process, or the same one after a restart."""
-        return make_vault(self.stores, provider or self.provider, self.clock, self.ids, self.points)
+    def another(self, provider: FileKeyProvider | None = None, shelf: Shelf | None = None) -> Vault:
+        """A second vault on the same stores: another process, or the same one after a restart.
+
+        shelf: of another machine.
+        """
+        return make_vault(
+            self.stores, provider or self.provider, self.clock, self.ids, self.points, shelf or self.shelf
+        )
 
     async def keep(self, owner: Owner = A, number: str = VISA, **more: object) -> SealedEntry:
         """Seal a card and keep it."""
@@ -148,11 +159,16 @@ class Room:
 
 
 def make_vault(
-    stores: Stores, provider: FileKeyProvider, clock: StandingClock, ids: CountingIds, points: list[str]
+    stores: Stores,
+    provider: FileKeyProvider,
+    clock: StandingClock,
+    ids: CountingIds,
+    points: list[str],
+    shelf: Shelf | None = None,
 ) -> Vault:
     return Vault(
         main=stores.main, keys=stores.keys, sad=stores.sad, provider=provider, clock=clock, ids=ids,
-        announce=points.append, loopback_http=True,
+        shelf=shelf, announce=points.append, loopback_http=True,
     )  # fmt: skip
 
 
@@ -160,6 +176,11 @@ def card(number: str = VISA, **more: object) -> PaymentDetails:
     """Payment details as a request brings them."""
     tree = {"type": "credit_card", "number": number, "month": 8, "year": 2030, "name": "Hana Sato", **more}
     return PaymentDetails.parse(tree, now=NOW)
+
+
+def keys_on(shelf: Shelf) -> list[str]:
+    """Those of verification values, that a machine's processes share."""
+    return [name for name in shelf.names() if name != "machine"]
 
 
 def secret(value: Secret | None) -> str | None:
@@ -208,9 +229,9 @@ def provider(tmp_path: Path) -> FileKeyProvider:
 
 
 @pytest.fixture
-async def room(stores: Stores, provider: FileKeyProvider) -> AsyncIterator[Room]:
-    clock, ids, points = StandingClock(), CountingIds(), []
-    vault = make_vault(stores, provider, clock, ids, points)
+async def room(stores: Stores, provider: FileKeyProvider, tmp_path: Path) -> AsyncIterator[Room]:
+    clock, ids, points, shelf = StandingClock(), CountingIds(), [], Shelf(tmp_path / "shelf")
+    vault = make_vault(stores, provider, clock, ids, points, shelf)
     await vault.open()
-    yield Room(vault, stores, clock, ids, provider, points)
+    yield Room(vault, stores, clock, ids, provider, points, shelf)
     await vault.close()

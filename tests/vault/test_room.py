@@ -44,6 +44,7 @@ from .conftest import (
     Stores,
     card,
     change,
+    keys_on,
     make_vault,
     rows,
     secret,
@@ -210,10 +211,10 @@ async def test_another_process_can_take_it(room: Room) -> None:
 async def test_a_verification_value_lives_for_a_day_and_its_key_with_it(room: Room) -> None:
     await room.vault.keep_verification_value(A, "entry", Secret("123"))
     await room.vault.sweep(NOW + 24 * HOUR - 1)
-    assert len(await rows(room.stores.sad, sa.select(tables.sad_epochs))) == 1
+    assert len(keys_on(room.shelf)) == 1
 
     assert await room.vault.sweep(NOW + 24 * HOUR) == 1
-    assert await rows(room.stores.sad, sa.select(tables.sad_epochs)) == []
+    assert keys_on(room.shelf) == []
     assert await room.vault.take_verification_value(A, "entry") is None
 
 
@@ -223,7 +224,7 @@ async def test_the_last_value_takes_the_key_of_its_time_along(room: Room) -> Non
 
     await room.vault.take_verification_value(A, "entry")
 
-    assert await rows(room.stores.sad, sa.select(tables.sad_epochs)) == []
+    assert keys_on(room.shelf) == []
 
 
 async def test_each_quarter_of_an_hour_has_its_own_key(room: Room) -> None:
@@ -231,13 +232,14 @@ async def test_each_quarter_of_an_hour_has_its_own_key(room: Room) -> None:
     room.clock.time += 900 * SECOND
     await room.vault.keep_verification_value(A, "two", Secret("222"))
 
-    assert len(await rows(room.stores.sad, sa.select(tables.sad_epochs.c.blob))) == 2
+    assert len(keys_on(room.shelf)) == 2
     assert secret(await room.vault.take_verification_value(A, "one")) == "111"
 
 
 async def test_a_value_whose_key_is_gone_is_gone(room: Room) -> None:
     await room.vault.keep_verification_value(A, "entry", Secret("123"))
-    await change(room.stores.sad, sa.delete(tables.sad_epochs))
+    for name in room.shelf.names():
+        room.shelf.drop(name)
 
     assert await room.another().take_verification_value(A, "entry") is None
 

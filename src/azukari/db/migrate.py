@@ -85,6 +85,7 @@ def _migrate_sqlite(files: SqliteFiles) -> None:
     for schema in ("main", KEYS_SCHEMA):
         connection.execute(f"PRAGMA {schema}.journal_mode=DELETE")
         connection.execute(f"PRAGMA {schema}.synchronous=FULL")
+        connection.execute(f"PRAGMA {schema}.secure_delete=ON")
     engine = sa.create_engine("sqlite://", creator=lambda: connection, poolclass=sa.pool.StaticPool)
     with engine.connect() as upgrading:
         # Not before: SQLAlchemy begins with a look at the database, and a rollback.
@@ -94,6 +95,14 @@ def _migrate_sqlite(files: SqliteFiles) -> None:
             files.forget_memory()
         _upgrade(upgrading)
     engine.dispose()
+    _rewrite_keys(files)
+
+
+def _rewrite_keys(files: SqliteFiles) -> None:
+    """What earlier releases have deleted may still be in the file: those of SQLite's builds differ in that."""
+    with closing(sqlite3.connect(files.keys.uri, uri=True, timeout=_PATIENCE_SECONDS)) as connection:
+        connection.execute("PRAGMA temp_store=MEMORY")
+        connection.execute("VACUUM")
 
 
 async def _migrate_postgres(server: Secret, owner: Secret | None) -> None:
@@ -150,6 +159,11 @@ def _grant(connection: sa.Connection, role: str) -> None:
         connection.execute(sa.text(f"GRANT USAGE ON SCHEMA {schema} TO {name}"))
         rights = "SELECT, INSERT, UPDATE, DELETE"
         connection.execute(sa.text(f"GRANT {rights} ON ALL TABLES IN SCHEMA {schema} TO {name}"))
+    # What is left of deleted keys and verification values goes with a table that is given back or written anew.
+    for table in ("sad_values_0", "sad_values_1"):
+        connection.execute(sa.text(f"GRANT TRUNCATE ON {SAD_SCHEMA}.{table} TO {name}"))
+    if (connection.dialect.server_version_info or (0,)) >= (17,):
+        connection.execute(sa.text(f"GRANT MAINTAIN ON {KEYS_SCHEMA}.deks TO {name}"))
     connection.execute(sa.text(f"REVOKE INSERT, UPDATE, DELETE ON alembic_version FROM {name}"))
     # The audit log is only ever added to.
     connection.execute(sa.text(f"REVOKE UPDATE, DELETE ON audit_lines FROM {name}"))

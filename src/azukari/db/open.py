@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import shutil
 import sqlite3
 import stat
 from contextlib import closing
@@ -12,6 +13,7 @@ from sqlalchemy.dialects import sqlite
 from sqlalchemy.schema import CreateTable
 
 from azukari.core.config import Settings
+from azukari.db.shelf import Shelf
 from azukari.db.sqlite import SqliteDatabase, Store
 from azukari.db.tables import KEYS_SCHEMA, SAD_SCHEMA, metadata
 from azukari.db.units import Announce, Database, DatabaseDown, quiet
@@ -48,6 +50,9 @@ async def open_stores(settings: Settings, announce: Announce = quiet) -> Stores:
 class Damaged(Exception):
     """A database file is not what was written; the text says which."""
 
+
+#: The folder of the shelf, beside the file of verification values.
+_SHELF = "keys"
 
 #: Bytes up to which a file is read through before it is served: a fraction of a second.
 CHECKED_AT_START = 32 * 1024 * 1024
@@ -97,8 +102,9 @@ class SqliteFiles:
         lost, and their tokens with them.
         """
         if self.sad.path is not None:
-            _make_private(self.sad.path.parent.parent)
-            _make_private(self.sad.path.parent)
+            make_private(self.sad.path.parent)
+            self.sad.path.touch(mode=0o600)
+            self.sad.path.chmod(0o600)
         try:
             self._create_sad_tables()
         except sqlite3.DatabaseError as error:
@@ -111,10 +117,15 @@ class SqliteFiles:
         """Destroy what is kept in memory for this directory."""
         if self.sad.path is not None:
             self.sad.path.unlink(missing_ok=True)
+            shutil.rmtree(self.sad.path.with_name(_SHELF), ignore_errors=True)
 
     def _create_sad_tables(self) -> None:
         tables = [table for table in metadata.sorted_tables if table.schema == SAD_SCHEMA]
         with closing(self.sad.connect()) as connection:
+            # Of a release that kept the keys beside the values.
+            if connection.execute(f"PRAGMA {SAD_SCHEMA}.table_info(sad_epochs)").fetchone():
+                for name in ("sad_epochs", "sad_values"):
+                    connection.execute(f"DROP TABLE {SAD_SCHEMA}.{name}")
             for table in tables:
                 connection.execute(str(CreateTable(table, if_not_exists=True).compile(dialect=sqlite.dialect())))
             connection.execute(f"PRAGMA {SAD_SCHEMA}.quick_check(1)").fetchall()
@@ -130,13 +141,28 @@ def _memory_file(data: Path) -> Path | None:
 
 
 def memory_of(data: Path) -> Path | None:
-    """The folder that a data directory's verification values are in, in the machine's memory."""
+    """The folder in the machine's memory that is a data directory's: its verification values and their keys."""
     file = _memory_file(data)
     return None if file is None else file.parent
 
 
+def shelf_of(data: Path) -> Shelf:
+    """Where the processes of one data directory keep the keys of verification values. Raises Damaged."""
+    folder = memory_of(data)
+    if folder is None:
+        return Shelf()
+    make_private(folder)
+    return Shelf(folder / _SHELF)
+
+
+def make_private(folder: Path) -> None:
+    """A folder of ours alone, in one of ours alone. Raises Damaged."""
+    _make_private(folder.parent)
+    _make_private(folder)
+
+
 def _make_private(folder: Path) -> None:
-    """A folder of ours alone. Its name is known to everybody: one that somebody else made first is not ours."""
+    """Its name is known to everybody: one that somebody else made first is not ours."""
     folder.mkdir(mode=0o700, exist_ok=True)
     made = folder.lstat()
     if not stat.S_ISDIR(made.st_mode) or made.st_uid != os.getuid() or made.st_mode & 0o022:

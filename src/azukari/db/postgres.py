@@ -11,7 +11,10 @@ from collections.abc import Awaitable, Callable, Coroutine
 from functools import partial
 from typing import Any, ParamSpec, Self, TypeVar
 
+import sqlalchemy as sa
+
 from azukari.db.connecting import Unreachable
+from azukari.db.leftovers import Leftovers
 from azukari.db.link import Link
 from azukari.db.lockstep import Commit, Spoiled, lock_step
 from azukari.db.stepping import Running, Step
@@ -111,6 +114,7 @@ class PostgresDatabase:
         readers = max(1, pool_size // READERS_SHARE)
         writers = max(1, pool_size - readers - BATCHES)
         self._announce = announce
+        self._leftovers = Leftovers(url)
         self._reading = _Lanes([Link(url) for _ in range(readers)], self._read, 1)
         self._writing = _Lanes([Link(url) for _ in range(writers)], self._write, 1)
         self._hot = _Lanes([Link(url, by_key=True) for _ in range(BATCHES)], self._together, BATCH)
@@ -161,6 +165,14 @@ class PostgresDatabase:
             waiting.exception()  # seen, should all of them have gone away
             if not isinstance(error, Exception):
                 raise
+
+    async def wipe(self, *tables: sa.Table) -> bool:
+        for table in tables:
+            await self._leftovers.wipe(table)
+        return bool(tables)
+
+    async def empty(self, table: sa.Table, turn: int) -> None:
+        await self._leftovers.empty(table, turn)
 
     async def close(self) -> None:
         for lanes in (self._hot, self._writing, self._reading):

@@ -13,10 +13,12 @@ import threading
 from collections import deque
 from collections.abc import Callable, Coroutine, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, nullcontext, suppress
+from contextlib import closing, contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
+
+import sqlalchemy as sa
 
 from azukari.core.errors import Unavailable
 from azukari.db.seen import Seen
@@ -31,8 +33,11 @@ R = TypeVar("R")
 BATCH = 64
 READERS = 2
 BUSY_SECONDS = 5.0
+#: A wipe waits for those who read this long: nobody can write meanwhile.
+WIPE_SECONDS = 0.2
 
-_DURABLE = ("journal_mode=WAL", "synchronous=FULL")
+#: What is deleted is overwritten with zeros: whether SQLite does so by itself depends on who built it.
+_DURABLE = ("journal_mode=WAL", "synchronous=FULL", "secure_delete=ON")
 #: For values that must not outlive the machine's memory: nothing is ever written to a journal file.
 _IN_MEMORY = ("journal_mode=MEMORY", "synchronous=OFF", "secure_delete=ON")
 
@@ -290,6 +295,7 @@ class SqliteDatabase:
     """One store, its writer and its readers."""
 
     def __init__(self, store: Store, announce: Announce = quiet) -> None:
+        self._store = store
         self._writer = _Writer(store, announce)
         self._reading: queue.SimpleQueue[Waiting | None] = queue.SimpleQueue()
         self._readers = [
@@ -344,6 +350,14 @@ class SqliteDatabase:
         if not changing.cancelled():
             changing.exception()  # seen, should whoever asked have gone away
 
+    async def wipe(self, *tables: sa.Table) -> bool:
+        if self._closed:
+            raise DatabaseDown
+        return await asyncio.to_thread(_empty_log, self._store)
+
+    async def empty(self, table: sa.Table, turn: int) -> None:
+        """Nothing: what is deleted here is overwritten at once."""
+
     def _wait(self, unit: Unit[..., R], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Waiting:
         if self._closed:
             raise DatabaseDown
@@ -363,6 +377,21 @@ class SqliteDatabase:
             self._reading.put(None)
         for reader in self._readers:
             await asyncio.to_thread(reader.join)
+
+
+def _empty_log(store: Store) -> bool:
+    """Bring what is in the write-ahead log into its file, where deleted rows are zeros; whether there was anything."""
+    if store.path is None or store.volatile:
+        return False
+    log = store.path.with_name(store.path.name + "-wal")
+    if not log.exists() or log.stat().st_size == 0:
+        return False
+    try:
+        with closing(sqlite3.connect(store.uri, uri=True, timeout=WIPE_SECONDS)) as connection:
+            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+    except sqlite3.Error as error:
+        raise DatabaseDown from error
+    return True
 
 
 class _Spoiled(Exception):

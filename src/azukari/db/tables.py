@@ -42,12 +42,17 @@ class Bytes(sa.LargeBinary):
 
 #: Wrapped data keys, in their own store: SQLite's ``keys.db``, PostgreSQL's schema of this name.
 KEYS_SCHEMA = "azukari_keys"
-#: Verification values, in memory only: SQLite's ``sad.db`` on a memory file system, unlogged tables on PostgreSQL.
+#: Verification values: SQLite's ``sad.db`` on a memory file system, unlogged tables on PostgreSQL. Never their keys.
 SAD_SCHEMA = "azukari_sad"
 
 
-def owned_table(name: str, *items: sa.schema.SchemaItem, schema: str | None = None) -> sa.Table:
-    """A table of a merchant's data: it starts with merchant_id and mode, and its key is (merchant_id, mode, id)."""
+def owned_table(
+    name: str, *items: sa.schema.SchemaItem, schema: str | None = None, turns: str | None = None
+) -> sa.Table:  # fmt: skip
+    """A table of a merchant's data: it starts with merchant_id and mode, and its key is (merchant_id, mode, id).
+
+    turns: a column that is 0 or 1; on PostgreSQL the rows of each are a table of their own, ``name_0`` and ``name_1``.
+    """
     return sa.Table(
         name,
         metadata,
@@ -57,6 +62,7 @@ def owned_table(name: str, *items: sa.schema.SchemaItem, schema: str | None = No
         *items,
         schema=schema,
         info={"owned": True},
+        postgresql_partition_by=f"LIST ({turns})" if turns else None,
     )
 
 

@@ -4,6 +4,8 @@ from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from typing import Any, Concatenate, NamedTuple, ParamSpec, Protocol, TypeVar
 
+import sqlalchemy as sa
+
 from azukari.core.errors import Locked, Unavailable
 from azukari.db.statements import Statement
 
@@ -87,6 +89,21 @@ class Database(Protocol):
 
     async def change(self, unit: Unit[P, R], /, *args: P.args, **kwargs: P.kwargs) -> R:
         """:meth:`write` for a unit that writes what others glance at: once it has answered, all of them see it."""
+        ...
+
+    async def wipe(self, *tables: sa.Table) -> bool:
+        """See that rows deleted before leave the files too, as far as that can be had; whether there was anything.
+
+        tables: what is looked after on PostgreSQL; SQLite has nothing smaller than a store. Who reads or writes for
+        long puts it off until the next time. Raises DatabaseDown.
+        """
+        ...
+
+    async def empty(self, table: sa.Table, turn: int) -> None:
+        """Give back the file of one turn of a table that has two; what is in it moves to the other.
+
+        Where a store is in memory there is none. Raises DatabaseDown.
+        """
         ...
 
     async def close(self) -> None:

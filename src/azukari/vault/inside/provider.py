@@ -19,7 +19,8 @@ TRIES = 3
 class Context:
     """What a wrapped key is bound to.
 
-    purpose: ``mk`` (a merchant key), ``root/<name>``, ``sad`` (an epoch's key).
+    purpose: ``mk`` (a merchant key), ``root/<name>``, ``sad`` (an epoch's key), ``sad/machine``
+    (a machine's own key).
     mode, merchant_id: empty where the key belongs to no merchant.
     version: of the wrapped key; an epoch's number.
     """

@@ -10,6 +10,7 @@ from azukari.core.clock import Clock
 from azukari.core.ids import Ids
 from azukari.core.secret import Secret
 from azukari.db import Announce, Database, Owner, Tx, quiet
+from azukari.db.shelf import Shelf
 from azukari.vault.inside import audit, entries, envelope, sweep
 from azukari.vault.inside.details import PaymentDetails
 from azukari.vault.inside.entries import Plain, SealedEntry, Stored, Use
@@ -19,7 +20,9 @@ from azukari.vault.inside.keys import FINGERPRINT, MerchantKeys, Purpose, add_de
 from azukari.vault.inside.provider import KeyProvider, ask
 from azukari.vault.inside.relay import Relay
 from azukari.vault.inside.sad import VerificationValues
+from azukari.vault.inside.sad_keys import SadKeys
 from azukari.vault.inside.signing import Signer
+from azukari.vault.inside.tables import deks
 from azukari.vault.inside.transport import NO_WORDS, Blank, NotSent, Outbound, Reply, Transport
 
 
@@ -27,12 +30,13 @@ class Vault:
     """Keeps cards, and sends them where they are to be charged. One per process; :meth:`open` it first.
 
     main, keys, sad: the three stores. ``main`` can read the schema of ``keys``.
+    shelf: where the machine's processes share the keys of verification values; None for one process alone.
     loopback_http: let orders go to ``http://`` hosts on this machine (tests).
     """
 
     def __init__(
         self, *, main: Database, keys: Database, sad: Database, provider: KeyProvider, clock: Clock, ids: Ids,
-        announce: Announce = quiet, loopback_http: bool = False,
+        shelf: Shelf | None = None, announce: Announce = quiet, loopback_http: bool = False,
     ) -> None:  # fmt: skip
         self._main = main
         self._keys = keys
@@ -40,7 +44,9 @@ class Vault:
         self._clock = clock
         self._ids = ids
         self._merchant_keys = MerchantKeys(keys, provider, clock)
-        self._codes = VerificationValues(sad, provider, clock)
+        self._sad_keys = SadKeys(sad, shelf or Shelf(), provider, clock)
+        self._codes = VerificationValues(sad, self._sad_keys, clock)
+        self._wiped = True
         self._relay = Relay(announce, loopback_http=loopback_http)
         self._roots: dict[str, bytes] = {}
         self._macs: dict[str, HMAC] = {}
@@ -194,6 +200,22 @@ class Vault:
         for owner, entry_id in retired:
             await self.shred(owner, entry_id)
         return count + len(retired) + await sweep.drop_strays(self._main, self._keys, now)
+
+    async def wipe(self) -> None:
+        """See that the wrapped keys of what was shredded, and verification values, leave the databases' files too.
+
+        The records where that costs nothing.
+        """
+        wiped = await self._keys.wipe(deks)
+        # Once more after the last time: a record is emptied after its key.
+        if wiped or self._wiped:
+            await self._main.wipe()
+        self._wiped = wiped
+        await self._codes.wipe()
+
+    async def serve_machines(self) -> None:
+        """Give the keys of verification values to other machines of this installation that have not got them."""
+        await self._sad_keys.serve()
 
     # Using
 

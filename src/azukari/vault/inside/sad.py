@@ -1,27 +1,25 @@
-"""Verification values (PCI DSS: sensitive authentication data): kept in memory only, until the first use or for a day.
+"""Verification values (PCI DSS: sensitive authentication data): kept until the first use, or for a day.
 
-Each is sealed under the random key of its quarter of an hour, which is in that store alone and is destroyed with its
-last value; so nothing that outlives the store can be opened. Source: PCI DSS 3.3; SEC-2.
+Each is sealed under the random key of its quarter of an hour, which is in memory alone (``sad_keys``) and is destroyed
+with its last value: nothing that is left of a value on a disk can be opened. Source: PCI DSS 3.3; SEC-2.
 """
 
-import asyncio
 from typing import NamedTuple
 
 import msgspec
 import sqlalchemy as sa
 
-from azukari.core.clock import DAY, MINUTE, Clock
+from azukari.core.clock import DAY, HOUR, Clock
 from azukari.core.secret import Secret
-from azukari.db import Database, Integer, Owner, Statement, Tx, add, add_unless_there, bind, owned
+from azukari.db import Database, Integer, Owner, Statement, Tx, add, bind, owned
 from azukari.vault.inside import envelope
-from azukari.vault.inside.envelope import Cipher
 from azukari.vault.inside.errors import KeyMissing
-from azukari.vault.inside.keys import wrapped_values
-from azukari.vault.inside.provider import Context, KeyProvider, Wrapped, ask
-from azukari.vault.inside.tables import sad_epochs, sad_values
+from azukari.vault.inside.sad_keys import SadKeys, number_of, oldest
+from azukari.vault.inside.tables import sad_values
 
-EPOCH = 15 * MINUTE
 LIFE = DAY
+#: How long values are added to one of the two tables; then to the other one, and what is left moves there too.
+TURN = HOUR
 KIND = "sad"
 _ALL_OWNERS = "an epoch's key serves all merchants; values are destroyed by age"
 
@@ -31,70 +29,75 @@ class Sealed(NamedTuple):
 
     epoch: int
     sealed: bytes
+    created_at: int
 
 
-_EPOCH_KEY = sa.select(sad_epochs.c.provider, sad_epochs.c.kek_id, sad_epochs.c.kek_version, sad_epochs.c.blob)
-FIND_EPOCH = Statement(
-    Wrapped, _EPOCH_KEY.where(sad_epochs.c.number == bind(sad_epochs.c.number)), ownerless=_ALL_OWNERS
-)  # fmt: skip
-ADD_EPOCH: Statement[None] = Statement(None, add_unless_there(sad_epochs), ownerless=_ALL_OWNERS)
 _keep_one = add(sad_values)
 KEEP: Statement[None] = Statement(
     None,
     # Twice under one id: the shopper's last answer came in two requests at once.
     _keep_one.on_conflict_do_update(
-        index_elements=["merchant_id", "mode", "id"],
+        index_elements=["merchant_id", "mode", "id", "turn"],
         set_={name: _keep_one.excluded[name] for name in ("epoch", "sealed", "created_at")},
     ),
 )
 _this = (*owned(sad_values), sad_values.c.id == bind(sad_values.c.id))
-FIND = Statement(Sealed, sa.select(sad_values.c.epoch, sad_values.c.sealed).where(*_this))
+FIND = Statement(
+    Sealed,
+    sa.select(sad_values.c.epoch, sad_values.c.sealed, sad_values.c.created_at)
+    .where(*_this)
+    .order_by(sad_values.c.created_at.desc())
+    .limit(1),
+)
 TAKE = Statement(
     Sealed,
-    sa.delete(sad_values).where(*_this).returning(sad_values.c.epoch, sad_values.c.sealed),
+    sa.delete(sad_values).where(*_this).returning(sad_values.c.epoch, sad_values.c.sealed, sad_values.c.created_at),
 )
 EXPIRE: Statement[None] = Statement(
     None,
     sa.delete(sad_values).where(sad_values.c.created_at <= sa.bindparam("before", type_=Integer)),
     ownerless=_ALL_OWNERS,
 )
-DROP_EPOCHS: Statement[None] = Statement(
-    None,
-    sa.delete(sad_epochs).where(
-        sad_epochs.c.number < sa.bindparam("before", type_=Integer),
-        ~sa.exists().where(sad_values.c.epoch == sad_epochs.c.number),
-    ),
+LIVING = Statement(int, sa.select(sad_values.c.epoch).distinct(), ownerless=_ALL_OWNERS)
+LEFT = Statement(
+    int, sa.select(sad_values.c.epoch).where(sad_values.c.epoch == bind(sad_values.c.epoch)).limit(1),
     ownerless=_ALL_OWNERS,
-)
+)  # fmt: skip
+
+
+class _Taken(NamedTuple):
+    """value: None when there was none. last: of epochs that are over, those without a value now."""
+
+    value: Sealed | None
+    last: set[int]
 
 
 class VerificationValues:
     """The SAD store."""
 
-    def __init__(self, store: Database, provider: KeyProvider, clock: Clock) -> None:
+    def __init__(self, store: Database, keys: SadKeys, clock: Clock) -> None:
         self._store = store
-        self._provider = provider
+        self._keys = keys
         self._clock = clock
-        self._kept: dict[int, Cipher] = {}
-        self._making = asyncio.Lock()
 
     async def keep(self, owner: Owner, entry_id: str, value: Secret) -> None:
         """Raises ProviderDown."""
         now = self._clock.now()
-        epoch = now // EPOCH
-        under = self._kept.get(epoch) or await self._current(epoch)
+        epoch, under = await self._keys.current()
         plaintext = envelope.pad(msgspec.json.encode({"v": value.reveal()}))
         sealed = envelope.seal(under, plaintext, _aad(owner, entry_id, epoch))
-        await self._store.write(_keep, owner, entry_id, epoch, sealed, now)
+        await self._store.write(_keep, owner, entry_id, Sealed(epoch, sealed, now))
 
     async def take(self, owner: Owner, entry_id: str) -> Secret | None:
         """The value, which is gone from the store when this returns; None when it was not there.
 
         Raises ProviderDown, Unreadable: then it is gone as well.
         """
-        now = self._clock.now()
-        row = await self._store.write(_take, owner, entry_id, now // EPOCH)
-        return None if row is None else await self.open(owner, entry_id, row)
+        value, last = await self._store.write(_take, owner, entry_id, oldest(self._clock.now()))
+        try:
+            return None if value is None else await self.open(owner, entry_id, value)
+        finally:
+            self._drop_keys(last)
 
     async def find(self, owner: Owner, entry_id: str) -> Sealed | None:
         """The value as it is stored, where it stays; None where none is kept, or no more."""
@@ -103,7 +106,7 @@ class VerificationValues:
     async def open(self, owner: Owner, entry_id: str, row: Sealed) -> Secret | None:
         """A stored value; None: its key is gone. Raises ProviderDown, Unreadable."""
         try:
-            under = self._kept.get(row.epoch) or await self._find(row.epoch)
+            under = await self._keys.find(row.epoch)
         except KeyMissing:
             return None
         plaintext = envelope.unpad(envelope.unseal(under, row.sealed, _aad(owner, entry_id, row.epoch)))
@@ -111,72 +114,59 @@ class VerificationValues:
 
     async def drop(self, owner: Owner, entry_id: str) -> None:
         """Destroy the value, if there is one."""
-        await self._store.write(_take, owner, entry_id, self._clock.now() // EPOCH)
+        self._drop_keys((await self._store.write(_take, owner, entry_id, oldest(self._clock.now()))).last)
+
+    def _drop_keys(self, epochs: set[int]) -> None:
+        for epoch in epochs:
+            self._keys.drop(epoch)
 
     async def reachable(self) -> None:
         """Raises DatabaseDown where the store does not answer."""
-        await self._store.read(_find_epoch, self._clock.now() // EPOCH)
+        await self._store.read(_is_left, 0)
 
     async def sweep(self, now: int) -> int:
         """Destroy values older than a day, and keys without values; how many values there were."""
-        current = now // EPOCH
-        for epoch in [epoch for epoch in self._kept if epoch < current - 1]:
-            del self._kept[epoch]
-        return await self._store.write(_sweep, now - LIFE, current)
+        expired, living = await self._store.write(_sweep, now - LIFE)
+        await self._keys.sweep(now, living)
+        return expired
 
-    async def _current(self, epoch: int) -> Cipher:
-        async with self._making:
-            found = self._kept.get(epoch)
-            if found is not None:
-                return found
-            wrapped = await ask(self._provider, self._provider.wrap, envelope.new_key(), _context(epoch))
-            await self._store.write(_add_epoch, epoch, wrapped)
-            found = await self._find(epoch)  # another process may have been first
-            self._kept = {number: key for number, key in self._kept.items() if number >= epoch - 1}
-            self._kept[epoch] = found
-            return found
-
-    async def _find(self, epoch: int) -> Cipher:
-        wrapped = await self._store.read(_find_epoch, epoch)
-        if wrapped is None:
-            raise KeyMissing("The key of a verification value is gone.")
-        return envelope.cipher(await ask(self._provider, self._provider.unwrap, wrapped, _context(epoch)))
+    async def wipe(self) -> None:
+        """Give back the table that values are not added to now, with what is left in its file of those deleted."""
+        await self._store.empty(sad_values, 1 - _turn(self._clock.now()))
 
 
-def _context(epoch: int) -> Context:
-    return Context("sad", version=epoch)
+def _turn(now: int) -> int:
+    return now // TURN % 2
 
 
 def _aad(owner: Owner, entry_id: str, epoch: int) -> bytes:
-    """The epoch stands where a record has the generation of its key."""
-    return envelope.record_aad(owner, entry_id, KIND, envelope.SCHEMA, epoch)
+    """The epoch's number stands where a record has the generation of its key."""
+    return envelope.record_aad(owner, entry_id, KIND, envelope.SCHEMA, number_of(epoch))
 
 
-async def _keep(tx: Tx, owner: Owner, entry_id: str, epoch: int, sealed: bytes, now: int) -> None:
-    await tx.run(KEEP, owner, id=entry_id, epoch=epoch, sealed=sealed, created_at=now)
+async def _keep(tx: Tx, owner: Owner, entry_id: str, value: Sealed) -> None:
+    await tx.run(KEEP, owner, id=entry_id, turn=_turn(value.created_at), **value._asdict())
 
 
-async def _take(tx: Tx, owner: Owner, entry_id: str, current: int) -> Sealed | None:
-    row = await tx.one(TAKE, owner, id=entry_id)
-    if row is not None and row.epoch < current - 1:
-        await tx.run(DROP_EPOCHS, None, before=current - 1)
-    return row
+async def _take(tx: Tx, owner: Owner, entry_id: str, before: int) -> _Taken:
+    # Two, where one id was kept in two turns: the newer counts.
+    rows = sorted(await tx.all(TAKE, owner, id=entry_id), key=lambda row: row.created_at)
+    over = {row.epoch for row in rows if number_of(row.epoch) < before}
+    last = {epoch for epoch in over if not await _is_left(tx, epoch)}
+    return _Taken(rows[-1] if rows else None, last)
 
 
 async def _find(tx: Tx, owner: Owner, entry_id: str) -> Sealed | None:
     return await tx.one(FIND, owner, id=entry_id)
 
 
-async def _add_epoch(tx: Tx, epoch: int, wrapped: Wrapped) -> None:
-    await tx.run(ADD_EPOCH, None, number=epoch, **wrapped_values(wrapped))
+async def _is_left(tx: Tx, epoch: int) -> bool:
+    return await tx.one(LEFT, None, epoch=epoch) is not None
 
 
-async def _find_epoch(tx: Tx, epoch: int) -> Wrapped | None:
-    return await tx.one(FIND_EPOCH, None, number=epoch)
+async def _living(tx: Tx) -> set[int]:
+    return set(await tx.all(LIVING, None))
 
 
-async def _sweep(tx: Tx, before: int, current: int) -> int:
-    expired = await tx.run(EXPIRE, None, before=before)
-    # The epoch before the current one is left alone: a value of it may be on its way in.
-    await tx.run(DROP_EPOCHS, None, before=current - 1)
-    return expired
+async def _sweep(tx: Tx, before: int) -> tuple[int, set[int]]:
+    return await tx.run(EXPIRE, None, before=before), await _living(tx)

@@ -79,24 +79,36 @@ root_keys = sa.Table(
     schema=KEYS_SCHEMA,
 )
 
-#: Verification values, each until its first use and at most a day; ``epoch`` names the key it is sealed under.
+#: Verification values, each until its first use and at most a day; ``epoch`` names the key it is sealed under, which is
+#: in memory alone (``sad_keys``). Rows are added to both turns' tables by turns, so that one can be given back whole.
 sad_values = owned_table(
     "sad_values",
+    sa.Column("turn", Integer, primary_key=True, autoincrement=False),
     sa.Column("epoch", Integer, nullable=False, index=True),
     sa.Column("sealed", Bytes, nullable=False),
     sa.Column("created_at", Time, nullable=False, index=True),
     schema=SAD_SCHEMA,
+    turns="turn",
 )
 
-#: The random key of each quarter of an hour, wrapped by the provider, destroyed with its last value.
-sad_epochs = sa.Table(
-    "sad_epochs",
+#: The machines that take verification values: how to write to each, when it was last there, and when it last asked for
+#: keys it has not got.
+sad_machines = sa.Table(
+    "sad_machines",
     metadata,
-    sa.Column("number", Integer, primary_key=True, autoincrement=False),
-    *_wrapped(),
+    sa.Column("id", Integer, primary_key=True, autoincrement=False),
+    sa.Column("public", Bytes, nullable=False),
+    sa.Column("seen_at", Time, nullable=False),
+    sa.Column("asked_at", Time, nullable=False),
     schema=SAD_SCHEMA,
 )
 
-# PostgreSQL: neither in the write-ahead log nor on a standby.
-for _table in (sad_values, sad_epochs):
-    _table.info["unlogged"] = True
+#: Keys on their way to another machine: wrapped by the provider, then sealed to what only its memory holds.
+sad_shares = sa.Table(
+    "sad_shares",
+    metadata,
+    sa.Column("epoch", Integer, primary_key=True, autoincrement=False),
+    sa.Column("machine", Integer, primary_key=True, autoincrement=False),
+    sa.Column("box", Bytes, nullable=False),
+    schema=SAD_SCHEMA,
+)
