@@ -6,8 +6,8 @@ The values there are, for a day at most, go with the keys that opened them: thei
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0012"
-down_revision = "0011"
+revision = "0013"
+down_revision = "0012"
 branch_labels = None
 depends_on = None
 
