@@ -163,9 +163,9 @@ _OLD_TABLES = (
 
 
 async def _step_back(settings: Settings) -> None:
-    """The tables as they were in 0011."""
+    """The tables as they were in 0012."""
     dropped = [f"DROP TABLE azukari_sad.{name}" for name in ("sad_values", "sad_machines", "sad_shares")]
-    version = "UPDATE alembic_version SET version_num = '0011'"
+    version = "UPDATE alembic_version SET version_num = '0012'"
     if settings.database_url is not None:
         connection = await asyncpg.connect(settings.database_url.reveal())
         for statement in (*dropped, *(each.format("UNLOGGED ", "BYTEA") for each in _OLD_TABLES), version):
@@ -195,7 +195,7 @@ async def test_keys_that_an_earlier_release_deleted_are_gone_from_the_file_of_sq
         connection.commit()
     assert gone in path.read_bytes()
     with closing(sqlite3.connect(settings.data / "azukari.db")) as connection:
-        connection.execute("UPDATE alembic_version SET version_num = '0011'")
+        connection.execute("UPDATE alembic_version SET version_num = '0012'")
         connection.commit()
 
     await migrate.migrate(settings)
