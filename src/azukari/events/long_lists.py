@@ -5,8 +5,8 @@ Whatever is in a long list has left an event, so an owner's events tell when it 
 
 from azukari.core.clock import MINUTE
 from azukari.core.ids import earliest
-from azukari.db import Listing, Owner
-from azukari.db.lists import SIZE
+from azukari.db import Listing, Owner, Tx
+from azukari.db.lists import SIZE, Stretch
 from azukari.events import numbering
 from azukari.wiring import Parts
 
@@ -36,5 +36,9 @@ class LongLists:
     async def _write_down(self, owner: Owner, listing: Listing[object]) -> bool:
         db, before = self._parts.db, earliest(self._parts.clock.now() - LATE)
         while (stretch := await db.read(listing.next_stretch, owner, before)) is not None:
-            await db.write(listing.write_down, owner, stretch)
+            await db.write(_add, owner, listing, stretch)
         return await db.read(listing.next_stretch, owner, _BEHIND_ALL) is not None
+
+
+async def _add(tx: Tx, owner: Owner, listing: Listing[object], stretch: Stretch) -> None:
+    await listing.write_down(tx, owner, stretch)
