@@ -47,7 +47,10 @@ async def test_a_damaged_store_of_verification_values_is_made_anew(sqlite_templa
     async with running(settings_for(data, None)) as house:
         reply = await house.api.post("/payments", json={"amount": 1000, "currency": "JPY", "payment_details": token})
 
+        mode = path.stat().st_mode & 0o777
+
     assert (reply.status_code, reply.json()["error"]["code"]) == (422, "invalid_token")
+    assert mode == 0o600
 
 
 async def test_a_directory_that_was_deleted_and_made_anew_takes_verification_values(tmp_path: Path) -> None:

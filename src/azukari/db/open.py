@@ -103,8 +103,6 @@ class SqliteFiles:
         """
         if self.sad.path is not None:
             make_private(self.sad.path.parent)
-            self.sad.path.touch(mode=0o600)
-            self.sad.path.chmod(0o600)
         try:
             self._create_sad_tables()
         except sqlite3.DatabaseError as error:
@@ -120,6 +118,9 @@ class SqliteFiles:
             shutil.rmtree(self.sad.path.with_name(_SHELF), ignore_errors=True)
 
     def _create_sad_tables(self) -> None:
+        if self.sad.path is not None:
+            self.sad.path.touch(mode=0o600)
+            self.sad.path.chmod(0o600)
         tables = [table for table in metadata.sorted_tables if table.schema == SAD_SCHEMA]
         with closing(self.sad.connect()) as connection:
             # Of a release that kept the keys beside the values.
