@@ -27,7 +27,7 @@ class Settings:
     database_url: ``postgresql://…``, or None for SQLite in the data directory. It holds a password.
     database_owner_url: who migrates PostgreSQL; None: the same as database_url.
     public_url: what addresses we give out start with; None: the address served on.
-    trusted_proxies: networks whose ``X-Forwarded-For`` and ``-Proto`` are believed.
+    trusted_proxies: networks whose ``X-Forwarded-For`` is believed.
     kek_file: the file key provider's key; None: inside the data directory, good for test keys only.
     simulator_delay, simulator_fault: what every simulated call does unless its request says otherwise.
     loopback_webhooks: webhooks in test mode may go to plain HTTP on this machine: for test installations.
