@@ -226,6 +226,8 @@ async def test_saying_that_it_is_copied_moves_nothing(
     await press(page)
     buttons = page.locator(".copy")
     await expect(buttons).to_have_count(5)
+    # The buttons are there before the page's styles are.
+    await page.wait_for_load_state("load")
     places = """() => [...document.querySelectorAll("body, main *")].filter((it) => it.offsetWidth).map((it) => {
       const { x, y, width, height } = it.getBoundingClientRect();
       return [it.className, x, y + scrollY, width, height];
