@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from urllib.parse import urlsplit
 
 from azukari.core.errors import Forbidden
+from azukari.core.pan import holds_card_number
 from azukari.web.answers import Answer
 
 #: With answers a page may read: those of routes for publishable keys, and all errors, so that a developer sees why.
@@ -42,7 +43,8 @@ def origin_of(url: str) -> str:
 def preflight(headers: Mapping[bytes, bytes]) -> Answer:
     """The answer to ``OPTIONS``. It carries no key, so every path says the same, and the call itself is refused."""
     asked = headers.get(b"access-control-request-headers", b"")
-    more = f", {asked.decode()}" if len(asked) <= 2_000 and _NAMES.fullmatch(asked) else ""
+    is_fit = len(asked) <= 2_000 and _NAMES.fullmatch(asked) and not holds_card_number(asked.decode())
+    more = f", {asked.decode()}" if is_fit else ""
     return Answer(
         204,
         b"",
