@@ -1,5 +1,7 @@
 """A row of ``api_keys`` that somebody has edited does not make another kind of key of it."""
 
+from collections.abc import AsyncIterator
+
 import pytest
 
 from tests.faults.sites import Rows
@@ -7,7 +9,7 @@ from tests.house import House
 
 
 @pytest.fixture
-async def rows(house: House):  # type: ignore[no-untyped-def]
+async def rows(house: House) -> AsyncIterator[Rows]:
     """What is really stored in the house."""
     rows = Rows(house.parts.settings)
     yield rows

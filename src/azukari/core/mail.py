@@ -1,4 +1,4 @@
-"""Mail addresses: one rule for whatever is given as one. The pages' scripts hold the same (``static/card.js``)."""
+"""Mail addresses: one rule for whatever is given as one. The pages' scripts hold the same (``static/contact.js``)."""
 
 import re
 import unicodedata

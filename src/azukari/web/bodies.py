@@ -94,16 +94,17 @@ def parse_form(raw: bytes) -> dict[str, object]:
     """
     _check_form(raw)
     tree = forms.parse(raw)
-    for name, value in tree.items():
+    for name in tree:
         if not _FORM_NAME.fullmatch(name):
             if name.lstrip()[:1] in ("{", "["):
                 raise _mislabelled("JSON", "application/json")
             raise BadRequest("A name in the form holds signs that no parameter's name has.")
-        if value in _WORDS:
-            tree[name] = ""
-    if b"null" in raw or b"undefined" in raw:
-        tree = {name: value if name == "metadata" else _without_words(value) for name, value in tree.items()}
-    return tree
+    if b"null" not in raw and b"undefined" not in raw:
+        return tree
+    return {
+        name: value if name == "metadata" and isinstance(value, dict) else _without_words(value)
+        for name, value in tree.items()
+    }
 
 
 def _check_form(raw: bytes) -> None:
