@@ -116,7 +116,9 @@ async def test_a_server_whose_postgresql_lets_nobody_in_is_not_ready(house: Hous
 
     async def let_in(allowed: bool) -> None:
         await others.execute(f'ALTER DATABASE "{database}" ALLOW_CONNECTIONS {allowed}')
-        await others.execute(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{database}'")
+        await others.execute(
+            f"SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity WHERE datname = '{database}'"
+        )
 
     try:
         await let_in(False)
@@ -172,7 +174,8 @@ END $$
 """
 READ_ONLY = """
 DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET default_transaction_read_only = {}', current_database()); END $$;
-SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()
+SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity WHERE datname = current_database()
+    AND pid <> pg_backend_pid()
 """
 REFUSALS = {
     "a full disk": (FULL, "DROP FUNCTION full_disk() CASCADE"),
