@@ -33,9 +33,9 @@ from azukari.processors import attempts
 from azukari.secure_tokens.challenges import answer_challenge, challenge_of
 from azukari.webhooks import fanout
 from azukari.webhooks.sending import Sender
-from tests.checkout.test_page import shopper
-from tests.fields.test_frame import Frame
-from tests.fields.test_frame import get as get_page
+from tests.checkout.shoppers import shopper
+from tests.fields.frames import Frame
+from tests.fields.frames import get as get_page
 from tests.house import Api, House, card
 from tests.secure_tokens.cards import CHALLENGE, FRICTIONLESS, RIGHT, address
 from tests.wallets import agree

@@ -11,7 +11,7 @@ from azukari.checkout import manifest, pages
 from azukari.checkout.slips import Slip
 from azukari.checkout.view import Shop
 from azukari.web import site
-from tests.checkout.test_page import shopper
+from tests.checkout.shoppers import shopper
 from tests.checkout.test_view import ORDER
 from tests.house import BASE, House, card
 

@@ -34,7 +34,8 @@ _SETTINGS = {
     "name": "name", "logo": "logo", "accent": "accent", "support": "support", "payment-types": "payment_types",
     "fee": "fees", "rate": "rates", "languages": "languages", "origin": "origins", "currency": "currency",
     "legal-url": "legal_url", "legal-text": "legal_text", "privacy-url": "privacy_url", "bank-fee": "bank_fee",
-    "time-zone": "time_zone", "retry-days": "retry_days",
+    "time-zone": "time_zone", "retry-days": "retry_days", "three-d-secure": "three_d_secure",
+    "three-d-secure-skipped": "three_d_secure_skipped",
 }  # fmt: skip
 
 
@@ -69,6 +70,17 @@ def set_merchant(
     retry_days: Annotated[
         str | None, typer.Option(help="Days after which a subscription's declined charge is tried again: 1,4,8,14.")
     ] = None,
+    three_d_secure: Annotated[
+        list[str] | None,
+        typer.Option(help="Of cards in shoppers' browsers: live=required, attempted or off. Again for test."),
+    ] = None,
+    three_d_secure_skipped: Annotated[
+        bool | None,
+        typer.Option(
+            "--three-d-secure-skipped/--no-three-d-secure-skipped",
+            help="Where it is required, cards whose bank takes no part are taken all the same.",
+        ),
+    ] = None,
     unset: Annotated[
         list[str] | None, typer.Option(help="Put a setting back to its default, by its option's name.")
     ] = None,
@@ -89,6 +101,8 @@ def set_merchant(
             "currency": currency, "legal_url": legal_url, "legal_text": legal_text, "privacy_url": privacy_url,
             "bank_fee": bank_fee, "time_zone": time_zone,
             "retry_days": None if retry_days is None else retry_days.split(","),
+            "three_d_secure": _pairs(three_d_secure, "--three-d-secure", "live=required"),
+            "three_d_secure_skipped": three_d_secure_skipped,
         }  # fmt: skip
     except SettingError as error:
         fail(str(error))

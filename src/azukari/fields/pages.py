@@ -24,11 +24,12 @@ def here(method: Method) -> bool:
 
 
 def frame(
-    language: str, order: Order, *, default: str, origin: str, back: str, now: int, closed: str | None
+    language: str, order: Order, *, default: str, origin: str, back: str, now: int, closed: str | None, required: bool
 ) -> bytes:  # fmt: skip
     """The inputs. default: the language where the shop's page names none. origin: of that page.
 
-    back: where a challenge leads. closed: why the session takes no try, a key of the words.
+    back: where a challenge leads. closed: why the session takes no try, a key of the words. required: no card becomes a
+    token without 3-D Secure.
     """
     t = all_texts(language, order)
     data = {
@@ -36,7 +37,7 @@ def frame(
         "closed": closed, "amount": order.amount, "currency": order.currency,
         "brands": [brand for method in order.methods if method.group == "card" for brand in method.brands],
         "here": [method.type for method in order.methods if here(method)],
-        "consent": view.CONSENT_VERSION if order.saves else None,
+        "consent": view.CONSENT_VERSION if order.saves else None, "required": required,
     }  # fmt: skip
     return _templates().get_template("frame.html").render(
         lang=LANGUAGES[language][0], t=t, order=order, panels=view.panels(order), data=data, here=here,

@@ -39,7 +39,8 @@ async def frame(visit: Visit) -> Answer:
     order = reading.order_of(opened)
     html = pages.frame(
         _language(visit, order), order, default=_default(visit, order), origin=origin, now=opened.at.now,
-        closed=_closed(opened), back=f"{visit.base_url}{framing.RETURN}?{urlencode({'session_id': order.id})}",
+        closed=_closed(opened), required=opened.settings.three_d_secure.get(mode) == "required",
+        back=f"{visit.base_url}{framing.RETURN}?{urlencode({'session_id': order.id})}",
     )  # fmt: skip
     return framing.framed(page(html), opened.settings, mode)
 
@@ -93,7 +94,9 @@ async def pay(visit: Visit, limiter: Limiter) -> Answer:
         consent = (
             sessions.agreed(call, text=agreed, version=view.CONSENT_VERSION, language=language) if agreed else None
         )
-        answer = await paying.pay(call, given.session, wanted, page=FromPage(consent, asks=False))
+        answer = await paying.pay(
+            call, given.session, wanted, page=FromPage(consent, asks=opened.session.kind != "customer")
+        )
     except Replay as replay:
         answer = replay.answer
     except ApiError as error:

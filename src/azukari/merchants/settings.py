@@ -7,7 +7,7 @@ import base64
 import re
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
-from typing import Any
+from typing import Any, Literal, get_args
 from urllib.parse import SplitResult, urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -17,8 +17,10 @@ from azukari.core.config import SettingError
 from azukari.core.money import CURRENCIES, MAX_AMOUNT
 from azukari.db import Database, Tx, persevere
 from azukari.merchants import store
+from azukari.merchants.keys import LIVE, TEST
 
 LANGUAGES = ("ja", "en", "ko", "zh")
+ThreeDSecure = Literal["required", "attempted", "off"]
 #: Larger pictures would make the page slow; a mark of 96 × 96 points is a few kilobytes.
 LOGO_BYTES = 16 * 1024
 LEGAL_TEXT = 400
@@ -54,6 +56,11 @@ class MerchantSettings(msgspec.Struct, frozen=True, kw_only=True):
     rates: yen for one of a currency, as written (``"150.2"``); a currency that is not there has no rate.
     time_zone: whose calendar subscriptions follow, a name of the time zone database; each keeps the one it began with.
     retry_days: after how many days a subscription's declined charge is tried again, counted from the first try.
+    three_d_secure: by mode, what is asked of shoppers whose browser brings a card to a session, by a page of ours or
+    with a publishable key. ``required``: their bank has said that it is them, or nothing is charged. ``attempted``:
+    where the bank can be asked. ``off``: they are not asked. A mode that is not there has ours:
+    :func:`azukari.sessions.demands.demanded`.
+    three_d_secure_skipped: where it is required, a card whose bank takes no part in it is taken all the same.
     """
 
     name: str = ""
@@ -72,10 +79,12 @@ class MerchantSettings(msgspec.Struct, frozen=True, kw_only=True):
     rates: dict[str, str] = {}
     time_zone: str = "Asia/Tokyo"
     retry_days: list[int] = msgspec.field(default_factory=lambda: [1, 4, 8, 14])
+    three_d_secure: dict[str, ThreeDSecure] = {}
+    three_d_secure_skipped: bool = False
 
 
-#: Settings that hold one value per currency or type: setting one of them leaves the others.
-_BY_NAME = ("payment_types", "fees", "rates")
+#: Settings that hold one value per currency, type or mode: setting one of them leaves the others.
+_BY_NAME = ("payment_types", "fees", "rates", "three_d_secure")
 Check = Callable[[MerchantSettings], None]
 
 
@@ -292,6 +301,15 @@ def _rates(value: Mapping[str, str]) -> dict[str, str]:
     return {currency: _plain(rate) for currency, rate in chosen.items()}
 
 
+def _three_d_secure(value: Mapping[str, str]) -> dict[str, str]:
+    chosen = {mode.strip().lower(): choice.strip().lower() for mode, choice in value.items()}
+    if not {LIVE, TEST}.issuperset(chosen) or not set(get_args(ThreeDSecure)).issuperset(chosen.values()):
+        raise SettingError(
+            f"3-D Secure is one of {', '.join(get_args(ThreeDSecure))} for {LIVE} or {TEST}, like live=required."
+        )
+    return chosen
+
+
 def _plain(number: str) -> str:
     whole, _, part = number.partition(".")
     return f"{int(whole)}.{part}".rstrip("0").rstrip(".") if part else str(int(whole))
@@ -300,7 +318,8 @@ def _plain(number: str) -> str:
 _CHECKS: Mapping[str, Callable[[Any], Any]] = {
     "name": _name, "logo": logo_of, "accent": _accent, "support": _support, "payment_types": _payment_types,
     "fees": _fees, "languages": _languages, "origins": _origins, "currency": _currency, "rates": _rates,
-    "time_zone": _time_zone, "retry_days": _retry_days,
+    "time_zone": _time_zone, "retry_days": _retry_days, "three_d_secure": _three_d_secure,
+    "three_d_secure_skipped": bool,
     "legal_url": partial(_url, what="address of the legal notice"), "legal_text": _legal_text,
     "privacy_url": partial(_url, what="address of the privacy notice"), "bank_fee": bool,
 }  # fmt: skip

@@ -275,6 +275,11 @@ class AuthResult:
     three_ds: ThreeDs | None = None
     value: Secret | None = None
 
+    @property
+    def could_not_be_asked(self) -> bool:
+        """Whether it failed without the bank having said no: it was away, or could not tell (``U``)."""
+        return self.status == "ERRORED" and (self.three_ds is None or self.three_ds.trans_status == "U")
+
 
 @runtime_checkable
 class Authenticator(Protocol):

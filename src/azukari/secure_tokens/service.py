@@ -66,15 +66,16 @@ def _given(call: Call, order: SecureTokenCreate) -> Given | None:
 
 
 async def begin_for_session(
-    call: Call, given: Given, *, amount: int, currency: str, return_url: str, made_for: str
+    call: Call, given: Given, *, amount: int, currency: str, return_url: str, made_for: str, without: bool = False
 ) -> SecureTokenOut:
     """The same for a session. amount: tax included. made_for: the session's try, by any name of the session's own.
+    without: it goes on without a bank that could not be asked, as without one that takes no part: ``SKIPPED``.
 
     Asked again for the same try it gives the same token, as it stands by then: ``CREATED`` when the first is still
     being asked. A token that was given is used up; the card and its verification value wait with the secure token,
     whose id is then paid with. Raises UnsupportedCardBrand (go on without), InvalidToken.
     """
-    wanted = Wanted(amount, currency, return_url, made_for)
+    wanted = Wanted(amount, currency, return_url, made_for, without)
     token, _ = await _authenticate(call, None, given, None, wanted)
     return Pages.of(call.parts).show(token, await call.parts.moment_of(call.owner))
 
@@ -95,12 +96,13 @@ async def show(parts: Parts, owner: Owner, token_id: str) -> SecureTokenOut:
 
 
 class Wanted(NamedTuple):
-    """What a shopper is asked to agree to. total: tax included."""
+    """What a shopper is asked to agree to. total: tax included. without: see :func:`begin_for_session`."""
 
     total: int
     currency: str
     return_url: str
     made_for: str | None = None
+    without: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,6 +154,8 @@ async def _authenticate(
     # Ask. No transaction is open: issuers take seconds.
     order = AuthOrder(call.owner, token.ref or "", wanted.total, wanted.currency, begun.use, call.orders)
     result = await outcomes.ask(processor, order) or AuthResult("ERRORED")
+    if wanted.without and result.could_not_be_asked:
+        result = AuthResult("SKIPPED", result.three_ds)
     # Write down what came of it, together with the answer that is repeated.
     ended = await outcomes.conclude(parts, begun.token, result)
     return ended.token, ended.answer

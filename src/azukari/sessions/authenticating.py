@@ -1,4 +1,4 @@
-"""3-D Secure in a session: our own page has a raw card's shopper authenticated before the card is tried."""
+"""3-D Secure in a session: the shopper behind a card is authenticated before it is tried, where that is demanded."""
 
 from azukari.core.errors import Locked
 from azukari.db import Owner, Tx, persevere
@@ -6,6 +6,7 @@ from azukari.secure_tokens import service as secure_tokens
 from azukari.secure_tokens.errors import UnsupportedCardBrand
 from azukari.secure_tokens.schemas import SecureTokenOut
 from azukari.sessions import store, tries
+from azukari.sessions.demands import Demand
 from azukari.sessions.errors import NotAuthenticated
 from azukari.sessions.looking import waiting_of
 from azukari.sessions.schemas import PayResult, SessionMethod, View
@@ -16,7 +17,9 @@ from azukari.web.answers import Answer
 from azukari.web.call import Call
 
 
-async def begin(call: Call, session: Session, wanted: Try, method: SessionMethod, view: View) -> Given | Answer:
+async def begin(
+    call: Call, session: Session, wanted: Try, method: SessionMethod, view: View, demand: Demand
+) -> Given | Answer:
     """Ask the card's issuer. What the try goes on with, or the answer that sends the shopper to the issuer's page.
 
     Raises NotAuthenticated (counted like a declined try), Locked (the same is being asked this moment, or another try
@@ -26,23 +29,25 @@ async def begin(call: Call, session: Session, wanted: Try, method: SessionMethod
         token = await secure_tokens.begin_for_session(
             call, wanted.given, amount=method.amount or 0,
             currency=method.currency or session.currency, return_url=wanted.back_to(view.url(session)),
-            made_for=f"{session.id}:{call.idempotency_key or call.request_id}",
+            made_for=f"{session.id}:{call.idempotency_key or call.request_id}", without=demand.goes_on_without,
         )  # fmt: skip
     except UnsupportedCardBrand:
-        return wanted.given  # nobody can authenticate it: go on without
+        if not demand.goes_on_without:
+            raise NotAuthenticated from None
+        return wanted.given  # nobody can authenticate it
     await persevere(call.db, note_token, call.owner, session.id, token.id, wanted, call.now)
-    return await _act_on(call, session, token)
+    return await _act_on(call, session, token, demand)
 
 
-async def go_on(call: Call, session: Session) -> Given | Answer:
+async def go_on(call: Call, session: Session, demand: Demand) -> Given | Answer:
     """The same for a shopper who may be back from the issuer's page."""
     token = await secure_tokens.show(call.parts, call.owner, session.secure_token_id or "")
-    return await _act_on(call, session, token)
+    return await _act_on(call, session, token, demand)
 
 
-async def _act_on(call: Call, session: Session, token: SecureTokenOut) -> Given | Answer:
+async def _act_on(call: Call, session: Session, token: SecureTokenOut, demand: Demand) -> Given | Answer:
     match token.verification_status:
-        case "OK" | "SKIPPED":
+        case "OK" | "SKIPPED" as status if demand.takes(status):
             return token.id
         case "NEEDS_VERIFY" if token.authentication_url is not None:
             return Answer.of(PayResult(session.status, token.authentication_url, None))

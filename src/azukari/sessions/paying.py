@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from azukari.core import log
 from azukari.core.clock import Moment
-from azukari.core.errors import ApiError, Locked, Unavailable
+from azukari.core.errors import ApiError, InvalidToken, Locked, Unavailable
 from azukari.db import Owner, Tx, directory
 from azukari.payments import charging, operations, outcomes
 from azukari.payments.outcomes import Shown
@@ -20,8 +20,17 @@ from azukari.processors import attempts, machine
 from azukari.processors.attempts import Attempt
 from azukari.processors.base import Consent, NotDone, Outcome, Visit
 from azukari.processors.methods import CREDIT_CARD, MethodDetails
-from azukari.sessions import answering, authenticating, recording, store, tries, waiting
-from azukari.sessions.errors import Cancelled, Completed, CustomerGone, Expired, NotOffered, TooManyTries
+from azukari.sessions import answering, authenticating, demands, recording, store, tries, waiting
+from azukari.sessions.demands import Demand, demanded
+from azukari.sessions.errors import (
+    Cancelled,
+    Completed,
+    CustomerGone,
+    Expired,
+    NotAuthenticated,
+    NotOffered,
+    TooManyTries,
+)
 from azukari.sessions.looking import waiting_of
 from azukari.sessions.schemas import PaymentData, SessionMethod, SessionPay, View, methods_of, payment_data_of
 from azukari.sessions.store import Session
@@ -40,7 +49,7 @@ from azukari.web.idempotency import Claim, idempotent
 class FromPage(NamedTuple):
     """A try from our own page. consent: to keeping the details.
 
-    asks: a raw card's shopper is authenticated first; the fields have done so before, where it is called for.
+    asks: a card's shopper is authenticated first also where the merchant has chosen nothing, in test mode.
     language: of the page, where it is another than the session's.
     """
 
@@ -50,7 +59,7 @@ class FromPage(NamedTuple):
 
 
 class _Unauthenticated(ApiError):
-    """A raw card from our own page: the shopper is asked first. Nobody is ever told so."""
+    """A card whose shopper is to be asked first. Nobody is ever told so."""
 
 
 async def pay(call: Call, session_id: str, order: SessionPay, *, page: FromPage | None = None) -> Answer:
@@ -72,13 +81,27 @@ async def pay(call: Call, session_id: str, order: SessionPay, *, page: FromPage 
         # Nobody is asked to mend what no try could be made with.
         refuse(session, call.now)
         raise
+    demand = await demand_of(call, asks=page is not None and page.asks)
     try:
-        return await attempt(call, session, wanted, authenticated=page is None or not page.asks)
-    except _Unauthenticated:
-        shopper = await authenticating.begin(call, session, wanted, offered(session, CREDIT_CARD), view_of(call))
+        return await attempt(call, session, wanted, demand)
+    except (_Unauthenticated, InvalidToken) as error:
+        # A token that this very try gave up for a secure one is used: the secure one takes its place.
+        is_gone = isinstance(error, InvalidToken)
+        if is_gone and not (demand.asks and isinstance(wanted.given, str) and find_offered(session, CREDIT_CARD)):
+            raise
+        shopper = await authenticating.begin(
+            call, session, wanted, offered(session, CREDIT_CARD), view_of(call), demand
+        )
     if isinstance(shopper, Answer):
         return shopper
-    return await attempt(call, session, wanted._replace(given=shopper), authenticated=True)
+    # A token that was given is a secure one by now. What is still as it was, nobody can authenticate.
+    demand = demands.NONE if shopper is wanted.given else demand
+    return await attempt(call, session, wanted._replace(given=shopper), demand)
+
+
+async def demand_of(call: Call, *, asks: bool) -> Demand:
+    """What the merchant demands of who calls. asks: see :class:`FromPage`."""
+    return demanded(await call.parts.settings_of(call.owner), call.key, by_default=asks)
 
 
 def view_of(call: Call) -> View:
@@ -86,10 +109,10 @@ def view_of(call: Call) -> View:
     return View(call.parts.settings.base_url, call.key.is_secret, call.api_version)
 
 
-async def attempt(call: Call, session: Session, wanted: Try, *, authenticated: bool) -> Answer:
-    """One try. authenticated: nobody need ask the shopper any more; else raises :class:`_Unauthenticated`."""
+async def attempt(call: Call, session: Session, wanted: Try, demand: Demand) -> Answer:
+    """One try. Raises NotAuthenticated; :class:`_Unauthenticated`: the shopper has to be asked first."""
     await call.vault.ready(call.owner)
-    plan = await _plan(call, session, wanted, authenticated)
+    plan = await _plan(call, session, wanted, demand)
     try:
         # Write down what we are about to do: a crash below leaves an attempt to settle.
         try:
@@ -129,7 +152,7 @@ class _Plan:
     charge: charging.Plan | None
     visit: Visit
     sealed: SealedEntry | None
-    authenticated: bool
+    demand: Demand
     who: str
     view: View
     at: Moment
@@ -151,12 +174,17 @@ class _Ready:
         return None if self.charge is None else Shown(self.charge.payment, [])
 
 
-async def _plan(call: Call, session: Session, wanted: Try, authenticated: bool) -> _Plan:
+async def _plan(call: Call, session: Session, wanted: Try, demand: Demand) -> _Plan:
     type = await _type_of(call, wanted.given)
     method = find_offered(session, type)
     # The key of details that are to be kept is durable before they are.
     sealed = None
-    if authenticated and method and session.keeps_details and isinstance(wanted.given, PaymentDetails):
+    if (
+        _may_begin(wanted.given, demand)
+        and method
+        and session.keeps_details
+        and isinstance(wanted.given, PaymentDetails)
+    ):
         sealed = await call.vault.seal(call.owner, wanted.given)
     settings = await call.parts.settings_of(call.owner)
     charge = None
@@ -169,7 +197,7 @@ async def _plan(call: Call, session: Session, wanted: Try, authenticated: bool) 
     )  # fmt: skip
     if charge is not None:
         charge = replace(charge, attempt=planned, visit=visit)
-    return _Plan(planned, wanted, method, charge, visit, sealed, authenticated, call.key.id, view_of(call), call.moment)
+    return _Plan(planned, wanted, method, charge, visit, sealed, demand, call.key.id, view_of(call), call.moment)
 
 
 async def _type_of(call: Call, given: Given) -> str:
@@ -266,16 +294,32 @@ async def _look(tx: Tx, vault: Vault, session: Session, plan: _Plan) -> _Ready:
         raise StillWaiting
     if plan.method is None:
         raise NotOffered
-    if isinstance(plan.wanted.given, PaymentDetails) and not plan.authenticated:
+    if not _may_begin(plan.wanted.given, plan.demand):
         raise _Unauthenticated
     if session.keeps_details and await recording.customer_of(tx, session) is None:
         raise CustomerGone
     if plan.charge is not None:
         charge = await charging.look(tx, session.owner, vault, plan.charge)
+        _check_demand(plan.demand, charge.means)
         return _Ready(charge.attempt, session, plan.view, charge.means, charge.visit, charge)
     means = await tokens.look(tx, vault, session.owner, plan.wanted.given, now, session.currency)
+    _check_demand(plan.demand, means)
     visit = plan.visit if isinstance(means, Method) else None
     return _Ready(plan.attempt, session, plan.view, means, visit)
+
+
+def _may_begin(given: Given, demand: Demand) -> bool:
+    """Whether it is no raw card whose shopper has to be asked first. What a token is about is found out later."""
+    return not (demand.asks and isinstance(given, PaymentDetails) and given.type == CREDIT_CARD)
+
+
+def _check_demand(demand: Demand, means: Card | Method) -> None:
+    """Raises _Unauthenticated, NotAuthenticated."""
+    if isinstance(means, Card):
+        if not demand.is_met_by(means):
+            raise _Unauthenticated
+        if demand.refuses(means):
+            raise NotAuthenticated
 
 
 async def _begin_check(tx: Tx, vault: Vault, plan: _Plan, ready: _Ready) -> None:

@@ -24,11 +24,12 @@ async def resume(call: Call, session_id: str) -> Answer:
     _tell(decided)
     paying.refuse(session, call.now)
     if session.authenticating:
-        shopper = await authenticating.go_on(call, session)
+        demand = await paying.demand_of(call, asks=True)
+        shopper = await authenticating.go_on(call, session, demand)
         if isinstance(shopper, Answer):
             return shopper
         wanted = Try(shopper, locale=Trying.of(session.trying).locale)
-        return await paying.attempt(call, session, wanted, authenticated=True)
+        return await paying.attempt(call, session, wanted, demand)
     return await call.db.read(answering.result, view, session, looked.payment)
 
 

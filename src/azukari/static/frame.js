@@ -221,15 +221,15 @@ async function authenticate(details) {
   const reply = await call("/api/v1/secure_tokens", {
     amount: given.amount, currency: given.currency, payment_details: details, return_url: given.back,
   });
-  if (reply?.out.error?.code === "unsupported_card_brand") return true;
+  if (reply?.out.error?.code === "unsupported_card_brand" && !given.required) return true;
   if (reply?.status !== 200) {
     if (reply) sent = null;
     await refuse(reply);
     return false;
   }
-  let { id, verification_status: state, authentication_url: url } = reply.out;
-  // Straight away it only says that nobody could be asked.
-  if (state === "ERRORED") return true;
+  let { id, verification_status: state, authentication_url: url, three_ds_auth_result: result } = reply.out;
+  // Straight away, without the bank's no, it only says that nobody could be asked.
+  if (state === "ERRORED" && !given.required && !/[NR]/.test(result?.transStatus)) return true;
   if (state === "NEEDS_VERIFY") state = await challenge(id, url);
   if (state === "OK" || state === "SKIPPED") {
     sent.details = id;
