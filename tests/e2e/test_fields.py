@@ -499,6 +499,28 @@ async def test_a_challenge_is_met_in_a_dialog(page: Page, server: Site, api: Api
         assert (await api.get(f"/sessions/{session}")).json()["payment"]["status"] == "captured"
 
 
+@pytest.mark.parametrize("token", [False, True])
+@pytest.mark.parametrize("answer", ["N", "R"])
+async def test_a_bank_that_says_no_at_once_is_heard(
+    page: Page, server: Site, api: Api, shop: Shop, answer: str, token: bool
+) -> None:
+    session = await new_session(api, shop)
+    no = {"id": "tok_no", "verification_status": "ERRORED", "three_ds_auth_result": {"transStatus": answer}}
+    await page.route("**/api/v1/secure_tokens", lambda route: route.fulfill(json=no))
+    tokens = []
+    page.on("request", lambda request: tokens.append(request.url) if request.url.endswith("/tokens") else None)
+    await page.add_init_script(LISTEN)
+    await page.goto(shop.show("/pay", embedded(server, session, "token" if token else "")))
+    await fill_card(page)
+
+    await press(page)
+
+    await expect(frame(page).get_by_role("alert")).to_contain_text("We couldn't confirm it was you")
+    (error,) = await said(page, "komoju-error")
+    assert error["detail"]["error"]["code"] == "verification_status_errored"
+    assert (tokens, (await api.get(f"/sessions/{session}")).json()["payment"]) == ([], None)
+
+
 @pytest.mark.parametrize("number", [FAILS_LATER, FAILS])
 async def test_who_does_not_pass_does_not_pay(page: Page, server: Site, api: Api, shop: Shop, number: str) -> None:
     session = await new_session(api, shop)

@@ -9,7 +9,7 @@ from azukari.merchants import settings as merchants
 from azukari.processors.base import AuthOrder, AuthResult
 from azukari.processors.three_ds import ThreeDs
 from azukari.sessions.demands import NONE, Demand, demanded
-from tests.checkout.shoppers import Shopper
+from tests.checkout.shoppers import Shopper, get
 from tests.faults.truth import Book
 from tests.fields.frames import Frame
 from tests.house import House, card
@@ -221,3 +221,13 @@ async def test_what_holds_where_nothing_is_chosen_is_stricter_with_real_money(ho
     assert demanded(chosen, live, by_default=False) == Demand("required", False)
     assert demanded(chosen, key, by_default=False) == NONE
     assert demanded(merchants.MerchantSettings(three_d_secure={"live": "off"}), live, by_default=True).asks is False
+
+
+@pytest.mark.parametrize("level", [*LEVELS, None])
+async def test_the_fields_know_where_no_card_may_become_a_token_without(house: House, level: str | None) -> None:
+    await choose(house, level)
+    made = await make(house.api)
+
+    page = await get(house, "/fields/frame", params={"session": made["id"], "origin": "http://localhost:5173"})
+
+    assert f'"required":{"true" if level == "required" else "false"}' in page.text
