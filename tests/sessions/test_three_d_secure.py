@@ -16,7 +16,7 @@ from tests.house import House, card
 from tests.secure_tokens.cards import CHALLENGE, CHALLENGE_FAILS, FRICTIONLESS
 from tests.sessions.sessions import CODE, make, pay
 
-#: A card whose bank asks its customer, one whose bank knows them already, one whose bank takes no part, a brand without.
+#: Cards whose bank asks its customer, knows them already, takes no part; a brand that has no 3-D Secure.
 ASKED, KNOWN, OUTSIDE, NO_BRAND = CHALLENGE["visa"], FRICTIONLESS["visa"], "4111111111111111", "30569309025904"
 WAYS = ["page", "fields", "session"]
 LEVELS = ["required", "attempted", "off"]
@@ -128,7 +128,7 @@ async def test_our_own_page_asks_and_a_key_does_not_where_nothing_is_chosen(hous
         made = await make(house.api)
         reply = await send(house, way, made, await details_of(house, kind, ASKED))
         told = reply.json()
-        found.append(told["error"]["code"] if "error" in told and told["error"] else told["status"])
+        found.append(told["error"]["code"] if told.get("error") else told["status"])
 
     assert found == (["invalid_token"] * 3 if kind == "secure" else ["pending", "pending", "completed"])
 

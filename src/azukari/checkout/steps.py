@@ -190,7 +190,7 @@ async def come_back(visit: Visit) -> Answer:
         raise NotFound
     if attempt.session_id is not None:
         return await _to_session(visit, owner, attempt.session_id)
-    shown = await outcomes.settle_now(visit.parts, owner, ref)
+    shown = await outcomes.settle_now(visit.parts, owner, ref, by_shopper=True)
     way_back = reading.way_back(_return_url(shown))
     if way_back is not None:
         return redirect(way_back)

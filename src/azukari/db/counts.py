@@ -90,6 +90,10 @@ class Counts:
         if wait := self.take(NAMED, self.tag(name), most, per):
             raise TooManyRequests(retry_after=-(-wait // 1_000))
 
+    def admits(self, name: str, most: int, per: int) -> bool:
+        """:meth:`count_named` for what need not be done."""
+        return not self.take(NAMED, self.tag(name), most, per)
+
     def _find(self, table: int, tag: int) -> int | None:
         numbers = self._numbers
         start = self._start(table, tag)

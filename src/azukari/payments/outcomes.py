@@ -45,6 +45,9 @@ ASK_AGAIN = 15 * SECOND
 GIVE_UP = DAY
 #: How long an attempt that is asked about now is nobody else's.
 LEASE = 30 * SECOND
+#: So often shoppers' browsers have one attempt asked about, in so long: a processor is asked every two seconds at most,
+#: and whoever comes back early is heard again at once.
+QUESTIONS, QUESTIONS_IN = 3, 6 * SECOND
 #: Of an attempt's ref; ids are shorter.
 REF_LENGTH = 32
 
@@ -315,19 +318,28 @@ def _of_waiting(attempt: Attempt, outcome: Outcome, deadline: int | None, at: Mo
     return outcome, machine.look_again_at(attempt, deadline, at)
 
 
-async def settle_now(parts: Parts, owner: Owner, id: str, *, write: Write | None = None) -> Shown:
+async def settle_now(
+    parts: Parts, owner: Owner, id: str, *, write: Write | None = None, by_shopper: bool = False
+) -> Shown:
     """Ask now, and not when it is due, what became of a payment that waits; the payment as it is then.
 
-    id: the payment's, or the ref of its attempt. Raises NotFound.
+    id: the payment's, or the ref of its attempt. by_shopper: see :func:`ask`. Raises NotFound.
     """
     payment_id, waiting = await parts.db.read(_waiting_of, owner, id)
     if waiting is not None:
-        await ask(parts, waiting, write=write)
+        await ask(parts, waiting, write=write, by_shopper=by_shopper)
     return await parts.db.read(show, owner, payment_id)
 
 
-async def ask(parts: Parts, waiting: Attempt, *, write: Write | None = None, deadline: int | None = None) -> None:
-    """:func:`settle` for one that waits, and that nobody has taken over. What cannot be done now the resolver does."""
+async def ask(
+    parts: Parts, waiting: Attempt, *, write: Write | None = None, deadline: int | None = None, by_shopper: bool = False
+) -> None:
+    """:func:`settle` for one that waits, and that nobody has taken over. What cannot be done now the resolver does.
+
+    by_shopper: anybody who knows an address may bring this about: so often, and no more.
+    """
+    if by_shopper and not parts.counts.admits(f"question {waiting.id}", QUESTIONS, QUESTIONS_IN):
+        return
     held = await parts.db.write(attempts.take_over, waiting, parts.clock.now() + LEASE)
     if held is not None and held.state == "waiting":
         try:

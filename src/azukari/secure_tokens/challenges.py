@@ -3,6 +3,7 @@
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
+from azukari.core.clock import SECOND
 from azukari.core.errors import NotFound, Unavailable
 from azukari.core.secret import Secret
 from azukari.db import Tx, directory
@@ -15,6 +16,8 @@ from azukari.web.return_urls import with_query
 from azukari.wiring import Parts
 
 _LONGEST_ANSWER = 100
+#: So often an issuer is told that its challenge was opened, in so long: whoever knows the address may open it.
+OPENED, OPENED_IN = 3, 6 * SECOND
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +65,8 @@ async def challenge_of(parts: Parts, token_id: str, state: str) -> Challenge | N
     )  # fmt: skip
     if token.verification_at(await parts.moment_of(token.owner)) == "EXPIRED":
         return _over(seen, token)
+    if not parts.counts.admits(f"challenge {token.id}", OPENED, OPENED_IN):
+        return seen
     result = await outcomes.finish(parts, token, None)
     # An issuer that is away may be back when the shopper has typed.
     if result is None or result.status == "CHALLENGE":

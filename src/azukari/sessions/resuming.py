@@ -14,7 +14,7 @@ async def resume(call: Call, session_id: str) -> Answer:
 
     Nothing to finish: the session as it stands, ``pending``, with the way to what it waits for, or to its own page.
     """
-    decided = await waiting.ask(call.parts, call.owner, session_id)
+    decided = await waiting.ask(call.parts, call.owner, session_id, by_shopper=True)
     looked = await call.db.read(look, call.owner, session_id)
     session, view = looked.session, paying.view_of(call)
     if session.status == "completed":

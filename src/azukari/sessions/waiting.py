@@ -33,12 +33,15 @@ async def own_call(parts: Parts, owner: Owner, who: str, request_id: str) -> Cal
     return Call(parts, key, API_VERSIONS[-1], None, NO_ORDERS, *await parts.moment_of(owner), None, request_id)
 
 
-async def ask(parts: Parts, owner: Owner, session_id: str) -> Attempt | None:
-    """Hear now, and not when it is due, what a shopper has decided; the try that waited, as it is then."""
+async def ask(parts: Parts, owner: Owner, session_id: str, *, by_shopper: bool = False) -> Attempt | None:
+    """Hear now, and not when it is due, what a shopper has decided; the try that waited, as it is then.
+
+    by_shopper: see :func:`~azukari.payments.outcomes.ask`.
+    """
     waiting = (await parts.db.read(look, owner, session_id)).waiting
     if waiting is None:
         return None
-    await outcomes.ask(parts, waiting)
+    await outcomes.ask(parts, waiting, by_shopper=by_shopper)
     return await parts.db.read(attempts.find, owner, waiting.id)
 
 
