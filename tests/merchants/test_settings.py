@@ -53,6 +53,7 @@ GOOD = [
         ["https://Shop.Example:443/", "http://localhost:3000"],
         ["https://shop.example", "http://localhost:3000"],
     ),
+    ("app_schemes", ["MyShop", " jp.shop.app", "myshop"], ["myshop", "jp.shop.app"]),
     ("legal_url", "https://shop.example/legal", "https://shop.example/legal"),
     ("legal_text", "一行目\r\n二行目", "一行目\n二行目"),
     ("legal_text", "一\u3000二", "一\u3000二"),
@@ -96,6 +97,13 @@ BAD = [
     ("origins", ["https://a;script-src"]), ("origins", ["https://shop.example,b"]), ("origins", ["https://a'b"]),
     ("origins", ["null"]), ("origins", ["https://[::1]"]), ("origins", ["https://[2001:db8::1]:8443"]),
      ("origins", [f"https://{number}.example" for number in range(51)]),
+    *(
+        ("app_schemes", [scheme]) for scheme in (
+            "", "https", "http", "javascript", "data", "blob", "file", "intent", "about", "ms-word", "microsoft-edge",
+            "itms-services", "x-apple.systempreferences", "web+shop", "mailto", "myshop:", "myshop://", "1shop",
+            "-shop", "my shop", "my_shop", "мой", "a" * 101,
+        )
+    ), ("app_schemes", []), ("app_schemes", [f"shop{number}" for number in range(51)]),
     ("legal_url", "javascript:alert(1)"), ("legal_url", "data:text/html,a"), ("legal_url", "/legal"),
     ("legal_url", "https://"), ("legal_url", "https://[::1"), ("legal_url", "https://shop.example/a b"),
     ("legal_url", 'https://shop.example/"'), ("legal_url", "https://shop.example/" + "a" * 2_000),

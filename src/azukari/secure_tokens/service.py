@@ -23,7 +23,7 @@ from azukari.tokens.given import Card, Given
 from azukari.tokens.schemas import TokenDetails
 from azukari.tokens.store import Token
 from azukari.vault import EntryGone, Masked, PaymentDetails, SealedEntry, Use, Vault
-from azukari.web import idempotency
+from azukari.web import idempotency, ways_back
 from azukari.web.answers import Answer, Replay
 from azukari.web.call import Call
 from azukari.web.idempotency import Claim, KeyReused, idempotent
@@ -41,13 +41,25 @@ async def create(call: Call, order: SecureTokenCreate) -> Answer:
     InvalidToken. Source: contract section 9.
     """
     given = _given(call, order)
-    wanted = Wanted(order.amount + (order.tax or 0), order.currency, order.return_url)
+    wanted = Wanted(order.amount + (order.tax or 0), order.currency, await _way_back(call, order.return_url))
     try:
         token, answer = await _authenticate(call, call.claim, given, order.customer, wanted)
     except Replay as replay:
         raise Replay(await proof.answered(call, replay.answer)) from None
     answer = answer or Answer.of(Pages.of(call.parts).show(token, await call.parts.moment_of(call.owner)))
     return await proof.answered(call, answer)
+
+
+async def _way_back(call: Call, url: str) -> str:
+    """The address to keep: this one, or ours that shows it first. Raises UnknownApp, UnknownPlace."""
+    settings = await call.parts.settings_of(call.owner)
+    if call.key.is_secret:
+        ways_back.hold_to_apps(settings, url)
+        return url
+    pages = Pages.of(call.parts)
+    straight = ways_back.goes_straight(settings, call.owner.mode, pages.base_url, url)
+    # An address of ours, but made up elsewhere: it is none to be kept as it is.
+    return url if straight and not pages.asks(url) else pages.asking_first(url)
 
 
 def _given(call: Call, order: SecureTokenCreate) -> Given | None:
