@@ -92,21 +92,22 @@ async def test_nobody_goes_from_our_origin_to_an_address_a_page_has_made_up(hous
         assert reply.status_code == 303
         there = reply.headers["Location"]
 
-    assert urlsplit(there)[:3] == ("http", "127.0.0.1:8420", "/three_d_secure_service/leave")
+    assert urlsplit(there)[:3] == ("http", "127.0.0.1:8420", f"/three_d_secure_service/leave/{made['id']}")
     assert "phish" not in there
-    page = await visit(house, f"{there}&locale=en")
+    page = await visit(house, f"{there}?locale=en")
     assert page.status_code == 200
     assert "Location" not in page.headers
     assert "<h1>Next: phish.example</h1>" in page.text
     # A link to be followed by somebody who has read where it leads, and nothing that follows it by itself.
     assert f'<a class="go" href="{EVIL}/login?a=1&amp;secure_token_id={made["id"]}#b">' in page.text
     assert "data-leave" not in page.text
+    assert 'href="?locale=ja"' in page.text
     assert "<script" not in page.text
 
 
 async def test_what_a_page_has_made_up_says_no_more_than_an_address(house: House) -> None:
     made = (await begin(house.publishable, f'{EVIL}/"><script>alert(1)</script>?to=javascript:alert(1)')).json()
-    page = await visit(house, f"{OURS}/three_d_secure_service/leave?secure_token_id={made['id']}&to={SHOP}")
+    page = await visit(house, f"{OURS}/three_d_secure_service/leave/{made['id']}?to={SHOP}")
     assert "<script" not in page.text
     assert SHOP not in page.text
     assert page.headers["X-Frame-Options"] == "DENY"
@@ -118,7 +119,7 @@ async def test_only_such_an_address_has_a_page_that_asks(house: House) -> None:
         (await begin(house.publishable, f"{OURS}/fields/return?session_id=a")).json()["id"],
     ]
     for token in (*straight, "tok_" + "0" * 25, "", "a"):
-        there = f"{OURS}/three_d_secure_service/leave?secure_token_id={token}&to={quote(EVIL, safe='')}"
+        there = f"{OURS}/three_d_secure_service/leave/{token}?to={quote(EVIL, safe='')}"
         page = await visit(house, there)
         assert page.status_code == 404
         assert "phish" not in page.text
@@ -134,7 +135,7 @@ async def test_an_address_of_ours_is_no_way_around(house: House) -> None:
     ):
         made = (await begin(house.publishable, smuggled)).json()
         there = (await visit(house, made["authentication_url"])).headers["Location"]
-        assert there.startswith(f"{leave}?")
+        assert there.startswith(leave)
         page = await visit(house, there)
         assert f'href="{EVIL}' not in page.text
         assert "Next: phish.example" not in page.text
@@ -170,6 +171,18 @@ async def test_where_origins_are_registered_a_publishable_key_names_no_other(hou
         "jp.shop.app:/a", f"{SHOP}:0443/", f"{SHOP}\\@phish.example/", f"https:{SHOP[6:]}%2f@phish.example",
     )  # fmt: skip
     assert await taken(house.publishable, *good, *bad) == dict.fromkeys(good, True) | dict.fromkeys(bad, False)
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["a%0d%0aSet-Cookie:%20x=y", "%2f%2fphish.example", "..%2f..%2fevil", "%e3%81%82", "%5c%5cphish.example"],
+)
+async def test_a_form_that_is_sent_without_a_script_leads_to_its_own_page(house: House, path: str) -> None:
+    reply = await house.api.post(f"http://azukari.test/sessions/{path}", auth=None)
+    assert reply.status_code == 303
+    assert reply.headers["Location"].lower() == f"{OURS}/sessions/{path}".lower().replace(":%20", "%3a%20").replace(
+        "=", "%3d"
+    )
 
 
 # In apps

@@ -52,7 +52,7 @@ def routes(parts: Parts, limiter: Limiter) -> list[Route]:
         on_page("/offsite/{ref}", get=steps.offsite, post=steps.decide),
         on_page("/return/{ref}", get=steps.come_back),
         on_page(CHALLENGE, get=steps.challenge, post=steps.answer_challenge),
-        on_page(LEAVE, get=steps.leave),
+        on_page(f"{LEAVE}/{{token}}", get=steps.leave),
         in_script("/accent/{colour}.css", get=accent),
         in_script("/csp-report", post=report),
     )

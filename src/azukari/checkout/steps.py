@@ -258,7 +258,7 @@ async def _for_fields(visit: Visit, token_id: str, answer: Answer) -> Answer:
 
 async def leave(visit: Visit) -> Answer:
     """Asks before an address that a publishable key has named and no merchant registered. Raises NotFound."""
-    found = await challenges.find_address(visit.parts, visit.query.get("secure_token_id", ""))
+    found = await challenges.find_address(visit.parts, visit.given["token"])
     if found is None:
         raise NotFound
     owner, url = found

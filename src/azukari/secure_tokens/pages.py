@@ -67,8 +67,9 @@ class Pages(NamedTuple):
 
     def way_back(self, token: Token) -> str:
         """Where its shopper goes in the end. Fixed when the token was made, never taken from an address."""
-        url = f"{self.base_url}{LEAVE}" if self.shown_first(token) else token.return_url or ""
-        return with_query(url, "secure_token_id", token.id)
+        if self.shown_first(token) is not None:
+            return f"{self.base_url}{LEAVE}/{token.id}"
+        return with_query(token.return_url or "", "secure_token_id", token.id)
 
     @property
     def _leave(self) -> str:
