@@ -363,6 +363,7 @@ ENTRIES = {
     ("GET", "/customers/{id}"): Entry("customers"),
     ("PATCH", "/customers/{id}"): Entry("customers", lambda made: {"payment_details": made["spare"]}),
     ("DELETE", "/customers/{id}"): Entry("customers"),
+    ("POST", "/customers/{id}/grants"): Entry("customers"),
     ("DELETE", "/external_customers/{id}"): Entry("customers", own=404),
     ("POST", "/tokens"): Entry(body=details, other=200, live=200, publishable=True),
     ("GET", "/payment_methods"): Entry(**NOTHING_THERE, publishable=True),

@@ -2,10 +2,13 @@
 
 import asyncio
 import base64
+import re
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from azukari.app import ROUTERS
 from azukari.core.config import SettingError
 from azukari.core.errors import NotFound
 from azukari.core.money import CURRENCIES
@@ -53,6 +56,7 @@ GOOD = [
         ["https://Shop.Example:443/", "http://localhost:3000"],
         ["https://shop.example", "http://localhost:3000"],
     ),
+    ("app_schemes", ["MyShop", " jp.shop.app", "myshop"], ["myshop", "jp.shop.app"]),
     ("legal_url", "https://shop.example/legal", "https://shop.example/legal"),
     ("legal_text", "一行目\r\n二行目", "一行目\n二行目"),
     ("legal_text", "一\u3000二", "一\u3000二"),
@@ -96,6 +100,13 @@ BAD = [
     ("origins", ["https://a;script-src"]), ("origins", ["https://shop.example,b"]), ("origins", ["https://a'b"]),
     ("origins", ["null"]), ("origins", ["https://[::1]"]), ("origins", ["https://[2001:db8::1]:8443"]),
      ("origins", [f"https://{number}.example" for number in range(51)]),
+    *(
+        ("app_schemes", [scheme]) for scheme in (
+            "", "https", "http", "javascript", "data", "blob", "file", "intent", "about", "ms-word", "microsoft-edge",
+            "itms-services", "x-apple.systempreferences", "web+shop", "mailto", "myshop:", "myshop://", "1shop",
+            "-shop", "my shop", "my_shop", "мой", "a" * 101,
+        )
+    ), ("app_schemes", []), ("app_schemes", [f"shop{number}" for number in range(51)]),
     ("legal_url", "javascript:alert(1)"), ("legal_url", "data:text/html,a"), ("legal_url", "/legal"),
     ("legal_url", "https://"), ("legal_url", "https://[::1"), ("legal_url", "https://shop.example/a b"),
     ("legal_url", 'https://shop.example/"'), ("legal_url", "https://shop.example/" + "a" * 2_000),
@@ -122,6 +133,32 @@ async def test_a_bad_value_is_refused_with_a_sentence_and_changes_nothing(house:
     assert len(str(refused.value)) > 20
     assert str(refused.value).endswith((".", "…"))
     assert await change(house) == before
+
+
+async def test_no_call_says_which_origins_and_apps_are_the_merchants(house: House) -> None:
+    """Nothing proves that they are, so the operator's command line alone sets them."""
+    before = await change(house)
+    mine = await merchant_of(house)
+    wanted = {"origins": ["https://evil.example"], "app_schemes": ["evil"]}
+    body = {**wanted, "origin": "https://evil.example", "merchant": wanted, "settings": wanted, "id": mine}
+    served = [endpoint for router in ROUTERS for endpoint in router.endpoints]
+    for endpoint in served:
+        path = endpoint.path.replace("{id}", mine)
+        for api in (house.api, house.publishable):
+            await api.request(endpoint.method, path, json=body)
+        given = (each for each in (endpoint.body, endpoint.query) if each is not None)
+        members = {name for each in given for name in each.__struct_fields__}  # type: ignore[attr-defined]
+        assert not members & {"origin", "origins", "app_schemes", "settings", "merchant"}, path
+
+    assert len(served) > 30
+    assert await house.parts.db.read(settings.settings_of, mine) == before
+
+
+def test_settings_are_changed_by_the_command_line_alone() -> None:
+    source = Path(settings.__file__).parents[1]
+    changing = re.compile(r"\bkeep_settings\b|\bsettings\.change\b|import .*\bchange\b|update\(merchants\)")
+    found = {path.relative_to(source).as_posix() for path in source.rglob("*.py") if changing.search(path.read_text())}
+    assert found == {"cli/merchants.py", "merchants/settings.py", "merchants/store.py"}
 
 
 @pytest.mark.parametrize(("colour", "ratio"), [

@@ -331,7 +331,8 @@ async def test_what_proves_it_is_kept_in_memory_alone_and_until_the_charge(house
 
 async def test_a_saved_card_is_verified_and_charged_with_its_customer(house: House) -> None:
     customer = await house.api.customer(CHALLENGE["visa"])
-    made = await house.publishable.secure_token(customer=customer)
+    grant = (await house.api.post(f"/customers/{customer}/grants")).json()["grant"]
+    made = await house.publishable.secure_token(customer=customer, customer_grant=grant)
     await answer_challenge(house.parts, *address(made), RIGHT)
 
     paid = (await house.api.post("/payments", json={**ORDER, "payment_details": made["id"]})).json()

@@ -1,9 +1,12 @@
 """``GET /sessions/{id}`` and ``POST /sessions/{id}/cancel``."""
 
+import json
+from typing import Any
+
 import pytest
 
 from tests.house import Api, House, card
-from tests.sessions.sessions import ORDER, make, pay, refused, shown
+from tests.sessions.sessions import CODE, ORDER, POOR, make, pay, refused, shown
 
 #: All that a publishable key may read of a session (SEC-10). A new member joins it only when shoppers need it.
 FOR_BROWSERS = {
@@ -48,6 +51,111 @@ async def test_a_publishable_key_sees_the_payment_without_what_the_merchant_wrot
     assert answer["payment"] == part
     assert answer["customer"]["email"] is None
     assert part["status"] == "captured"
+
+
+#: All that it sees of a payment; the other members are there, and say nothing.
+OF_A_PAYMENT = {
+    "id", "resource", "status", "amount", "tax", "payment_method_fee", "total", "currency", "locale", "session",
+    "payment_deadline", "captured_at", "created_at", "amount_refunded", "payment_details",
+    "external_order_num",
+}  # fmt: skip
+NOTHING: tuple[object, ...] = (None, "", 0, {}, [], "0000", "hidden@shop.invalid")
+DETAILS = {
+    "credit_card": card(verification_value=CODE, email="taro@example.com", given_name="Taro", family_name="Yamada"),
+    "konbini": {
+        "type": "konbini", "store": "lawson", "email": "taro@example.com", "name": "Taro", "phone": "09011112222",
+    },
+    "bank_transfer": {
+        "type": "bank_transfer", "email": "taro@example.com", "phone": "09011112222", "given_name_kana": "タロウ",
+        "family_name_kana": "ヤマダ", "given_name": "Taro", "family_name": "Yamada",
+    },
+    "paypay": {"type": "paypay", "email": "taro@example.com"},
+    "web_money": {"type": "web_money", "email": "taro@example.com", "prepaid_number": "a" * 12 + "4321"},
+    "japan_mobile": {"type": "japan_mobile", "brand": "docomo"},
+}  # fmt: skip
+OF_THE_SHOPPER = ("taro@", "Taro", "Yamada", "タロウ", "0901111", "visa", '"1111"', ":2099", '"4321"', "docomo")
+
+
+def says(payment: dict[str, Any]) -> dict[str, Any]:
+    """The members that say something."""
+    return {name: value for name, value in payment.items() if value not in NOTHING}
+
+
+@pytest.mark.parametrize("type", DETAILS)
+async def test_of_a_payment_that_was_made_a_publishable_key_reads_how_it_stands(house: House, type: str) -> None:
+    made = await make(house.api, payment_types=[type], payment_data={"external_order_num": "A-1", "mcc": "1234"})
+    key = {"X-KOMOJU-IDEMPOTENCY": "pay-1"}
+    first = await pay(house.publishable, made, DETAILS[type], headers=key)
+    assert first.status_code == 200, first.text
+    payment = first.json()["payment"]["id"]
+    if first.json()["payment"]["status"] != "captured":
+        await house.api.post(f"/test/payments/{payment}/simulate", json={"outcome": "paid"})
+    await house.api.post(f"/payments/{payment}/refund", json={"amount": 10})
+
+    reply = await house.publishable.get(f"/sessions/{made['id']}")
+    again = await pay(house.publishable, made, DETAILS[type], headers=key)
+
+    part, whole = reply.json()["payment"], (await shown(house.api, made))["payment"]
+    assert (reply.json()["status"], part["status"], part["id"]) == ("completed", "captured", payment)
+    assert set(part) == set(whole)
+    assert set(says(part)) <= OF_A_PAYMENT
+    assert set(says(part["payment_details"])) <= {"type", "instructions_url"}
+    assert part["payment_details"]["type"] == type
+    assert (part["amount"], part["currency"], part["total"]) == (1000, "JPY", whole["total"])
+    # What it was answered at first is repeated, and says no more of the shopper.
+    assert again.headers["X-Idempotent-Replayed"] == "true"
+    for text in (reply.text, again.text):
+        assert [word for word in OF_THE_SHOPPER if word in text.partition('"payment":')[2]] == []
+
+
+@pytest.mark.parametrize("type", ["konbini", "bank_transfer", "paypay", "web_money"])
+async def test_of_a_payment_that_waits_it_reads_what_the_shopper_has_to_do(house: House, type: str) -> None:
+    made = await make(house.api, amount=150_000, payment_types=[type])
+    answer = (await pay(house.publishable, made, DETAILS[type])).json()
+
+    part, whole = [(await shown(api, made))["payment"] for api in (house.publishable, house.api)]
+
+    assert answer["payment"] == part
+    assert part["status"] == ("authorized" if type in ("konbini", "bank_transfer") else "pending")
+    needed = {
+        "konbini": {"store", "receipt", "confirmation_code", "instructions_url"},
+        "bank_transfer": {"bank_name", "account_number", "account_name", "instructions_url"},
+        "paypay": {"redirect_url"}, "web_money": {"short_amount"},
+    }[type]  # fmt: skip
+    for name in needed:
+        assert part["payment_details"][name] == whole["payment_details"][name] != ""
+    text = json.dumps(part, ensure_ascii=False)
+    assert [word for word in ("taro@", "Taro", "Yamada", "タロウ", "0901111", '"4321"') if word in text] == []
+
+
+async def test_a_declined_card_is_no_more_readable_than_one_that_paid(house: House) -> None:
+    made = await make(house.api)
+    assert (await pay(house.publishable, made, card(POOR))).status_code == 502
+
+    reply = await house.publishable.get(f"/sessions/{made['id']}")
+
+    assert (reply.json()["status"], reply.json()["payment"]["status"]) == ("pending", "failed")
+    assert reply.json()["payment"]["payment_details"] == {
+        "type": "credit_card", "email": None, "brand": "", "last_four_digits": "0000", "month": 0, "year": 0,
+    }  # fmt: skip
+
+
+async def test_pages_without_a_key_forget_whose_a_finished_order_was(house: House) -> None:
+    made = await make(house.api, **ALL)
+    base = "http://azukari.test"
+    paths = (
+        f"/sessions/{made['id']}", f"/sessions/{made['id']}/words", f"/sessions/{made['id']}/state",
+        f"/fields/frame?session={made['id']}&origin=http://localhost", f"/fields/words?session={made['id']}",
+    )  # fmt: skip
+    before = [(await house.api.get(base + path, auth=None)).text for path in paths]
+    assert any("taro@" in text for text in before)
+    assert any("secret-2" in text for text in before)
+    assert (await pay(house.publishable, made)).status_code == 200
+
+    for path in paths:
+        reply = await house.api.get(base + path, auth=None)
+        assert reply.status_code == 200
+        assert [word for word in ("taro@", "secret-", "Taro", "visa 1111") if word in reply.text] == [], path
 
 
 async def test_a_publishable_key_sees_neither_the_notes_of_refunds_nor_bank_accounts(house: House) -> None:

@@ -806,4 +806,4 @@ async def test_no_request_makes_a_500(api: Api) -> None:
 
 def test_the_routes_walked_here_are_the_servers() -> None:
     assert API == "/api/v1"
-    assert len(WITH_BODY) == 24
+    assert len(WITH_BODY) == 25

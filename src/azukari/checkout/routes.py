@@ -8,6 +8,7 @@ from azukari.checkout import accents, service, steps
 from azukari.checkout.http import Address, Visit
 from azukari.core import log
 from azukari.core.errors import NotFound
+from azukari.secure_tokens.pages import LEAVE
 from azukari.secure_tokens.pages import PATH as CHALLENGE
 from azukari.web.answers import Answer
 from azukari.web.dispatch import Route
@@ -51,6 +52,7 @@ def routes(parts: Parts, limiter: Limiter) -> list[Route]:
         on_page("/offsite/{ref}", get=steps.offsite, post=steps.decide),
         on_page("/return/{ref}", get=steps.come_back),
         on_page(CHALLENGE, get=steps.challenge, post=steps.answer_challenge),
+        on_page(f"{LEAVE}/{{token}}", get=steps.leave),
         in_script("/accent/{colour}.css", get=accent),
         in_script("/csp-report", post=report),
     )

@@ -3,6 +3,7 @@
 import functools
 from collections.abc import Callable, Coroutine
 from typing import Any
+from urllib.parse import quote
 
 import msgspec
 
@@ -115,7 +116,7 @@ def _over(visit: Visit, opened: Opened, order: Order, language: str) -> Answer:
 
 async def reload(visit: Visit) -> Answer:
     """A form sent without a script, by a browser too old to be told: nothing of it is read."""
-    return redirect(f"{visit.base_url}/sessions/{visit.given['id']}")
+    return redirect(f"{visit.base_url}/sessions/{quote(visit.given['id'], safe='')}")
 
 
 async def state(visit: Visit) -> Answer:

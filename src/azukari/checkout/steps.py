@@ -4,12 +4,13 @@ issuer; and the way back from all of them.
 
 import base64
 from typing import Any, Literal, cast
-from urllib.parse import urlencode
+from urllib.parse import urlencode, urlsplit
 
 import msgspec
 
 from azukari.checkout import framing, money, pages, reading
 from azukari.checkout.http import Visit, page, redirect
+from azukari.checkout.pages import Action
 from azukari.checkout.schemas import BarcodeOut, DecideIn, PasswordIn, Redirect, SimulateIn, Tried
 from azukari.checkout.slips import Slip
 from azukari.checkout.view import Shop
@@ -253,6 +254,19 @@ async def _for_fields(visit: Visit, token_id: str, answer: Answer) -> Answer:
     if token is None or not (token.return_url or "").startswith(f"{visit.base_url}{framing.RETURN}?"):
         return answer
     return framing.framed(answer, await visit.parts.settings_of(token.owner), token.mode)
+
+
+async def leave(visit: Visit) -> Answer:
+    """Asks before an address that a publishable key has named and no merchant registered. Raises NotFound."""
+    found = await challenges.find_address(visit.parts, visit.given["token"])
+    if found is None:
+        raise NotFound
+    owner, url = found
+    shop = reading.shop_of(await visit.parts.settings_of(owner), owner.mode)
+    language = _language(visit, shop.languages)
+    known, host = words(language), urlsplit(url).netloc
+    there = [Action(known["go_there"], url)]
+    return page(pages.notice(language, shop, say(language, "leaving", host=host), known["leaving_why"], there))
 
 
 async def answer_challenge(visit: Visit) -> Answer:

@@ -32,7 +32,8 @@ def list_merchants(data: Data = None, database: DatabaseUrl = None, as_json: AsJ
 #: What each option of `merchants set` is called among the settings.
 _SETTINGS = {
     "name": "name", "logo": "logo", "accent": "accent", "support": "support", "payment-types": "payment_types",
-    "fee": "fees", "rate": "rates", "languages": "languages", "origin": "origins", "currency": "currency",
+    "fee": "fees", "rate": "rates", "languages": "languages", "origin": "origins", "app-schemes": "app_schemes",
+    "currency": "currency",
     "legal-url": "legal_url", "legal-text": "legal_text", "privacy-url": "privacy_url", "bank-fee": "bank_fee",
     "time-zone": "time_zone", "retry-days": "retry_days", "three-d-secure": "three_d_secure",
     "three-d-secure-skipped": "three_d_secure_skipped",
@@ -56,6 +57,10 @@ def set_merchant(
     languages: Annotated[str | None, typer.Option(help="Of the page: some of ja,en,ko,zh.")] = None,
     origin: Annotated[
         list[str] | None, typer.Option(help="A shop that may embed our pages: https://shop.example. Again for more.")
+    ] = None,
+    app_schemes: Annotated[
+        str | None,
+        typer.Option(help="Of the shop's apps that shoppers return to: myshop,jp.shop.app. No others, then."),
     ] = None,
     currency: Annotated[str | None, typer.Option(help="Of orders that name none.")] = None,
     legal_url: Annotated[str | None, typer.Option(help="The shop's legal notice.")] = None,
@@ -98,6 +103,7 @@ def set_merchant(
             "payment_types": _pairs(payment_types, "--payment-types", "JPY=credit_card,konbini", lists=True),
             "fees": _pairs(fee, "--fee", "konbini=190"), "rates": _pairs(rate, "--rate", "USD=150.2"),
             "languages": None if languages is None else languages.split(","), "origins": origin or None,
+            "app_schemes": None if app_schemes is None else app_schemes.split(","),
             "currency": currency, "legal_url": legal_url, "legal_text": legal_text, "privacy_url": privacy_url,
             "bank_fee": bank_fee, "time_zone": time_zone,
             "retry_days": None if retry_days is None else retry_days.split(","),

@@ -1,7 +1,7 @@
 """``/customers`` and ``/external_customers``."""
 
 from azukari.customers import service, store
-from azukari.customers.schemas import CustomerOut, CustomerQuery, CustomerWrite, Forgotten, Nothing
+from azukari.customers.schemas import CustomerOut, CustomerQuery, CustomerWrite, Forgotten, GrantOut, Nothing
 from azukari.web.answers import Answer
 from azukari.web.call import Call
 from azukari.web.lists import ListOut, list_out
@@ -41,6 +41,12 @@ async def update(call: Call, id: str, body: CustomerWrite) -> Answer:
 async def delete(call: Call, id: str) -> CustomerOut:
     """Delete a customer and erase the details."""
     return await service.delete(call, id)
+
+
+@router.post("/customers/{id}/grants", SecretKey)
+async def grant(call: Call, id: str) -> GrantOut:
+    """Let a page verify a customer's saved card."""
+    return await service.grant(call, id)
 
 
 @router.post("/test/customers/{id}/revoke", SecretKey)

@@ -62,6 +62,15 @@ class CustomerOut(msgspec.Struct):
         return cls(customer.id, "customer", customer.email, source, metadata, iso(customer.created_at))
 
 
+class GrantOut(msgspec.Struct):
+    """What lets a page have a customer's saved card verified. ``expires_at``: by the machine's clock."""
+
+    resource: str
+    customer: str
+    grant: str
+    expires_at: str
+
+
 class Nothing(msgspec.Struct):
     """A body that is not read."""
 

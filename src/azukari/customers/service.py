@@ -5,12 +5,12 @@ from dataclasses import dataclass
 
 import msgspec
 
-from azukari.core.clock import Moment
+from azukari.core.clock import Moment, iso
 from azukari.core.errors import ApiError, Locked, NotFound
 from azukari.core.ids import Ids
-from azukari.customers import store
+from azukari.customers import grants, store
 from azukari.customers.errors import NoAgreement, NotKept
-from azukari.customers.schemas import CustomerOut, CustomerWrite, Source
+from azukari.customers.schemas import CustomerOut, CustomerWrite, GrantOut, Source
 from azukari.customers.store import Customer
 from azukari.db import Owner, Tx, persevere
 from azukari.events import store as events
@@ -77,6 +77,13 @@ async def delete(call: Call, customer_id: str) -> CustomerOut:
         if await persevere(call.db, _erase, customer, _Words.of(call, NO_CHANGE), call.parts.ids):
             return CustomerOut.of(customer)
         # It has changed since it was read: look again, there is a new state to delete.
+
+
+async def grant(call: Call, customer_id: str) -> GrantOut:
+    """For half an hour a publishable key may have this customer's saved card verified. Raises NotFound."""
+    customer = await call.db.read(store.get, call.owner, customer_id)
+    end = grants.end_of_one_made(call.real)
+    return GrantOut("grant", customer.id, grants.text_of(call.vault, call.owner, customer.id, end), iso(end))
 
 
 async def delete_external(call: Call, external_id: str) -> None:

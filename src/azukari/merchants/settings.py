@@ -16,7 +16,7 @@ import msgspec
 from azukari.core.config import SettingError
 from azukari.core.money import CURRENCIES, MAX_AMOUNT
 from azukari.db import Database, Tx, persevere
-from azukari.merchants import store
+from azukari.merchants import schemes, store
 from azukari.merchants.keys import LIVE, TEST
 
 LANGUAGES = ("ja", "en", "ko", "zh")
@@ -24,7 +24,7 @@ ThreeDSecure = Literal["required", "attempted", "off"]
 #: Larger pictures would make the page slow; a mark of 96 × 96 points is a few kilobytes.
 LOGO_BYTES = 16 * 1024
 LEGAL_TEXT = 400
-_LINE, _ADDRESS, _ORIGINS, _RETRIES = 100, 2_000, 50, 14
+_LINE, _ADDRESS, _ORIGINS, _APPS, _RETRIES = 100, 2_000, 50, 50, 14
 _OWN_PORTS = {"http": ":80", "https": ":443"}
 #: White text on the button must be readable (WCAG 2.2, 1.4.3).
 LEAST_CONTRAST = 4.5
@@ -50,7 +50,8 @@ class MerchantSettings(msgspec.Struct, frozen=True, kw_only=True):
     payment_types: slugs by currency, in the order they are shown; a currency that is not there has the defaults.
     fees: what the shopper pays on top, by slug, in the smallest unit of the method's currency.
     languages: of the page, from which the shopper may choose.
-    origins: of shops whose pages may embed ours: scheme, host and port.
+    origins: of shops whose pages may embed ours, use the publishable key and be returned to: scheme, host and port.
+    app_schemes: of the shop's apps that shoppers return to.
     legal_url, legal_text, privacy_url: shown under the total and at the foot. currency: where a session names none.
     bank_fee: the page says that the transfer's fee is the shopper's.
     rates: yen for one of a currency, as written (``"150.2"``); a currency that is not there has no rate.
@@ -71,6 +72,7 @@ class MerchantSettings(msgspec.Struct, frozen=True, kw_only=True):
     fees: dict[str, int] = msgspec.field(default_factory=lambda: {"konbini": 190})
     languages: list[str] = msgspec.field(default_factory=lambda: list(LANGUAGES))
     origins: list[str] = []
+    app_schemes: list[str] = []
     legal_url: str | None = None
     legal_text: str | None = None
     privacy_url: str | None = None
@@ -232,6 +234,16 @@ def _origin(value: str) -> str:
     return f"{parts.scheme}://{parts.netloc.lower()}".removesuffix(_OWN_PORTS[parts.scheme])
 
 
+def _app_schemes(value: Iterable[str]) -> list[str]:
+    chosen = list(dict.fromkeys(each.strip().lower() for each in value))
+    if not chosen or len(chosen) > _APPS or not all(map(schemes.may_be_an_apps, chosen)):
+        raise SettingError(
+            f"The schemes must be at most {_APPS} of apps of the shop's own, without a colon and with commas between "
+            "them, like myshop,jp.shop.app. Those of browsers, systems and other programs cannot be registered."
+        )
+    return chosen
+
+
 def _legal_text(value: str) -> str:
     value = value.replace("\r\n", "\n").strip()
     if not value or len(value) > LEGAL_TEXT or not _printable(value.replace("\n", "")):
@@ -317,9 +329,9 @@ def _plain(number: str) -> str:
 
 _CHECKS: Mapping[str, Callable[[Any], Any]] = {
     "name": _name, "logo": logo_of, "accent": _accent, "support": _support, "payment_types": _payment_types,
-    "fees": _fees, "languages": _languages, "origins": _origins, "currency": _currency, "rates": _rates,
-    "time_zone": _time_zone, "retry_days": _retry_days, "three_d_secure": _three_d_secure,
-    "three_d_secure_skipped": bool,
+    "fees": _fees, "languages": _languages, "origins": _origins, "app_schemes": _app_schemes,
+    "currency": _currency, "rates": _rates, "time_zone": _time_zone, "retry_days": _retry_days,
+    "three_d_secure": _three_d_secure, "three_d_secure_skipped": bool,
     "legal_url": partial(_url, what="address of the legal notice"), "legal_text": _legal_text,
     "privacy_url": partial(_url, what="address of the privacy notice"), "bank_fee": bool,
 }  # fmt: skip

@@ -26,7 +26,7 @@ from azukari.tokens import given as tokens
 from azukari.tokens.given import Card, Given, Method, WrongCurrency
 from azukari.tokens.store import Token
 from azukari.vault import CARDS, TERMINAL, EntryGone, Vault
-from azukari.web import metadata, screening
+from azukari.web import metadata, screening, ways_back
 from azukari.web.call import Call
 from azukari.wiring import Beside, Parts
 
@@ -81,6 +81,7 @@ async def plan(
     """
     given = given or _given(call, order)
     settings = await call.parts.settings_of(call.owner)
+    ways_back.hold_to_apps(settings, order.return_url)
     if order.mcc is not None and len(order.mcc) != 4:
         raise InvalidParameter("mcc")
     type = CREDIT_CARD if given is None or isinstance(given, str) else given.type

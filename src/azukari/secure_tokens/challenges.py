@@ -6,13 +6,12 @@ from typing import NamedTuple
 from azukari.core.clock import SECOND
 from azukari.core.errors import NotFound, Unavailable
 from azukari.core.secret import Secret
-from azukari.db import Tx, directory
+from azukari.db import Owner, Tx, directory
 from azukari.secure_tokens import outcomes
 from azukari.secure_tokens.pages import KIND, Pages
 from azukari.tokens import store
 from azukari.tokens.store import Token
 from azukari.vault import EntryGone, Masked, Vault
-from azukari.web.return_urls import with_query
 from azukari.wiring import Parts
 
 _LONGEST_ANSWER = 100
@@ -64,7 +63,7 @@ async def challenge_of(parts: Parts, token_id: str, state: str) -> Challenge | N
         shop.name, token.amount or 0, token.currency or "", card.brand, card.last4, token.mode
     )  # fmt: skip
     if token.verification_at(await parts.moment_of(token.owner)) == "EXPIRED":
-        return _over(seen, token)
+        return _over(parts, seen, token)
     if not parts.counts.admits(f"challenge {token.id}", OPENED, OPENED_IN):
         return seen
     result = await outcomes.finish(parts, token, None)
@@ -72,11 +71,11 @@ async def challenge_of(parts: Parts, token_id: str, state: str) -> Challenge | N
     if result is None or result.status == "CHALLENGE":
         return seen
     ended = await outcomes.conclude(parts, token, result)
-    return None if ended.answer is None else _over(seen, token)
+    return None if ended.answer is None else _over(parts, seen, token)
 
 
-def _over(seen: Challenge, token: Token) -> Challenge:
-    return replace(seen, over=True, redirect_url=_way_back(token))
+def _over(parts: Parts, seen: Challenge, token: Token) -> Challenge:
+    return replace(seen, over=True, redirect_url=Pages.of(parts).way_back(token))
 
 
 async def answer_challenge(parts: Parts, token_id: str, state: str, password: str) -> Answered:
@@ -89,7 +88,7 @@ async def answer_challenge(parts: Parts, token_id: str, state: str, password: st
         raise NotFound
     token = visit.token
     if token.verification_at(await parts.moment_of(token.owner)) == "EXPIRED":
-        return Answered(_way_back(token))
+        return Answered(Pages.of(parts).way_back(token))
     result = await outcomes.finish(parts, token, Secret(password[:_LONGEST_ANSWER]))
     if result is None:
         raise Unavailable
@@ -98,12 +97,15 @@ async def answer_challenge(parts: Parts, token_id: str, state: str, password: st
     ended = await outcomes.conclude(parts, token, result)
     if ended.answer is None:
         raise NotFound
-    return Answered(_way_back(token))
+    return Answered(Pages.of(parts).way_back(token))
 
 
-def _way_back(token: Token) -> str:
-    """Fixed when the token was made, never taken from the address."""
-    return with_query(token.return_url or "", "secure_token_id", token.id)
+async def find_address(parts: Parts, token_id: str) -> tuple[Owner, str] | None:
+    """Whose shopper is to be shown an address before going there, and which; None: nobody is."""
+    owner = await parts.db.read(directory.find_public, token_id, KIND)
+    token = None if owner is None else await parts.db.read(store.find, owner, token_id)
+    url = None if token is None else Pages.of(parts).shown_first(token)
+    return None if owner is None or url is None else (owner, url)
 
 
 async def _visit(tx: Tx, vault: Vault, pages: Pages, token_id: str, state: str) -> _Visit | None:

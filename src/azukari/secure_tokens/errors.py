@@ -1,6 +1,6 @@
 """What can be wrong with a request for 3-D Secure. Source: contract 2.2, section 9."""
 
-from azukari.core.errors import InvalidParameter, Unprocessable
+from azukari.core.errors import Forbidden, InvalidParameter, Unprocessable
 
 
 class UnsupportedCardBrand(Unprocessable):
@@ -21,6 +21,16 @@ class NothingToVerify(Unprocessable):
     """The customer exists but has saved no card."""
 
     message, param = "This customer has no saved payment details.", "customer"
+
+
+class NotGranted(Forbidden):
+    """A publishable key that names a customer, without a grant of the customer's that holds."""
+
+    param = "customer_grant"
+    message = (
+        "With a publishable key a customer's saved card is verified by a grant alone, for half an hour. Make one on "
+        "your server, with the secret key (POST /customers/{id}/grants), and give it as customer_grant."
+    )
 
 
 class TwoSources(InvalidParameter):

@@ -14,13 +14,17 @@ from azukari.web.return_urls import ReturnUrl
 
 
 class SecureTokenCreate(msgspec.Struct, kw_only=True):
-    """``payment_details``: a card for the vault to read, or a token's id; or else ``customer``: its saved card."""
+    """``payment_details``: a card for the vault to read, or a token's id; or else ``customer``: its saved card.
+
+    customer_grant: with a publishable key and a customer, what says that this may be done.
+    """
 
     amount: Amount
     currency: Currency
     return_url: ReturnUrl
     payment_details: object = None
     customer: Annotated[ShortText, NOT_BLANK] | None = None
+    customer_grant: ShortText | None = None
     tax: Amount | None = None
 
 

@@ -5,8 +5,9 @@ from typing import NamedTuple
 
 import msgspec
 
-from azukari.core.clock import Moment
+from azukari.core.clock import HOUR, Moment
 from azukari.core.errors import Conflict, InvalidToken, MissingParameter, NotFound
+from azukari.customers import grants
 from azukari.customers import store as customers
 from azukari.db import Owner, Tx, directory
 from azukari.payment_methods.details import is_method
@@ -14,7 +15,7 @@ from azukari.processors.attempts import GRACE
 from azukari.processors.base import AuthOrder, AuthResult, Processor
 from azukari.processors.methods import CREDIT_CARD
 from azukari.secure_tokens import outcomes, proof
-from azukari.secure_tokens.errors import NotACard, NothingToVerify, TwoSources, UnsupportedCardBrand
+from azukari.secure_tokens.errors import NotACard, NotGranted, NothingToVerify, TwoSources, UnsupportedCardBrand
 from azukari.secure_tokens.pages import KIND, Pages
 from azukari.secure_tokens.schemas import SecureTokenCreate, SecureTokenOut
 from azukari.tokens import given as tokens
@@ -23,7 +24,7 @@ from azukari.tokens.given import Card, Given
 from azukari.tokens.schemas import TokenDetails
 from azukari.tokens.store import Token
 from azukari.vault import EntryGone, Masked, PaymentDetails, SealedEntry, Use, Vault
-from azukari.web import idempotency
+from azukari.web import idempotency, ways_back
 from azukari.web.answers import Answer, Replay
 from azukari.web.call import Call
 from azukari.web.idempotency import Claim, KeyReused, idempotent
@@ -31,6 +32,8 @@ from azukari.wiring import Parts
 
 PUBLIC = "secure_token"
 _LONGEST_ANSWER = 100
+#: How often in an hour pages may have one customer's saved card verified.
+_MOST_FROM_PAGES = 3
 
 
 async def create(call: Call, order: SecureTokenCreate) -> Answer:
@@ -38,16 +41,40 @@ async def create(call: Call, order: SecureTokenCreate) -> Answer:
 
     Answers ``OK``, ``SKIPPED`` or ``ERRORED``, or ``NEEDS_VERIFY`` with the address the shopper has to go to.
     Raises MissingParameter, InvalidParameter, UnsupportedCardBrand, NotFound (no such customer), NothingToVerify,
-    InvalidToken. Source: contract section 9.
+    InvalidToken; with a publishable key also NotGranted, TooManyRequests. Source: contract section 9.
     """
     given = _given(call, order)
-    wanted = Wanted(order.amount + (order.tax or 0), order.currency, order.return_url)
+    if order.customer is not None and not call.key.is_secret:
+        await _hold_to_grant(call, order.customer, order.customer_grant or "")
+    wanted = Wanted(order.amount + (order.tax or 0), order.currency, await _way_back(call, order.return_url))
     try:
         token, answer = await _authenticate(call, call.claim, given, order.customer, wanted)
     except Replay as replay:
         raise Replay(await proof.answered(call, replay.answer)) from None
     answer = answer or Answer.of(Pages.of(call.parts).show(token, await call.parts.moment_of(call.owner)))
     return await proof.answered(call, answer)
+
+
+async def _hold_to_grant(call: Call, customer_id: str, grant: str) -> None:
+    """Whom a page may have asked for a password, and how often. Raises NotGranted, TooManyRequests."""
+    if not grants.holds(call.vault, call.owner, customer_id, grant, call.real):
+        raise NotGranted
+    # A repeat asks nobody.
+    if call.claim is None or not await call.db.read(idempotency.is_known, call.owner, call.claim):
+        name = f"authentications {call.owner.merchant_id} {call.owner.mode} {customer_id}"
+        call.parts.counts.count_named(name, _MOST_FROM_PAGES, HOUR)
+
+
+async def _way_back(call: Call, url: str) -> str:
+    """The address to keep: this one, or ours that shows it first. Raises UnknownApp, UnknownPlace."""
+    settings = await call.parts.settings_of(call.owner)
+    if call.key.is_secret:
+        ways_back.hold_to_apps(settings, url)
+        return url
+    pages = Pages.of(call.parts)
+    straight = ways_back.goes_straight(settings, call.owner.mode, pages.base_url, url)
+    # An address of ours, but made up elsewhere: it is none to be kept as it is.
+    return url if straight and not pages.asks(url) else pages.asking_first(url)
 
 
 def _given(call: Call, order: SecureTokenCreate) -> Given | None:

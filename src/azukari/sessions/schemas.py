@@ -9,6 +9,7 @@ from azukari.core.clock import DAY, SECOND, Moment, japanese, japanese_or_none
 from azukari.core.errors import ApiError, InvalidParameter
 from azukari.customers.store import Customer
 from azukari.payments.outcomes import Shown
+from azukari.payments.public import without_the_shopper
 from azukari.payments.schemas import PaymentOut, PlatformDetails, StatementDescriptor
 from azukari.secure_tokens.pages import Pages
 from azukari.secure_tokens.schemas import SecureTokenOut
@@ -237,17 +238,9 @@ class View(msgspec.Struct, frozen=True):
         return _address(shown, "instructions_url")
 
     def payment(self, shown: Shown) -> PaymentOut:
-        """A payment; without a secret key what the merchant wrote about it, and whose accounts it pays to, stay with
-        the merchant.
-        """
+        """A payment; without a secret key how it stands and what its page needs."""
         out = PaymentOut.of(*shown, self.api_version)
-        if self.secret:
-            return out
-        refunds = [msgspec.structs.replace(refund, description=None) for refund in out.refunds]
-        return msgspec.structs.replace(
-            out, description=None, metadata=EMPTY, customer=None, refunds=refunds, refund_requests=[],
-            platform_details=UNSET,
-        )  # fmt: skip
+        return out if self.secret else without_the_shopper(out, shown.payment)
 
     def session(self, whole: Looked, merchant_name: str, pages: Pages | None, at: Moment) -> SessionOut:
         """A session as the wire shows it. pages: the addresses of authentications; None: there has been none."""

@@ -27,7 +27,7 @@ from azukari.sessions.looking import Looked, look
 from azukari.sessions.schemas import LineItem, PaymentData, SessionCreate, SessionMethod, SessionOut, View
 from azukari.sessions.store import Session
 from azukari.vault import Vault
-from azukari.web import idempotency, metadata, screening
+from azukari.web import idempotency, metadata, screening, ways_back
 from azukari.web.answers import Answer
 from azukari.web.call import Call
 from azukari.web.idempotency import Claim, idempotent
@@ -41,6 +41,7 @@ async def create(call: Call, order: SessionCreate) -> Answer:
     Raises MissingParameter, InvalidParameter, UnknownType, NoMethod, OrderNumTaken, CustomerGone. Source: contract 6.2.
     """
     settings = await call.parts.settings_of(call.owner)
+    ways_back.hold_to_apps(settings, order.return_url)
     data = _payment_data(order)
     amount, currency = _money(order, data, settings.currency)
     found = offers(

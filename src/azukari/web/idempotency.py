@@ -193,6 +193,11 @@ async def take(tx: Tx, owner: Owner, claim: Claim | None, meanwhile: Callable[[]
     claim.taken = True
 
 
+async def is_known(tx: Tx, owner: Owner, claim: Claim) -> bool:
+    """Whether a request has had the key before. What becomes of this one, the unit that takes it says."""
+    return await tx.one(_FIND, owner, id=claim.key) is not None
+
+
 async def settle(tx: Tx, owner: Owner, key: str | None, answer: Answer, *, final: bool = True) -> None:
     """Store a request's answer, in the unit that makes it true.
 

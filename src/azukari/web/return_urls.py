@@ -1,6 +1,7 @@
 """Where a shopper is sent back to: the merchant's address, on the web or in an app of its own.
 
-Any scheme will do but those a browser runs or reads itself. Source: contract 6.2; ``docs/security.md``, section 8.
+Which of them a merchant's call may name, and a page with its publishable key, is in ``ways_back.py``.
+Source: contract 6.2; ``docs/security.md``, "Pages".
 """
 
 import re
@@ -11,22 +12,13 @@ from urllib.parse import quote, unquote, unquote_plus
 import idna
 
 from azukari.core.pan import looks_like_card_number
+from azukari.merchants.schemes import OF_THE_BROWSER, may_be_an_apps
 from azukari.web.members import Reader, Refused
+
+__all__ = ["OF_THE_BROWSER", "ReturnUrl", "return_url", "with_query"]
 
 LONGEST = 2_000
 
-#: Schemes behind which a browser finds a script, a file, its own insides, or another address.
-OF_THE_BROWSER = frozenset(
-    """
-    about android-app applescript behavior blob brave cdl chrome chrome-devtools chrome-error chrome-extension
-    chrome-native chrome-search chrome-untrusted content data devtools disk dns edge ecmascript feed file filesystem
-    firefox ftp ftps gopher help hcp intent its jar javascript jscript livescript local mailto mhtml mk mocha
-    moz-extension
-    moz-icon moz-page-thumb ms-appx ms-appx-web ms-browser-extension ms-help ms-its ms-msdt ms-officecmd opera page-icon
-    pcast res resource safari-extension safari-web-extension search search-ms shell smb tel sms telnet vbs vbscript
-    view-source vivaldi web-extension webkit-fake-url ws wss wyciwyg x-javascript x-jscript x-vbscript
-    """.split()  # noqa: SIM905
-)
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.\-]*):(.+)")
 #: ``//host``, the host not empty; nobody's name or password before it.
 _WEB = re.compile(r"//(?:[A-Za-z0-9._~\-]+|\[[0-9A-Fa-f:.]+\])(?::([0-9]{1,5}))?(?:[/?#].*)?")
@@ -45,10 +37,12 @@ def return_url(value: object) -> str:
     if "\\" in value or any(unicodedata.category(character)[0] in "CZ" for character in value):
         raise Refused
     match = _SCHEME.fullmatch(value)
-    if match is None or match[1].lower() in OF_THE_BROWSER:
+    if match is None:
         raise Refused
     scheme, rest = match[1].lower(), match[2]
     on_the_web = scheme in ("http", "https")
+    if not on_the_web and not may_be_an_apps(scheme):
+        raise Refused
     rest = _escaped(_with_plain_host(rest) if on_the_web else rest)
     if on_the_web and not _is_on_the_web(rest):
         raise Refused
