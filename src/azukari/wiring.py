@@ -9,7 +9,8 @@ from azukari.core.config import Settings
 from azukari.core.ids import Ids, RandomIds
 from azukari.core.news import News
 from azukari.db import Announce, Database, Owner, Place, Tx, quiet
-from azukari.db.open import Stores, open_stores, shelf_of
+from azukari.db.counts import Counts
+from azukari.db.open import Stores, counts_of, open_stores, shelf_of
 from azukari.merchants.clock import Clocks
 from azukari.merchants.service import Keyring, Shops
 from azukari.merchants.settings import MerchantSettings
@@ -61,6 +62,7 @@ class Parts:
     shops: Shops
     news: News
     clocks: Clocks
+    counts: Counts
     rooms: Rooms = field(default_factory=Rooms)
 
     @property
@@ -114,7 +116,8 @@ class Parts:
         processors = load(settings, vault, clock, ids)
         processors.simulator.go_by(clocks.time_of)
         return cls(
-            settings, clock, ids, stores, vault, keyring, processors, Shops(stores.main, clock), news, clocks
+            settings, clock, ids, stores, vault, keyring, processors, Shops(stores.main, clock), news, clocks,
+            counts_of(settings.data, clock, vault.mac("pepper", b"counts")),
         )  # fmt: skip
 
     async def close(self) -> None:

@@ -136,6 +136,11 @@ class TooManyRequests(ApiError):
     status, code, message = 429, "request_failed", "Too many requests. Please try again later."
     retry_after = 60
 
+    def __init__(self, *, retry_after: int | None = None) -> None:
+        super().__init__()
+        if retry_after is not None:
+            self.retry_after = retry_after
+
 
 class Unavailable(ApiError):
     """The database, the disk or the key service is down; nothing was charged."""

@@ -12,7 +12,9 @@ from pathlib import Path
 from sqlalchemy.dialects import sqlite
 from sqlalchemy.schema import CreateTable
 
+from azukari.core.clock import Clock
 from azukari.core.config import Settings
+from azukari.db.counts import Counts, shared
 from azukari.db.shelf import Shelf
 from azukari.db.sqlite import SqliteDatabase, Store
 from azukari.db.tables import KEYS_SCHEMA, SAD_SCHEMA, metadata
@@ -53,6 +55,9 @@ class Damaged(Exception):
 
 #: The folder of the shelf, beside the file of verification values.
 _SHELF = "keys"
+
+#: What is counted; another release that counts otherwise takes another name.
+COUNTS_FILE = "counts.1"
 
 #: Bytes up to which a file is read through before it is served: a fraction of a second.
 CHECKED_AT_START = 32 * 1024 * 1024
@@ -154,6 +159,17 @@ def shelf_of(data: Path) -> Shelf:
         return Shelf()
     make_private(folder)
     return Shelf(folder / _SHELF)
+
+
+def counts_of(data: Path, clock: Clock, key: bytes) -> Counts:
+    """What the processes of one data directory count together. key: the same for all of them. Raises Damaged.
+
+    Without a memory file system they share a file of the directory, and where not even that can be had, nothing.
+    """
+    folder = memory_of(data)
+    if folder is not None:
+        make_private(folder)
+    return Counts(clock, key, shared((folder or data) / COUNTS_FILE))
 
 
 def make_private(folder: Path) -> None:
