@@ -41,10 +41,9 @@ ROUTERS = (
 )  # fmt: skip
 
 
-def routes(parts: Parts) -> list[Route]:
+def routes(parts: Parts, limiter: Limiter) -> list[Route]:
     """Every route of the server."""
     shown = pages.for_shops(payment_methods.pictures(parts))
-    limiter = Limiter(parts.clock)
     return [
         *mount(API, ROUTERS, parts, limiter), *checkout.routes(parts, limiter), *fields.routes(parts, limiter),
         *pages.routes(parts), *shown,
@@ -54,7 +53,8 @@ def routes(parts: Parts) -> list[Route]:
 def asgi(parts: Parts, taps: Taps | None = None) -> ASGIApp:
     """The app over an installation that is open. taps: who watches its requests."""
     parts.rooms.payment_webhooks = of_payments.read
-    return Front(Dispatch(routes(parts)), parts, taps or Taps(parts.settings.data))
+    limiter = Limiter(parts.clock, parts.counts, parts.settings)
+    return Front(Dispatch(routes(parts, limiter)), parts, taps or Taps(parts.settings.data), limiter)
 
 
 class App:
