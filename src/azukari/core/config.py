@@ -31,7 +31,7 @@ class Settings:
     kek_file: the file key provider's key; None: inside the data directory, good for test keys only.
     simulator_delay, simulator_fault: what every simulated call does unless its request says otherwise.
     loopback_webhooks: webhooks in test mode may go to plain HTTP on this machine: for test installations.
-    rate_address, rate_publishable, rate_key: calls a minute (``web/limits.py``); None: its own figures; 0: no limit.
+    rate_address, rate_publishable, rate_key: calls a minute (``web/limits.py``); None: its own figures.
     artwork: a folder of official pictures of payment types and stores; None: our own drawings.
     """
 
@@ -123,7 +123,10 @@ class _Environment:
         return int(value)
 
     def rate(self, name: str) -> int | None:
-        return None if self.text(name) is None else self.number(name, 0, 1_000_000)
+        value = None if self.text(name) is None else self.number(name, 0, 1_000_000)
+        if value == 0:
+            raise SettingError(f"{PREFIX}{name} must be a whole number from 1 to 1000000: calls a minute.")
+        return value
 
     def level(self, name: str) -> Level:
         value = (self.text(name) or "info").lower()

@@ -54,7 +54,7 @@ class Counts:
     def take(self, table: int, tag: int, most: int, per: int) -> int:
         """Count one more, unless there have been so many: then how long until it would be counted, else 0.
 
-        most: at least 1. per, and what comes back: in milliseconds.
+        per, and what comes back: in milliseconds.
         """
         numbers, now = self._numbers, self._now()
         at = self._find(table, tag)
@@ -65,7 +65,7 @@ class Counts:
         if not 0 < ends - now <= per:
             used, ends = 0, now + per
             numbers[at + 1] = ends
-        used += _FULL // most
+        used += _FULL // most if most else _FULL + 1
         if used > _FULL:
             return ends - now
         numbers[at + 2] = used

@@ -57,8 +57,7 @@ class Limiter:
         """It has brought none after all: from now on each call counts, this one too."""
         self._counts.drop(CALLERS, self._pair(place, credentials))
         most = _chosen(self._place_rate, PLACE_PER_MINUTE)
-        if most:
-            self._counts.take(CALLERS, self._counts.tag(f"place {place}"), most, MINUTE)
+        self._counts.take(CALLERS, self._counts.tag(f"place {place}"), most, MINUTE)
 
     def count(self, key: ApiKey, client: str | None) -> None:
         """Count a call with a key, or on a merchant's page. Raises TooManyRequests."""
@@ -75,7 +74,7 @@ class Limiter:
             self._take(KEYS, self._tag(f"merchant {key.owner.merchant_id} {key.owner.mode}"), 2 * most)
 
     def _take(self, table: int, tag: int, most: int) -> None:
-        if most and (wait := self._counts.take(table, tag, most, MINUTE)):
+        if (wait := self._counts.take(table, tag, most, MINUTE)) > 0:
             raise TooManyRequests(retry_after=-(-wait // SECOND))
 
     def _pair(self, place: str, credentials: bytes) -> int:
@@ -83,5 +82,5 @@ class Limiter:
 
 
 def _chosen(setting: int | None, default: int) -> int:
-    """Calls a minute; 0: as many as come."""
+    """Calls a minute."""
     return default if setting is None else setting
