@@ -12,7 +12,7 @@ from azukari.core import config, log
 from azukari.core.clock import Clock
 from azukari.core.config import Settings
 from azukari.customers import routes as customers
-from azukari.db import Announce, quiet
+from azukari.db import Announce, quiet, telling
 from azukari.events import routes as events
 from azukari.fields import routes as fields
 from azukari.payment_methods import routes as payment_methods
@@ -98,7 +98,9 @@ class App:
         state[ENDING], state[PROXIES] = parts.news.close, self._settings.trusted_proxies
         taps = Taps(self._settings.data)
         self._front = asgi(parts, taps)
-        watching = asyncio.ensure_future(taps.watch())
+        beside = [asyncio.ensure_future(taps.watch())]
+        if self._settings.on_postgres:
+            beside.append(asyncio.ensure_future(telling.keep_telling(parts.counts, parts.db)))
         stop = asyncio.Event()
         working = asyncio.ensure_future(worker.run(parts, stop)) if self._settings.worker_inside else None
         # What start-up has made stays: the collector need not look at it again with every full round.
@@ -110,7 +112,8 @@ class App:
             yield
         finally:
             stop.set()
-            watching.cancel()
+            for each in beside:
+                each.cancel()
             if working is not None:
                 await working
             taps.close()
