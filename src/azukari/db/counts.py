@@ -135,7 +135,7 @@ class Counts:
     def count_named(self, name: str, most: int, per: int) -> None:
         """Count something of ours that may happen so often: ``count_named(f"authentication {customer}", 3, HOUR)``.
 
-        name: what is counted, and of whom: it must name something that exists, else anybody may bring names without
+        Not within a unit of work, which may run twice. name: what is counted, and of whom: it must name something that exists, else anybody may bring names without
         end. per: in milliseconds, from the first time on. Raises TooManyRequests.
         """
         if wait := self.take(NAMED, self.tag(name), most, per):
