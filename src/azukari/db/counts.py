@@ -28,6 +28,8 @@ _SLOT = 8 * _NUMBERS
 _FULL = 1 << 48
 #: So much of a limit that other machines are told (:mod:`azukari.db.telling`), and of how many names at once.
 _HOT, _MOST_TOLD = _FULL // 4, 200
+#: As many wait to be told.
+_MOST_HOT = 10_000
 #: What is counted under names that callers bring (who they are), under names we give, and under names of few and large
 #: things that must not give way to either.
 CALLERS, NAMED, KEYS = range(3)
@@ -83,7 +85,7 @@ class Counts:
         if used > _FULL:
             return ends - now
         numbers[at + 2] = used
-        if used > _HOT:
+        if used > _HOT and len(self._hot) < _MOST_HOT:
             self._hot[tag] = table
         return 0
 
@@ -135,8 +137,9 @@ class Counts:
     def count_named(self, name: str, most: int, per: int) -> None:
         """Count something of ours that may happen so often: ``count_named(f"authentication {customer}", 3, HOUR)``.
 
-        Not within a unit of work, which may run twice. name: what is counted, and of whom: it must name something that exists, else anybody may bring names without
-        end. per: in milliseconds, from the first time on. Raises TooManyRequests.
+        Not within a unit of work, which may run twice. name: what is counted, and of whom. It must name something that
+        exists, else anybody may bring names without end. per: in milliseconds, from the first time on.
+        Raises TooManyRequests.
         """
         if wait := self.take(NAMED, self.tag(name), most, per):
             raise TooManyRequests(retry_after=-(-wait // 1_000))
