@@ -33,6 +33,8 @@ ROOT = Path(__file__).resolve().parents[1]
 OWNERLESS = {
     "azukari.db.directory:_FIND",
     "azukari.db.probing:_WRITE",
+    "azukari.db.telling:_ADD",
+    "azukari.db.telling:_FORGET",
     "azukari.events.numbering:_BEHIND",
     "azukari.events.numbering:_BUSY",
     "azukari.events.numbering:_NEW",

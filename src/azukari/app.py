@@ -12,7 +12,7 @@ from azukari.core import config, log
 from azukari.core.clock import Clock
 from azukari.core.config import Settings
 from azukari.customers import routes as customers
-from azukari.db import Announce, quiet
+from azukari.db import Announce, quiet, telling
 from azukari.events import routes as events
 from azukari.fields import routes as fields
 from azukari.payment_methods import routes as payment_methods
@@ -41,10 +41,9 @@ ROUTERS = (
 )  # fmt: skip
 
 
-def routes(parts: Parts) -> list[Route]:
+def routes(parts: Parts, limiter: Limiter) -> list[Route]:
     """Every route of the server."""
     shown = pages.for_shops(payment_methods.pictures(parts))
-    limiter = Limiter(parts.clock)
     return [
         *mount(API, ROUTERS, parts, limiter), *checkout.routes(parts, limiter), *fields.routes(parts, limiter),
         *pages.routes(parts), *shown,
@@ -54,7 +53,8 @@ def routes(parts: Parts) -> list[Route]:
 def asgi(parts: Parts, taps: Taps | None = None) -> ASGIApp:
     """The app over an installation that is open. taps: who watches its requests."""
     parts.rooms.payment_webhooks = of_payments.read
-    return Front(Dispatch(routes(parts)), parts, taps or Taps(parts.settings.data))
+    limiter = Limiter(parts.clock, parts.counts, parts.settings)
+    return Front(Dispatch(routes(parts, limiter)), parts, taps or Taps(parts.settings.data), limiter)
 
 
 class App:
@@ -98,7 +98,9 @@ class App:
         state[ENDING], state[PROXIES] = parts.news.close, self._settings.trusted_proxies
         taps = Taps(self._settings.data)
         self._front = asgi(parts, taps)
-        watching = asyncio.ensure_future(taps.watch())
+        beside = [asyncio.ensure_future(taps.watch())]
+        if self._settings.on_postgres:
+            beside.append(asyncio.ensure_future(telling.keep_telling(parts.counts, parts.db)))
         stop = asyncio.Event()
         working = asyncio.ensure_future(worker.run(parts, stop)) if self._settings.worker_inside else None
         # What start-up has made stays: the collector need not look at it again with every full round.
@@ -110,7 +112,8 @@ class App:
             yield
         finally:
             stop.set()
-            watching.cancel()
+            for each in beside:
+                each.cancel()
             if working is not None:
                 await working
             taps.close()

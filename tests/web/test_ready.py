@@ -3,6 +3,7 @@
 import asyncio
 import dataclasses
 import resource
+import threading
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -104,6 +105,45 @@ async def test_a_server_is_ready_while_the_key_provider_answers(house: House, mo
         patched.setattr(FileKeyProvider, "health", down)
         assert await readiness(house) == NOT_READY
     assert await readiness(house) == READY
+
+
+async def test_however_often_it_is_asked_the_key_provider_is_asked_once_in_two_seconds(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[object] = []
+    down: list[object] = []
+    one_at_a_time = threading.Lock()
+
+    def health(provider: FileKeyProvider) -> None:
+        asked.append(provider)
+        assert one_at_a_time.acquire(blocking=False)
+        try:
+            if down:
+                raise ProviderDown
+        finally:
+            one_at_a_time.release()
+
+    # As a service on the network is: each question takes a while, and is somebody's bill.
+    monkeypatch.setattr(FileKeyProvider, "blocks", True)
+    monkeypatch.setattr(FileKeyProvider, "health", health)
+
+    async def questions(answer: tuple[int, str]) -> int:
+        asked.clear()
+        assert set(await asyncio.gather(*(readiness(house) for _ in range(20)))) == {answer}
+        return len(asked)
+
+    assert [await questions(READY), await questions(READY)] == [1, 0]
+    house.clock.advance(REMEMBERED)
+    assert [await questions(READY), await questions(READY)] == [1, 0]
+    house.clock.advance(-DAY)
+    assert await questions(READY) == 1
+
+    down.append("the service")
+    assert await questions(READY) == 0
+    house.clock.advance(REMEMBERED)
+    assert await questions(NOT_READY) >= 1
+    down.clear()
+    assert [await readiness(house), await questions(READY)] == [READY, 0]
 
 
 @pytest.mark.parametrize("engine", ["postgres"])

@@ -11,7 +11,6 @@ import msgspec
 from azukari.core.errors import ApiError, Forbidden, MethodNotAllowed, UnsupportedMediaType
 from azukari.web import bodies, site
 from azukari.web.answers import Answer
-from azukari.web.auth import client_address
 from azukari.web.cors import origin_of
 from azukari.web.dispatch import Receive, Route, Scope, Send
 from azukari.web.server import read_body
@@ -117,20 +116,31 @@ class Address:
         handler = self._handlers.get(scope["method"])
         if handler is None:
             raise MethodNotAllowed(self._handlers.keys() | ({"OPTIONS"} if self._cors else set()))
-        headers = dict(scope["headers"])
-        peer = scope["client"][0] if scope.get("client") else None
-        visit = Visit(
-            parts=self._parts,
-            given=scope["path_params"],
-            query=_query(scope["query_string"]),
-            headers=headers,
-            body=await read_body(receive, scope["headers"]) if scope["method"] == "POST" else b"",
-            client=client_address(peer, headers.get(b"x-forwarded-for"), self._parts.settings.trusted_proxies),
-            request_id=scope["azukari.request_id"],
-            now=self._parts.clock.now(),
-        )
+        visit = self._visit(scope, await read_body(receive, scope["headers"]) if scope["method"] == "POST" else b"")
         try:
             answer = await handler(visit)
         except ApiError as error:
-            answer = self._refused(visit, error)
+            answer = self._refuse(visit, error)
         await scope["azukari.send"](answer, send)
+
+    def refusal(self, scope: Scope, error: ApiError) -> Answer:
+        """The answer to a request that nothing is done for, in the words of this address."""
+        return self._refuse(self._visit(scope, b""), error)
+
+    def _refuse(self, visit: Visit, error: ApiError) -> Answer:
+        answer = self._refused(visit, error)
+        if error.retry_after is None:
+            return answer
+        return answer._replace(headers={**(answer.headers or {}), "Retry-After": str(error.retry_after)})
+
+    def _visit(self, scope: Scope, body: bytes) -> Visit:
+        return Visit(
+            parts=self._parts,
+            given=scope["path_params"],
+            query=_query(scope["query_string"]),
+            headers=dict(scope["headers"]),
+            body=body,
+            client=scope["azukari.client"],
+            request_id=scope["azukari.request_id"],
+            now=self._parts.clock.now(),
+        )

@@ -14,7 +14,7 @@ from azukari.checkout.schemas import Error, Failed, PayIn, ResumeIn, Tried, Went
 from azukari.checkout.view import Method, Order
 from azukari.checkout.words import LANGUAGES, say, words
 from azukari.core.clock import MINUTE
-from azukari.core.errors import ApiError, InvalidParameter, NotFound
+from azukari.core.errors import ApiError, InvalidParameter, NotFound, TooManyRequests
 from azukari.secure_tokens.pages import PATH as CHALLENGE
 from azukari.sessions import page as sessions
 from azukari.sessions import paying, resuming
@@ -137,7 +137,7 @@ async def words_of(visit: Visit) -> Answer:
 
 
 async def pay(visit: Visit, limiter: Limiter) -> Answer:
-    """One press of the button; the same press again is answered alike."""
+    """One press of the button; the same press again is answered alike. Raises TooManyRequests."""
     given = visit.read(PayIn)
     session_id = visit.given["id"]
     visit.must_be_ours(given.csrf, session_id)
@@ -151,8 +151,8 @@ async def pay(visit: Visit, limiter: Limiter) -> Answer:
         nonce=f"{session_id}:{given.nonce}", body=visit.body,
     )  # fmt: skip
     wanted = SessionPay(payment_details=given.payment_details, api_locale=language if language != "zh" else None)
+    limiter.count(call.key, visit.client)
     try:
-        limiter.count(call.key, visit.client)
         agreed = _agreed(order, method, given, language)
         consent = agreed and sessions.agreed(call, text=agreed, version=view.CONSENT_VERSION, language=language)
     except ApiError as error:
@@ -215,7 +215,9 @@ def refused(visit: Visit, error: ApiError) -> Answer:
     """The page for an address that leads nowhere, or that cannot be shown now."""
     language = reading.language_of(visit.query, visit.header(b"accept-language"), tuple(LANGUAGES), None)
     known = words(language)
-    if error.status >= 500:
+    if error.status == TooManyRequests.status:
+        html = pages.notice(language, None, known["too_many"], known["retry"])
+    elif error.status >= 500:
         html = pages.notice(language, None, known["service_unavailable"], known["retry"])
     else:
         found = error.status in (404, 405)
@@ -230,13 +232,16 @@ def refused_in_api(_: Visit, error: ApiError) -> Answer:
 
 def refused_in_json(visit: Visit, error: ApiError) -> Answer:
     """The same for the page's script."""
-    if error.code in ("not_found", "internal_server_error", "service_unavailable"):
+    is_too_many = error.status == TooManyRequests.status
+    if is_too_many:
+        at = wording.ALERT
+    elif error.code in ("not_found", "internal_server_error", "service_unavailable"):
         at = {"not_found": wording.RELOAD, "internal_server_error": wording.CHECKING}.get(error.code, wording.ALERT)
     else:
         at = wording.PAGE
     known = words(nearest(visit.query.get("locale", ""), LANGUAGES))
     heading, text = known["bad_request"], known["ask_shop"]
     if at == wording.ALERT:
-        heading, text = known["service_unavailable"], known["retry"]
+        heading, text = known["too_many" if is_too_many else "service_unavailable"], known["retry"]
     answer = Answer.of(Failed(Error(error.code, error.param), at, heading, text), error.status)
     return answer._replace(headers=dict(error.headers))

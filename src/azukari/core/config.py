@@ -31,6 +31,7 @@ class Settings:
     kek_file: the file key provider's key; None: inside the data directory, good for test keys only.
     simulator_delay, simulator_fault: what every simulated call does unless its request says otherwise.
     loopback_webhooks: webhooks in test mode may go to plain HTTP on this machine: for test installations.
+    rate_address, rate_publishable, rate_key: calls a minute (``web/limits.py``); None: its own figures.
     artwork: a folder of official pictures of payment types and stores; None: our own drawings.
     """
 
@@ -49,6 +50,9 @@ class Settings:
     simulator_fault: str | None = None
     artwork: Path | None = None
     loopback_webhooks: bool = False
+    rate_address: int | None = None
+    rate_publishable: int | None = None
+    rate_key: int | None = None
 
     @property
     def on_postgres(self) -> bool:
@@ -88,6 +92,9 @@ def read(environment: Mapping[str, str] | None = None) -> Settings:
         simulator_fault=env.choice("SIMULATOR_FAULT", FAULTS),
         artwork=env.folder("ARTWORK"),
         loopback_webhooks=env.flag("LOOPBACK_WEBHOOKS", False),
+        rate_address=env.rate("RATE_ADDRESS"),
+        rate_publishable=env.rate("RATE_PUBLISHABLE"),
+        rate_key=env.rate("RATE_KEY"),
     )
 
 
@@ -114,6 +121,12 @@ class _Environment:
         if not value.isascii() or not value.isdigit() or int(value) > most:
             raise SettingError(f"{PREFIX}{name} must be a whole number from 0 to {most}.")
         return int(value)
+
+    def rate(self, name: str) -> int | None:
+        value = None if self.text(name) is None else self.number(name, 0, 1_000_000)
+        if value == 0:
+            raise SettingError(f"{PREFIX}{name} must be a whole number from 1 to 1000000: calls a minute.")
+        return value
 
     def level(self, name: str) -> Level:
         value = (self.text(name) or "info").lower()

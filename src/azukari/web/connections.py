@@ -4,10 +4,11 @@ A connection that waits for its caller gives way to a new one; one that we are a
 those who send or read bit by bit, keep nobody out, however many they are.
 """
 
+import functools
 import resource
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from typing import Protocol
 
@@ -17,6 +18,9 @@ from azukari.core import log
 ENOUGH_FILES = 65_536
 #: Seconds between two lines in the log that there is no more room.
 _SAID_AGAIN = 10
+
+
+Networks = tuple[IPv4Network | IPv6Network, ...]
 
 
 class Connection(Protocol):
@@ -41,7 +45,8 @@ class Connection(Protocol):
         """End it at once."""
 
 
-def place_of(peer: str | None, proxies: Iterable[IPv4Network | IPv6Network] = ()) -> str | None:
+@functools.lru_cache(4_096)
+def place_of(peer: str | None, proxies: Networks = ()) -> str | None:
     """What counts as one caller: an address, of IPv6 the /64 that one household has.
 
     None: this machine and our own proxies, who speak for everybody.

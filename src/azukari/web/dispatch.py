@@ -46,12 +46,13 @@ class Dispatch:
                 self._templates.setdefault(route.path.count("/"), []).append((pattern, route.app))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await self.find(scope)(scope, receive, send)
+
+    def find(self, scope: Scope) -> ASGIApp:
+        """Who answers. Raises NotFound."""
         path: str = scope["path"]
         scope["path_params"] = _NONE
-        app = self._fixed.get(path)
-        if app is None:
-            app = self._match(path, scope)
-        await app(scope, receive, send)
+        return self._fixed.get(path) or self._match(path, scope)
 
     def _match(self, path: str, scope: Scope) -> ASGIApp:
         raw: bytes = scope.get("raw_path") or b""

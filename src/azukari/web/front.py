@@ -4,23 +4,51 @@ import time
 from collections.abc import Mapping
 
 from azukari.core import log
-from azukari.core.errors import ApiError
+from azukari.core.errors import ApiError, TooManyRequests
+from azukari.merchants.keys import ApiKey
 from azukari.web import bodies, cors, errors, screening
 from azukari.web.answers import Answer, Replay
-from azukari.web.dispatch import ASGIApp, Receive, Scope, Send
+from azukari.web.auth import caller_of
+from azukari.web.dispatch import Dispatch, Receive, Scope, Send
+from azukari.web.limits import Limiter
 from azukari.web.taps import Taps
 from azukari.wiring import Parts
 
 _ALWAYS = [(b"x-content-type-options", b"nosniff"), (b"cache-control", b"no-store")]
 _HTTPS = [(b"strict-transport-security", b"max-age=63072000; includeSubDomains")]
 _API = "/api/"
+#: What is not counted: what never changes, and what machines ask.
+_FREE = frozenset(("/health", "/ready", "/fields.js"))
+_FREE_BELOW = ("/static/", "/payment_methods/", "/assets/")
+
+
+class _Caller:
+    """A place that is counted. credentials: the key its request brings, as it stands in the header."""
+
+    __slots__ = ("credentials", "is_trusted", "place")
+
+    def __init__(self, place: str, scope: Scope) -> None:
+        self.place = place
+        self.is_trusted = False
+        # Of several the last counts, here as where it is read; pages look at none.
+        found = [value for name, value in scope["headers"] if name == b"authorization"]
+        self.credentials: bytes | None = found[-1] if found and scope["path"].startswith(_API) else None
+
+
+class _TooMany(Exception):
+    """Nothing is done for this request."""
+
+    def __init__(self, answer: Answer) -> None:
+        self.answer = answer
+        super().__init__()
 
 
 class Front:
     """An ASGI app around the router. taps: who watches its requests."""
 
-    def __init__(self, app: ASGIApp, parts: Parts, taps: Taps) -> None:
+    def __init__(self, app: Dispatch, parts: Parts, taps: Taps, limiter: Limiter) -> None:
         self._app = app
+        self._limiter = limiter
         self._taps = taps
         self._parts = parts
         self._ids = parts.ids
@@ -31,12 +59,17 @@ class Front:
         sender = _Sender(scope, self._ids.new(), self._https)
         scope["azukari.request_id"] = sender.request_id
         scope["azukari.send"] = sender
+        scope["azukari.client"], place = caller_of(scope, self._parts.settings.trusted_proxies)
+        caller = None if place is None else _Caller(place, scope)
         try:
+            self._admit(scope, caller)
             await self._check_url(scope)
             if scope["method"] == "OPTIONS" and scope["path"].startswith(_API):
                 await sender(cors.preflight(dict(scope["headers"])), send)
             else:
                 await self._app(scope, receive, send)
+        except _TooMany as refused:
+            await sender(refused.answer, send)
         except ApiError as error:
             await sender(errors.answer(error), send)
         except Replay as replay:
@@ -46,6 +79,8 @@ class Front:
             log.bug("request failed", error, request_id=sender.request_id, method=scope["method"])
             if not sender.status:
                 await sender(errors.BUG, send)
+        if caller is not None and caller.credentials is not None:
+            self._note_key(caller, scope.get("azukari.key"), sender.status)
         took = (time.perf_counter_ns() - started) // 1_000_000
         log.request(sender.request_id, scope["method"], scope.get("azukari.route"), sender.status, took)
         if self._taps.open:
@@ -56,6 +91,32 @@ class Front:
                 )
             )  # fmt: skip
 
+    def _admit(self, scope: Scope, caller: _Caller | None) -> None:
+        """Raises _TooMany."""
+        if caller is None or _is_free(scope):
+            return
+        try:
+            caller.is_trusted = self._limiter.admit(caller.place, caller.credentials)
+        except TooManyRequests as error:
+            raise _TooMany(self._refusal(scope, error)) from None
+
+    def _refusal(self, scope: Scope, error: ApiError) -> Answer:
+        """To a person a page says it, in the words of the address that was asked."""
+        try:
+            refusal = getattr(self._app.find(scope), "refusal", None)
+        except ApiError:
+            refusal = None
+        return errors.answer(error) if refusal is None else refusal(scope, error)
+
+    def _note_key(self, caller: _Caller, key: ApiKey | None, status: int) -> None:
+        """A key is trusted from where it was good, and no longer where it is not, or where it was not looked at."""
+        credentials = caller.credentials or b""
+        if key is not None and (key.is_secret or key.is_test):
+            if not caller.is_trusted:
+                self._limiter.trust(caller.place, credentials)
+        elif caller.is_trusted and status < 500:
+            self._limiter.distrust(caller.place, credentials)
+
     async def _check_url(self, scope: Scope) -> None:
         try:
             bodies.url_is_clean(scope["path"], scope["query_string"])
@@ -63,6 +124,14 @@ class Front:
             log.warning("url.refused", request_id=scope["azukari.request_id"])
             await screening.note_url(self._parts, dict(scope["headers"]), scope["azukari.request_id"])
             raise
+
+
+def _is_free(scope: Scope) -> bool:
+    """Whether anybody may ask as often as they like: it costs next to nothing, and browsers and balancers ask often."""
+    path: str = scope["path"]
+    return (
+        path in _FREE or path.startswith(_FREE_BELOW) or (scope["method"] == "OPTIONS" and path.startswith(_API))
+    )  # fmt: skip
 
 
 class _Sender:

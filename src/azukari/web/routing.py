@@ -24,7 +24,7 @@ from azukari.processors.base import NO_ORDERS
 from azukari.processors.declines import SCENARIOS
 from azukari.web import bodies, cors, idempotency
 from azukari.web.answers import Answer
-from azukari.web.auth import Access, authenticate, client_address
+from azukari.web.auth import Access, authenticate
 from azukari.web.call import Call, read_orders
 from azukari.web.dispatch import Receive, Route, Scope, Send
 from azukari.web.limits import Limiter
@@ -147,11 +147,11 @@ class Resource:
     async def _answer(self, endpoint: Endpoint, scope: Scope, receive: Receive) -> Answer:
         headers: Mapping[bytes, bytes] = dict(scope["headers"])
         parts = self._parts
-        peer = scope["client"][0] if scope.get("client") else None
-        client = client_address(peer, headers.get(b"x-forwarded-for"), parts.settings.trusted_proxies)
+        client = scope["azukari.client"]
         key = await authenticate(headers.get(b"authorization"), endpoint.access, client, parts.keyring)
+        scope["azukari.key"] = key
+        self._limiter.count(key, client)
         if not key.is_secret:
-            self._limiter.count(key, client)
             await self._check_origin(key, _text(headers.get(b"origin")))
         elif not self._cors:
             cors.refuse_page(headers)

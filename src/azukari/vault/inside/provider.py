@@ -5,12 +5,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import ParamSpec, Protocol, TypeVar
 
+from azukari.core.clock import SECOND, Clock
 from azukari.vault.inside.envelope import lp, u32
 from azukari.vault.inside.errors import ProviderDown
 
 P = ParamSpec("P")
 R = TypeVar("R")
 
+#: How long a provider that answered is known to be well.
+REMEMBERED = 2 * SECOND
 LIMIT_SECONDS = 2.0
 TRIES = 3
 
@@ -81,6 +84,34 @@ class KeyProvider(Protocol):
     def health(self) -> None:
         """Raises ProviderDown when it could not wrap or unwrap now."""
         ...
+
+
+class Health:
+    """Whether a provider answers: asked every two seconds at most while it does, and one time after another else.
+
+    Anybody may ask for it, and a call may cost money.
+    """
+
+    def __init__(self, provider: KeyProvider, clock: Clock) -> None:
+        self._provider = provider
+        self._clock = clock
+        self._well_at: int | None = None
+        self._asking: asyncio.Task[None] | None = None
+
+    async def check(self) -> None:
+        """Raises ProviderDown. That it is back is known at once; those who ask meanwhile hear the same answer."""
+        if self._well_at is not None and abs(self._clock.now() - self._well_at) < REMEMBERED:
+            return
+        if self._asking is None or self._asking.done():
+            self._asking = asyncio.create_task(self._ask())
+            self._asking.add_done_callback(lambda done: done.cancelled() or done.exception())
+        # One that goes away takes nothing from the others.
+        await asyncio.shield(self._asking)
+
+    async def _ask(self) -> None:
+        self._well_at = None
+        await ask(self._provider, self._provider.health)
+        self._well_at = self._clock.now()
 
 
 async def ask(provider: KeyProvider, call: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:

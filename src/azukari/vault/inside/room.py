@@ -17,7 +17,7 @@ from azukari.vault.inside.entries import Plain, SealedEntry, Stored, Use
 from azukari.vault.inside.envelope import Cipher
 from azukari.vault.inside.errors import ProviderDown, Unreadable, VaultError
 from azukari.vault.inside.keys import FINGERPRINT, MerchantKeys, Purpose, add_dek, all_roots, drop_deks, load_roots
-from azukari.vault.inside.provider import KeyProvider, ask
+from azukari.vault.inside.provider import Health, KeyProvider
 from azukari.vault.inside.relay import Relay
 from azukari.vault.inside.sad import VerificationValues
 from azukari.vault.inside.sad_keys import SadKeys
@@ -41,6 +41,7 @@ class Vault:
         self._main = main
         self._keys = keys
         self._provider = provider
+        self._health = Health(provider, clock)
         self._clock = clock
         self._ids = ids
         self._merchant_keys = MerchantKeys(keys, provider, clock)
@@ -242,7 +243,7 @@ class Vault:
     async def healthy(self) -> bool:
         """Whether the key provider and the two other stores answer. Raises DatabaseDown."""
         try:
-            await ask(self._provider, self._provider.health)
+            await self._health.check()
         except ProviderDown:
             return False
         await self._keys.read(all_roots)
