@@ -151,6 +151,16 @@ async def test_an_address_the_merchant_stands_for_is_gone_to_at_once(house: Hous
     assert (reply.status_code, urlsplit(reply.headers["Location"])[:3]) == (303, urlsplit(back)[:3])
 
 
+async def test_komojus_own_element_comes_back_to_its_own_page_at_once(house: House) -> None:
+    back = "https://multipay.komoju.com/secure-token-return.html?session_id=1"
+    made = (await begin(house.publishable, back)).json()
+    reply = await visit(house, made["authentication_url"])
+    assert (reply.status_code, urlsplit(reply.headers["Location"])[:3]) == (303, urlsplit(back)[:3])
+
+    await register(house, origins=[SHOP])
+    assert (await begin(house.publishable, back)).status_code == 422
+
+
 async def test_a_secret_key_sends_shoppers_anywhere_on_the_web(house: House) -> None:
     await register(house, origins=[SHOP], app_schemes=["myshop"])
     made = (await begin(house.api, f"{EVIL}/a")).json()
