@@ -16,7 +16,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import unquote, urlsplit, urlunsplit
 
 import asyncpg
 import sqlalchemy as sa
@@ -51,10 +51,20 @@ def server(*settings: str) -> Iterator[str]:
     settings: ``name=value``, for a server of our own; without any, it is fast and forgets everything in a crash.
     """
     if given := os.environ.get(URL_SETTING):
-        yield given
+        yield _without_password(given)
         return
     with own_server(*settings) as url:
         yield url
+
+
+def _without_password(url: str) -> str:
+    """The driver takes it from the environment: commands are given the address as an option, which all may read."""
+    parts = urlsplit(url)
+    user, _, password = parts.netloc.rpartition("@")[0].partition(":")
+    if not password:
+        return url
+    os.environ["PGPASSWORD"] = unquote(password)
+    return urlunsplit(parts._replace(netloc=f"{user}@{parts.netloc.rpartition('@')[2]}"))
 
 
 @contextmanager

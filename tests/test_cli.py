@@ -211,6 +211,93 @@ def test_insecure_http_is_refused_once_there_are_live_keys(data: Path, tmp_path:
     assert "This installation has live keys" in ended.stderr
 
 
+async def test_live_keys_are_refused_while_a_server_is_in_the_clear(settings: Settings, tmp_path: Path) -> None:
+    kek = {"AZUKARI_KEK_FILE": str((settings.data / "vault.key").rename(tmp_path / "vault.key"))}
+    merchant = json.loads(done("merchants", "list", *of(settings), "--json", **kek))[0]["id"]
+    create = ("keys", "create", merchant, "--live", *of(settings))
+
+    with running("serve", *of(settings), folder=tmp_path, AZUKARI_INSECURE_HTTP="1", **kek) as server:
+        refused = [azukari(*create, **kek), azukari(*create, **kek, AZUKARI_INSECURE_HTTP="1")]
+        assert done("keys", "create", merchant, *of(settings), **kek).count("_test_") == 2
+        ended_by(server, signal.SIGTERM)
+
+    assert [(ended.returncode, ended.stdout) for ended in refused] == [(1, "")] * 2
+    assert "A server or worker of this installation runs with AZUKARI_INSECURE_HTTP=1" in refused[0].stderr
+    assert "AZUKARI_INSECURE_HTTP=1 is for installations without live keys." in refused[1].stderr
+    assert "sk_live_" in done(*create, **kek)
+    for command in ("serve", "worker"):
+        ended = azukari(command, *of(settings), **kek, AZUKARI_INSECURE_HTTP="1")
+        assert (ended.returncode, ended.stdout) == (1, "")
+        assert "This installation has live keys, so AZUKARI_INSECURE_HTTP=1 is refused." in ended.stderr
+
+
+#: Nobody is to read ``zq7mark`` in the list of processes.
+WITH_PASSWORDS = (
+    "postgresql://shop:zq7mark@127.0.0.1:1/shop", "postgres://shop:zq7mark@127.0.0.1:1,127.0.0.1:2/shop",
+    "postgresql://shop:%7aq7mark@127.0.0.1:1/shop", "postgresql://shop%3Azq7mark@127.0.0.1:1/shop",
+    "postgresql://:zq7mark@127.0.0.1:1/shop", "postgresql://shop:zq7mark@/shop?host=/tmp",
+    "postgresql://shop:zq7/mark@127.0.0.1:1/shop", "postgresql://shop:1/zq7mark@127.0.0.1:1/shop",
+    "postgresql://shop:zq7@mark@127.0.0.1:1/shop", "postgresql://shop:zq7?mark@127.0.0.1:1/shop",
+    "postgresql://shop:zq7#mark@127.0.0.1:1/shop", "postgresql+asyncpg://shop:zq7mark@127.0.0.1:1/shop",
+    "POSTGRESQL://shop:zq7mark@127.0.0.1:1/shop", "postgresql://shop@127.0.0.1:1/shop?password=zq7mark",
+    "postgresql://shop@127.0.0.1:1/shop?sslmode=disable&p%61ssword=zq7mark",
+    "postgresql://shop@127.0.0.1:1/shop?sslpassword=zq7mark&sslkey=/key", "postgresql:///shop?PASSWORD=zq7mark",
+    "host=127.0.0.1 port=1 password=zq7mark", "host=127.0.0.1 password = 'zq7mark'",
+)  # fmt: skip
+
+
+def test_no_password_is_taken_where_every_user_can_read_it(data: Path) -> None:
+    for address in WITH_PASSWORDS:
+        ended = azukari("migrate", "--data", data, "--database", address)
+        assert (ended.returncode, ended.stdout) == (1, ""), address
+        assert "AZUKARI_DATABASE_URL_FILE" in ended.stderr, address
+        assert "zq7" not in ended.stderr, address
+    assert not data.exists()
+
+
+@pytest.mark.parametrize("command", [["init"], ["serve"], ["worker"], ["merchants", "list"], ["keys", "list", "a"]])
+def test_no_command_takes_one(command: list[str], data: Path) -> None:
+    ended = azukari(*command, "--data", data, "--database", WITH_PASSWORDS[0])
+    assert (ended.returncode, ended.stdout) == (1, "")
+    assert "AZUKARI_DATABASE_URL_FILE" in ended.stderr
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "postgresql://shop@127.0.0.1:1/shop", "postgresql://127.0.0.1:1/shop?user=shop@home", "postgresql://[::1]:1/shop",
+        "postgresql://shop@[::1]:1,127.0.0.1:1/shop?passfile=/nowhere", "postgresql:///shop?host=127.0.0.1&port=1",
+        "postgresql://shop:@127.0.0.1:1/shop",
+    ],
+)  # fmt: skip
+def test_an_address_without_a_password_is(address: str, data: Path) -> None:
+    ended = azukari("migrate", "--data", data, "--database", address)
+    assert ended.stderr == "The database cannot be used: nothing listens at its address.\n"
+
+
+async def test_an_address_in_a_file_stays_out_of_the_environment_of_every_process(
+    settings: Settings, tmp_path: Path
+) -> None:
+    """Also of the workers of one server."""
+    address = "sqlite:///zq7mark" if settings.database_url is None else settings.database_url.reveal()
+    named = tmp_path / "database"
+    named.write_text(address)
+    with running(
+        "serve", "--data", str(settings.data), "--workers", "2", folder=tmp_path, AZUKARI_DATABASE_URL_FILE=str(named)
+    ) as server:
+        family = [server.process.pid, *_children(server.process.pid)]
+        environments = [Path(f"/proc/{pid}/environ").read_bytes() for pid in family]
+        assert answers(f"{server.url}/ready")
+
+    assert len(family) >= 3
+    assert all(f"AZUKARI_DATABASE_URL_FILE={named}".encode() in each for each in environments)
+    assert not any(b"AZUKARI_DATABASE_URL=" in each or address.encode() in each for each in environments)
+
+
+def _children(pid: int) -> list[int]:
+    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
 def test_live_keys_are_refused_while_the_key_file_lies_beside_the_data(data: Path) -> None:
     done("init", "--data", data)
     merchant = json.loads(done("merchants", "list", "--data", data, "--json"))[0]["id"]

@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from urllib.parse import quote, urlsplit
 
+import certifi
 import pytest
 
 from azukari.db import migrate
@@ -53,6 +54,7 @@ async def parts(empty: str) -> AsyncIterator[dict[str, str]]:
         yield {
             "user": parsed.username or "", "database": parsed.path.lstrip("/"), "folder": folder,
             "escaped": quote(folder, safe=""), "port": port, "closed": CLOSED, "password": PASSWORD,
+            "authorities": certifi.where(),
         }  # fmt: skip
 
 
@@ -112,7 +114,10 @@ BAD = {
     "no host takes it": ("postgresql://{user}@{port}/{database}?target_session_attrs=standby", "target_session_attrs"),
     "a user that is not there": ("postgresql://nobody_{database}:{password}@{port}/{database}", "let this user in"),
     "a database that is not there": ("postgresql://{user}:{password}@{port}/no_{database}", "no database of this name"),
-    "a host that is not there": ("postgresql://{user}:{password}@shop.invalid/{database}", "its host has no address"),
+    "a host that is not there": (
+        "postgresql://{user}:{password}@shop.invalid/{database}?sslmode=verify-full&sslrootcert={authorities}",
+        "its host has no address",
+    ),
     "a socket that is not there": ("postgresql://{user}@/{database}?host=/nowhere", "is not there"),
     "half an IPv6 host": ("postgresql://{user}:{password}@[::1/{database}", "its address cannot be read"),
     "a port that is none": ("postgresql://{user}:{password}@127.0.0.1:port/{database}", "its address cannot be read"),
@@ -145,3 +150,93 @@ async def test_an_address_that_does_not_work_gets_one_sentence(
         assert len(ended.stderr.splitlines()) == 1, (name, ended.stderr)
         assert sentence in ended.stderr, (name, ended.stderr)
         assert PASSWORD not in ended.stderr, name
+
+
+# Over a network
+
+
+#: Where each of these is on another machine, or might be; with what is set besides.
+IN_THE_CLEAR: dict[str, tuple[str, dict[str, str]]] = {
+    "nothing said": ("postgresql://u:{password}@192.0.2.7/d", {}),
+    "a name": ("postgresql://u:{password}@db.example/d", {}),
+    "a name that begins like this machine's": ("postgresql://u:{password}@localhost.example/d", {}),
+    "an address that begins like this machine's": ("postgresql://u:{password}@127.0.0.1.example/d", {}),
+    "an IPv6 address": ("postgresql://u:{password}@[2001:db8::7]:5432/d", {}),
+    "without TLS": ("postgresql://u:{password}@192.0.2.7/d?sslmode=disable", {}),
+    "TLS if there is some": ("postgresql://u:{password}@192.0.2.7/d?sslmode=prefer", {}),
+    "TLS with anybody": ("postgresql://u:{password}@192.0.2.7/d?sslmode=require", {}),
+    "TLS with any server of theirs": (
+        "postgresql://u:{password}@192.0.2.7/d?sslmode=verify-ca&sslrootcert={authorities}", {},
+    ),
+    "the last sslmode counts": (
+        "postgresql://u:{password}@192.0.2.7/d?sslmode=verify-full&sslmode=prefer&sslrootcert={authorities}", {},
+    ),
+    "one of two hosts": ("postgresql://u:{password}@127.0.0.1:1,192.0.2.7/d", {}),
+    "a host in the query": ("postgresql://u:{password}@/d?host=192.0.2.7", {}),
+    "a socket and a host in the query": ("postgresql://u:{password}@/d?host=/tmp,192.0.2.7", {}),
+    "a host in PostgreSQL's own setting": ("postgresql://u:{password}@/d", {"PGHOST": "192.0.2.7"}),
+    "a host in a service file": (
+        "postgresql://u:{password}@/d?service=shop", {"PGSERVICEFILE": "{folder}/services"},
+    ),
+    "a mode in a service file": (
+        "postgresql://u:{password}@192.0.2.7/d?service=shop", {"PGSERVICEFILE": "{folder}/services"},
+    ),
+    "a mode in PostgreSQL's own setting": ("postgresql://u:{password}@192.0.2.7/d", {"PGSSLMODE": "require"}),
+    "an address of another kind in the query": ("postgresql://u:{password}@db.example/d?hostaddr=127.0.0.1", {}),
+}  # fmt: skip
+
+
+def _filled(name: str, folder: Path) -> tuple[str, dict[str, str]]:
+    (folder / "services").write_text("[shop]\nhost=192.0.2.7\nsslmode=require\n")
+    address, settings = IN_THE_CLEAR[name]
+    blanks = {"password": PASSWORD, "authorities": certifi.where(), "folder": str(folder)}
+    return address.format_map(blanks), {key: value.format_map(blanks) for key, value in settings.items()}
+
+
+@pytest.mark.parametrize("name", IN_THE_CLEAR)
+def test_a_database_elsewhere_is_spoken_to_over_verified_tls_or_not_at_all(name: str, tmp_path: Path) -> None:
+    address, settings = _filled(name, tmp_path)
+
+    ended = azukari("init", "--data", tmp_path / "data", AZUKARI_DATABASE_URL=address, **settings)
+
+    assert (ended.returncode, ended.stdout) == (1, "")
+    assert ended.stderr.startswith("Refusing a PostgreSQL on another machine without verified TLS."), ended.stderr
+    assert "sslmode=verify-full" in ended.stderr
+    assert PASSWORD not in ended.stderr
+
+
+@pytest.mark.parametrize("command", [["migrate"], ["serve"], ["worker"], ["keys", "list", "a"], ["clock", "show"]])
+def test_by_every_command(command: list[str], tmp_path: Path) -> None:
+    ended = azukari(*command, "--data", tmp_path / "data", AZUKARI_DATABASE_URL="postgresql://u@192.0.2.7/d")
+    assert (ended.returncode, ended.stdout) == (1, "")
+    assert "without verified TLS" in ended.stderr
+
+
+def test_also_by_the_role_that_migrates(empty: str, tmp_path: Path) -> None:
+    ended = azukari(
+        "migrate", "--data", tmp_path / "data",
+        AZUKARI_DATABASE_URL=empty, AZUKARI_DATABASE_OWNER_URL="postgresql://u@192.0.2.7/d",
+    )  # fmt: skip
+    assert (ended.returncode, ended.stdout) == (1, "")
+    assert "without verified TLS" in ended.stderr
+
+
+def test_over_verified_tls_it_is(tmp_path: Path) -> None:
+    """There is no such host; it was looked for."""
+    for address, settings in (
+        ("sslmode=verify-full&sslrootcert={}", {}),
+        ("sslmode=verify_full&sslrootcert={}", {}),
+        ("sslrootcert={}", {"PGSSLMODE": "verify-full"}),
+    ):
+        url = f"postgresql://u@shop.invalid/d?{address.format(certifi.where())}"
+        ended = azukari("migrate", "--data", tmp_path / "data", AZUKARI_DATABASE_URL=url, **settings)
+        assert ended.stderr == "The database cannot be used: its host has no address.\n"
+
+
+def test_or_in_the_clear_where_the_operator_says_so(tmp_path: Path) -> None:
+    """Which is refused beside live keys, as a server in the clear is."""
+    ended = azukari(
+        "migrate", "--data", tmp_path / "data",
+        AZUKARI_DATABASE_URL="postgresql://u@shop.invalid/d", AZUKARI_INSECURE_DATABASE="1",
+    )  # fmt: skip
+    assert ended.stderr == "The database cannot be used: its host has no address.\n"

@@ -27,7 +27,7 @@ from azukari.web.dispatch import ASGIApp, Dispatch, Receive, Route, Scope, Send
 from azukari.web.front import Front
 from azukari.web.limits import Limiter
 from azukari.web.routing import mount
-from azukari.web.server import ENDING, PROXIES
+from azukari.web.server import ENDING, GUARDED, PROXIES
 from azukari.web.taps import Taps
 from azukari.webhooks import of_payments
 from azukari.webhooks import routes as webhooks
@@ -94,8 +94,17 @@ class App:
     @asynccontextmanager
     async def _run(self, scope: Scope) -> AsyncIterator[None]:
         self._parts = parts = await Parts.assemble(self._settings, self._announce, self._clock)
+        try:
+            async with parts.at_work(), self._serve(parts, scope):
+                yield
+        finally:
+            await parts.close()
+
+    @asynccontextmanager
+    async def _serve(self, parts: Parts, scope: Scope) -> AsyncIterator[None]:
         state = scope.get("state", {})
         state[ENDING], state[PROXIES] = parts.news.close, self._settings.trusted_proxies
+        state[GUARDED] = not self._settings.insecure_http
         taps = Taps(self._settings.data)
         self._front = asgi(parts, taps)
         beside = [asyncio.ensure_future(taps.watch())]
@@ -117,7 +126,6 @@ class App:
             if working is not None:
                 await working
             taps.close()
-            await parts.close()
 
 
 def build() -> ASGIApp:

@@ -3,7 +3,7 @@
 import asyncio
 import fcntl
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import NamedTuple
@@ -19,7 +19,8 @@ from azukari.merchants.first_pair import FirstPair
 from azukari.merchants.keys import TEST
 from azukari.merchants.service import Pair
 from azukari.merchants.store import Merchant
-from azukari.wiring import KEK_NAME, Parts, key_provider
+from azukari.vault import FileKeyProvider, Wrapped, root_mac
+from azukari.wiring import KEK_NAME, Parts, key_file, key_provider
 
 FIRST_PAIR = first_pair.FILE
 FIRST_MERCHANT = "Test shop"
@@ -51,10 +52,20 @@ async def _alone(data: Path) -> AsyncIterator[None]:
 
 
 async def migrate(settings: Settings) -> None:
-    """Bring the schema up to this version. Raises DatabaseDown, SettingError."""
+    """Bring the schema up to this version. Raises DatabaseDown, SettingError, VaultError."""
     async with _alone(settings.data):
         if not await migrations.is_current(settings):
-            await migrations.migrate(settings)
+            await migrations.migrate(settings, _binder(settings))
+
+
+def _binder(settings: Settings) -> migrations.Binder:
+    """Binds keys of earlier releases; only where there are some is the vault's key needed."""
+
+    def of(provider: str, kek_id: str, version: int, blob: bytes) -> Callable[[bytes], bytes]:
+        key = FileKeyProvider.load(key_file(settings), data=settings.data, create=False)
+        return root_mac(key, "pepper", Wrapped(provider, kek_id, version, blob))
+
+    return of
 
 
 def _check_key(settings: Settings) -> None:

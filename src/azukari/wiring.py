@@ -1,7 +1,9 @@
 """Settings become a database, a vault and processors: the same for the app, the worker and the command line."""
 
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Protocol, Self, TypeVar
 
 from azukari.core.clock import Clock, Moment, SystemClock
@@ -11,6 +13,7 @@ from azukari.core.news import News
 from azukari.db import Announce, Database, Owner, Place, Tx, quiet
 from azukari.db.counts import Counts
 from azukari.db.open import Stores, counts_of, open_stores, shelf_of
+from azukari.merchants import clear_text
 from azukari.merchants.clock import Clocks
 from azukari.merchants.service import Keyring, Shops
 from azukari.merchants.settings import MerchantSettings
@@ -23,10 +26,14 @@ R = TypeVar("R")
 KEK_NAME = "vault.key"
 
 
+def key_file(settings: Settings) -> Path:
+    """Where the file provider's key is."""
+    return settings.kek_file or settings.data / KEK_NAME
+
+
 def key_provider(settings: Settings) -> FileKeyProvider:
     """Who holds the key that wraps all others. Raises KeyFileError."""
-    path = settings.kek_file or settings.data / KEK_NAME
-    return FileKeyProvider.load(path, data=settings.data, create=settings.kek_file is None)
+    return FileKeyProvider.load(key_file(settings), data=settings.data, create=settings.kek_file is None)
 
 
 class Beside(Protocol):
@@ -70,6 +77,11 @@ class Parts:
         """The main store."""
         return self.stores.main
 
+    @property
+    def serves_live(self) -> bool:
+        """Whether live keys are let in, and live mode's pages shown: never where cards may travel in the clear."""
+        return self.settings.insecure is None
+
     async def settings_of(self, owner: Owner) -> MerchantSettings:
         """The owner's settings, half a second old at most."""
         return await self.shops.settings_of(owner.merchant_id)
@@ -110,7 +122,12 @@ class Parts:
         )  # fmt: skip
         await vault.open()
         keyring = Keyring(
-            stores.main, clock, ids, lambda message: vault.mac("pepper", message), live_allowed=provider.fit_for_live
+            stores.main,
+            clock,
+            ids,
+            lambda message: vault.mac("pepper", message),
+            live_allowed=provider.fit_for_live,
+            live_served=settings.insecure is None,
         )
         clocks = Clocks(stores.main, clock)
         processors = load(settings, vault, clock, ids)
@@ -119,6 +136,18 @@ class Parts:
             settings, clock, ids, stores, vault, keyring, processors, Shops(stores.main, clock), news, clocks,
             counts_of(settings.data, clock, vault.mac("pepper", b"counts")),
         )  # fmt: skip
+
+    @asynccontextmanager
+    async def at_work(self) -> AsyncIterator[None]:
+        """Around the time that this process serves, or works beside servers.
+
+        Raises LiveKeysThere (a setting lets cards travel in the clear), DatabaseDown.
+        """
+        if self.settings.insecure is None:
+            yield
+            return
+        async with clear_text.leased(self.db, self.clock, self.ids.ref()):
+            yield
 
     async def close(self) -> None:
         """Let everything go, the vault before the database."""

@@ -159,7 +159,7 @@ async def _key_for(house: House, networks: str) -> str:
         old, hash=house.parts.vault.mac("pepper", text.encode()), id=house.parts.ids.new(), last_four=text[-4:],
         ip_allow=networks,
     )  # fmt: skip
-    await house.parts.db.write(store.add_key, row)
+    await house.parts.db.write(store.add_key, house.parts.keyring.bind(row))
     return text
 
 

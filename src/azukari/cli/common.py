@@ -3,10 +3,12 @@
 import asyncio
 import json
 import os
+import re
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any, NoReturn, TypeVar
+from urllib.parse import unquote
 
 import typer
 
@@ -27,10 +29,19 @@ PERSON = "command line"
 
 
 def settings_of(data: Path | None, database: str | None, **more: Any) -> Settings:
-    """The environment's settings under the command's options; left in the environment for further processes."""
+    """The environment's settings under the command's options; left in the environment for further processes.
+
+    Raises SettingError.
+    """
     if data is not None:
         os.environ["AZUKARI_DATA"] = str(data)
     if database is not None:
+        if _holds_password(database):
+            raise SettingError(
+                "Every user of this machine can read a command's options, so --database takes no password. Leave the "
+                "option out and put the address into AZUKARI_DATABASE_URL, or into a file that "
+                "AZUKARI_DATABASE_URL_FILE names."
+            )
         os.environ["AZUKARI_DATABASE_URL"] = database
     for name, value in more.items():
         if value is not None:
@@ -38,12 +49,32 @@ def settings_of(data: Path | None, database: str | None, **more: Any) -> Setting
     return config.read()
 
 
+#: In a query, and in what is no URL.
+_PASSWORD = re.compile(r"passw(?:or)?d\s*=|\bpwd\s*=", re.IGNORECASE)
+#: Behind the name of a host.
+_PORT = re.compile(r":[0-9]*(?:,|$)")
+
+
+def _holds_password(database: str) -> bool:
+    """Whether an address holds a password, also one that no driver would find there."""
+    plain = unquote(unquote(database))
+    if _PASSWORD.search(plain):
+        return True
+    # A password may have signs in it that end the part of an address in which the user stands.
+    before_query = plain.partition("//")[2].partition("?")[0]
+    user, at, _ = before_query.rpartition("@")
+    if at:
+        return bool(user.partition(":")[2])
+    hosts = re.sub(r"\[[^]]*\]", "", re.split("[/#]", before_query, maxsplit=1)[0])
+    return ":" in _PORT.sub("", hosts)
+
+
 def run(work: Callable[[], Awaitable[R]]) -> R:
     """Run a command's work; what a person can mend becomes a sentence and exit status 1."""
     from azukari.core.errors import NotFound, Unavailable, Unprocessable
     from azukari.db import DatabaseDown
     from azukari.db.open import Damaged
-    from azukari.merchants.service import LiveKeysRefused
+    from azukari.merchants.service import LiveKeysRefused, ServedInTheClear
     from azukari.vault import VaultError
 
     async def main() -> R:
@@ -64,11 +95,26 @@ def run(work: Callable[[], Awaitable[R]]) -> R:
             "Live keys need the vault's key to lie outside of the data directory. Set AZUKARI_KEK_FILE to a file "
             "elsewhere (0400), and start from an empty data directory."
         )
+    except ServedInTheClear:
+        fail(
+            "A server or worker of this installation runs with AZUKARI_INSECURE_HTTP=1 or AZUKARI_INSECURE_DATABASE=1, "
+            "which is for installations without live keys. Stop it first; one that was killed is forgotten in a minute."
+        )
     except (Unavailable, OSError) as error:
         if isinstance(error, DatabaseDown) and error.because:
             fail(f"The database cannot be used: {error.because}.")
         reason = error.__cause__ or error
         fail(f"The database cannot be used ({type(reason).__name__}). Check --database, and that it is running.")
+
+
+def live_keys_there(settings: Settings) -> str:
+    """Why a setting that lets cards travel in the clear is refused."""
+    mend = (
+        "Put a proxy that ends TLS in front."
+        if settings.insecure_http
+        else "Add sslmode=verify-full&sslrootcert=FILE to the database's address."
+    )
+    return f"This installation has live keys, so {settings.insecure}=1 is refused. {mend}"
 
 
 def fail(sentence: str) -> NoReturn:

@@ -27,8 +27,8 @@ def create_keys(
         found = await parts.db.read(store.find_merchant, merchant)
         if found is None:
             raise SettingError("There is no merchant with this id. `azukari merchants list` shows them.")
-        if live and parts.settings.insecure_http:
-            raise SettingError("AZUKARI_INSECURE_HTTP=1 is for installations without live keys.")
+        if live and parts.settings.insecure:
+            raise SettingError(f"{parts.settings.insecure}=1 is for installations without live keys.")
         return await parts.keyring.make_pair(found.id, "live" if live else "test")
 
     pair = with_parts(data, database, make)

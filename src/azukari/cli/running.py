@@ -14,6 +14,7 @@ from azukari.cli.common import (
     Data,
     DatabaseUrl,
     fail,
+    live_keys_there,
     print_json,
     run,
     settings_of,
@@ -58,15 +59,12 @@ def serve(
 
     try:
         settings = settings_of(data, database, host=host, port=port)
-        in_the_clear = _refuse_plaintext(settings)
+        _refuse_plaintext(settings)
     except SettingError as error:
         fail(str(error))
     made = run(lambda: setup.ensure(settings))
-    if in_the_clear and run(lambda: setup.has_live_keys(settings)):
-        fail(
-            "This installation has live keys, so AZUKARI_INSECURE_HTTP=1 is refused. "
-            "Put a proxy that ends TLS in front."
-        )
+    if settings.insecure and run(lambda: setup.has_live_keys(settings)):
+        fail(live_keys_there(settings))
     log.setup(settings.log_level)
     if settings.loopback_webhooks and run(lambda: setup.has_live_keys(settings)):
         # Somebody with a test key may talk to what else runs here, beside real cards.
@@ -82,6 +80,7 @@ def worker(data: Data = None, database: DatabaseUrl = None) -> None:
     from azukari import setup
     from azukari import worker as loop
     from azukari.core import log
+    from azukari.merchants.clear_text import LiveKeysThere
     from azukari.wiring import Parts
 
     try:
@@ -97,8 +96,13 @@ def worker(data: Data = None, database: DatabaseUrl = None) -> None:
         for number in (signal.SIGINT, signal.SIGTERM):
             asyncio.get_running_loop().add_signal_handler(number, stop.set)
         log.event("worker.ready", pid=os.getpid())
-        await loop.run(parts, stop)
-        await parts.close()
+        try:
+            async with parts.at_work():
+                await loop.run(parts, stop)
+        except LiveKeysThere:
+            fail(live_keys_there(settings))
+        finally:
+            await parts.close()
 
     run(work)
 
@@ -154,15 +158,13 @@ def doctor(
     typer.echo(f"Scripts and headers of {address} are as the manifest says.")
 
 
-def _refuse_plaintext(settings: Settings) -> bool:
-    """Card numbers do not travel in the clear (SEC-8); whether they are to all the same. Raises SettingError."""
-    outside = not settings.on_loopback
-    if outside and not settings.trusted_proxies and not settings.insecure_http:
+def _refuse_plaintext(settings: Settings) -> None:
+    """Card numbers do not travel in the clear (SEC-8). Raises SettingError."""
+    if not settings.on_loopback and not settings.trusted_proxies and not settings.insecure_http:
         raise SettingError(
             f"Refusing to listen on {settings.host} without TLS. Put a proxy that ends TLS in front and name it in "
             "AZUKARI_TRUSTED_PROXIES, or set AZUKARI_INSECURE_HTTP=1 on an installation without live keys."
         )
-    return outside and not settings.trusted_proxies
 
 
 def _greet(settings: Settings, made: Any) -> None:

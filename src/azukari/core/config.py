@@ -27,7 +27,10 @@ class Settings:
     database_url: ``postgresql://…``, or None for SQLite in the data directory. It holds a password.
     database_owner_url: who migrates PostgreSQL; None: the same as database_url.
     public_url: what addresses we give out start with; None: the address served on.
-    trusted_proxies: networks whose ``X-Forwarded-For`` is believed.
+    trusted_proxies: networks of those who end TLS in front of us: off loopback nobody else is served, and their
+    ``X-Forwarded-For`` is believed.
+    insecure_http, insecure_database: cards may travel in the clear, so there are to be no live keys: see
+    :attr:`insecure`.
     kek_file: the file key provider's key; None: inside the data directory, good for test keys only.
     simulator_delay, simulator_fault: what every simulated call does unless its request says otherwise.
     loopback_webhooks: webhooks in test mode may go to plain HTTP on this machine: for test installations.
@@ -43,6 +46,7 @@ class Settings:
     public_url: str | None = None
     trusted_proxies: tuple[IPv4Network | IPv6Network, ...] = ()
     insecure_http: bool = False
+    insecure_database: bool = False
     kek_file: Path | None = None
     log_level: Level = "info"
     worker_inside: bool = True
@@ -67,6 +71,13 @@ class Settings:
             return self.host == "localhost"
 
     @property
+    def insecure(self) -> str | None:
+        """The setting that lets cards travel in the clear, on an installation without live keys; None: none does."""
+        if self.insecure_http:
+            return "AZUKARI_INSECURE_HTTP"
+        return "AZUKARI_INSECURE_DATABASE" if self.insecure_database and self.on_postgres else None
+
+    @property
     def base_url(self) -> str:
         """The address we give out, without a slash at its end."""
         host = f"[{self.host}]" if ":" in self.host else self.host
@@ -85,6 +96,7 @@ def read(environment: Mapping[str, str] | None = None) -> Settings:
         public_url=env.url("PUBLIC_URL"),
         trusted_proxies=env.networks("TRUSTED_PROXIES"),
         insecure_http=env.flag("INSECURE_HTTP", False),
+        insecure_database=env.flag("INSECURE_DATABASE", False),
         kek_file=Path(path) if (path := env.text("KEK_FILE")) else None,
         log_level=env.level("LOG_LEVEL"),
         worker_inside=env.flag("WORKER", True),
@@ -175,6 +187,9 @@ class _Environment:
 
     def networks(self, name: str) -> tuple[IPv4Network | IPv6Network, ...]:
         try:
-            return tuple(ip_network(part.strip()) for part in (self.text(name) or "").split(",") if part.strip())
+            found = tuple(ip_network(part.strip()) for part in (self.text(name) or "").split(",") if part.strip())
         except ValueError:
             raise SettingError(f"{PREFIX}{name} must be addresses or networks with commas between them.") from None
+        if any(network.prefixlen == 0 for network in found):
+            raise SettingError(f"{PREFIX}{name} must name whom we trust; one of its networks is everybody.")
+        return found

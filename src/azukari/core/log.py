@@ -24,7 +24,7 @@ LEVELS: tuple[Level, ...] = ("debug", "info", "warning", "error")
 #: What an event may say. Ids, counts and words of our own: nothing a caller wrote, nothing about a person.
 FIELDS = frozenset({
     "address", "attempt", "code", "count", "customer", "delivery", "endpoint", "engine", "entry", "event_id",
-    "event_type", "failed", "host", "kind", "merchant", "method", "migration", "mode", "ms", "outcome", "param",
+    "event_type", "failed", "host", "key", "kind", "merchant", "method", "migration", "mode", "ms", "outcome", "param",
     "payment", "pid", "port", "processor", "reason", "refund", "request_id", "retry_after", "route", "seconds",
     "session", "setting", "signal", "size", "state", "status", "step", "subscription", "table", "version", "waiting",
     "webhook", "worker",

@@ -2,6 +2,7 @@
 
 import asyncio
 import sqlite3
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -9,15 +10,28 @@ from typing import Any
 import sqlalchemy as sa
 
 from azukari.core.config import SettingError, Settings
-from azukari.core.secret import Secret
 from azukari.db.open import SqliteFiles
 from azukari.db.tables import KEYS_SCHEMA, SAD_SCHEMA
 from azukari.db.units import DatabaseDown
 
 #: The newest migration; a test holds it against the folder.
-HEAD = "0014"
+HEAD = "0016"
 _PATIENCE_SECONDS = 10.0
 SCRIPTS = Path(__file__).parent.parent / "migrations"
+
+#: Given the wrapped key of the pepper (provider, id and version of the key that wraps it, the bytes), makes what
+#: binds a row of ``api_keys``: its keyed hash.
+Binder = Callable[[str, str, int, bytes], Callable[[bytes], bytes]]
+
+
+class NoBinder(SettingError):
+    """API keys of an earlier release are there, and nothing that could bind them."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "The API keys of this database are bound to their rows with the vault's key. Run `azukari migrate` where "
+            "the key file is."
+        )
 
 
 async def is_current(settings: Settings) -> bool:
@@ -28,7 +42,7 @@ async def is_current(settings: Settings) -> bool:
 async def current(settings: Settings) -> str | None:
     """The schema's version; None for empty stores. Raises DatabaseDown."""
     if settings.database_url is not None:
-        return await _postgres_version(settings.database_url)
+        return await _postgres_version(settings)
     path = settings.data / "azukari.db"
     if not path.exists():
         return None
@@ -42,12 +56,12 @@ async def current(settings: Settings) -> str | None:
     return None if row is None else str(row[0])
 
 
-async def _postgres_version(url: Secret) -> str | None:
+async def _postgres_version(settings: Settings) -> str | None:
     import asyncpg
 
-    from azukari.db.connecting import connect, reason
+    from azukari.db.connecting import address, connect, reason
 
-    connection = await connect(url.reveal(), timeout=_PATIENCE_SECONDS)
+    connection = await connect(address(settings), timeout=_PATIENCE_SECONDS)
     try:
         there = await connection.fetchval("SELECT to_regclass('alembic_version') IS NOT NULL")
         return await connection.fetchval("SELECT version_num FROM alembic_version") if there else None
@@ -57,9 +71,10 @@ async def _postgres_version(url: Secret) -> str | None:
         connection.terminate()
 
 
-async def migrate(settings: Settings) -> None:
+async def migrate(settings: Settings, binder: Binder | None = None) -> None:
     """Run every migration that is missing. On PostgreSQL as the owner of the tables, who need not be the server.
 
+    binder: for API keys of earlier releases.
     Raises DatabaseDown, SettingError (a schema that no migration leads on from, as a later version's).
     """
     schema = await current(settings)
@@ -67,14 +82,14 @@ async def migrate(settings: Settings) -> None:
         raise SettingError("The database has the schema of another, later version. Run that version.")
     if settings.database_url is None:
         try:
-            await asyncio.to_thread(_migrate_sqlite, SqliteFiles.of(settings.data))
+            await asyncio.to_thread(_migrate_sqlite, SqliteFiles.of(settings.data), binder)
         except sqlite3.Error as error:
             raise DatabaseDown from error
     else:
-        await _migrate_postgres(settings.database_url, settings.database_owner_url)
+        await _migrate_postgres(settings, binder)
 
 
-def _migrate_sqlite(files: SqliteFiles) -> None:
+def _migrate_sqlite(files: SqliteFiles, binder: Binder | None) -> None:
     """All or nothing, over both files: only a rollback journal commits several files as one, so WAL waits its turn."""
     assert files.main.path is not None
     assert files.keys.path is not None
@@ -93,7 +108,7 @@ def _migrate_sqlite(files: SqliteFiles) -> None:
         if not connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'alembic_version'").fetchone():
             # One that was here before and was deleted has left verification values that no key of ours opens.
             files.forget_memory()
-        _upgrade(upgrading)
+        _upgrade(upgrading, binder)
     engine.dispose()
     _rewrite_keys(files)
 
@@ -105,23 +120,25 @@ def _rewrite_keys(files: SqliteFiles) -> None:
         connection.execute("VACUUM")
 
 
-async def _migrate_postgres(server: Secret, owner: Secret | None) -> None:
+async def _migrate_postgres(settings: Settings, binder: Binder | None) -> None:
     from sqlalchemy.ext.asyncio import create_async_engine
 
-    from azukari.db.connecting import connect, reason
+    from azukari.db.connecting import connect, owner_address, reason
+
+    url = owner_address(settings)
 
     async def migrating() -> Any:
         # The driver reads the address, as it does for the server: SQLAlchemy knows no address of several hosts.
-        return await connect((owner or server).reveal(), timeout=_PATIENCE_SECONDS)
+        return await connect(url, timeout=_PATIENCE_SECONDS)
 
     engine = create_async_engine("postgresql+asyncpg://", async_creator=migrating, poolclass=sa.pool.NullPool)
     try:
         async with engine.connect() as connection:
             # Several servers may start at once: one migrates, the others wait and find it done.
             await connection.execute(sa.text("SELECT pg_advisory_lock(3250)"))
-            await connection.run_sync(_upgrade)
-            if owner is not None:
-                await connection.run_sync(_grant, await _role_of(server))
+            await connection.run_sync(_upgrade, binder)
+            if settings.database_owner_url is not None:
+                await connection.run_sync(_grant, await _role_of(settings))
             await connection.execute(sa.text("SELECT pg_advisory_unlock(3250)"))
             await connection.commit()
     except sa.exc.DBAPIError as error:
@@ -131,24 +148,25 @@ async def _migrate_postgres(server: Secret, owner: Secret | None) -> None:
         await engine.dispose()
 
 
-async def _role_of(url: Secret) -> str:
+async def _role_of(settings: Settings) -> str:
     """Whom the server is for its database. Raises DatabaseDown."""
-    from azukari.db.connecting import connect
+    from azukari.db.connecting import address, connect
 
-    connection = await connect(url.reveal(), timeout=_PATIENCE_SECONDS)
+    connection = await connect(address(settings), timeout=_PATIENCE_SECONDS)
     try:
         return str(await connection.fetchval("SELECT current_user"))
     finally:
         connection.terminate()
 
 
-def _upgrade(connection: sa.Connection) -> None:
+def _upgrade(connection: sa.Connection, binder: Binder | None) -> None:
     from alembic import command
     from alembic.config import Config
 
     config = Config()
     config.set_main_option("script_location", str(SCRIPTS))
     config.attributes["connection"] = connection
+    config.attributes["binder"] = binder
     command.upgrade(config, "head")
 
 

@@ -38,9 +38,11 @@ class Stores:
 async def open_stores(settings: Settings, announce: Announce = quiet) -> Stores:
     """Open a migrated installation. Raises DatabaseDown."""
     if settings.database_url is not None:
-        from azukari.db.postgres import PostgresDatabase  # asyncpg is not loaded on SQLite
+        # asyncpg is not loaded on SQLite
+        from azukari.db.connecting import address
+        from azukari.db.postgres import PostgresDatabase
 
-        database = await PostgresDatabase.open(settings.database_url.reveal(), announce)
+        database = await PostgresDatabase.open(address(settings), announce)
         return Stores(database, database, database)
     files = SqliteFiles.of(settings.data)
     files.create_sad_tables()

@@ -6,12 +6,15 @@ from collections.abc import Callable
 from ipaddress import ip_address, ip_network
 from typing import NamedTuple
 
+import msgspec
+
+from azukari.core import log
 from azukari.core.clock import HOUR, Clock
 from azukari.core.errors import Unauthorized
 from azukari.core.ids import Ids
 from azukari.core.secret import Secret
 from azukari.db import Database, Owner, Tx
-from azukari.merchants import keys, store
+from azukari.merchants import clear_text, keys, store
 from azukari.merchants.keys import ApiKey
 from azukari.merchants.settings import MerchantSettings, settings_of
 from azukari.merchants.store import KeyRow, Merchant
@@ -35,20 +38,33 @@ class LiveKeysRefused(Exception):
     """The vault's key lies beside the data it protects."""
 
 
+class ServedInTheClear(Exception):
+    """A process of this installation lets cards travel in the clear, so no live key is made."""
+
+
 class Keyring:
     """Turns the text of a key into the one who calls, and keeps the keys.
 
-    pepper: the keyed hash keys are stored under; its key belongs to the vault.
+    pepper: the keyed hash keys are stored under; its key belongs to the vault. live_allowed: whether live keys may be
+    made. live_served: whether they are let in.
     """
 
     def __init__(
-        self, db: Database, clock: Clock, ids: Ids, pepper: Callable[[bytes], bytes], *, live_allowed: bool
+        self,
+        db: Database,
+        clock: Clock,
+        ids: Ids,
+        pepper: Callable[[bytes], bytes],
+        *,
+        live_allowed: bool,
+        live_served: bool = True,
     ) -> None:
         self._db = db
         self._clock = clock
         self._ids = ids
         self._pepper = pepper
         self._live_allowed = live_allowed
+        self._live_served = live_served
         self._seen: dict[bytes, tuple[int, KeyRow, ApiKey]] = {}
         self._noting: set[asyncio.Task[None]] = set()
 
@@ -73,8 +89,11 @@ class Keyring:
         if row is None or row.revoked_at is not None or not hmac.compare_digest(row.hash, key_hash):
             self._seen.pop(key_hash, None)
             raise Unauthorized
-        # A row that somebody has edited does not make another kind of key of it.
-        if not text.startswith(f"{row.kind}_{row.mode}_"):
+        if not (self._is_ours(row) and text.startswith(f"{row.kind}_{row.mode}_")):
+            self._seen.pop(key_hash, None)
+            raise Unauthorized
+        if row.mode == keys.LIVE and not self._live_served:
+            log.warning("clear_text.live_key", key=row.id)
             raise Unauthorized
         key = ApiKey(row.id, Owner(row.merchant_id, row.mode), row.kind, row.api_version, row.last_four)
         if len(self._seen) >= _REMEMBERED_KEYS:
@@ -83,6 +102,18 @@ class Keyring:
         if row.last_used_at is None or now - row.last_used_at > HOUR:
             self._note_use(row.id, now)
         return seen
+
+    def bind(self, row: KeyRow) -> KeyRow:
+        """The same row, bound to what stands in it: as it is, or not at all."""
+        return msgspec.structs.replace(row, binding=self._pepper(row.bound))
+
+    def _is_ours(self, row: KeyRow) -> bool:
+        """Whether we wrote this row. One that somebody has edited makes no other key of it, and none of its own."""
+        found: object = row.binding  # whatever an editor has put there
+        ours = isinstance(found, bytes) and hmac.compare_digest(found, self._pepper(row.bound))
+        if not ours:
+            log.warning("key.edited", key=row.id)
+        return ours
 
     def _note_use(self, key_id: str, now: int) -> None:
         # Beside the request: no caller waits for a timestamp.
@@ -96,9 +127,8 @@ class Keyring:
             task.exception()  # seen, so that nobody warns: the next hour's use notes it again
 
     def new_pair(self, mode: str) -> Pair:
-        """Two keys nobody has yet; :meth:`enrol` makes them good. Raises LiveKeysRefused."""
-        if mode == keys.LIVE and not self._live_allowed:
-            raise LiveKeysRefused
+        """Two keys nobody has yet; :meth:`enrol` makes them good. Raises LiveKeysRefused, ServedInTheClear."""
+        self._may_make(mode)
         return Pair(*(Secret(keys.make(kind, mode, self._ids)) for kind in (keys.SECRET, keys.PUBLISHABLE)))
 
     async def enrol(self, pair: Pair, merchant: Merchant) -> None:
@@ -106,31 +136,39 @@ class Keyring:
         await self._db.write(_enrol, merchant, self._rows(pair, merchant.id))
 
     async def make_pair(self, merchant_id: str, mode: str) -> Pair:
-        """Two new keys of a merchant. Raises LiveKeysRefused."""
+        """Two new keys of a merchant. Raises LiveKeysRefused, ServedInTheClear."""
         pair = self.new_pair(mode)
-        await self._db.write(_add_keys, self._rows(pair, merchant_id))
+        await self._db.write(_add_keys, self._rows(pair, merchant_id), self._clock.now())
         return pair
 
     def _rows(self, pair: Pair, merchant_id: str) -> list[KeyRow]:
         return [self._row(text.reveal(), merchant_id, API_VERSIONS[-1]) for text in pair]
 
     async def roll(self, key_id: str) -> Secret | None:
-        """A new key of the same kind beside the old one, which stays good until it is revoked; None: no such key."""
+        """A new key of the same kind beside the old one, which stays good until it is revoked; None: no such key.
+
+        Raises LiveKeysRefused, ServedInTheClear.
+        """
         old = await self._db.read(store.find_key, key_id)
-        if old is None:
+        if old is None or not self._is_ours(old):
             return None
-        if old.mode == keys.LIVE and not self._live_allowed:
-            raise LiveKeysRefused
+        self._may_make(old.mode)
         text = keys.make(old.kind, old.mode, self._ids)
-        await self._db.write(_add_keys, [self._row(text, old.merchant_id, old.api_version)])
+        await self._db.write(_add_keys, [self._row(text, old.merchant_id, old.api_version)], self._clock.now())
         return Secret(text)
+
+    def _may_make(self, mode: str) -> None:
+        if mode == keys.LIVE and not self._live_served:
+            raise ServedInTheClear
+        if mode == keys.LIVE and not self._live_allowed:
+            raise LiveKeysRefused
 
     async def revoke(self, key_id: str) -> bool:
         """End a key, on every node within a second; whether it was in use until now."""
         return await self._db.write(store.revoke, key_id, self._clock.now())
 
     def _row(self, text: str, merchant_id: str, api_version: str) -> KeyRow:
-        return KeyRow(
+        row = KeyRow(
             hash=self._pepper(text.encode()),
             id=self._ids.new(),
             merchant_id=merchant_id,
@@ -144,6 +182,7 @@ class Keyring:
             last_used_at=None,
             revoked_at=None,
         )
+        return self.bind(row)
 
 
 class Shops:
@@ -165,7 +204,9 @@ class Shops:
         return seen[1]
 
 
-async def _add_keys(tx: Tx, rows: list[KeyRow]) -> None:
+async def _add_keys(tx: Tx, rows: list[KeyRow], real: int) -> None:
+    if any(row.mode == keys.LIVE for row in rows) and await clear_text.anybody(tx, real):
+        raise ServedInTheClear
     for row in rows:
         await store.add_key(tx, row)
 
@@ -173,7 +214,7 @@ async def _add_keys(tx: Tx, rows: list[KeyRow]) -> None:
 async def _enrol(tx: Tx, merchant: Merchant, rows: list[KeyRow]) -> None:
     if await store.find_by_hash(tx, rows[0].hash) is None:
         await store.add_merchant(tx, merchant)
-        await _add_keys(tx, rows)
+        await _add_keys(tx, rows, merchant.created_at)
 
 
 async def create(db: Database, name: str, clock: Clock, ids: Ids) -> Merchant:

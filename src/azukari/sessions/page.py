@@ -69,7 +69,7 @@ class Opened:
 
 async def open_session(parts: Parts, session_id: str) -> Opened:
     """A session by its address. Raises NotFound."""
-    looked = await parts.db.read(_find, session_id)
+    looked = await parts.db.read(_find, session_id, parts.serves_live)
     session = looked.session
     at = await parts.moment_of(session.owner)
     token = None if looked.secure_token is None else Pages.of(parts).show(looked.secure_token, at)
@@ -81,17 +81,17 @@ async def open_session(parts: Parts, session_id: str) -> Opened:
 
 async def state(parts: Parts, session_id: str) -> SessionState:
     """How it stands. Raises NotFound."""
-    looked = await parts.db.read(_find, session_id)
+    looked = await parts.db.read(_find, session_id, parts.serves_live)
     return state_of(parts, looked, await parts.time_of(looked.session.owner))
 
 
 async def owner_of(parts: Parts, session_id: str) -> Owner:
     """Whose it is. Raises NotFound."""
-    return (await parts.db.read(_find, session_id)).session.owner
+    return (await parts.db.read(_find, session_id, parts.serves_live)).session.owner
 
 
-async def _find(tx: Tx, session_id: str) -> Looked:
-    owner = await directory.find_public(tx, session_id, KIND)
+async def _find(tx: Tx, session_id: str, serves_live: bool) -> Looked:
+    owner = await directory.find_public(tx, session_id, KIND, serves_live)
     if owner is None:
         raise NotFound
     return await look(tx, owner, session_id)

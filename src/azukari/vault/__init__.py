@@ -15,6 +15,7 @@ from azukari.vault.inside.errors import (
     WrongKey,
 )  # fmt: skip
 from azukari.vault.inside.file_provider import FileKeyProvider
+from azukari.vault.inside.keys import root_mac
 from azukari.vault.inside.provider import Context, KeyProvider, Wrapped
 from azukari.vault.inside.room import Vault
 from azukari.vault.inside.signing import Signer
@@ -35,5 +36,5 @@ __all__ = [
     "Blank", "Context", "EntryGone", "FileKeyProvider", "Filled", "KeyFileError", "KeyMissing",
     "KeyProvider", "Masked", "NotFitForLive", "NotSent", "OrderRefused", "Outbound", "PaymentDetails", "ProviderDown",
     "Reply", "SealedEntry", "Signer", "Transport", "Unknown", "Unreadable", "Use", "UseRefused", "Vault", "VaultError",
-    "Wrapped", "WrongKey", "looks_like_card_number",
+    "Wrapped", "WrongKey", "looks_like_card_number", "root_mac",
 ]  # fmt: skip

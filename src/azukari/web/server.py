@@ -32,6 +32,10 @@ MAX_BODY = 256 * 1024
 ENDING = "azukari.ending"
 #: In the same state: networks of proxies of ours, each of which connects for many callers.
 PROXIES = "azukari.proxies"
+#: In the same state: whether requests that came in the clear are answered to this machine and those proxies alone.
+GUARDED = "azukari.guarded"
+#: What anybody may ask all the same: a balancer looks for itself.
+_OPEN_TO_ALL = (b"/health", b"/ready")
 #: Bytes that a caller must take of what waits for it, in the time that a write may make no progress: one at a time is
 #: no progress.
 _LEAST_READ = 8 * 1024
@@ -54,6 +58,13 @@ class HeadersTooLarge(ApiError):
     """The headers of a request are over the limit."""
 
     status, code, message = 431, "bad_request", "The request headers are too large."
+
+
+class Misdirected(ApiError):
+    """It came past the proxy that ends TLS. Source: RFC 9110, 15.5.20."""
+
+    status, code = 421, "bad_request"
+    message = "This server is reached over HTTPS, at its public address. What was sent here came in the clear."
 
 
 class BadHost(BadRequest):
@@ -140,6 +151,8 @@ class Protocol(HttpToolsProtocol):
     limits = Limits()
 
     place: str | None = None
+    #: Nobody ends TLS for this caller.
+    _in_the_clear = False
 
     _in_body = False  # the headers are complete and the body is not
     _chunk = 0  # bytes received last
@@ -166,6 +179,8 @@ class Protocol(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
         self.place = place_of(self.client[0] if self.client else None, self.app_state.get(PROXIES, ()))
+        is_guarded = self.app_state.get(GUARDED, False) and transport.get_extra_info("sslcontext") is None
+        self._in_the_clear = is_guarded and self.place is not None
         if not self._others.admit(self):
             self._refused = True
             transport.write(self._text(Unavailable()))
@@ -242,6 +257,8 @@ class Protocol(HttpToolsProtocol):
         self.headers.append((name, value))
 
     def on_headers_complete(self) -> None:
+        if self._in_the_clear and self.url.partition(b"?")[0] not in _OPEN_TO_ALL:
+            raise Misdirected
         if self._head + self._chunk > min(self.limits.url, self.limits.headers):
             self._measure()
         if self.parser.get_http_version() not in ("1.1", "1.0"):

@@ -1,6 +1,8 @@
 """The keys between the provider and the records: four root keys, one key per merchant and mode, one per record."""
 
 import asyncio
+from collections.abc import Callable
+from functools import partial
 from typing import Literal, NamedTuple
 
 import sqlalchemy as sa
@@ -89,6 +91,11 @@ async def load_roots(store: Database, provider: KeyProvider, clock: Clock) -> di
 
 def _root(name: str) -> Context:
     return Context(f"root/{name}")
+
+
+def root_mac(provider: KeyProvider, name: str, wrapped: Wrapped) -> Callable[[bytes], bytes]:
+    """The keyed hash of a root key, for work on a store that is not open. Raises WrongKey, Unreadable, ProviderDown."""
+    return partial(envelope.hmac, provider.unwrap(wrapped, _root(name)))
 
 
 async def all_roots(tx: Tx) -> list[RootKey]:
