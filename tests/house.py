@@ -153,6 +153,21 @@ def copy_template(template: Path, data: Path) -> None:
     assert (data / FIRST_PAIR).exists()
 
 
+#: Takes back what migrations after 0013 have made.
+BACK_TO_0013 = (
+    "ALTER TABLE api_keys DROP COLUMN binding",
+    "DROP TABLE clear_text_leases",
+    *(
+        f"DROP INDEX ix_{name}"
+        for name in (
+            "payments_test_deadline", "sessions_test_open_until", "tokens_test_expires_at", "tokens_test_open_until",
+            "subscriptions_test_due_at", "webhook_endpoints_test_created_at", "idempotency_keys_test_created_at",
+        )
+    ),
+    "UPDATE alembic_version SET version_num = '0013'",
+)  # fmt: skip
+
+
 def forget_memory(data: Path) -> None:
     """Remove what an installation keeps on the memory file system."""
     path = SqliteFiles.of(data).sad.path

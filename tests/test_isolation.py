@@ -41,6 +41,7 @@ OWNERLESS = {
     "azukari.merchants.clear_text:_DROP",
     "azukari.merchants.clear_text:_FIND",
     "azukari.merchants.clear_text:_TAKE",
+    "azukari.merchants.clock:_AHEAD",
     "azukari.merchants.store:_ADD_KEY",
     "azukari.merchants.store:_ADD_MERCHANT",
     "azukari.merchants.store:_ANY",

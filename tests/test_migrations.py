@@ -32,7 +32,7 @@ from azukari.db.tables import KEYS_SCHEMA, SAD_SCHEMA
 from azukari.setup import ensure
 from azukari.wiring import Parts
 from tests import postgres
-from tests.house import Api, card, running, settings_for
+from tests.house import BACK_TO_0013, Api, card, running, settings_for
 
 
 def test_the_named_head_is_the_newest_script_and_the_only_end() -> None:
@@ -162,24 +162,25 @@ _OLD_TABLES = (
 )
 
 
-#: Takes back what came after 0013.
-_LATER = ("ALTER TABLE api_keys DROP COLUMN binding", "DROP TABLE clear_text_leases")
-
-
 async def _step_back(settings: Settings) -> None:
     """The tables as they were in 0012."""
     dropped = [f"DROP TABLE azukari_sad.{name}" for name in ("sad_values", "sad_machines", "sad_shares")]
     version = "UPDATE alembic_version SET version_num = '0012'"
     if settings.database_url is not None:
         connection = await asyncpg.connect(settings.database_url.reveal())
-        for statement in (*dropped, *(each.format("UNLOGGED ", "BYTEA") for each in _OLD_TABLES), *_LATER, version):
+        for statement in (
+            *dropped,
+            *(each.format("UNLOGGED ", "BYTEA") for each in _OLD_TABLES),
+            *BACK_TO_0013,
+            version,
+        ):
             await connection.execute(statement)
         await connection.close()
         return
     files = SqliteFiles.of(settings.data)
     for store, statements in (
         (files.sad, (*dropped, *(each.format("", "BLOB") for each in _OLD_TABLES))),
-        (files.main, (*_LATER, version)),
+        (files.main, (*BACK_TO_0013, version)),
     ):
         with closing(store.open()) as connection:
             for statement in statements:
@@ -199,8 +200,7 @@ async def test_keys_that_an_earlier_release_deleted_are_gone_from_the_file_of_sq
         connection.commit()
     assert gone in path.read_bytes()
     with closing(sqlite3.connect(settings.data / "azukari.db")) as connection:
-        connection.execute("UPDATE alembic_version SET version_num = '0012'")
-        for statement in _LATER:
+        for statement in (*BACK_TO_0013, "UPDATE alembic_version SET version_num = '0012'"):
             connection.execute(statement)
         connection.commit()
 

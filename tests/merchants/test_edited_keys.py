@@ -15,13 +15,7 @@ from azukari.merchants.service import create
 from azukari.vault import KeyFileError
 from azukari.wiring import KEK_NAME
 from tests.faults.sites import Rows
-from tests.house import Api, House, running
-
-UNBOUND = (
-    "ALTER TABLE api_keys DROP COLUMN binding",
-    "DROP TABLE clear_text_leases",
-    "UPDATE alembic_version SET version_num = '0013'",
-)
+from tests.house import BACK_TO_0013, Api, House, running
 
 
 @pytest.fixture
@@ -165,6 +159,6 @@ async def test_a_row_that_came_unbound_later_is_bound_by_no_start(settings: Sett
 
 async def _step_back(settings: Settings) -> None:
     rows = Rows(settings)
-    for statement in UNBOUND:
+    for statement in BACK_TO_0013:
         await rows.change(statement)
     await rows.close()

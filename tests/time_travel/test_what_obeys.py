@@ -287,6 +287,9 @@ DUE = (
     (payments._OVERDUE, "ix_payments_deadline"), (sessions._OVER, "ix_sessions_open_until"),
     (tokens._OVER, "ix_tokens_expires_at"), (tokens._OPEN, "ix_tokens_open_until"),
     (idempotency._PURGE, "ix_idempotency_keys_created_at"), (deliveries._WAITING, "ix_webhook_deliveries_due"),
+    (payments._OVERDUE_AHEAD, "ix_payments_test_deadline"), (sessions._OVER_AHEAD, "ix_sessions_test_open_until"),
+    (tokens._OVER_AHEAD, "ix_tokens_test_expires_at"), (tokens._OPEN_AHEAD, "ix_tokens_test_open_until"),
+    (idempotency._PURGE_AHEAD, "ix_idempotency_keys_test_created_at"),
 )  # fmt: skip
 
 
@@ -294,7 +297,12 @@ DUE = (
 async def test_what_is_due_is_found_by_its_index(house: House, rows: Rows) -> None:
     for statement, index in DUE:
         compiled = statement.sqlite
-        args = compiled.args({"real": 1, "limit": 10, "ended_by": 1, "left_by": 1, "place_at": 0, "place_id": ""})
+        args = compiled.args(
+            {
+                "real": 1, "limit": 10, "ended_by": 1, "left_by": 1, "place_at": 0, "place_id": "", "shown": 2,
+                "merchant_id": "a", "mode": "test",
+            }
+        )  # fmt: skip
 
         plan = await rows.all(f"EXPLAIN QUERY PLAN {_filled(compiled.sql, args)}")
 

@@ -28,7 +28,7 @@ from azukari.db import (
     owned_table,
     partial_index,
 )
-from azukari.merchants.clock import due
+from azukari.merchants.clock import all_due, due, due_ahead, index_of_test_rows
 from azukari.processors.attempts import attempts
 
 Status = Literal["pending", "authorized", "captured", "refunded", "cancelled", "expired", "failed"]
@@ -69,6 +69,7 @@ payments = owned_table(
         "AND NOT (session_id IS NOT NULL AND status IN ('cancelled', 'expired'))",
     ),
     partial_index("ix_payments_deadline", "deadline", where="deadline IS NOT NULL"),
+    index_of_test_rows("payments", "deadline", "deadline IS NOT NULL"),
     # For lists of few among many.
     sa.Index("ix_payments_customer_id", "customer_id", "merchant_id", "mode", "id"),
     partial_index("ix_payments_session_id", "session_id", "merchant_id", "mode", "id", where="session_id IS NOT NULL"),
@@ -333,6 +334,13 @@ _OVERDUE = Statement(
     .limit(sa.bindparam("limit", type_=Integer)),
     ownerless="the sweep ends holds that are over, whoever's they are",
 )
+_OVERDUE_AHEAD = Statement(
+    Payment,
+    sa.select(payments)
+    .where(_columns.deadline.is_not(None), *due_ahead(_columns.deadline), behind(_columns.deadline), _not_over, _free)
+    .order_by(_columns.deadline, _columns.id)
+    .limit(sa.bindparam("limit", type_=Integer)),
+)
 _overdue_of = (*owned(payments), _columns.deadline.is_not(None), _not_over, _free)
 _OVERDUE_OF = Statement(
     Payment,
@@ -515,7 +523,7 @@ async def rewrite(tx: Tx, read: Payment, description: str | None, metadata: str)
 
 async def overdue(tx: Tx, real: int, after: Place, limit: int) -> list[Payment]:
     """Holds and waiting payments past their deadline, by their merchants' clocks. real: the machine's time."""
-    return await tx.all(_OVERDUE, None, real=real, limit=limit, **after.binds)
+    return await all_due(tx, (_OVERDUE, _OVERDUE_AHEAD), _columns.deadline, real=real, limit=limit, **after.binds)
 
 
 async def overdue_of(tx: Tx, owner: Owner, now: int, after: Place, limit: int) -> list[Payment]:

@@ -24,7 +24,7 @@ from azukari.db import (
     owned_table,
     partial_index,
 )
-from azukari.merchants.clock import due
+from azukari.merchants.clock import all_due, due, due_ahead, index_of_test_rows
 
 Kind = Literal["payment", "customer", "customer_payment"]
 Status = Literal["pending", "completed", "cancelled"]
@@ -65,6 +65,7 @@ sessions = owned_table(
         "uq_sessions_order_num", "order_num", "merchant_id", "mode", unique=True, where="order_num IS NOT NULL"
     ),
     partial_index("ix_sessions_open_until", "open_until", where="open_until IS NOT NULL"),
+    index_of_test_rows("sessions", "open_until", "open_until IS NOT NULL"),
 )
 
 
@@ -241,6 +242,13 @@ _OVER = Statement(
     .limit(sa.bindparam("limit", type_=Integer)),
     ownerless="the worker ends what has expired, whoever's it is",
 )
+_OVER_AHEAD = Statement(
+    Session,
+    sa.select(sessions)
+    .where(_columns.open_until.is_not(None), *due_ahead(_columns.open_until), behind(_columns.open_until), _free)
+    .order_by(_columns.open_until, _columns.id)
+    .limit(sa.bindparam("limit", type_=Integer)),
+)
 _open_of = (*owned(sessions), _columns.open_until.is_not(None), _free)
 _OVER_OF = Statement(
     Session,
@@ -342,7 +350,7 @@ async def cancel(tx: Tx, read: Session, now: int) -> Session | None:
 
 async def over(tx: Tx, real: int, after: Place, limit: int) -> list[Session]:
     """Sessions whose time has run out, by their merchants' clocks, and that nobody has ended."""
-    return await tx.all(_OVER, None, real=real, limit=limit, **after.binds)
+    return await all_due(tx, (_OVER, _OVER_AHEAD), _columns.open_until, real=real, limit=limit, **after.binds)
 
 
 async def over_of(tx: Tx, owner: Owner, now: int, after: Place, limit: int) -> list[Session]:

@@ -29,6 +29,7 @@ from azukari.db import (
     owned_table,
     partial_index,
 )
+from azukari.merchants.clock import all_due, due_ahead, index_of_test_rows
 from azukari.merchants.clock import due as due_by_owner
 from azukari.processors.attempts import attempts
 from azukari.subscriptions.schedule import Period, moment
@@ -59,6 +60,7 @@ subscriptions = owned_table(
     sa.Column("ended_at", Time),
     owned_reference("customer_id", "customers"),
     partial_index("ix_subscriptions_due_at", "due_at", where="due_at IS NOT NULL"),
+    index_of_test_rows("subscriptions", "due_at", "due_at IS NOT NULL"),
     partial_index("ix_subscriptions_active_attempt", "active_attempt", where="active_attempt IS NOT NULL"),
     partial_index("ix_subscriptions_customer_id", "customer_id", where="ended_at IS NULL"),
 )
@@ -180,6 +182,13 @@ _DUE = Statement(
     .limit(sa.bindparam("limit", type_=Integer)),
     ownerless="the worker charges whatever is due, whoever's it is",
 )
+_DUE_AHEAD = Statement(
+    Subscription,
+    sa.select(subscriptions)
+    .where(_columns.due_at.is_not(None), *due_ahead(_columns.due_at))
+    .order_by(_columns.due_at)
+    .limit(sa.bindparam("limit", type_=Integer)),
+)
 _OWNERS_DUE = Statement(
     Subscription,
     sa.select(subscriptions)
@@ -276,7 +285,7 @@ async def change(tx: Tx, read: Subscription, new: Subscription) -> Subscription 
 
 async def due(tx: Tx, real: int, limit: int) -> list[Subscription]:
     """Subscriptions with something to do by their owners' clocks, the longest overdue first."""
-    return await tx.all(_DUE, None, real=real, limit=limit)
+    return await all_due(tx, (_DUE, _DUE_AHEAD), _columns.due_at, real=real, limit=limit)
 
 
 async def due_of(tx: Tx, owner: Owner, now: int, limit: int) -> list[Subscription]:

@@ -26,7 +26,7 @@ from azukari.db import (
     owned_table,
     partial_index,
 )
-from azukari.merchants.clock import due, time_by_owner
+from azukari.merchants.clock import all_due, due, due_ahead, index_of_test_rows, time_by_owner
 
 LIFE = DAY
 
@@ -62,6 +62,8 @@ tokens = owned_table(
     sa.Column("method", Json),
     owned_reference("entry_id", "vault_entries"),
     sa.Index(None, "expires_at"),
+    index_of_test_rows("tokens", "expires_at"),
+    index_of_test_rows("tokens", "open_until", "open_until IS NOT NULL"),
     partial_index("ix_tokens_used_by", "used_by", where="used_by IS NOT NULL"),
     partial_index("ix_tokens_open_until", "open_until", where="open_until IS NOT NULL"),
     partial_index("uq_tokens_made_for", "made_for", "merchant_id", "mode", unique=True, where="made_for IS NOT NULL"),
@@ -154,18 +156,26 @@ _ADOPT = Statement(
     .where(*owned(tokens), tokens.c.id == sa.bindparam("token", type_=Text), tokens.c.swept_at.is_(None))
     .values(adopted=1),
 )
+_forgettable = (
+    behind(tokens.c.expires_at),
+    sa.or_(tokens.c.used_at.is_(None), tokens.c.used_at <= sa.bindparam("ended_by", type_=Time)),
+    tokens.c.open_until.is_(None),  # somebody may wait for the end of its authentication
+)
+_OVER_AHEAD = Statement(
+    Token,
+    sa.select(tokens)
+    .where(*due_ahead(tokens.c.expires_at), *_forgettable)
+    .order_by(tokens.c.expires_at, tokens.c.id)
+    .limit(sa.bindparam("limit", type_=Integer)),
+)
 _OVER = Statement(
     Token,
     sa.select(tokens)
-    .where(
-        due(tokens.c.expires_at), behind(tokens.c.expires_at),
-        sa.or_(tokens.c.used_at.is_(None), tokens.c.used_at <= sa.bindparam("ended_by", type_=Time)),
-        tokens.c.open_until.is_(None),  # somebody may wait for the end of its authentication
-    )
+    .where(due(tokens.c.expires_at), *_forgettable)
     .order_by(tokens.c.expires_at, tokens.c.id)
     .limit(sa.bindparam("limit", type_=Integer)),
     ownerless="the sweep forgets what is over, whoever's it is",
-)  # fmt: skip
+)
 _SWEEP = Statement(
     None,
     sa.update(tokens)
@@ -204,6 +214,17 @@ _OPEN = Statement(
     .limit(sa.bindparam("limit", type_=Integer)),
     ownerless="the sweep ends authentications nobody has ended, whoever's they are",
 )
+# Those of no challenge yet go by the machine's time.
+_OPEN_AHEAD = Statement(
+    Token,
+    sa.select(tokens)
+    .where(
+        tokens.c.open_until.is_not(None), tokens.c.verification != "CREATED", *due_ahead(tokens.c.open_until),
+        behind(tokens.c.open_until),
+    )
+    .order_by(tokens.c.open_until, tokens.c.id)
+    .limit(sa.bindparam("limit", type_=Integer)),
+)  # fmt: skip
 _challenged = (*owned(tokens), tokens.c.open_until.is_not(None), tokens.c.verification == "NEEDS_VERIFY")
 _OPEN_OF = Statement(
     Token,
@@ -275,7 +296,7 @@ async def verify(
 
 async def abandoned(tx: Tx, real: int, after: Place, limit: int) -> list[Token]:
     """Secure tokens whose authentication is over without an end, the longest overdue first."""
-    return await tx.all(_OPEN, None, real=real, limit=limit, **after.binds)
+    return await all_due(tx, (_OPEN, _OPEN_AHEAD), tokens.c.open_until, real=real, limit=limit, **after.binds)
 
 
 async def abandoned_of(tx: Tx, owner: Owner, now: int, after: Place, limit: int) -> list[Token]:
@@ -319,7 +340,9 @@ async def give_up(tx: Tx, owner: Owner, token_id: str, now: int) -> bool:
 
 async def over(tx: Tx, real: int, after: Place, limit: int) -> list[Token]:
     """Tokens past their day, spent or not; one spent a moment ago may still be on its way to a customer."""
-    return await tx.all(_OVER, None, real=real, ended_by=real - HOUR, limit=limit, **after.binds)
+    return await all_due(
+        tx, (_OVER, _OVER_AHEAD), tokens.c.expires_at, real=real, ended_by=real - HOUR, limit=limit, **after.binds
+    )
 
 
 async def forget(tx: Tx, owner: Owner, token_id: str) -> None:

@@ -16,7 +16,7 @@ import sqlalchemy as sa
 from azukari.core.clock import DAY, SECOND
 from azukari.core.errors import ApiError, BadRequest, Conflict, Unprocessable
 from azukari.db import Bytes, Integer, Owner, Statement, Text, Time, Tx, add, bind, owned, owned_table
-from azukari.merchants.clock import due
+from azukari.merchants.clock import ahead, due, due_ahead, index_of_test_rows
 from azukari.web.answers import Answer, Replay
 
 P = ParamSpec("P")
@@ -39,6 +39,7 @@ keys = owned_table(
     sa.Column("created_at", Time, nullable=False),
     sa.Column("taken_at", Time),
     sa.Index(None, "created_at"),
+    index_of_test_rows("idempotency_keys", "created_at"),
 )
 
 
@@ -134,6 +135,12 @@ _PURGE = Statement(
     sa.delete(keys).where(sa.tuple_(keys.c.merchant_id, keys.c.mode, keys.c.id).in_(_over)),
     ownerless="the sweep removes what has ended, whoever's it was",
 )
+_over_ahead = (
+    sa.select(keys.c.id)
+    .where(*due_ahead(keys.c.created_at, after=LIFE), _ended(sa.bindparam("left_by", type_=Time)))
+    .limit(sa.bindparam("limit", type_=Integer))
+)
+_PURGE_AHEAD: Statement[None] = Statement(None, sa.delete(keys).where(*owned(keys), keys.c.id.in_(_over_ahead)))
 
 
 def read_key(value: str | None) -> str | None:
@@ -215,7 +222,12 @@ async def settle(tx: Tx, owner: Owner, key: str | None, answer: Answer, *, final
 
 async def purge(tx: Tx, real: int, limit: int) -> int:
     """Forget keys that have ended and lived their day, so many at a time; how many. real: the machine's time."""
-    return await tx.run(_PURGE, None, real=real, left_by=real - LIFE, limit=limit)
+    binds = {"real": real, "left_by": real - LIFE}
+    purged = await tx.run(_PURGE, None, limit=limit, **binds)
+    for owner, shown in await ahead(tx, real):
+        if purged < limit:
+            purged += await tx.run(_PURGE_AHEAD, owner, shown=shown, limit=limit - purged, **binds)
+    return purged
 
 
 async def _raise_if_known(tx: Tx, owner: Owner, claim: Claim) -> None:

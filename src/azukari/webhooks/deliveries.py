@@ -25,7 +25,7 @@ from azukari.db import (
 )
 from azukari.events import numbering
 from azukari.events.store import Event, events
-from azukari.merchants.clock import due
+from azukari.merchants.clock import ahead, due, owners_time
 from azukari.webhooks import store
 from azukari.webhooks.store import Endpoint, endpoints
 
@@ -171,20 +171,27 @@ _AFTER = Statement(
     .order_by(events.c.sequence)
     .limit(_limit),
 )
+_of_this_endpoint = (
+    deliveries.c.merchant_id == endpoints.c.merchant_id, deliveries.c.mode == endpoints.c.mode,
+    deliveries.c.endpoint_id == endpoints.c.id,
+)  # fmt: skip
+_told_by_themselves = (endpoints.c.since.is_not(None), endpoints.c.payment_id.is_(None))
 _WAITING = Statement(
     Endpoint,
     sa.select(endpoints).where(
-        endpoints.c.since.is_not(None),
-        endpoints.c.payment_id.is_(None),
-        sa.exists(
-            sa.select(deliveries.c.id).where(
-                deliveries.c.merchant_id == endpoints.c.merchant_id, deliveries.c.mode == endpoints.c.mode,
-                deliveries.c.endpoint_id == endpoints.c.id, due(deliveries.c.due_at), _idle,
-            )
-        ),
+        *_told_by_themselves,
+        sa.exists(sa.select(deliveries.c.id).where(*_of_this_endpoint, due(deliveries.c.due_at), _idle)),
     ),
     ownerless="the worker delivers for all merchants",
-)  # fmt: skip
+)
+_WAITING_OF = Statement(
+    Endpoint,
+    sa.select(endpoints).where(
+        *owned(endpoints),
+        *_told_by_themselves,
+        sa.exists(sa.select(deliveries.c.id).where(*_of_this_endpoint, deliveries.c.due_at <= _now, _idle)),
+    ),
+)
 _of_any_payment = (deliveries.c.payment_id.is_not(None), deliveries.c.due_at.is_not(None))
 # One owner after the other: those of one, however many they are, are not read through to find the next one's.
 _NEXT_OWNER = Statement(
@@ -205,12 +212,11 @@ _WAITING_PAYMENTS = Statement(
     .join_from(
         endpoints,
         deliveries,
-        sa.and_(
-            deliveries.c.merchant_id == endpoints.c.merchant_id, deliveries.c.mode == endpoints.c.mode,
-            deliveries.c.endpoint_id == endpoints.c.id,
-        ),
+        sa.and_(*_of_this_endpoint),
     )
-    .where(*owned(deliveries), *_of_any_payment, due(deliveries.c.due_at), _idle, endpoints.c.since.is_not(None))
+    .where(
+        *owned(deliveries), *_of_any_payment, deliveries.c.due_at <= owners_time, _idle, endpoints.c.since.is_not(None)
+    )
     .order_by(deliveries.c.due_at)
     .limit(_limit),
 )  # fmt: skip
@@ -409,6 +415,11 @@ async def waiting(tx: Tx, real: int, owner: Owner | None = None) -> list[Endpoin
     real: the machine's time. Of each owner's payments so many at once.
     """
     found = [each for each in await tx.all(_WAITING, None, real=real) if owner in (None, each.owner)]
+    seen = {(each.owner, each.id) for each in found}
+    for of_one, shown in await ahead(tx, real):
+        if owner in (None, of_one):
+            more = await tx.all(_WAITING_OF, of_one, now=shown, real=real)
+            found += [each for each in more if (each.owner, each.id) not in seen]
     for each in [owner] if owner else await _with_payments(tx):
         of_payments = await tx.all(_WAITING_PAYMENTS, each, real=real, limit=MOST_OF_PAYMENTS)
         found += {each.id: each for each in of_payments}.values()

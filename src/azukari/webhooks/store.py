@@ -25,7 +25,7 @@ from azukari.db import (
     partial_index,
 )
 from azukari.events.numbering import EVENTS, counters
-from azukari.merchants.clock import due
+from azukari.merchants.clock import all_due, due, due_ahead, index_of_test_rows
 
 #: How long a payment's own are told of what becomes of it.
 LIFE_OF_PAYMENTS = 180 * DAY
@@ -56,6 +56,7 @@ endpoints = owned_table(
     partial_index(
         "ix_webhook_endpoints_created_at", "created_at", where="payment_id IS NOT NULL AND deleted_at IS NULL"
     ),
+    index_of_test_rows("webhook_endpoints", "created_at", "payment_id IS NOT NULL AND deleted_at IS NULL"),
     partial_index("ix_webhook_endpoints_old_until", "old_until", where="old_until IS NOT NULL"),
 )
 
@@ -144,6 +145,15 @@ _OVER = Statement(
     .limit(sa.bindparam("limit", type_=Integer)),
     ownerless="the worker forgets them for all merchants",
 )
+_OVER_AHEAD = Statement(
+    Endpoint,
+    sa.select(endpoints)
+    .where(
+        endpoints.c.payment_id.is_not(None), _there, *due_ahead(endpoints.c.created_at, after=LIFE_OF_PAYMENTS)
+    )
+    .order_by(endpoints.c.created_at)
+    .limit(sa.bindparam("limit", type_=Integer)),
+)  # fmt: skip
 _ROLLED = Statement(
     Endpoint,
     sa.select(endpoints)
@@ -253,7 +263,7 @@ async def of_payments(tx: Tx, owner: Owner, payment_ids: Sequence[str]) -> dict[
 
 async def of_old_payments(tx: Tx, real: int, limit: int) -> list[Endpoint]:
     """Payments' own that have had their time, by their merchants' clocks. real: the machine's time."""
-    return await tx.all(_OVER, None, real=real, limit=limit)
+    return await all_due(tx, (_OVER, _OVER_AHEAD), endpoints.c.created_at, real=real, limit=limit)
 
 
 async def rolled(tx: Tx, now: int, limit: int) -> list[Endpoint]:
