@@ -29,6 +29,7 @@ import pytest
 from azukari import __version__
 from azukari.core.config import Settings
 from azukari.db import migrate
+from azukari.db.open import memory_of
 from azukari.events.cursor import MOST_WAITING
 from azukari.merchants.keys import well_formed
 from azukari.setup import FIRST_PAIR
@@ -578,6 +579,19 @@ def test_settings_of_the_environment_reach_the_server(data: Path, tmp_path: Path
         assert headers["Strict-Transport-Security"].startswith("max-age=")
         assert "https://pay.example/api/v1/customers" in server.output.read_text()
         assert server.errors.read_text() == ""
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+async def test_a_clean_stop_leaves_nothing_in_the_machines_memory(
+    workers: str, settings: Settings, tmp_path: Path
+) -> None:
+    folder = memory_of(settings.data)
+    assert folder is not None
+    with running("serve", *of(settings), "--workers", workers, folder=tmp_path) as server:
+        assert folder.exists()
+        ended_by(server, signal.SIGTERM)
+
+    assert not folder.exists()
 
 
 async def test_a_request_in_flight_is_answered_before_the_server_ends(settings: Settings, tmp_path: Path) -> None:

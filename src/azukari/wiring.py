@@ -152,5 +152,6 @@ class Parts:
     async def close(self) -> None:
         """Let everything go, the vault before the database."""
         self.news.close()
+        values_wait = await self.vault.values_wait()
         await self.vault.close()
-        await self.stores.close()
+        await self.stores.close(values_wait=values_wait)

@@ -4,7 +4,6 @@ import hashlib
 import os
 import shutil
 import sqlite3
-import stat
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +14,7 @@ from sqlalchemy.schema import CreateTable
 from azukari.core.clock import Clock
 from azukari.core.config import Settings
 from azukari.db.counts import Counts, shared
+from azukari.db.memory import Folder, NotOurs
 from azukari.db.shelf import Shelf
 from azukari.db.sqlite import SqliteDatabase, Store
 from azukari.db.tables import KEYS_SCHEMA, SAD_SCHEMA, metadata
@@ -23,32 +23,51 @@ from azukari.db.units import Announce, Database, DatabaseDown, quiet
 
 @dataclass(frozen=True, slots=True)
 class Stores:
-    """main: merchants' data. keys: wrapped data keys. sad: verification values. On PostgreSQL all three are one."""
+    """main: merchants' data. keys: wrapped data keys. sad: verification values. On PostgreSQL all three are one.
+
+    memory: what this process holds of the machine's memory; None where there is no such file system.
+    """
 
     main: Database
     keys: Database
     sad: Database
+    memory: Folder | None = None
 
-    async def close(self) -> None:
-        """Let all of them go."""
+    async def close(self, *, values_wait: bool = True) -> None:
+        """Let all of them go. values_wait: whether verification values are of use to the next process."""
         for store in {id(store): store for store in (self.main, self.keys, self.sad)}.values():
             await store.close()
+        if self.memory is not None:
+            self.memory.let_go(needed=values_wait)
 
 
 async def open_stores(settings: Settings, announce: Announce = quiet) -> Stores:
-    """Open a migrated installation. Raises DatabaseDown."""
+    """Open a migrated installation. Raises DatabaseDown, Damaged."""
+    path = memory_of(settings.data)
+    try:
+        memory = None if path is None else Folder(path, settings.data)
+    except NotOurs as error:
+        raise Damaged(str(error)) from None
+    try:
+        return await _open_stores(settings, announce, memory)
+    except BaseException:
+        if memory is not None:
+            memory.let_go(needed=True)
+        raise
+
+
+async def _open_stores(settings: Settings, announce: Announce, memory: Folder | None) -> Stores:
     if settings.database_url is not None:
         # asyncpg is not loaded on SQLite
         from azukari.db.connecting import address
         from azukari.db.postgres import PostgresDatabase
 
         database = await PostgresDatabase.open(address(settings), announce)
-        return Stores(database, database, database)
+        return Stores(database, database, database, memory)
     files = SqliteFiles.of(settings.data)
     files.create_sad_tables()
-    return Stores(
-        SqliteDatabase(files.main, announce), SqliteDatabase(files.keys, announce), SqliteDatabase(files.sad, announce)
-    )
+    main, keys, sad = (SqliteDatabase(each, announce) for each in (files.main, files.keys, files.sad))
+    return Stores(main, keys, sad, memory)
 
 
 class Damaged(Exception):
@@ -108,8 +127,6 @@ class SqliteFiles:
         A damaged file (without a journal, a kill in the middle of a write can do it) is as good as none: its values are
         lost, and their tokens with them.
         """
-        if self.sad.path is not None:
-            make_private(self.sad.path.parent)
         try:
             self._create_sad_tables()
         except sqlite3.DatabaseError as error:
@@ -155,37 +172,17 @@ def memory_of(data: Path) -> Path | None:
 
 
 def shelf_of(data: Path) -> Shelf:
-    """Where the processes of one data directory keep the keys of verification values. Raises Damaged."""
+    """Where the processes of one data directory keep the keys of verification values, once its stores are open."""
     folder = memory_of(data)
-    if folder is None:
-        return Shelf()
-    make_private(folder)
-    return Shelf(folder / _SHELF)
+    return Shelf() if folder is None else Shelf(folder / _SHELF)
 
 
 def counts_of(data: Path, clock: Clock, key: bytes) -> Counts:
-    """What the processes of one data directory count together. key: the same for all of them. Raises Damaged.
+    """What the processes of one data directory count together, once its stores are open. key: the same for all of them.
 
     Without a memory file system they share a file of the directory, and where not even that can be had, nothing.
     """
-    folder = memory_of(data)
-    if folder is not None:
-        make_private(folder)
-    return Counts(clock, key, shared((folder or data) / COUNTS_FILE))
-
-
-def make_private(folder: Path) -> None:
-    """A folder of ours alone, in one of ours alone. Raises Damaged."""
-    _make_private(folder.parent)
-    _make_private(folder)
-
-
-def _make_private(folder: Path) -> None:
-    """Its name is known to everybody: one that somebody else made first is not ours."""
-    folder.mkdir(mode=0o700, exist_ok=True)
-    made = folder.lstat()
-    if not stat.S_ISDIR(made.st_mode) or made.st_uid != os.getuid() or made.st_mode & 0o022:
-        raise Damaged(f"{folder} belongs to somebody else, or others may write to it. Remove it.")
+    return Counts(clock, key, shared((memory_of(data) or data) / COUNTS_FILE))
 
 
 def _is_memory(path: Path) -> bool:

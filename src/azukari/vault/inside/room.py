@@ -7,6 +7,7 @@ from cryptography.hazmat.primitives.hmac import HMAC
 
 from azukari.core import log
 from azukari.core.clock import Clock
+from azukari.core.errors import Unavailable
 from azukari.core.ids import Ids
 from azukari.core.secret import Secret
 from azukari.db import Announce, Database, Owner, Tx, quiet
@@ -56,6 +57,13 @@ class Vault:
         """Load the installation's own keys. Raises WrongKey, with a sentence that helps; ProviderDown; DatabaseDown."""
         self._roots = await load_roots(self._keys, self._provider, self._clock)
         self._macs = {name: envelope.keyed(key) for name, key in self._roots.items()}
+
+    async def values_wait(self) -> bool:
+        """Whether verification values wait for their use, or may."""
+        try:
+            return await self._codes.any_left()
+        except Unavailable:
+            return True
 
     async def close(self) -> None:
         """Let connections and keys go."""

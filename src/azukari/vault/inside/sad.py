@@ -124,6 +124,10 @@ class VerificationValues:
         """Raises DatabaseDown where the store does not answer."""
         await self._store.read(_is_left, 0)
 
+    async def any_left(self) -> bool:
+        """Whether there are values. Raises DatabaseDown."""
+        return bool(await self._store.read(_living))
+
     async def sweep(self, now: int) -> int:
         """Destroy values older than a day, and keys without values; how many values there were."""
         expired, living = await self._store.write(_sweep, now - LIFE)
