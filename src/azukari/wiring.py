@@ -1,6 +1,6 @@
 """Settings become a database, a vault and processors: the same for the app, the worker and the command line."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Coroutine
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,7 +13,7 @@ from azukari.core.news import News
 from azukari.db import Announce, Database, Owner, Place, Tx, quiet
 from azukari.db.counts import Counts
 from azukari.db.open import Stores, counts_of, open_stores, shelf_of
-from azukari.merchants import clear_text
+from azukari.merchants import clear_text, keys
 from azukari.merchants.clock import Clocks
 from azukari.merchants.service import Keyring, Shops
 from azukari.merchants.settings import MerchantSettings
@@ -34,6 +34,11 @@ def key_file(settings: Settings) -> Path:
 def key_provider(settings: Settings) -> FileKeyProvider:
     """Who holds the key that wraps all others. Raises KeyFileError."""
     return FileKeyProvider.load(key_file(settings), data=settings.data, create=settings.kek_file is None)
+
+
+def modes_served(settings: Settings) -> Collection[str]:
+    """Live mode never where cards may travel in the clear, test mode unless it is switched off."""
+    return [keys.LIVE] * (settings.insecure is None) + [keys.TEST] * settings.test_mode
 
 
 class Beside(Protocol):
@@ -78,9 +83,9 @@ class Parts:
         return self.stores.main
 
     @property
-    def serves_live(self) -> bool:
-        """Whether live keys are let in, and live mode's pages shown: never where cards may travel in the clear."""
-        return self.settings.insecure is None
+    def modes_served(self) -> Collection[str]:
+        """Whose keys are let in, and pages shown."""
+        return modes_served(self.settings)
 
     async def settings_of(self, owner: Owner) -> MerchantSettings:
         """The owner's settings, half a second old at most."""
@@ -127,11 +132,12 @@ class Parts:
             ids,
             lambda message: vault.mac("pepper", message),
             live_allowed=provider.fit_for_live,
-            live_served=settings.insecure is None,
+            served=modes_served(settings),
         )
         clocks = Clocks(stores.main, clock)
         processors = load(settings, vault, clock, ids)
-        processors.simulator.go_by(clocks.time_of)
+        if settings.test_mode:
+            processors.simulator.go_by(clocks.time_of)
         return cls(
             settings, clock, ids, stores, vault, keyring, processors, Shops(stores.main, clock), news, clocks,
             counts_of(settings.data, clock, vault.mac("pepper", b"counts")),

@@ -49,7 +49,7 @@ _Details = dict[str, Any]
 
 async def _whose(visit: Visit, id: str, kind: str) -> tuple[Owner, MerchantSettings]:
     """Whose public thing it is, and how they show themselves. Raises NotFound."""
-    owner = await visit.parts.db.read(directory.find_public, id, kind, visit.parts.serves_live)
+    owner = await visit.parts.db.read(directory.find_public, id, kind, visit.parts.modes_served)
     if owner is None:
         raise NotFound
     return owner, await visit.parts.settings_of(owner)
@@ -249,7 +249,7 @@ async def challenge(visit: Visit) -> Answer:
 
 async def _for_fields(visit: Visit, token_id: str, answer: Answer) -> Answer:
     """A challenge that began in a shop's page may be shown there; any other stands alone."""
-    owner = await visit.parts.db.read(directory.find_public, token_id, KIND, visit.parts.serves_live)
+    owner = await visit.parts.db.read(directory.find_public, token_id, KIND, visit.parts.modes_served)
     token = None if owner is None else await visit.parts.db.read(token_rows.find, owner, token_id)
     if token is None or not (token.return_url or "").startswith(f"{visit.base_url}{framing.RETURN}?"):
         return answer

@@ -35,6 +35,7 @@ class Settings:
     simulator_delay, simulator_fault: what every simulated call does unless its request says otherwise.
     loopback_webhooks: webhooks in test mode may go to plain HTTP on this machine: for test installations.
     rate_address, rate_publishable, rate_key: calls a minute (``web/limits.py``); None: its own figures.
+    test_mode: whether test keys are let in; without it the simulator and its books are left alone.
     artwork: a folder of official pictures of payment types and stores; None: our own drawings.
     """
 
@@ -57,6 +58,7 @@ class Settings:
     rate_address: int | None = None
     rate_publishable: int | None = None
     rate_key: int | None = None
+    test_mode: bool = True
 
     @property
     def on_postgres(self) -> bool:
@@ -107,6 +109,7 @@ def read(environment: Mapping[str, str] | None = None) -> Settings:
         rate_address=env.rate("RATE_ADDRESS"),
         rate_publishable=env.rate("RATE_PUBLISHABLE"),
         rate_key=env.rate("RATE_KEY"),
+        test_mode=env.flag("TEST_MODE", True),
     )
 
 

@@ -3,6 +3,8 @@
 Table ``public_ids``. A line is written in the unit that makes the thing, and only for things with a page of their own.
 """
 
+from collections.abc import Collection
+
 import sqlalchemy as sa
 
 from azukari.db.statements import Statement
@@ -34,10 +36,10 @@ async def publish(tx: Tx, owner: Owner, id: str, kind: str) -> None:
     await tx.run(_ADD, owner, id=id, kind=kind)
 
 
-async def find_public(tx: Tx, id: str, kind: str, serves_live: bool = True) -> Owner | None:
-    """Whose thing of this kind has this id. serves_live: False: of test mode alone."""
+async def find_public(tx: Tx, id: str, kind: str, modes: Collection[str] = ("live", "test")) -> Owner | None:
+    """Whose thing of this kind has this id. modes: those whose things may be shown."""
     found = await tx.one(_FIND, None, id=id, kind=kind)
-    return found if found is None or serves_live or found.mode == "test" else None
+    return found if found is not None and found.mode in modes else None
 
 
 async def withdraw(tx: Tx, owner: Owner, id: str) -> None:

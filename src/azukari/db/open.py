@@ -14,7 +14,7 @@ from sqlalchemy.schema import CreateTable
 from azukari.core.clock import Clock
 from azukari.core.config import Settings
 from azukari.db.counts import Counts, shared
-from azukari.db.memory import Folder, NotOurs
+from azukari.db.memory import Folder, NotOurs, make_private
 from azukari.db.shelf import Shelf
 from azukari.db.sqlite import SqliteDatabase, Store
 from azukari.db.tables import KEYS_SCHEMA, SAD_SCHEMA, metadata
@@ -178,11 +178,15 @@ def shelf_of(data: Path) -> Shelf:
 
 
 def counts_of(data: Path, clock: Clock, key: bytes) -> Counts:
-    """What the processes of one data directory count together, once its stores are open. key: the same for all of them.
+    """What the processes of one data directory count together. key: the same for all of them.
 
     Without a memory file system they share a file of the directory, and where not even that can be had, nothing.
     """
-    return Counts(clock, key, shared((memory_of(data) or data) / COUNTS_FILE))
+    folder = memory_of(data)
+    if folder is not None:
+        make_private(folder.parent)
+        make_private(folder)
+    return Counts(clock, key, shared((folder or data) / COUNTS_FILE))
 
 
 def _is_memory(path: Path) -> bool:

@@ -2,7 +2,7 @@
 
 import asyncio
 import hmac
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from ipaddress import ip_address, ip_network
 from typing import NamedTuple
 
@@ -46,7 +46,7 @@ class Keyring:
     """Turns the text of a key into the one who calls, and keeps the keys.
 
     pepper: the keyed hash keys are stored under; its key belongs to the vault. live_allowed: whether live keys may be
-    made. live_served: whether they are let in.
+    made. served: the modes whose keys are let in.
     """
 
     def __init__(
@@ -57,14 +57,14 @@ class Keyring:
         pepper: Callable[[bytes], bytes],
         *,
         live_allowed: bool,
-        live_served: bool = True,
+        served: Collection[str] = (keys.LIVE, keys.TEST),
     ) -> None:
         self._db = db
         self._clock = clock
         self._ids = ids
         self._pepper = pepper
         self._live_allowed = live_allowed
-        self._live_served = live_served
+        self._served = served
         self._seen: dict[bytes, tuple[int, KeyRow, ApiKey]] = {}
         self._noting: set[asyncio.Task[None]] = set()
 
@@ -92,8 +92,9 @@ class Keyring:
         if not (self._is_ours(row) and text.startswith(f"{row.kind}_{row.mode}_")):
             self._seen.pop(key_hash, None)
             raise Unauthorized
-        if row.mode == keys.LIVE and not self._live_served:
-            log.warning("clear_text.live_key", key=row.id)
+        if row.mode not in self._served:
+            if row.mode == keys.LIVE:
+                log.warning("clear_text.live_key", key=row.id)
             raise Unauthorized
         key = ApiKey(row.id, Owner(row.merchant_id, row.mode), row.kind, row.api_version, row.last_four)
         if len(self._seen) >= _REMEMBERED_KEYS:
@@ -158,7 +159,7 @@ class Keyring:
         return Secret(text)
 
     def _may_make(self, mode: str) -> None:
-        if mode == keys.LIVE and not self._live_served:
+        if mode == keys.LIVE and mode not in self._served:
             raise ServedInTheClear
         if mode == keys.LIVE and not self._live_allowed:
             raise LiveKeysRefused

@@ -39,6 +39,8 @@ class Processors:
         Raises NoProcessor.
         """
         if owner.mode == "test":
+            if SIMULATOR not in self._by_name:
+                raise NoProcessor
             return self._by_name[SIMULATOR]
         for name, processor in self._by_name.items():
             if name != SIMULATOR and processor.declares.takes(type):
@@ -61,6 +63,8 @@ def load(settings: Settings, vault: Vault, clock: Clock, ids: Ids) -> Processors
     """Build every processor that is installed and set up."""
     found: dict[str, Processor] = {}
     for point in _installed():
+        if point.name == SIMULATOR and not settings.test_mode:
+            continue  # its books stay closed
         build: Builder = point.load()
         processor = build(settings, vault, clock, ids)
         if processor is not None:

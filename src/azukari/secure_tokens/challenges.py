@@ -1,5 +1,6 @@
 """The challenge: a shopper shows the issuer who is there, at an address that is good once."""
 
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
@@ -54,7 +55,7 @@ async def challenge_of(parts: Parts, token_id: str, state: str) -> Challenge | N
 
     Opening it is told to the issuer, who may end it there and then.
     """
-    visit = await parts.db.read(_visit, parts.vault, Pages.of(parts), token_id, state, parts.serves_live)
+    visit = await parts.db.read(_visit, parts.vault, Pages.of(parts), token_id, state, parts.modes_served)
     if visit is None:
         return None
     token, card = visit
@@ -83,7 +84,7 @@ async def answer_challenge(parts: Parts, token_id: str, state: str, password: st
 
     Raises NotFound (no such challenge, or its address has been used), Unavailable (the issuer does not answer).
     """
-    visit = await parts.db.read(_visit, parts.vault, Pages.of(parts), token_id, state, parts.serves_live)
+    visit = await parts.db.read(_visit, parts.vault, Pages.of(parts), token_id, state, parts.modes_served)
     if visit is None:
         raise NotFound
     token = visit.token
@@ -108,8 +109,10 @@ async def find_address(parts: Parts, token_id: str) -> tuple[Owner, str] | None:
     return None if owner is None or url is None else (owner, url)
 
 
-async def _visit(tx: Tx, vault: Vault, pages: Pages, token_id: str, state: str, serves_live: bool) -> _Visit | None:
-    owner = await directory.find_public(tx, token_id, KIND, serves_live)
+async def _visit(
+    tx: Tx, vault: Vault, pages: Pages, token_id: str, state: str, modes: Collection[str]
+) -> _Visit | None:
+    owner = await directory.find_public(tx, token_id, KIND, modes)
     token = None if owner is None else await store.find(tx, owner, token_id)
     if token is None or not pages.admits(token, state):
         return None

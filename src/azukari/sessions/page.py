@@ -1,6 +1,7 @@
 """What our own page needs of a session: its caller has no key, its address tells whose it is."""
 
 import functools
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Literal
 
@@ -69,7 +70,7 @@ class Opened:
 
 async def open_session(parts: Parts, session_id: str) -> Opened:
     """A session by its address. Raises NotFound."""
-    looked = await parts.db.read(_find, session_id, parts.serves_live)
+    looked = await parts.db.read(_find, session_id, parts.modes_served)
     session = looked.session
     at = await parts.moment_of(session.owner)
     token = None if looked.secure_token is None else Pages.of(parts).show(looked.secure_token, at)
@@ -81,17 +82,17 @@ async def open_session(parts: Parts, session_id: str) -> Opened:
 
 async def state(parts: Parts, session_id: str) -> SessionState:
     """How it stands. Raises NotFound."""
-    looked = await parts.db.read(_find, session_id, parts.serves_live)
+    looked = await parts.db.read(_find, session_id, parts.modes_served)
     return state_of(parts, looked, await parts.time_of(looked.session.owner))
 
 
 async def owner_of(parts: Parts, session_id: str) -> Owner:
     """Whose it is. Raises NotFound."""
-    return (await parts.db.read(_find, session_id, parts.serves_live)).session.owner
+    return (await parts.db.read(_find, session_id, parts.modes_served)).session.owner
 
 
-async def _find(tx: Tx, session_id: str, serves_live: bool) -> Looked:
-    owner = await directory.find_public(tx, session_id, KIND, serves_live)
+async def _find(tx: Tx, session_id: str, modes: Collection[str]) -> Looked:
+    owner = await directory.find_public(tx, session_id, KIND, modes)
     if owner is None:
         raise NotFound
     return await look(tx, owner, session_id)

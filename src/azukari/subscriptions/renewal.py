@@ -17,13 +17,14 @@ from azukari.core.clock import DAY, Moment
 from azukari.core.errors import Locked, Unavailable
 from azukari.customers import store as customers
 from azukari.db import Owner, Tx
-from azukari.merchants.keys import SECRET, ApiKey
+from azukari.merchants.keys import LIVE, SECRET, ApiKey
 from azukari.payments import charging, outcomes
 from azukari.payments import store as payments
 from azukari.payments.charging import Plan, Ready
 from azukari.payments.errors import NothingToCharge
 from azukari.payments.schemas import PaymentCreate
 from azukari.processors.base import NO_ORDERS
+from azukari.processors.registry import NoProcessor
 from azukari.subscriptions import ending, looking, moves, recording, store
 from azukari.subscriptions.schemas import Shown
 from azukari.subscriptions.service import new_period, recurring
@@ -89,6 +90,12 @@ async def _guarded(parts: Parts, due: Subscription) -> bool:
         return await _renew(parts, due, await parts.moment_of(due.owner))
     except Unavailable:
         log.warning("worker.database_down", step="renew", subscription=due.id)
+    except NoProcessor:
+        # Nobody takes it for now: of live mode a person has to know, test mode may be switched off.
+        if due.mode == LIVE:
+            log.warning("subscription.no_processor", subscription=due.id)
+        with suppress(Unavailable):
+            await parts.db.write(_put_off, due, await parts.time_of(due.owner) + moves.NOT_SENT_PAUSE)
     except Exception as error:
         log.bug("subscription not charged", error, subscription=due.id)
         with suppress(Unavailable):
