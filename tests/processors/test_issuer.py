@@ -2,11 +2,14 @@
 
 import dataclasses
 import json
+import threading
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from azukari.processors.base import AuthOrder, Processor, TestOrders
+from azukari.processors.simulator import issuer
 from azukari.processors.simulator.issuer import IssuerBook, Line
 from azukari.vault import Vault
 from tests.house import House
@@ -68,6 +71,63 @@ def test_a_line_that_is_being_written_is_read_when_it_is_whole(tmp_path: Path) -
     assert reader.find("a") == _line("a")
     path.write_bytes(whole + whole.replace(b'"tries":0', b'"tries":2'))
     assert reader.find("a") == _line("a", 2)
+
+
+def test_a_full_file_makes_way_for_a_new_one_and_nothing_is_missed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever looks seldom, or begins late, knows as much as who looks at each."""
+    monkeypatch.setattr(issuer, "ROTATE", 1_000)
+    path = tmp_path / "issuer.jsonl"
+    writers = [IssuerBook(path), IssuerBook(path)]
+    often, seldom, half = IssuerBook(path), IssuerBook(path), IssuerBook(path)
+    fits = 1_000 // len(msgspec.json.encode(_line("000")))
+
+    for number in range(200):
+        writers[number % 2].write(_line(f"{number:03}"))
+        assert often.find(f"{number:03}") is not None
+        if number % (fits // 2) == 0:
+            half.find("none")
+    late = IssuerBook(path)
+
+    assert [number for number in range(200) if often.find(f"{number:03}") is None] == []
+    assert [number for number in range(200) if half.find(f"{number:03}") is None] == []
+    for book in (seldom, late):
+        assert [number for number in range(200 - fits, 200) if book.find(f"{number:03}") is None] == []
+    assert sum(file.stat().st_size for file in tmp_path.iterdir()) < 3_000
+
+
+def test_lines_of_several_processes_all_come_into_the_book(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(issuer, "ROTATE", 2_000)
+    path, reader = tmp_path / "issuer.jsonl", IssuerBook(tmp_path / "issuer.jsonl")
+    found: set[str] = set()
+
+    def write(name: str) -> None:
+        book = IssuerBook(path)
+        for number in range(100):
+            book.write(_line(f"{name}{number}"))
+
+    threads = [threading.Thread(target=write, args=(name,)) for name in "abcd"]
+    for thread in threads:
+        thread.start()
+    while any(thread.is_alive() for thread in threads):
+        reader.find("none")
+    reader.find("none")
+    for thread in threads:
+        thread.join()
+    found.update(reader._known)
+    left = {json.loads(line)["ref"] for file in tmp_path.iterdir() for line in file.read_bytes().splitlines()}
+
+    assert left <= found
+
+
+def test_a_line_that_a_crash_cut_short_spoils_no_other(tmp_path: Path) -> None:
+    path = tmp_path / "issuer.jsonl"
+    IssuerBook(path).write(_line("a"))
+    path.write_bytes(path.read_bytes() + b'{"ref":"b"\n')
+    IssuerBook(path).write(_line("c"))
+
+    assert [IssuerBook(path).find(ref) is not None for ref in "abc"] == [True, False, True]
 
 
 async def test_the_book_holds_no_card_and_nothing_that_proves(house: House) -> None:

@@ -5,10 +5,12 @@ stands in it, and no value that proves anything. Source: contract 16.2.
 """
 
 import asyncio
+import fcntl
 import hashlib
 import os
 from base64 import b64encode
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Literal
 from uuid import UUID
@@ -28,6 +30,8 @@ TRIES = 3
 
 VERSION = "2.2.0"
 _REMEMBERED = 20_000
+#: Bytes after which a new file is begun.
+ROTATE = 8 * 1024 * 1024
 
 Plan = Literal["frictionless", "challenge", "visit", "fails", "errored", "not_enrolled"]
 Status = Literal["OK", "SKIPPED", "CHALLENGE", "ERRORED"]
@@ -197,36 +201,87 @@ def _bytes(line: Line, of: str, length: int) -> bytes:
 
 
 class IssuerBook:
-    """One line of JSON for each change. Append-only; several processes may share one, each reads what others wrote."""
+    """One line of JSON for each change. Append-only; several processes may share one, each reads what others wrote.
+
+    A full file makes way for a new one, and is kept until that is full too: more than are remembered fit into one.
+    """
 
     def __init__(self, path: Path) -> None:
         self._path = path
+        self._older = path.with_suffix(".1.jsonl")
+        self._file = -1
         self._read = 0
         self._known: dict[str, Line] = {}
 
     def write(self, line: Line) -> Line:
         """Remember how an authentication stands now."""
+        while not self._append(_encode(line) + b"\n"):
+            pass
+        return line
+
+    def _append(self, line: bytes) -> bool:
+        """False: the file made way for a new one while this process waited for it."""
         file = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
-            os.write(file, _encode(line) + b"\n")
+            fcntl.flock(file, fcntl.LOCK_EX)
+            if not _is_at(self._path, file):
+                return False
+            os.write(file, line)
+            if os.fstat(file).st_size > ROTATE:
+                self._path.replace(self._older)
+            return True
         finally:
             os.close(file)
-        return line
 
     def find(self, ref: str) -> Line | None:
         """The latest line of a ref."""
-        if self._path.exists():
-            with self._path.open("rb") as file:
-                file.seek(self._read)
-                for line in file:
-                    if not line.endswith(b"\n"):
-                        break  # somebody is writing it
-                    self._read += len(line)
-                    self._remember(_read_line(line))
+        self._read_on()
+        while not self._is_newest():
+            self._read_on()  # what was written just before it made way
+            self._open_next()
+            self._read_on()
         return self._known.get(ref)
+
+    def _is_newest(self) -> bool:
+        if self._file < 0:
+            return not (self._path.exists() or self._older.exists())
+        is_older = not self._path.exists() and _is_at(self._older, self._file)
+        return is_older or _is_at(self._path, self._file)
+
+    def _open_next(self) -> None:
+        """The older one, unless it has been read."""
+        path = self._path
+        if self._older.exists() and not (self._file >= 0 and _is_at(self._older, self._file)):
+            path = self._older
+        with suppress(FileNotFoundError):  # it made way this moment
+            behind, self._file, self._read = self._file, os.open(path, os.O_RDONLY | os.O_CLOEXEC), 0
+            if behind >= 0:
+                os.close(behind)
+
+    def _read_on(self) -> None:
+        if self._file < 0:
+            return
+        data = os.pread(self._file, max(0, os.fstat(self._file).st_size - self._read), self._read)
+        whole, end, _ = data.rpartition(b"\n")  # behind it is what somebody is writing
+        self._read += len(whole) + len(end)
+        for line in whole.split(b"\n") if end else ():
+            with suppress(msgspec.DecodeError, UnicodeDecodeError):  # cut short by a crash
+                self._remember(_read_line(line))
+
+    def __del__(self) -> None:
+        if self._file >= 0:
+            os.close(self._file)
 
     def _remember(self, line: Line) -> None:
         self._known.pop(line.ref, None)
         self._known[line.ref] = line
         if len(self._known) > _REMEMBERED:
             del self._known[next(iter(self._known))]
+
+
+def _is_at(path: Path, file: int) -> bool:
+    """Whether an open file is the one of this name."""
+    try:
+        return os.path.samestat(os.stat(path), os.fstat(file))
+    except FileNotFoundError:
+        return False
