@@ -242,7 +242,7 @@ async def test_a_database_that_cannot_be_reached_is_an_outage(postgres_url: str,
 
 @AWAY
 def test_init_says_in_a_sentence_that_the_database_cannot_be_used(postgres_url: str, tmp_path: Path, away: Any) -> None:
-    ended = azukari("init", "--data", tmp_path / "data", "--database", away(postgres_url))
+    ended = azukari("init", "--data", tmp_path / "data", AZUKARI_DATABASE_URL=away(postgres_url))
 
     assert ended.returncode == 1
     assert ended.stderr.startswith("The database cannot be used")
