@@ -6,8 +6,11 @@ import pytest
 
 from azukari.core.clock import DAY
 from azukari.processors.base import TestOrders
-from azukari.processors.simulator.desk import Desk
+from azukari.processors.simulator import desk as desks
+from azukari.processors.simulator import shared
+from azukari.processors.simulator.desk import Desk, Slip
 from azukari.processors.simulator.orders import Asked, BankOrder, Guest
+from azukari.vault import CHIP, TERMINAL
 from tests.house import TestClock
 
 
@@ -190,3 +193,103 @@ def test_a_scenario_is_followed_at_once(office: Office) -> None:
     ordered = BankOrder("sale", 1, "JPY", method=KONBINI, orders=TestOrders(scenario="fraudulent"))
     slip = office.desk().take(office.ref(), ordered)
     assert (slip.state, slip.code) == ("declined", "fraudulent")
+
+
+# A book that is full
+
+
+@pytest.fixture
+def small(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Books that are shortened often, to five orders that have ended."""
+    monkeypatch.setattr(shared, "ROTATE", 8_000)
+    monkeypatch.setattr(desks, "REMEMBERED", 5)
+
+
+def fill(office: Office, *desks: Desk, times: int = 60) -> None:
+    """Orders that end at once, at each of the desks by turns."""
+    for number in range(times):
+        slip = desks[number % len(desks)].take(
+            office.ref(), order(Asked("bit_cash", prepaid_number="e111111111111114"))
+        )
+        assert slip.state == "declined"
+
+
+def standing(desk: Desk, *refs: str) -> list[Slip]:
+    found = [desk.look_up(ref) for ref in refs]
+    assert None not in found
+    return [slip for slip in found if slip is not None]
+
+
+@pytest.mark.usefixtures("small")
+def test_a_full_book_is_shortened_for_all_who_work_on_it(office: Office) -> None:
+    one, two, late = office.desk(), office.desk(), office.desk()
+    late.take(office.ref(), order(KONBINI))
+
+    fill(office, one, two, times=200)
+
+    assert office.path.stat().st_size < 9_000
+    newest = f"{office.refs:032x}"
+    assert [desk.look_up(newest) for desk in (two, late)] == [one.look_up(newest)] * 2
+    assert one.look_up(newest) is not None
+    assert late.look_up(f"{2:032x}") is None
+    again = late.take(newest, order(KONBINI))
+    assert again == one.look_up(newest)
+    assert sorted(path.name for path in office.path.parent.iterdir()) == ["desk.jsonl"]
+
+
+@pytest.mark.usefixtures("small")
+def test_what_still_matters_outlives_a_full_book(office: Office) -> None:
+    desk, number = office.desk(), "abcd1234efgh5678"
+    waiting, agreed, spent, short, added, refunded = (office.ref() for _ in range(6))
+    desk.take(waiting, order(KONBINI))
+    desk.take(agreed, order(Asked("paypay"), "agree", 0))
+    desk.decide(agreed, "approved")
+    desk.take(spent, order(card(number), amount=99_500))
+    first = desk.take(short, order(card("1111111111111111"), amount=3000))
+    desk.take(added, order(card("wxyz1234efgh5678"), "top_up", 400, first.id))
+    before = standing(desk, waiting, agreed, spent, short, added)
+    agreement = desk.agreement_of(before[1])
+
+    fill(office, desk, office.desk())
+
+    for each in (desk, office.desk()):
+        found = standing(each, waiting, agreed, spent, short, added)
+        assert [(slip.state, slip.short, slip.details) for slip in found] == [
+            (slip.state, slip.short, slip.details) for slip in before
+        ]
+    assert desk.take(office.ref(), order(card(number), amount=1000)).short == 500
+    assert office.desk().take(office.ref(), order(card(number), amount=1)).code == "used_number"
+    assert office.desk().take(refunded, BankOrder("sale", 700, "JPY", agreement=agreement)).state == "approved"
+    paid = office.desk().decide(waiting, "paid")
+    assert paid is not None
+    assert paid.state == "approved"
+    desk.void(added)
+    assert (standing(office.desk(), short)[0].short, standing(desk, short)[0].short) == (1000, 1000)
+
+
+@pytest.mark.usefixtures("small")
+def test_what_was_said_of_an_order_is_not_said_again_by_a_shortened_book(office: Office) -> None:
+    desk, chip = office.desk(), office.ref()
+    slip = desk.take(chip, order(Asked(TERMINAL, flow=CHIP)))
+    first = desk.take(office.ref(), order(Asked(TERMINAL, ac_type="TC"), "finalize", parent=slip.id))
+    desk.void(first.ref)
+    assert standing(desk, chip)[0].state == "waiting"
+    desk.take(office.ref(), order(Asked(TERMINAL, ac_type="TC"), "finalize", parent=slip.id))
+    assert standing(desk, chip)[0].state == "approved"
+    office.clock.advance(1)
+
+    for path in (office.path, office.path):
+        lines = list(desk.kept())
+        path.write_bytes(b"".join(line + b"\n" for line in lines))
+        assert standing(office.desk(), chip)[0].state == "approved"
+
+
+@pytest.mark.usefixtures("small")
+def test_a_process_that_died_while_it_shortened_the_book_leaves_it_whole(office: Office) -> None:
+    desk, ref = office.desk(), office.ref()
+    desk.take(ref, order(KONBINI))
+    office.path.with_name("desk.jsonl.new").write_bytes(b'{"ref":"half')
+
+    fill(office, desk)
+
+    assert standing(office.desk(), ref)[0].state == "waiting"

@@ -4,6 +4,7 @@ What was decided there is true whatever becomes of us. Every server process work
 does at one of them the others know.
 """
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Literal
 
@@ -42,6 +43,8 @@ _BAD_NUMBERS = {
 }  # fmt: skip
 _BALANCE = 100_000
 _WRONG_PASSWORD = "wrong"  # noqa: S105 - what a test types to be refused
+#: So many orders that have ended are kept when the book is shortened; all that still matter are kept besides.
+REMEMBERED = 10_000
 
 
 class Card(msgspec.Struct, frozen=True):
@@ -57,6 +60,7 @@ class Slip(msgspec.Struct, kw_only=True):
 
     parent: the id of the order it is about. card: the prepaid card it came with; short: what is still missing.
     agreement: a keyed hash of the one it is made by. held: the word of a chip that leaves the money where it is.
+    told: what it did to the order it is about stands in that one's line.
     """
 
     ref: str
@@ -80,6 +84,7 @@ class Slip(msgspec.Struct, kw_only=True):
     voided: bool = False
     held: bool = False
     later: bool = False
+    told: bool = False
 
     @property
     def stands(self) -> bool:
@@ -95,15 +100,31 @@ class Desk:
     """Takes orders, hears what shoppers decide, says how things stand."""
 
     def __init__(self, path: Path, clock: Clock, mac: Mac, base_url: str) -> None:
-        self._lines = SharedLines(path, self._take_in)
+        self._lines = SharedLines(path, self)
         self._clock = clock
         self._mac = mac
         self._base_url = base_url
+        self.forget()
+
+    def forget(self) -> None:
+        """Know of no order."""
         self._by_ref: dict[str, Slip] = {}
         self._by_id: dict[str, Slip] = {}
         self._agreements: dict[str, str] = {}
         self._uses: dict[str, set[str]] = {}
         self._top_ups: dict[str, dict[str, None]] = {}
+
+    def kept(self) -> Iterable[bytes]:
+        """The orders that matter, as they stand: the latest, and of older ones those that wait, that others are made
+        by, and that took something off a prepaid card.
+        """
+        slips = list(self._by_ref.values())
+        for at, slip in enumerate(slips):
+            if at >= len(slips) - REMEMBERED or slip.state in ("waiting", "short") or self._matters(slip):
+                yield _encode(msgspec.structs.replace(slip, told=True))
+
+    def _matters(self, slip: Slip) -> bool:
+        return self.agreement_of(slip) is not None or (slip.stands and slip.card is not None)
 
     def take(self, ref: str, order: BankOrder) -> Slip:
         """Carry out an order, once."""
@@ -280,13 +301,14 @@ class Desk:
         return self._mac(b"secret " + secret.encode()).hex()[:32]
 
     def _amend(self, slip: Slip, **changes: object) -> Slip:
-        return self._write(msgspec.structs.replace(slip, later=True, **changes))
+        return self._write(msgspec.structs.replace(slip, later=True, told=False, **changes))
 
     def _write(self, slip: Slip) -> Slip:
         self._lines.append(_encode(slip))
         return self._by_ref[slip.ref]
 
-    def _take_in(self, line: bytes) -> None:
+    def take_in(self, line: bytes) -> None:
+        """Learn what stands in a line of the book."""
         try:
             slip = _decode(line)
         except (msgspec.DecodeError, UnicodeDecodeError):
@@ -301,7 +323,10 @@ class Desk:
         if parent is None:
             return
         # One line says all that an order did, to the one it is about too: no crash leaves the one without the other.
-        if slip.kind == "cancel" and slip.state == "approved" and parent.state in ("waiting", "short", "approved"):
+        if slip.told:
+            if slip.kind == "top_up" and slip.state != "declined":
+                self._top_ups.setdefault(parent.id, {})[slip.ref] = None
+        elif slip.kind == "cancel" and slip.state == "approved" and parent.state in ("waiting", "short", "approved"):
             parent.state = "cancelled"
         elif slip.kind == "finalize" and slip.voided and (slip.state, parent.state) == ("approved", "approved"):
             parent.state = "waiting"  # what was undone has not been said
