@@ -25,11 +25,11 @@ import pytest
 
 from azukari import worker
 from azukari.app import ROUTERS
+from azukari.attempts import store as attempts
 from azukari.core import log
 from azukari.core.clock import DAY
 from azukari.core.pan import luhn
 from azukari.db.open import SqliteFiles
-from azukari.processors import attempts
 from azukari.secure_tokens.challenges import answer_challenge, challenge_of
 from azukari.webhooks import fanout
 from azukari.webhooks.sending import Sender

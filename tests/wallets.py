@@ -1,12 +1,13 @@
 """A shopper who allows a merchant to charge a wallet, as the hosted page would have it."""
 
+from azukari.attempts import execute
+from azukari.attempts import store as attempts
+from azukari.attempts.store import Attempt
 from azukari.core.clock import Moment
 from azukari.customers import service as customers
 from azukari.customers.service import Keeping
 from azukari.db import Owner, Tx
 from azukari.merchants.service import API_VERSIONS
-from azukari.processors import attempts, machine
-from azukari.processors.attempts import Attempt
 from azukari.processors.base import Approved, Visit, Waiting
 from azukari.processors.methods import MethodDetails
 from azukari.wiring import Parts
@@ -21,7 +22,7 @@ async def agree(parts: Parts, owner: Owner, customer_id: str, type: str = "paypa
     )  # fmt: skip
     await parts.db.write(attempts.begin, attempt)
     visit = Visit(f"https://azukari.example/return/{attempt.ref}", store=True)
-    waiting = await machine.carry_out(processor, attempt, parts.clock, method=MethodDetails(type), visit=visit)
+    waiting = await execute.carry_out(processor, attempt, parts.clock, method=MethodDetails(type), visit=visit)
     assert isinstance(waiting, Waiting)
     assert waiting.redirect_url is not None
     assert parts.processors.simulator.decide(attempt.ref, "approved")

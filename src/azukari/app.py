@@ -24,11 +24,11 @@ from azukari.time_travel import routes as time_travel
 from azukari.tokens import routes as tokens
 from azukari.web import pages
 from azukari.web.dispatch import ASGIApp, Dispatch, Receive, Route, Scope, Send
-from azukari.web.front import Front
 from azukari.web.limits import Limiter
+from azukari.web.middleware import Front
+from azukari.web.request_tail import Taps
 from azukari.web.routing import mount
 from azukari.web.server import ENDING, GUARDED, PROXIES
-from azukari.web.taps import Taps
 from azukari.webhooks import of_payments
 from azukari.webhooks import routes as webhooks
 from azukari.wiring import Parts

@@ -7,23 +7,23 @@ import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable
 
+from azukari.attempts import store as attempts
+from azukari.attempts.store import Attempt
 from azukari.core import log
 from azukari.core.clock import DAY, SECOND
 from azukari.core.errors import Locked, Unavailable
 from azukari.customers import service as customers
 from azukari.events.long_lists import LongLists
 from azukari.payments import deadlines, outcomes
-from azukari.processors import attempts
-from azukari.processors.attempts import Attempt
 from azukari.secure_tokens import outcomes as authentications
 from azukari.sessions import closing as sessions
 from azukari.sessions import recording as session_tries
 from azukari.subscriptions import renewal
 from azukari.tokens import service as tokens
-from azukari.web import idempotency
 from azukari.webhooks import deliveries, fanout, of_payments
 from azukari.webhooks import service as webhooks
 from azukari.webhooks.sending import Sender
+from azukari.wire import idempotency
 from azukari.wiring import Parts
 
 #: How long a taken-over attempt is ours, before another worker may try.

@@ -10,7 +10,7 @@ import pytest
 from azukari.checkout import manifest, pages
 from azukari.checkout.slips import Slip
 from azukari.checkout.view import Shop
-from azukari.web import site
+from azukari.web import assets
 from tests.checkout.shoppers import shopper
 from tests.checkout.test_view import ORDER
 from tests.house import BASE, House, card
@@ -62,7 +62,7 @@ def test_the_manifest_is_of_the_files_as_they_are() -> None:
 
 
 def test_every_script_of_the_payment_pages_is_in_the_manifest() -> None:
-    scripts = {name for name in site.static_names() if name.endswith(".js")}
+    scripts = {name for name in assets.static_names() if name.endswith(".js")}
     assert scripts - manifest.REASONS.keys() == {"pages.js"}
     assert all(reason.endswith(".") for reason in manifest.REASONS.values())
 
@@ -73,10 +73,10 @@ def test_every_script_a_page_loads_carries_its_hash(kind: str) -> None:
     tags = re.findall(r"<(?:script|link rel=\"modulepreload\")[^>]*>", html)
     names = {re.findall(r"/([a-z]+\.js)\"", tag)[0] for tag in tags}
     for tag in tags:
-        assert f'integrity="{site.integrity(re.findall(r"/([a-z]+[.]js)", tag)[0])}"' in tag
+        assert f'integrity="{assets.integrity(re.findall(r"/([a-z]+[.]js)", tag)[0])}"' in tag
     # Modules load others: each of these stands in the page too.
     for name in names:
-        found = site.static_file(name)
+        found = assets.static_file(name)
         assert found is not None
         assert {*re.findall(r'from "\./(\w+\.js)"', found[0].decode())} <= names
     assert manifest._tags(manifest.read(), html) == []
@@ -91,13 +91,13 @@ async def test_what_we_serve_is_as_the_manifest_says(house: House, path: str) ->
 @pytest.mark.parametrize("name", manifest.REASONS)
 async def test_one_changed_byte_is_found(house: House, name: str) -> None:
     def change(request: httpx.Request, reply: httpx.Response) -> None:
-        if request.url.path == f"/static/{site.release()}/{name}":
+        if request.url.path == f"/static/{assets.release()}/{name}":
             reply._content = reply.content[:-1] + b" "
 
     assert len(await look(house, "/", change)) == 1
 
 
-@pytest.mark.parametrize("name", site.PAGE_HEADERS)
+@pytest.mark.parametrize("name", assets.PAGE_HEADERS)
 @pytest.mark.parametrize("way", ["gone", "changed", "twice"])
 async def test_one_changed_header_is_found(house: House, name: str, way: str) -> None:
     def change(request: httpx.Request, reply: httpx.Response) -> None:
@@ -154,5 +154,5 @@ async def test_each_kind_of_page_has_every_header(house: House) -> None:
             kind,
             "text/html; charset=utf-8" if reply.content else None,
         )
-        for name, value in site.PAGE_HEADERS.items():
+        for name, value in assets.PAGE_HEADERS.items():
             assert (kind, reply.headers.get_list(name)) == (kind, [value])

@@ -8,7 +8,7 @@ import pytest
 from azukari.checkout.routes import DIRECTIVES
 from azukari.checkout.words import LANGUAGES
 from azukari.core.clock import DAY, MINUTE
-from azukari.web import site
+from azukari.web import assets
 from tests.checkout.shoppers import ORIGIN, SHOP, get, shopper
 from tests.house import House, card
 
@@ -21,7 +21,7 @@ def unbroken(html: str) -> str:
 async def test_a_page_has_all_its_headers(house: House) -> None:
     buyer = await shopper(house)
     for reply in (await buyer.get(), await get(house, "/sessions/none")):
-        for name, value in site.PAGE_HEADERS.items():
+        for name, value in assets.PAGE_HEADERS.items():
             assert reply.headers[name] == value
         assert "report-uri /csp-report" in reply.headers["Content-Security-Policy"]
         assert "Set-Cookie" not in reply.headers
@@ -304,7 +304,7 @@ async def test_a_broken_policy_is_noted_by_its_directive_alone(
 
 
 async def test_static_files_are_kept_for_good_under_their_release(house: House) -> None:
-    reply = await get(house, f"/static/{site.release()}/pay.js")
+    reply = await get(house, f"/static/{assets.release()}/pay.js")
     assert "immutable" in reply.headers["Cache-Control"]
     reply = await get(house, "/static/0123456789abcdef/pay.js")
     assert (reply.status_code, reply.headers["Cache-Control"]) == (200, "no-store")

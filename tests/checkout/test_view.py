@@ -11,7 +11,7 @@ from azukari.checkout.reading import language_of, way_back
 from azukari.checkout.view import Item, Method, Order, Shop
 from azukari.checkout.words import LANGUAGES, words
 from azukari.payment_methods.catalogue import METHODS, STORES, default_types
-from azukari.web import site
+from azukari.web import assets
 
 KB = 1_000
 HOSTILE = """<script>alert(1)</script>"'><img src=x onerror=alert(1)>{{9*1234567}}"""
@@ -84,10 +84,10 @@ def test_every_script_is_held_against_its_hash() -> None:
     for tag in re.findall(r"<(?:script|link rel=\"modulepreload\")[^>]*>", html(ORDER)):
         name = re.search(r"/static/\w+/([\w.]+)\"", tag)
         assert name is not None
-        assert f'integrity="{site.integrity(name[1])}"' in tag
+        assert f'integrity="{assets.integrity(name[1])}"' in tag
     # A module that is imported and not preloaded would run unchecked.
     for name in pages.SESSION:
-        source = site.static_file(name)
+        source = assets.static_file(name)
         assert source is not None
         assert set(re.findall(r'from "\./([\w.]+)"', source[0].decode())) <= set(pages.SESSION)
 
@@ -115,7 +115,7 @@ def test_the_page_is_light(language: str) -> None:
 
 def test_styles_and_modules_are_light() -> None:
     def weight(*files: str) -> int:
-        return sum(len(found[0]) for name in files if (found := site.static_file(name)))
+        return sum(len(found[0]) for name in files if (found := assets.static_file(name)))
 
     assert weight("base.css", "pay.css") < 16 * 1_024
     assert weight(*pages.SESSION) < 20 * 1_024

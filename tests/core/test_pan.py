@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from azukari.core.errors import BadRequest
 from azukari.core.pan import looks_like_card_number, luhn, luhn_runs
 from azukari.core.scrub import scrub
-from azukari.web.screening import suspicious
-from azukari.web.urls import url_is_clean
+from azukari.wire.pan_screening import suspicious
+from azukari.wire.urls import url_is_clean
 
 
 @pytest.mark.parametrize("text", ["4111111111111111", "378282246310005", "30569309025904", "0", "18", "79927398713"])

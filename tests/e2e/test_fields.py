@@ -1370,8 +1370,8 @@ async def test_the_frame_is_as_high_as_what_stands_in_it(page: Page, server: Sit
 
 
 async def test_the_script_is_small() -> None:
-    from azukari.web import site
+    from azukari.web import assets
 
-    found = site.static_file("fields.js")
+    found = assets.static_file("fields.js")
     assert found is not None
     assert len(found[0]) <= 15_000

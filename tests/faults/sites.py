@@ -20,7 +20,7 @@ import msgspec
 from azukari.core.config import Settings
 from azukari.db.open import SqliteFiles
 from azukari.vault.inside import envelope
-from azukari.web import idempotency
+from azukari.wire import idempotency
 from azukari.wiring import Parts
 from tests.faults.crashing_server import Death, Order, ShiftedClock, Started
 from tests.house import Api

@@ -211,7 +211,7 @@ SET_UP_ONLY = {
 
 
 #: Of a payment that something else has this moment: who dies at it leaves a lease that runs out, as elsewhere.
-BUSY = {"processors.attempts.put_back"}
+BUSY = {"attempts.store.put_back"}
 
 #: One insert or update that nobody waits for and that is made again: what is written is the same, or nobody's.
 PROMISE_NOTHING = {"db.probing.probe", "events.long_lists._add"}

@@ -11,7 +11,7 @@ import pytest
 from azukari import worker
 from azukari.core.clock import DAY, SECOND
 from azukari.merchants import service as merchants
-from azukari.web import idempotency
+from azukari.wire import idempotency
 from tests.faults.sites import Rows
 from tests.faults.truth import Book, hold_against_book
 from tests.house import Api, House, card

@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 
 from azukari import worker
+from azukari.attempts import store as attempts
 from azukari.core.clock import DAY, HOUR, SECOND
 from azukari.db import Owner
 from azukari.payments import outcomes
-from azukari.processors import attempts
 from azukari.processors.base import Outcome
 from azukari.wiring import Parts
 from tests.faults.lines import Deaf, LateOrders, Line, until

@@ -11,8 +11,8 @@ import pytest
 from azukari.checkout import framing
 from azukari.merchants import origins, store
 from azukari.merchants import settings as merchants
-from azukari.web import site
-from azukari.web.answers import Answer
+from azukari.web import assets
+from azukari.wire.answers import Answer
 from tests.fields.frames import ORIGIN, SHOP, Frame, get, register, session
 from tests.house import House, card
 
@@ -42,7 +42,7 @@ async def test_the_frame_names_who_may_show_it_and_has_all_other_headers(house: 
         SHOP, "http://localhost:*", "http://127.0.0.1:*", "https://localhost:*", "https://127.0.0.1:*",
     ]  # fmt: skip
     assert "X-Frame-Options" not in reply.headers
-    for name, value in site.PAGE_HEADERS.items():
+    for name, value in assets.PAGE_HEADERS.items():
         if name == "X-Frame-Options":
             continue
         if name == "Content-Security-Policy":

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from azukari import worker
+from azukari.attempts.store import Attempt
 from azukari.core.clock import Moment
 from azukari.core.errors import ApiError
 from azukari.db import Owner, Tx
@@ -14,11 +15,10 @@ from azukari.payments import charging, outcomes
 from azukari.payments.charging import Plan, Ready
 from azukari.payments.outcomes import Shown
 from azukari.payments.schemas import PaymentCreate
-from azukari.processors.attempts import Attempt
 from azukari.processors.base import NO_ORDERS, Outcome
 from azukari.vault import Vault
-from azukari.web.answers import Answer
-from azukari.web.call import Call
+from azukari.wire.answers import Answer
+from azukari.wire.call import Call
 from azukari.wiring import Parts
 from tests.house import House, card
 

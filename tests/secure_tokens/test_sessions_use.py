@@ -12,7 +12,7 @@ from azukari.secure_tokens.errors import UnsupportedCardBrand
 from azukari.secure_tokens.schemas import SecureTokenOut
 from azukari.secure_tokens.service import begin_for_session, show
 from azukari.vault import PaymentDetails
-from azukari.web.call import Call
+from azukari.wire.call import Call
 from tests.faults.sites import Rows
 from tests.house import House, card
 from tests.secure_tokens.cards import CHALLENGE, FRICTIONLESS

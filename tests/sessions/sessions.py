@@ -8,7 +8,7 @@ from azukari.core.errors import ApiError
 from azukari.sessions import page, paying, resuming
 from azukari.sessions.paying import FromPage
 from azukari.sessions.schemas import SessionPay, pay_error
-from azukari.web.answers import Answer, Replay
+from azukari.wire.answers import Answer, Replay
 from tests.house import Api, House, card
 
 ORDER: dict[str, Any] = {"amount": 1000, "currency": "JPY", "return_url": "https://shop.example/thanks"}

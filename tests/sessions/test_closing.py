@@ -6,12 +6,12 @@ from typing import Any
 import pytest
 
 from azukari import worker
+from azukari.attempts import store as attempts
 from azukari.core.clock import MINUTE, SECOND
 from azukari.db import Tx
-from azukari.processors import attempts
 from azukari.processors.base import DeclinedBy, Order, Outcome
 from azukari.sessions import waiting
-from azukari.web.call import Call
+from azukari.wire.call import Call
 from tests.faults.sites import Rows
 from tests.house import House
 from tests.sessions.sessions import make, pay, shown

@@ -13,7 +13,7 @@ from azukari.core.errors import NotFound
 from azukari.processors.base import AuthOrder, AuthResult
 from azukari.secure_tokens import challenges
 from azukari.sessions import page
-from azukari.web.answers import Answer
+from azukari.wire.answers import Answer
 from tests.faults.truth import Book
 from tests.house import House, card
 from tests.sessions.sessions import CODE, POOR, Browser, make, pay, refused, shown

@@ -2,7 +2,7 @@
 
 import pytest
 
-from azukari.web.return_urls import OF_THE_BROWSER, with_query
+from azukari.wire.return_urls import OF_THE_BROWSER, with_query
 from tests.house import Api
 from tests.sessions.sessions import make, pay
 

@@ -7,7 +7,7 @@ from azukari import worker
 from azukari.core.clock import DAY, HOUR, MINUTE
 from azukari.processors.simulator.desk import Decision
 from azukari.sessions import waiting
-from azukari.web.call import Call
+from azukari.wire.call import Call
 from tests.house import Api, House, card
 from tests.sessions.sessions import CODE, Browser, make, pay, refused, shown
 

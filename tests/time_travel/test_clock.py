@@ -14,8 +14,8 @@ from azukari.merchants import service as merchants
 from azukari.merchants.clock import REAL, TestClock
 from azukari.time_travel import service
 from azukari.time_travel.schemas import Duration, duration
-from azukari.web import idempotency
-from azukari.web.bodies import Refused
+from azukari.wire import idempotency
+from azukari.wire.bodies import Refused
 from azukari.wiring import Parts
 from tests.house import Api, House
 from tests.time_travel.clocks import PATH, now_of, refused, set_clock

@@ -19,9 +19,9 @@ from azukari.payments import store as payments
 from azukari.sessions import store as sessions
 from azukari.subscriptions import store as subscriptions
 from azukari.tokens import store as tokens
-from azukari.web import idempotency
 from azukari.webhooks import deliveries, fanout
 from azukari.webhooks import store as endpoints
+from azukari.wire import idempotency
 from tests.faults.sites import Rows
 from tests.house import Api, House, card
 from tests.postgres import rows_read

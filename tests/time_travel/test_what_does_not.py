@@ -5,14 +5,14 @@ from typing import Any
 import pytest
 
 from azukari import worker
+from azukari.attempts import store as attempts
 from azukari.core.clock import DAY, HOUR, MINUTE, SECOND
 from azukari.core.errors import Conflict
-from azukari.processors import attempts
-from azukari.web import idempotency
-from azukari.web.answers import Answer, Replay
-from azukari.web.idempotency import Claim
 from azukari.webhooks import deliveries
 from azukari.webhooks.sending import Sender
+from azukari.wire import idempotency
+from azukari.wire.answers import Answer, Replay
+from azukari.wire.idempotency import Claim
 from tests.faults.sites import Rows
 from tests.house import Api, House, card
 from tests.time_travel.clocks import jump, set_clock

@@ -13,8 +13,8 @@ from azukari.merchants import service as merchants
 from azukari.payments import store as payments
 from azukari.sessions import store as sessions
 from azukari.tokens import store as tokens
-from azukari.web import idempotency
 from azukari.webhooks import deliveries
+from azukari.wire import idempotency
 from tests.faults.sites import Rows
 from tests.house import Api, House, card
 from tests.payments.test_methods import KONBINI, begun, shown

@@ -7,7 +7,7 @@ import time
 import httpx
 
 from azukari.tools.tailing import Filter
-from azukari.web.taps import FOLDER
+from azukari.web.request_tail import FOLDER
 from tests.house import card
 from tests.test_cli import wait_for
 from tests.tools.conftest import Installation, Tool, said

@@ -12,8 +12,8 @@ from msgspec import UNSET, UnsetType
 
 from azukari.core.errors import ApiError, BadRequest, InvalidParameter, MissingParameter, UnsupportedMediaType
 from azukari.core.money import MAX_AMOUNT
-from azukari.web import bodies
-from azukari.web.bodies import (
+from azukari.wire import bodies
+from azukari.wire.bodies import (
     COMMAS,
     Amount,
     Currency,

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from azukari.core.errors import BadRequest
-from azukari.web import forms
+from azukari.wire import forms
 
 
 @pytest.mark.parametrize(

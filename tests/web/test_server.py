@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 
 from azukari.core.errors import ApiError, BadRequest, BodyTooLarge
-from azukari.web import errors, server
+from azukari.web import server
 from azukari.web.sending import head
 from azukari.web.server import MAX_BODY, Limits, read_body
+from azukari.wire import errors
 from tests.web.raw import request, running, status_of, talk
 
 #: The paths the application was asked for.

@@ -9,7 +9,7 @@ from itertools import pairwise
 import pytest
 
 import azukari
-from azukari.web import site
+from azukari.web import assets
 from tests.compat.contract import ROOT
 
 VOID = {"area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "source", "track", "wbr"}
@@ -52,14 +52,14 @@ class Page(HTMLParser):
         return [value for _, attributes in self.tags if (value := attributes.get(attribute)) is not None]
 
 
-@pytest.fixture(scope="module", params=[site.start_page, site.reference_page], ids=["start", "reference"])
+@pytest.fixture(scope="module", params=[assets.start_page, assets.reference_page], ids=["start", "reference"])
 def page(request: pytest.FixtureRequest) -> Page:
     return Page(request.param().decode())
 
 
 @pytest.fixture(scope="module")
 def reference() -> Page:
-    return Page(site.reference_page().decode())
+    return Page(assets.reference_page().decode())
 
 
 def test_a_page_is_well_formed(page):
@@ -92,7 +92,7 @@ def test_everything_a_page_loads_is_ours(page):
         address = attributes.get("src") or (attributes.get("href") if tag == "link" else None)
         if address is not None and address != "data:,":
             assert address.startswith("/static/")
-            assert site.static_file(address.removeprefix("/static/")) is not None
+            assert assets.static_file(address.removeprefix("/static/")) is not None
 
 
 def test_links_lead_somewhere(page):
@@ -106,7 +106,7 @@ def test_links_lead_somewhere(page):
             else:
                 assert address in elsewhere
             if address == "/reference" and anchor:
-                assert f'id="{anchor}"'.encode() in site.reference_page()
+                assert f'id="{anchor}"'.encode() in assets.reference_page()
 
 
 def test_labels_and_descriptions_lead_somewhere(page):
@@ -136,7 +136,7 @@ def test_the_contents_name_every_operation_twice(reference):
 
 
 def test_every_path_and_every_field_of_a_body_is_shown():
-    text = site.reference_page().decode()
+    text = assets.reference_page().decode()
     for path in DESCRIPTION["paths"]:
         assert f"<code>{path}</code>" in text
     for name in DESCRIPTION["components"]["schemas"]["PaymentCreate"]["properties"]:
@@ -144,37 +144,37 @@ def test_every_path_and_every_field_of_a_body_is_shown():
 
 
 def test_an_example_is_a_form_with_brackets():
-    text = site.reference_page().decode()
+    text = assets.reference_page().decode()
     assert "--data &#39;payment_details[number]=4111111111111111&#39;" in text
     assert "--user sk_test_...:" in text
 
 
 def test_no_key_that_could_be_real_is_shown():
-    assert not re.search(rb"[sp]k_(test|live)_[A-Za-z0-9]", site.start_page() + site.reference_page())
+    assert not re.search(rb"[sp]k_(test|live)_[A-Za-z0-9]", assets.start_page() + assets.reference_page())
 
 
 def test_the_start_page_says_what_runs():
-    text = site.start_page().decode()
+    text = assets.start_page().decode()
     assert f"version {azukari.__version__}" in text
     assert text.count("curl -X POST") == 3
 
 
 def test_pages_are_made_once_and_not_too_large():
-    assert site.start_page() is site.start_page()
-    assert len(site.start_page()) < 10_000
-    assert len(site.reference_page()) < 600_000
+    assert assets.start_page() is assets.start_page()
+    assert len(assets.start_page()) < 10_000
+    assert len(assets.reference_page()) < 600_000
 
 
 def test_the_page_headers_are_strict():
-    policy = dict(part.strip().split(" ", 1) for part in site.PAGE_HEADERS["Content-Security-Policy"].split(";"))
+    policy = dict(part.strip().split(" ", 1) for part in assets.PAGE_HEADERS["Content-Security-Policy"].split(";"))
     assert policy["default-src"] == "'none'"
     assert policy["script-src"] == policy["style-src"] == "'self'"
     assert policy["frame-ancestors"] == policy["base-uri"] == policy["object-src"] == "'none'"
     assert policy["require-trusted-types-for"] == "'script'"
-    assert "unsafe" not in site.PAGE_HEADERS["Content-Security-Policy"]
-    assert site.PAGE_HEADERS["X-Content-Type-Options"] == "nosniff"
-    assert site.PAGE_HEADERS["X-Frame-Options"] == "DENY"
-    assert site.PAGE_HEADERS["Referrer-Policy"] == "no-referrer"
+    assert "unsafe" not in assets.PAGE_HEADERS["Content-Security-Policy"]
+    assert assets.PAGE_HEADERS["X-Content-Type-Options"] == "nosniff"
+    assert assets.PAGE_HEADERS["X-Frame-Options"] == "DENY"
+    assert assets.PAGE_HEADERS["Referrer-Policy"] == "no-referrer"
 
 
 @pytest.mark.parametrize(
@@ -188,9 +188,9 @@ def test_the_page_headers_are_strict():
     ],
 )
 def test_a_static_file_comes_as_it_is(name, media_type):
-    assert site.static_file(name) == ((ROOT / "src/azukari/static" / name).read_bytes(), media_type)
+    assert assets.static_file(name) == ((ROOT / "src/azukari/static" / name).read_bytes(), media_type)
 
 
 @pytest.mark.parametrize("name", ["", ".", "..", "../__init__.py", "/etc/passwd", "pages.css/", "PAGES.CSS", "a\x00b"])
 def test_no_other_name_reaches_the_disk(name):
-    assert site.static_file(name) is None
+    assert assets.static_file(name) is None

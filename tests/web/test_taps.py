@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from azukari.tools.tailing import Pipe
-from azukari.web.taps import FOLDER, MOST, Taps
+from azukari.web.request_tail import FOLDER, MOST, Taps
 
 
 @pytest.fixture

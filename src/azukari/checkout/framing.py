@@ -2,8 +2,8 @@
 
 from azukari.merchants import origins
 from azukari.merchants.settings import MerchantSettings
-from azukari.web import site
-from azukari.web.answers import Answer
+from azukari.web import assets
+from azukari.wire.answers import Answer
 
 #: Where a shopper comes back to from a challenge that began in a shop's page.
 RETURN = "/fields/return"
@@ -16,5 +16,5 @@ _LOCAL_SOURCES = tuple(f"{scheme}://{host}:*" for scheme in ("http", "https") fo
 def framed(answer: Answer, settings: MerchantSettings, mode: str) -> Answer:
     """An answer that pages of those origins may show."""
     sources = [*origins.registered(settings, mode), *(_LOCAL_SOURCES if mode == "test" else ())]
-    kept = {name: value for name, value in answer.headers.items() if name not in site.PAGE_HEADERS}
-    return answer._replace(headers={**kept, **site.framed_by(sources)})
+    kept = {name: value for name, value in answer.headers.items() if name not in assets.PAGE_HEADERS}
+    return answer._replace(headers={**kept, **assets.framed_by(sources)})

@@ -9,11 +9,12 @@ from urllib.parse import parse_qsl
 import msgspec
 
 from azukari.core.errors import ApiError, Forbidden, MethodNotAllowed, UnsupportedMediaType
-from azukari.web import bodies, site
-from azukari.web.answers import Answer
-from azukari.web.cors import origin_of
+from azukari.web import assets
 from azukari.web.dispatch import Receive, Route, Scope, Send
 from azukari.web.server import read_body
+from azukari.wire import bodies
+from azukari.wire.answers import Answer
+from azukari.wire.return_urls import origin_of
 from azukari.wiring import Parts
 
 T = TypeVar("T", bound=msgspec.Struct)
@@ -82,12 +83,12 @@ Refused = Callable[[Visit, ApiError], Answer]
 
 def page(html: bytes, status: int = 200) -> Answer:
     """A page of ours."""
-    return Answer(status, html, HTML, site.PAGE_HEADERS)
+    return Answer(status, html, HTML, assets.PAGE_HEADERS)
 
 
 def redirect(url: str) -> Answer:
     """On to another address, with GET."""
-    return Answer(303, b"", HTML, {**site.PAGE_HEADERS, "Location": url})
+    return Answer(303, b"", HTML, {**assets.PAGE_HEADERS, "Location": url})
 
 
 class Address:

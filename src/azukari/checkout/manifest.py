@@ -16,7 +16,7 @@ from urllib.parse import urljoin, urlsplit
 import msgspec
 
 from azukari.checkout import framing, pages
-from azukari.web import site
+from azukari.web import assets
 
 if TYPE_CHECKING:
     import httpx
@@ -64,8 +64,8 @@ class Manifest(msgspec.Struct, frozen=True):
 
 def made() -> Manifest:
     """The manifest of the files as they are."""
-    scripts = {name: Script(site.integrity(name), reason) for name, reason in REASONS.items()}
-    return Manifest(scripts, {kind: [*names] for kind, names in _PAGES.items()}, dict(site.PAGE_HEADERS))
+    scripts = {name: Script(assets.integrity(name), reason) for name, reason in REASONS.items()}
+    return Manifest(scripts, {kind: [*names] for kind, names in _PAGES.items()}, dict(assets.PAGE_HEADERS))
 
 
 def text() -> bytes:
@@ -92,7 +92,7 @@ async def differences(client: "httpx.AsyncClient", url: str) -> list[str]:
         reply = await client.get(address)
         found += [f"{address}: {each}" for each in [*_headers(manifest, reply), *_tags(manifest, reply.text)]]
     for name, script in manifest.scripts.items():
-        for address in (f"/static/{name}", f"/static/{site.release()}/{name}"):
+        for address in (f"/static/{name}", f"/static/{assets.release()}/{name}"):
             reply = await client.get(urljoin(url, address))
             if _hash(reply.content) != script.integrity:
                 found.append(f"{urljoin(url, address)}: the script is not the one that was reviewed")

@@ -13,7 +13,7 @@ from azukari.checkout.phrases import phrases
 from azukari.checkout.view import Order, Shop
 from azukari.checkout.wording import Shown
 from azukari.checkout.words import LANGUAGES, say, words
-from azukari.web import site
+from azukari.web import assets
 
 if TYPE_CHECKING:
     import jinja2
@@ -135,9 +135,9 @@ def _render(
     found = _templates().get_template(template)
     return found.render(
         lang=LANGUAGES[language][0], shop=shop, title=title, t={**t, **given, "test_mark": mark, "test": notice},
-        links=_links(language, shop, hrefs), base=f"/static/{site.release()}",
+        links=_links(language, shop, hrefs), base=f"/static/{assets.release()}",
         styles=() if template == "session.html" else ("slip.css",),
-        modules={name: site.integrity(name) for name in modules}, **{"names_lang": _own_language(shop), **context},
+        modules={name: assets.integrity(name) for name in modules}, **{"names_lang": _own_language(shop), **context},
     ).encode()  # fmt: skip
 
 

@@ -12,9 +12,9 @@ from azukari.merchants.settings import MerchantSettings
 from azukari.payment_methods.catalogue import METHODS
 from azukari.sessions.page import Opened
 from azukari.sessions.schemas import LineItem, SessionMethod
-from azukari.web.locales import language_named
-from azukari.web.members import Refused
-from azukari.web.return_urls import return_url, with_query
+from azukari.wire.fields import Refused
+from azukari.wire.locales import language_named
+from azukari.wire.return_urls import return_url, with_query
 
 
 def shop_of(settings: MerchantSettings, mode: str) -> Shop:

@@ -10,9 +10,9 @@ from azukari.core import log
 from azukari.core.errors import NotFound
 from azukari.secure_tokens.pages import LEAVE
 from azukari.secure_tokens.pages import PATH as CHALLENGE
-from azukari.web.answers import Answer
 from azukari.web.dispatch import Route
 from azukari.web.limits import Limiter
+from azukari.wire.answers import Answer
 from azukari.wiring import Parts
 
 #: The directives of our policy: nothing else of a report is written down.

@@ -21,11 +21,11 @@ from azukari.sessions import paying, resuming
 from azukari.sessions.page import Opened, SessionState
 from azukari.sessions.paying import FromPage
 from azukari.sessions.schemas import SessionPay, pay_error
-from azukari.web import errors
-from azukari.web.answers import Answer, Replay
 from azukari.web.limits import Limiter
-from azukari.web.locales import nearest
-from azukari.web.return_urls import with_query
+from azukari.wire import errors
+from azukari.wire.answers import Answer, Replay
+from azukari.wire.locales import nearest
+from azukari.wire.return_urls import with_query
 
 #: So long after its end a session says that it is done; later, that it has been done before.
 _FRESH = MINUTE

@@ -8,6 +8,7 @@ from urllib.parse import urlencode, urlsplit
 
 import msgspec
 
+from azukari.attempts import store as attempts
 from azukari.checkout import framing, money, pages, reading
 from azukari.checkout.http import Visit, page, redirect
 from azukari.checkout.pages import Action
@@ -23,7 +24,6 @@ from azukari.payment_methods import barcode
 from azukari.payment_methods.catalogue import METHODS
 from azukari.payments import outcomes, simulating
 from azukari.payments.outcomes import Shown
-from azukari.processors import attempts
 from azukari.processors.simulator.processor import FarOrder
 from azukari.secure_tokens import challenges
 from azukari.secure_tokens.pages import KIND
@@ -32,8 +32,8 @@ from azukari.sessions import page as sessions
 from azukari.sessions import resuming
 from azukari.sessions import store as session_rows
 from azukari.tokens import store as token_rows
-from azukari.web.answers import Answer, Replay
-from azukari.web.locales import language_named, nearest
+from azukari.wire.answers import Answer, Replay
+from azukari.wire.locales import language_named, nearest
 
 _GOOD_FOR, _ASK_AGAIN = 10 * MINUTE, 3
 #: The test passwords of the simulated issuer. Source: contract 16.2.

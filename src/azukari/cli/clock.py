@@ -82,7 +82,7 @@ def _change_clock(data: Path | None, database: str | None, merchant: str | None,
     from azukari.core.errors import ApiError, Locked
     from azukari.time_travel import service
     from azukari.time_travel.schemas import ClockSet
-    from azukari.web import bodies
+    from azukari.wire import bodies
 
     try:
         order = bodies.convert(given, ClockSet)

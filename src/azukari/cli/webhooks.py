@@ -239,7 +239,7 @@ def _secret_in(file: Path | None) -> str | None:
 
 def _read_as(kind: Any, given: dict[str, Any]) -> Any:
     from azukari.core.errors import ApiError
-    from azukari.web import bodies
+    from azukari.wire import bodies
 
     try:
         return bodies.convert({name: value for name, value in given.items() if value is not None}, kind)

@@ -8,7 +8,7 @@ from types import MappingProxyType
 
 
 class ApiError(Exception):
-    """Something the caller is told. Rendered once, in ``web/errors.py``."""
+    """Something the caller is told. Rendered once, in ``wire/errors.py``."""
 
     status = 500
     code = "internal_server_error"

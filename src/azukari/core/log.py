@@ -100,7 +100,7 @@ def request(request_id: str, method: str, route: str | None, status: int, ms: in
 
 
 def line(name: str, /, **fields: object) -> str:
-    """The line :func:`event` would write as JSON, for whoever watches (``web/taps.py``): it does not go to the log."""
+    """Format the line that :func:`event` would write, for ``azukari tail``, without logging it."""
     return _json(_moment(), "info", name, _allowed(fields), [])
 
 

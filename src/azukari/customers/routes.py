@@ -2,10 +2,10 @@
 
 from azukari.customers import service, store
 from azukari.customers.schemas import CustomerOut, CustomerQuery, CustomerWrite, Forgotten, GrantOut, Nothing
-from azukari.web.answers import Answer
-from azukari.web.call import Call
-from azukari.web.lists import ListOut, list_out
 from azukari.web.routing import Router, SecretKey
+from azukari.wire.answers import Answer
+from azukari.wire.call import Call
+from azukari.wire.lists import ListOut, list_out
 
 router = Router()
 

@@ -8,8 +8,8 @@ from msgspec import UNSET, UnsetType
 from azukari.core.clock import iso
 from azukari.customers.store import Customer
 from azukari.vault import Masked
-from azukari.web.bodies import NOT_BLANK, Currency, Email, Expiration, Metadata
-from azukari.web.lists import ListQuery
+from azukari.wire.bodies import NOT_BLANK, Currency, Email, Expiration, Metadata
+from azukari.wire.lists import ListQuery
 
 
 class CustomerWrite(msgspec.Struct, kw_only=True):

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 
 import msgspec
 
+from azukari.attempts import store as attempts
+from azukari.attempts.store import Attempt
 from azukari.core.clock import Moment, iso
 from azukari.core.errors import ApiError, Locked, NotFound
 from azukari.core.ids import Ids
@@ -15,8 +17,6 @@ from azukari.customers.store import Customer
 from azukari.db import Owner, Tx, persevere
 from azukari.events import store as events
 from azukari.payment_methods.details import is_method
-from azukari.processors import attempts
-from azukari.processors.attempts import Attempt
 from azukari.processors.base import Approved, Consent, DeclinedBy, KeptCredential, NotDone, Outcome
 from azukari.processors.declines import Declined, NoAnswer, NotSentAnswer
 from azukari.processors.methods import CREDIT_CARD, MethodDetails
@@ -25,10 +25,10 @@ from azukari.tokens import given as tokens
 from azukari.tokens import store as token_store
 from azukari.tokens.given import Card, Given
 from azukari.vault import EntryGone, Masked, NotSent, SealedEntry, Unknown, Use, Vault
-from azukari.web import errors, idempotency, metadata, screening
-from azukari.web.answers import Answer
-from azukari.web.call import Call
-from azukari.web.idempotency import Claim, idempotent
+from azukari.wire import errors, idempotency, metadata, pan_screening
+from azukari.wire.answers import Answer
+from azukari.wire.call import Call
+from azukari.wire.idempotency import Claim, idempotent
 from azukari.wiring import Parts
 
 DEFAULT_CURRENCY = "JPY"
@@ -107,7 +107,9 @@ class _Words:
 
     @classmethod
     def of(cls, call: Call, order: CustomerWrite) -> "_Words":
-        return cls(call.vault, call.key.id, call.new_id(), call.moment, screening.suspicious(metadata=order.metadata))
+        return cls(
+            call.vault, call.key.id, call.new_id(), call.moment, pan_screening.suspicious(metadata=order.metadata)
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -401,7 +403,7 @@ async def _report(tx: Tx, type: str, customer: Customer, words: _Words) -> None:
     owner, data = Owner(customer.merchant_id, customer.mode), msgspec.json.encode(CustomerOut.of(customer))
     await events.record(tx, owner, id=words.event_id, type=type, data=data, now=words.moment.now)
     if words.suspicious:
-        await screening.note(
+        await pan_screening.note(
             tx, words.vault, owner, id=words.event_id, at=words.moment.real, who=words.who, object_id=customer.id
         )  # fmt: skip
 

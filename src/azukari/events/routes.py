@@ -2,9 +2,9 @@
 
 from azukari.events import cursor, store
 from azukari.events.schemas import EventOut, EventsQuery, SliceOut
-from azukari.web.call import Call
-from azukari.web.lists import ListOut, list_out
 from azukari.web.routing import Gone, Router, SecretKey
+from azukari.wire.call import Call
+from azukari.wire.lists import ListOut, list_out
 
 router = Router()
 

@@ -9,9 +9,9 @@ from azukari.core.errors import InvalidParameter
 from azukari.db import Page
 from azukari.events.cursor import MOST_SECONDS, Slice
 from azukari.events.store import Event
-from azukari.web.bodies import MEANT, Reader
-from azukari.web.lists import ListOut, ListQuery, list_out
-from azukari.web.members import whole
+from azukari.wire.bodies import MEANT, Reader
+from azukari.wire.fields import whole
+from azukari.wire.lists import ListOut, ListQuery, list_out
 
 
 def _after(value: object) -> int | str:

@@ -9,7 +9,7 @@ from azukari.checkout.phrases import phrases
 from azukari.checkout.view import Method, Order
 from azukari.checkout.words import LANGUAGES, words
 from azukari.fields import texts
-from azukari.web import site
+from azukari.web import assets
 
 if TYPE_CHECKING:
     import jinja2
@@ -41,15 +41,15 @@ def frame(
     }  # fmt: skip
     return _templates().get_template("frame.html").render(
         lang=LANGUAGES[language][0], t=t, order=order, panels=view.panels(order), data=data, here=here,
-        closed=closed and words(language)[closed], base=f"/static/{site.release()}",
-        modules={name: site.integrity(name) for name in framing.MODULES},
+        closed=closed and words(language)[closed], base=f"/static/{assets.release()}",
+        modules={name: assets.integrity(name) for name in framing.MODULES},
     ).encode()  # fmt: skip
 
 
 def back(language: str) -> bytes:
     """What stands in the dialog for the moment until it closes."""
     return _templates().get_template("back.html").render(
-        lang=LANGUAGES[language][0], text=words(language)["internal_server_error"], base=f"/static/{site.release()}"
+        lang=LANGUAGES[language][0], text=words(language)["internal_server_error"], base=f"/static/{assets.release()}"
     ).encode()  # fmt: skip
 
 

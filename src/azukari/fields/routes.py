@@ -10,9 +10,9 @@ from azukari.checkout import service as checkout
 from azukari.checkout.http import Address
 from azukari.fields import service
 from azukari.web import pages
-from azukari.web.answers import Answer
 from azukari.web.dispatch import Route
 from azukari.web.limits import Limiter
+from azukari.wire.answers import Answer
 from azukari.wiring import Parts
 
 

@@ -22,10 +22,10 @@ from azukari.sessions import paying
 from azukari.sessions.page import Opened
 from azukari.sessions.paying import FromPage
 from azukari.sessions.schemas import SessionPay, pay_error
-from azukari.web import errors
-from azukari.web.answers import Answer, Replay
 from azukari.web.auth import Access, authenticate
 from azukari.web.limits import Limiter
+from azukari.wire import errors
+from azukari.wire.answers import Answer, Replay
 
 _tried = msgspec.json.Decoder(Tried).decode
 

@@ -16,7 +16,7 @@ from azukari.core.errors import InvalidParameter, MissingParameter
 from azukari.core.secret import Secret
 from azukari.processors.methods import METHODS, MethodDetails
 from azukari.vault import PaymentDetails, looks_like_card_number
-from azukari.web.members import NAME, Refused
+from azukari.wire.fields import NAME, Refused
 
 PARAM = "payment_details"
 #: The chains whose tills take payments, by the contract's names.

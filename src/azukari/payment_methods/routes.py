@@ -7,10 +7,10 @@ from azukari.core.errors import NotFound
 from azukari.payment_methods import service
 from azukari.payment_methods.pictures import Gallery, Picture
 from azukari.payment_methods.schemas import PaymentMethodOut
-from azukari.web.answers import Answer
-from azukari.web.call import Call
 from azukari.web.pages import Show
 from azukari.web.routing import PublishableKey, Router
+from azukari.wire.answers import Answer
+from azukari.wire.call import Call
 from azukari.wiring import Parts
 
 router = Router()

@@ -3,7 +3,7 @@
 from azukari.core.money import CURRENCIES
 from azukari.payment_methods.offer import Offer, offers
 from azukari.processors.registry import NoProcessor
-from azukari.web.call import Call
+from azukari.wire.call import Call
 
 
 async def every_offer(call: Call) -> list[Offer]:

@@ -3,6 +3,9 @@
 import msgspec
 from msgspec.structs import replace
 
+from azukari.attempts import execute
+from azukari.attempts import store as attempts
+from azukari.attempts.store import Attempt
 from azukari.core import log
 from azukari.core.clock import Moment
 from azukari.core.errors import ApiError, InvalidParameter, InvalidToken, MissingParameter
@@ -16,8 +19,6 @@ from azukari.payments import methods, store
 from azukari.payments.errors import NotEnabled, NothingToCharge, OrderNumTaken, TwoSources
 from azukari.payments.schemas import CardOut, More, PaymentCreate
 from azukari.payments.store import Payment
-from azukari.processors import attempts, machine
-from azukari.processors.attempts import Attempt
 from azukari.processors.base import Credential, NotDone, Outcome, Visit
 from azukari.processors.declines import NotSentAnswer
 from azukari.processors.methods import CREDIT_CARD, OFFSITE
@@ -26,8 +27,8 @@ from azukari.tokens import given as tokens
 from azukari.tokens.given import Card, Given, Method, WrongCurrency
 from azukari.tokens.store import Token
 from azukari.vault import CARDS, TERMINAL, EntryGone, Vault
-from azukari.web import metadata, screening, ways_back
-from azukari.web.call import Call
+from azukari.wire import metadata, pan_screening, return_targets
+from azukari.wire.call import Call
 from azukari.wiring import Beside, Parts
 
 DEFAULT_LOCALE = "ja"
@@ -81,7 +82,7 @@ async def plan(
     """
     given = given or _given(call, order)
     settings = await call.parts.settings_of(call.owner)
-    ways_back.hold_to_apps(settings, order.return_url)
+    return_targets.hold_to_apps(settings, order.return_url)
     if order.mcc is not None and len(order.mcc) != 4:
         raise InvalidParameter("mcc")
     type = CREDIT_CARD if given is None or isinstance(given, str) else given.type
@@ -105,7 +106,7 @@ async def plan(
     )  # fmt: skip
     base_url = call.parts.settings.base_url
     visit = Visit(f"{base_url}/return/{attempt.ref}", payment.locale, settings.name, store)
-    suspicious = screening.suspicious(order.description, order.external_order_num, metadata=order.metadata)
+    suspicious = pan_screening.suspicious(order.description, order.external_order_num, metadata=order.metadata)
     return Plan(
         payment, attempt, given, visit, call.parts.processors, settings, base_url, call.key.id, suspicious,
         beside=None if order.webhooks is None else await _beside(call, order.webhooks),
@@ -183,7 +184,7 @@ async def begin(tx: Tx, vault: Vault, plan: Plan, ready: Ready) -> None:
     if plan.beside is not None:
         await plan.beside.write(tx, payment.owner, payment.id)
     if plan.suspicious:
-        await screening.note(
+        await pan_screening.note(
             tx, vault, payment.owner, id=payment.id, at=attempt.created_at, who=plan.who, object_id=payment.id
         )  # fmt: skip
 
@@ -198,7 +199,7 @@ async def send(parts: Parts, ready: Ready) -> tuple[Outcome, ApiError | None]:
         log.warning("entry.not_opened", entry=entry, reason="credential")
         return NotDone(), None
     if ready.credential is not None and isinstance(ready.means, Card):
-        outcome = await machine.carry_out(
+        outcome = await execute.carry_out(
             processor, ready.attempt, parts.clock, use=ready.means.use, credential=ready.credential,
             ordered_at=ready.payment.created_at,
         )  # fmt: skip
@@ -256,7 +257,7 @@ def _ordered(attempt: Attempt, customer: Customer) -> Attempt:
     """With what every test payment of the customer ends in."""
     if customer.scenario is None:
         return attempt
-    ordered = replace(machine.orders_of(attempt), scenario=customer.scenario)
+    ordered = replace(execute.orders_of(attempt), scenario=customer.scenario)
     return replace(attempt, orders=ordered.encoded())
 
 

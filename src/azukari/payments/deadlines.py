@@ -1,12 +1,12 @@
 """Payments past their deadline: holds that nobody captured, and waiting that came to nothing. Source: contract 3.5."""
 
+from azukari.attempts import store as attempts
 from azukari.db import Owner, Place, Tx, in_turn
 from azukari.events import store as events
 from azukari.merchants.service import API_VERSIONS
 from azukari.payments import outcomes, store
 from azukari.payments.outcomes import Shown
 from azukari.payments.store import Payment
-from azukari.processors import attempts
 from azukari.wiring import Parts
 
 #: When the next deadline of an owner is over.

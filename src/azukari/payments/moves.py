@@ -7,6 +7,8 @@ from collections.abc import Mapping
 
 import msgspec
 
+from azukari.attempts import store as attempts
+from azukari.attempts.store import Attempt
 from azukari.core.clock import Moment, end_of_japanese_day
 from azukari.core.errors import Locked
 from azukari.db import Owner, Tx
@@ -14,8 +16,6 @@ from azukari.payments import refunds, store
 from azukari.payments.methods import given_of
 from azukari.payments.refunds import NOT_CAPTURED, REFUND, Refund
 from azukari.payments.store import Payment
-from azukari.processors import attempts
-from azukari.processors.attempts import Attempt
 from azukari.processors.base import Approved, DeclinedBy, Details, Lapsed, Outcome, Short, Unsettled, Waiting
 from azukari.processors.methods import CASH
 

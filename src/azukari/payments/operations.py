@@ -5,6 +5,9 @@ from typing import NamedTuple
 
 import msgspec
 
+from azukari.attempts import execute
+from azukari.attempts import store as attempts
+from azukari.attempts.store import Attempt
 from azukari.core.errors import ApiError, InvalidParameter, Locked, MissingParameter
 from azukari.db import Owner, Tx
 from azukari.events import store as events
@@ -16,16 +19,14 @@ from azukari.payments.outcomes import Shown
 from azukari.payments.refund_requests import RefundRequest
 from azukari.payments.schemas import Capture, Finalize, RefundCreate, RefundRequestCreate, tax_on
 from azukari.payments.store import Payment
-from azukari.processors import attempts, machine
-from azukari.processors.attempts import Attempt
 from azukari.processors.base import Kind, Outcome
 from azukari.processors.methods import CASH, MethodDetails
 from azukari.processors.registry import NoProcessor, Processors
 from azukari.vault import CHIP, TERMINAL, PaymentDetails, Use, Vault
-from azukari.web import idempotency, metadata, screening
-from azukari.web.answers import Answer
-from azukari.web.call import Call
-from azukari.web.idempotency import Claim, idempotent
+from azukari.wire import idempotency, metadata, pan_screening
+from azukari.wire.answers import Answer
+from azukari.wire.call import Call
+from azukari.wire.idempotency import Claim, idempotent
 
 
 class Begun(NamedTuple):
@@ -160,7 +161,7 @@ async def _send(
 ) -> Outcome:  # fmt: skip
     processor = call.parts.processors.named(begun.attempt.processor)
     assert processor is not None  # the intent would not have been written
-    return await machine.carry_out(processor, begun.attempt, call.parts.clock, method=method, use=use)
+    return await execute.carry_out(processor, begun.attempt, call.parts.clock, method=method, use=use)
 
 
 @dataclass(frozen=True, slots=True)
@@ -320,8 +321,8 @@ async def _begin_refund(
     if await store.reserve(tx, payment, amount) is None:
         raise NotRefundable(param="amount")
     await attempts.begin(tx, attempt)
-    if screening.suspicious(order.description):
-        await screening.note(
+    if pan_screening.suspicious(order.description):
+        await pan_screening.note(
             tx, vault, owner, id=attempt.id, at=attempt.created_at, who=who, object_id=payment.id
         )  # fmt: skip
     return Begun(attempt, shown)

@@ -8,6 +8,9 @@ from typing import NamedTuple, Protocol
 
 import msgspec
 
+from azukari.attempts import execute
+from azukari.attempts import store as attempts
+from azukari.attempts.store import Attempt
 from azukari.core import log
 from azukari.core.clock import DAY, SECOND, Moment
 from azukari.core.errors import ApiError, Locked, NotFound, Unavailable
@@ -19,8 +22,6 @@ from azukari.payments.refund_requests import RefundRequest
 from azukari.payments.refunds import Refund
 from azukari.payments.schemas import PaymentOut
 from azukari.payments.store import Payment
-from azukari.processors import attempts, machine
-from azukari.processors.attempts import Attempt
 from azukari.processors.base import (
     Approved,
     DeclinedBy,
@@ -36,8 +37,8 @@ from azukari.processors.declines import Declined, NotSentAnswer
 from azukari.processors.methods import CASH
 from azukari.tokens import given as tokens
 from azukari.vault import Vault
-from azukari.web import errors, idempotency
-from azukari.web.answers import Answer
+from azukari.wire import errors, idempotency
+from azukari.wire.answers import Answer
 from azukari.wiring import Parts
 
 #: How often the resolver asks, and when it gives up and calls a person.
@@ -240,7 +241,7 @@ async def conclude(
     the attempt belongs to says.
     """
     write = write or _write_of(attempt)
-    fault = machine.orders_of(attempt).fault or parts.settings.simulator_fault
+    fault = execute.orders_of(attempt).fault or parts.settings.simulator_fault
     try:
         answer = await write_down(parts, attempt, outcome, refusal, write)
         if fault == "duplicate_reply":
@@ -268,8 +269,8 @@ def _again_at(parts: Parts, attempt: Attempt, outcome: Outcome, at: Moment) -> i
     if processor is None:
         return None
     if isinstance(outcome, Waiting | Short):
-        return machine.look_again_at(attempt, outcome.deadline, at) if processor.declares.can_look_up else None
-    return machine.ask_again_at(processor, attempt, at.real)
+        return execute.look_again_at(attempt, outcome.deadline, at) if processor.declares.can_look_up else None
+    return execute.ask_again_at(processor, attempt, at.real)
 
 
 def _event_ids(parts: Parts, attempt: Attempt) -> tuple[str, ...]:
@@ -295,7 +296,7 @@ async def settle(
     if attempt.state == "prepared":
         await tokens.drop_value(parts, attempt)
     at = await parts.moment_of(attempt.owner)
-    outcome = await machine.settle(processor, attempt, at.real)
+    outcome = await execute.settle(processor, attempt, at.real)
     again_at: int | None
     if attempt.state == "waiting" or isinstance(outcome, Waiting | Short):
         outcome, again_at = _of_waiting(attempt, outcome, deadline, at)
@@ -315,7 +316,7 @@ def _of_waiting(attempt: Attempt, outcome: Outcome, deadline: int | None, at: Mo
             outcome = Lapsed(undo=True)
     elif isinstance(outcome, Unsettled) and deadline is not None and deadline + GIVE_UP <= at.now:
         outcome = Lapsed(undo=True)
-    return outcome, machine.look_again_at(attempt, deadline, at)
+    return outcome, execute.look_again_at(attempt, deadline, at)
 
 
 async def settle_now(
@@ -363,7 +364,7 @@ async def _waiting_of(tx: Tx, owner: Owner, id: str) -> tuple[str, Attempt | Non
 
 async def _undo(parts: Parts, processor: Processor, attempt: Attempt) -> None:
     """Done after all, or still to be done, when we had already said that nothing happened: that must become true."""
-    done = await machine.undo(processor, attempt)
+    done = await execute.undo(processor, attempt)
     if attempt.code != attempts.LAPSED:
         log.warning("payment.late_success", payment=attempt.payment_id, outcome="undone" if done else "not undone yet")
     if done:

@@ -14,7 +14,7 @@ from azukari.payments.refund_requests import Account, RefundRequest, RefundReque
 from azukari.payments.refunds import NOT_CAPTURED, Refund
 from azukari.payments.store import Payment, Status
 from azukari.vault import CARDS, Masked
-from azukari.web.bodies import (
+from azukari.wire.bodies import (
     COMMAS,
     MEANT,
     NOT_BLANK,
@@ -29,8 +29,8 @@ from azukari.web.bodies import (
     ShortText,
     Tax,
 )
-from azukari.web.lists import ListQuery
-from azukari.web.locales import Locale
+from azukari.wire.lists import ListQuery
+from azukari.wire.locales import Locale
 
 #: The first version in which the part of a hold that was not captured no longer shows as a refund.
 NO_PARTIAL_CAPTURE_REFUND = "2025-01-28"

@@ -13,11 +13,11 @@ from azukari.payments.outcomes import Shown
 from azukari.payments.schemas import PaymentCreate, PaymentOut, PaymentQuery, PaymentUpdate
 from azukari.processors.methods import MethodDetails
 from azukari.vault import Vault
-from azukari.web import idempotency, metadata, screening
-from azukari.web.answers import Answer
-from azukari.web.call import Call
-from azukari.web.idempotency import Claim, idempotent
-from azukari.web.lists import Bounds
+from azukari.wire import idempotency, metadata, pan_screening
+from azukari.wire.answers import Answer
+from azukari.wire.call import Call
+from azukari.wire.idempotency import Claim, idempotent
+from azukari.wire.lists import Bounds
 
 
 async def charge(call: Call, order: PaymentCreate) -> Answer:
@@ -97,6 +97,6 @@ async def _rewrite(
     # Its refunds are read now that the row is ours: one that ended a moment ago shows in both or in neither.
     shown = await outcomes.with_refunds(tx, payment)
     await events.record(tx, owner, id=event_id, type="payment.updated", data=shown.encoded(api_version), now=moment.now)
-    if screening.suspicious(order.description, metadata=order.metadata):
-        await screening.note(tx, vault, owner, id=event_id, at=moment.real, who=who, object_id=payment_id)
+    if pan_screening.suspicious(order.description, metadata=order.metadata):
+        await pan_screening.note(tx, vault, owner, id=event_id, at=moment.real, who=who, object_id=payment_id)
     return shown

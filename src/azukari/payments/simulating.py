@@ -3,13 +3,13 @@
 from collections.abc import Mapping
 from typing import Literal
 
+from azukari.attempts import store as attempts
 from azukari.core.errors import NotFound
 from azukari.payments import giving_back, outcomes
 from azukari.payments.errors import NotWaiting
 from azukari.payments.refund_requests import Ended
 from azukari.payments.schemas import PaymentOut
-from azukari.processors import attempts
-from azukari.web.call import Call
+from azukari.wire.call import Call
 
 #: What a payment is when it has come about.
 _LEADS_TO: Mapping[str, tuple[str, ...]] = {

@@ -6,6 +6,7 @@ from typing import Literal
 import msgspec
 import sqlalchemy as sa
 
+from azukari.attempts.store import attempts
 from azukari.core.errors import NotFound
 from azukari.db import (
     Integer,
@@ -29,7 +30,6 @@ from azukari.db import (
     partial_index,
 )
 from azukari.merchants.clock import all_due, due, due_ahead, index_of_test_rows
-from azukari.processors.attempts import attempts
 
 Status = Literal["pending", "authorized", "captured", "refunded", "cancelled", "expired", "failed"]
 

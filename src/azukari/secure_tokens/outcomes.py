@@ -14,8 +14,8 @@ from azukari.secure_tokens.pages import Pages
 from azukari.tokens import store
 from azukari.tokens.store import Token, Verification
 from azukari.vault import NotSent, Unknown
-from azukari.web import idempotency
-from azukari.web.answers import Answer
+from azukari.wire import idempotency
+from azukari.wire.answers import Answer
 from azukari.wiring import Parts
 
 #: How long a shopper may take over a challenge.

@@ -14,7 +14,7 @@ from azukari.core.clock import Moment
 from azukari.secure_tokens.schemas import SecureTokenOut
 from azukari.tokens.store import Token
 from azukari.vault import Vault
-from azukari.web.return_urls import with_query
+from azukari.wire.return_urls import with_query
 from azukari.wiring import Parts
 
 #: Of a secure token, in the directory of public ids.

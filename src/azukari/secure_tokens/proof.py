@@ -11,8 +11,8 @@ from azukari.core.errors import Unavailable
 from azukari.secure_tokens.schemas import SecureTokenOut
 from azukari.tokens import store
 from azukari.vault import Unreadable
-from azukari.web.answers import Answer
-from azukari.web.call import Call
+from azukari.wire.answers import Answer
+from azukari.wire.call import Call
 
 _NAME = "authenticationValue"
 

@@ -9,8 +9,8 @@ from azukari.core.clock import Moment, iso
 from azukari.processors import three_ds as results
 from azukari.processors.three_ds import ThreeDs
 from azukari.tokens.store import Token
-from azukari.web.bodies import NOT_BLANK, Amount, Currency, ShortText
-from azukari.web.return_urls import ReturnUrl
+from azukari.wire.bodies import NOT_BLANK, Amount, Currency, ShortText
+from azukari.wire.return_urls import ReturnUrl
 
 
 class SecureTokenCreate(msgspec.Struct, kw_only=True):

@@ -5,13 +5,13 @@ from typing import NamedTuple
 
 import msgspec
 
+from azukari.attempts.store import GRACE
 from azukari.core.clock import HOUR, Moment
 from azukari.core.errors import Conflict, InvalidToken, MissingParameter, NotFound
 from azukari.customers import grants
 from azukari.customers import store as customers
 from azukari.db import Owner, Tx, directory
 from azukari.payment_methods.details import is_method
-from azukari.processors.attempts import GRACE
 from azukari.processors.base import AuthOrder, AuthResult, Processor
 from azukari.processors.methods import CREDIT_CARD
 from azukari.secure_tokens import outcomes, proof
@@ -24,10 +24,10 @@ from azukari.tokens.given import Card, Given
 from azukari.tokens.schemas import TokenDetails
 from azukari.tokens.store import Token
 from azukari.vault import EntryGone, Masked, PaymentDetails, SealedEntry, Use, Vault
-from azukari.web import idempotency, ways_back
-from azukari.web.answers import Answer, Replay
-from azukari.web.call import Call
-from azukari.web.idempotency import Claim, KeyReused, idempotent
+from azukari.wire import idempotency, return_targets
+from azukari.wire.answers import Answer, Replay
+from azukari.wire.call import Call
+from azukari.wire.idempotency import Claim, KeyReused, idempotent
 from azukari.wiring import Parts
 
 PUBLIC = "secure_token"
@@ -69,10 +69,10 @@ async def _way_back(call: Call, url: str) -> str:
     """The address to keep: this one, or ours that shows it first. Raises UnknownApp, UnknownPlace."""
     settings = await call.parts.settings_of(call.owner)
     if call.key.is_secret:
-        ways_back.hold_to_apps(settings, url)
+        return_targets.hold_to_apps(settings, url)
         return url
     pages = Pages.of(call.parts)
-    straight = ways_back.goes_straight(settings, call.owner.mode, pages.base_url, url)
+    straight = return_targets.goes_straight(settings, call.owner.mode, pages.base_url, url)
     # An address of ours, but made up elsewhere: it is none to be kept as it is.
     return url if straight and not pages.asks(url) else pages.asking_first(url)
 

@@ -11,7 +11,7 @@ from azukari.processors.declines import Declined, NoAnswer, NotSentAnswer
 from azukari.sessions.schemas import PayResult, View, WideCustomer, pay_error
 from azukari.sessions.store import Session
 from azukari.sessions.tries import Trying
-from azukari.web.answers import Answer
+from azukari.wire.answers import Answer
 
 
 async def of(

@@ -13,8 +13,8 @@ from azukari.sessions.schemas import PayResult, SessionMethod, View
 from azukari.sessions.store import Session
 from azukari.sessions.tries import Try, Trying
 from azukari.tokens.given import Given
-from azukari.web.answers import Answer
-from azukari.web.call import Call
+from azukari.wire.answers import Answer
+from azukari.wire.call import Call
 
 
 async def begin(

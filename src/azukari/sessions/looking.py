@@ -2,11 +2,11 @@
 
 from dataclasses import dataclass
 
+from azukari.attempts import store as attempts
+from azukari.attempts.store import Attempt
 from azukari.db import Owner, Tx
 from azukari.payments import outcomes
 from azukari.payments.outcomes import Shown
-from azukari.processors import attempts
-from azukari.processors.attempts import Attempt
 from azukari.sessions import store
 from azukari.sessions.store import Session
 from azukari.tokens import store as tokens

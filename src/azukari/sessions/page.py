@@ -21,9 +21,9 @@ from azukari.sessions import answering
 from azukari.sessions.looking import Looked, look
 from azukari.sessions.schemas import LineItem, SessionMethod, View, line_items_of, methods_of
 from azukari.sessions.store import Session
-from azukari.web import idempotency
-from azukari.web.call import Call
-from azukari.web.idempotency import Claim
+from azukari.wire import idempotency
+from azukari.wire.call import Call
+from azukari.wire.idempotency import Claim
 from azukari.wiring import Parts
 
 KEY = "hosted_page"

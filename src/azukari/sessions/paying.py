@@ -9,6 +9,9 @@ from typing import NamedTuple
 
 from msgspec.structs import replace
 
+from azukari.attempts import execute
+from azukari.attempts import store as attempts
+from azukari.attempts.store import Attempt
 from azukari.core import log
 from azukari.core.clock import Moment
 from azukari.core.errors import ApiError, InvalidToken, Locked, Unavailable
@@ -16,8 +19,6 @@ from azukari.db import Owner, Tx, directory
 from azukari.payments import charging, operations, outcomes
 from azukari.payments.outcomes import Shown
 from azukari.payments.schemas import PaymentCreate
-from azukari.processors import attempts, machine
-from azukari.processors.attempts import Attempt
 from azukari.processors.base import Consent, NotDone, Outcome, Visit
 from azukari.processors.methods import CREDIT_CARD, MethodDetails
 from azukari.sessions import answering, authenticating, demands, recording, store, tries, waiting
@@ -40,10 +41,10 @@ from azukari.tokens import given as tokens
 from azukari.tokens import store as token_store
 from azukari.tokens.given import Card, Given, Method
 from azukari.vault import PaymentDetails, SealedEntry, Vault
-from azukari.web import idempotency
-from azukari.web.answers import Answer, Replay
-from azukari.web.call import Call
-from azukari.web.idempotency import Claim, idempotent
+from azukari.wire import idempotency
+from azukari.wire.answers import Answer, Replay
+from azukari.wire.call import Call
+from azukari.wire.idempotency import Claim, idempotent
 
 
 class FromPage(NamedTuple):
@@ -223,7 +224,7 @@ def _ordered(session: Session, planned: Attempt) -> Attempt:
     """With what every test try of the session ends in."""
     if session.scenario is None:
         return planned
-    ordered = replace(machine.orders_of(planned), scenario=session.scenario)
+    ordered = replace(execute.orders_of(planned), scenario=session.scenario)
     return replace(planned, orders=ordered.encoded())
 
 
@@ -371,7 +372,7 @@ async def _conclude(
 ) -> Answer:
     """Write the outcome down. Should that fail, all we know for certain is that the try was begun."""
     parts = call.parts
-    fault = machine.orders_of(planned).fault or parts.settings.simulator_fault
+    fault = execute.orders_of(planned).fault or parts.settings.simulator_fault
     try:
         answer = await outcomes.write_down(parts, planned, outcome, refusal, recording.write)
         if fault == "duplicate_reply":

@@ -9,6 +9,8 @@ from typing import NamedTuple
 
 import msgspec
 
+from azukari.attempts import store as attempts
+from azukari.attempts.store import Attempt
 from azukari.core.clock import Moment
 from azukari.core.errors import ApiError, InvalidToken, Locked, NotFound
 from azukari.customers import service as customers
@@ -19,8 +21,6 @@ from azukari.db import Tx, persevere
 from azukari.payments import outcomes
 from azukari.payments.moves import more_of
 from azukari.payments.outcomes import Shown
-from azukari.processors import attempts
-from azukari.processors.attempts import Attempt
 from azukari.processors.base import Approved, Consent, DeclinedBy, NotDone, Outcome, Short, Unsettled, Waiting
 from azukari.sessions import answering, store
 from azukari.sessions.schemas import View
@@ -30,8 +30,8 @@ from azukari.tokens import given as tokens
 from azukari.tokens import store as token_store
 from azukari.tokens.given import Card
 from azukari.vault import EntryGone, SealedEntry, Vault
-from azukari.web import idempotency
-from azukari.web.answers import Answer
+from azukari.wire import idempotency
+from azukari.wire.answers import Answer
 from azukari.wiring import Parts
 
 

@@ -1,12 +1,12 @@
 """Going on with a session whose shopper has come back: from the issuer's page, or from a method's own."""
 
-from azukari.processors.attempts import Attempt
+from azukari.attempts.store import Attempt
 from azukari.processors.declines import Declined
 from azukari.sessions import answering, authenticating, paying, waiting
 from azukari.sessions.looking import look
 from azukari.sessions.tries import Try, Trying
-from azukari.web.answers import Answer
-from azukari.web.call import Call
+from azukari.wire.answers import Answer
+from azukari.wire.call import Call
 
 
 async def resume(call: Call, session_id: str) -> Answer:

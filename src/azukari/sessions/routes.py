@@ -4,9 +4,9 @@ from azukari.core.errors import ApiError
 from azukari.payments.schemas import Nothing
 from azukari.sessions import paying, service
 from azukari.sessions.schemas import SessionCreate, SessionOut, SessionPay, pay_error
-from azukari.web.answers import Answer
-from azukari.web.call import Call
 from azukari.web.routing import PublishableKey, Router, SecretKey
+from azukari.wire.answers import Answer
+from azukari.wire.call import Call
 
 router = Router()
 

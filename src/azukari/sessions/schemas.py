@@ -15,9 +15,9 @@ from azukari.secure_tokens.pages import Pages
 from azukari.secure_tokens.schemas import SecureTokenOut
 from azukari.sessions.looking import Looked
 from azukari.sessions.store import Session
-from azukari.web import errors
-from azukari.web.answers import Answer
-from azukari.web.bodies import (
+from azukari.wire import errors
+from azukari.wire.answers import Answer
+from azukari.wire.bodies import (
     MEANT,
     Amount,
     Currency,
@@ -32,9 +32,9 @@ from azukari.web.bodies import (
     SignedAmount,
     Whole,
 )
-from azukari.web.locales import Locale, locale
-from azukari.web.members import whole
-from azukari.web.return_urls import with_query
+from azukari.wire.fields import whole
+from azukari.wire.locales import Locale, locale
+from azukari.wire.return_urls import with_query
 
 #: How long a session is open unless it says otherwise, which is also the longest.
 LIFE_SECONDS = DAY // SECOND

@@ -27,10 +27,10 @@ from azukari.sessions.looking import Looked, look
 from azukari.sessions.schemas import LineItem, PaymentData, SessionCreate, SessionMethod, SessionOut, View
 from azukari.sessions.store import Session
 from azukari.vault import Vault
-from azukari.web import idempotency, metadata, screening, ways_back
-from azukari.web.answers import Answer
-from azukari.web.call import Call
-from azukari.web.idempotency import Claim, idempotent
+from azukari.wire import idempotency, metadata, pan_screening, return_targets
+from azukari.wire.answers import Answer
+from azukari.wire.call import Call
+from azukari.wire.idempotency import Claim, idempotent
 
 DEFAULT_LOCALE = "ja"
 
@@ -41,7 +41,7 @@ async def create(call: Call, order: SessionCreate) -> Answer:
     Raises MissingParameter, InvalidParameter, UnknownType, NoMethod, OrderNumTaken, CustomerGone. Source: contract 6.2.
     """
     settings = await call.parts.settings_of(call.owner)
-    ways_back.hold_to_apps(settings, order.return_url)
+    return_targets.hold_to_apps(settings, order.return_url)
     data = _payment_data(order)
     amount, currency = _money(order, data, settings.currency)
     found = offers(
@@ -166,7 +166,7 @@ def _suspicious(order: SessionCreate) -> bool:
     texts: list[object] = [order.payment_data and order.payment_data.external_order_num]
     for item in order.line_items or ():
         texts += [item.description, item.image, item.external_product_num]
-    return screening.suspicious(*texts, metadata=order.metadata)
+    return pan_screening.suspicious(*texts, metadata=order.metadata)
 
 
 @idempotent
@@ -193,7 +193,7 @@ async def _save(tx: Tx, claim: Claim | None, owner: Owner, vault: Vault, plan: _
         raise OrderNumTaken  # somebody else was faster by a moment
     await directory.publish(tx, owner, session.id, "session")
     if plan.suspicious:
-        await screening.note(
+        await pan_screening.note(
             tx, vault, owner, id=session.id, at=plan.real, who=plan.who, object_id=session.id
         )  # fmt: skip
     await idempotency.settle(tx, owner, claim.key if claim else None, plan.answer)

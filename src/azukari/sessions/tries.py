@@ -6,7 +6,7 @@ import msgspec
 
 from azukari.processors.base import Consent
 from azukari.tokens.given import Given
-from azukari.web.return_urls import with_query
+from azukari.wire.return_urls import with_query
 
 
 class Try(NamedTuple):

@@ -2,6 +2,8 @@
 
 from msgspec.structs import replace
 
+from azukari.attempts import store as attempts
+from azukari.attempts.store import Attempt
 from azukari.core.clock import SECOND
 from azukari.core.errors import Locked
 from azukari.db import Owner, Tx
@@ -10,13 +12,11 @@ from azukari.merchants.service import API_VERSIONS
 from azukari.payments import operations, outcomes
 from azukari.payments.errors import NotCancellable
 from azukari.payments.methods import given_of
-from azukari.processors import attempts
-from azukari.processors.attempts import Attempt
 from azukari.processors.base import NO_ORDERS
 from azukari.processors.methods import MethodDetails
 from azukari.sessions.looking import look
 from azukari.tokens.given import Given
-from azukari.web.call import Call
+from azukari.wire.call import Call
 from azukari.wiring import Parts
 
 

@@ -1,12 +1,12 @@
 """The end of a subscription: asked for, or because its customer is deleted."""
 
+from azukari.attempts import store as attempts
 from azukari.core.errors import Locked
 from azukari.core.ids import Ids
 from azukari.customers import service as customers
 from azukari.customers.store import Customer
 from azukari.db import Owner, Tx
 from azukari.events import store as events
-from azukari.processors import attempts
 from azukari.subscriptions import looking, moves, store
 from azukari.subscriptions.schemas import Shown
 

@@ -1,12 +1,12 @@
 """A subscription with what belongs to it."""
 
+from azukari.attempts import store as attempts
 from azukari.customers import store as customers
 from azukari.db import Owner, Page, Tx
-from azukari.processors import attempts
 from azukari.subscriptions import store
 from azukari.subscriptions.schemas import Shown
 from azukari.subscriptions.store import Subscription
-from azukari.web.lists import Bounds
+from azukari.wire.lists import Bounds
 
 
 async def show(tx: Tx, owner: Owner, subscription_id: str) -> Shown:

@@ -6,6 +6,8 @@ The caller and the resolver write through the same unit; the attempt's fence let
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from azukari.attempts import store as attempts
+from azukari.attempts.store import Attempt
 from azukari.core.clock import Moment
 from azukari.core.errors import ApiError, Locked
 from azukari.customers import store as customers
@@ -13,15 +15,13 @@ from azukari.customers.store import Customer
 from azukari.db import Tx, persevere
 from azukari.events import store as events
 from azukari.payments import outcomes
-from azukari.processors import attempts
-from azukari.processors.attempts import Attempt
 from azukari.processors.base import Approved, DeclinedBy, Outcome, Short, Unsettled, Waiting
 from azukari.subscriptions import moves, store
 from azukari.subscriptions.moves import Move
 from azukari.subscriptions.schemas import Shown
 from azukari.subscriptions.store import PeriodRow, Subscription
-from azukari.web import idempotency
-from azukari.web.answers import Answer
+from azukari.wire import idempotency
+from azukari.wire.answers import Answer
 from azukari.wiring import Parts
 
 

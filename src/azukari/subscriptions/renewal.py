@@ -31,7 +31,7 @@ from azukari.subscriptions.service import new_period, recurring
 from azukari.subscriptions.store import PeriodRow, Subscription
 from azukari.tokens.given import WrongCurrency
 from azukari.vault import Vault
-from azukari.web.call import Call
+from azukari.wire.call import Call
 from azukari.wiring import Parts
 
 #: Charged at the same time: a processor that hangs must not hold up the others.

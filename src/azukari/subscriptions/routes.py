@@ -2,10 +2,10 @@
 
 from azukari.subscriptions import looking, service
 from azukari.subscriptions.schemas import SubscriptionCreate, SubscriptionOut
-from azukari.web.answers import Answer
-from azukari.web.call import Call
-from azukari.web.lists import ListOut, ListQuery, list_out
 from azukari.web.routing import Router, SecretKey
+from azukari.wire.answers import Answer
+from azukari.wire.call import Call
+from azukari.wire.lists import ListOut, ListQuery, list_out
 
 router = Router()
 

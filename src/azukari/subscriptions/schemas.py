@@ -12,7 +12,7 @@ from azukari.customers.schemas import Source
 from azukari.customers.store import Customer
 from azukari.subscriptions.schedule import Period
 from azukari.subscriptions.store import Subscription
-from azukari.web.bodies import Currency, Metadata, PositiveAmount, ShortText
+from azukari.wire.bodies import Currency, Metadata, PositiveAmount, ShortText
 
 DEFAULT_LOCALE = "ja"
 

@@ -15,10 +15,10 @@ from azukari.subscriptions.schedule import day_of
 from azukari.subscriptions.schemas import Shown, SubscriptionCreate, SubscriptionOut
 from azukari.subscriptions.store import PeriodRow, Subscription
 from azukari.vault import Vault
-from azukari.web import idempotency, metadata, screening
-from azukari.web.answers import Answer
-from azukari.web.call import Call
-from azukari.web.idempotency import Claim, idempotent
+from azukari.wire import idempotency, metadata, pan_screening
+from azukari.wire.answers import Answer
+from azukari.wire.call import Call
+from azukari.wire.idempotency import Claim, idempotent
 
 
 async def create(call: Call, order: SubscriptionCreate) -> Answer:
@@ -43,7 +43,7 @@ async def create(call: Call, order: SubscriptionCreate) -> Answer:
     subscription = replace(subscription, next_capture_at=subscription.falls_due(1))
     first = _First(
         subscription, new_period(subscription, call.new_id(), call.now), call.new_id(),
-        screening.suspicious(metadata=order.metadata), call.real,
+        pan_screening.suspicious(metadata=order.metadata), call.real,
     )  # fmt: skip
     await call.vault.ready(call.owner)
     # Write down what we are about to do: a crash below leaves an attempt to settle.
@@ -106,7 +106,7 @@ async def _begin(tx: Tx, claim: Claim | None, owner: Owner, vault: Vault, plan: 
     now = subscription.created_at
     await recording.report(tx, shown, ("subscription.created",), (first.event_id,), now)
     if first.suspicious:
-        await screening.note(
+        await pan_screening.note(
             tx, vault, owner, id=subscription.id, at=first.real, who=plan.who, object_id=subscription.id
         )  # fmt: skip
     return _Begun(ready, shown)

@@ -9,6 +9,7 @@ from typing import Literal
 import msgspec
 import sqlalchemy as sa
 
+from azukari.attempts.store import attempts
 from azukari.core.errors import NotFound
 from azukari.db import (
     Integer,
@@ -31,7 +32,6 @@ from azukari.db import (
 )
 from azukari.merchants.clock import all_due, due_ahead, index_of_test_rows
 from azukari.merchants.clock import due as due_by_owner
-from azukari.processors.attempts import attempts
 from azukari.subscriptions.schedule import Period, moment
 
 Status = Literal["pending", "active", "retrying", "suspended", "deleted"]

@@ -2,9 +2,9 @@
 
 from azukari.time_travel import service
 from azukari.time_travel.schemas import ClockOut, ClockSet
-from azukari.web.answers import Answer
-from azukari.web.call import Call
 from azukari.web.routing import Router, SecretKey
+from azukari.wire.answers import Answer
+from azukari.wire.call import Call
 
 router = Router()
 

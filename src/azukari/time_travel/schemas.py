@@ -9,7 +9,7 @@ import msgspec
 
 from azukari.core.clock import DAY, HOUR, MINUTE, SECOND, iso
 from azukari.merchants.clock import TestClock
-from azukari.web.bodies import MEANT, Flag, Reader, Refused, Timestamp
+from azukari.wire.bodies import MEANT, Flag, Reader, Refused, Timestamp
 
 _DURATION = re.compile(
     r"P(?=.)(?:(\d{1,5})Y)?(?:(\d{1,5})M)?(?:(\d{1,6})W)?(?:(\d{1,7})D)?"

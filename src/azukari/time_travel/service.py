@@ -29,11 +29,11 @@ from azukari.secure_tokens import outcomes as authentications
 from azukari.sessions import closing as sessions
 from azukari.subscriptions import renewal
 from azukari.time_travel.schemas import ClockOut, ClockSet
-from azukari.web import errors, idempotency
-from azukari.web.answers import Answer
-from azukari.web.idempotency import Claim, idempotent
 from azukari.webhooks import deliveries
 from azukari.webhooks.sending import deliver_due
+from azukari.wire import errors, idempotency
+from azukari.wire.answers import Answer
+from azukari.wire.idempotency import Claim, idempotent
 from azukari.wiring import Parts
 
 #: What a clock may show: deadlines have to find room behind it in the calendar.

@@ -2,14 +2,15 @@
 
 import msgspec
 
+from azukari.attempts import execute
+from azukari.attempts import store as attempts
+from azukari.attempts.store import Attempt
 from azukari.core.clock import Moment
 from azukari.core.errors import ApiError, InvalidToken, Unavailable, Unprocessable
 from azukari.core.secret import Secret
 from azukari.db import Owner, Tx
 from azukari.payment_methods.details import decoded, read_details
-from azukari.processors import attempts, machine
 from azukari.processors import three_ds as results
-from azukari.processors.attempts import Attempt
 from azukari.processors.base import NotDone, Outcome, Processor, Visit
 from azukari.processors.methods import MethodDetails
 from azukari.processors.three_ds import ThreeDs
@@ -192,8 +193,8 @@ async def send(
     except Unavailable as away:
         raise NotBegun(away) from away
     if isinstance(card, Method):
-        return await machine.carry_out(processor, attempt, parts.clock, method=card.details, visit=visit)
-    return await machine.carry_out(
+        return await execute.carry_out(processor, attempt, parts.clock, method=card.details, visit=visit)
+    return await execute.carry_out(
         processor, attempt, parts.clock, use=card.use, verification_value=value, three_ds=card.three_ds,
         authentication_value=proof,
     )  # fmt: skip

@@ -2,9 +2,9 @@
 
 from azukari.tokens import service
 from azukari.tokens.schemas import TokenCreate
-from azukari.web.answers import Answer
-from azukari.web.call import Call
 from azukari.web.routing import PublishableKey, Router
+from azukari.wire.answers import Answer
+from azukari.wire.call import Call
 
 router = Router()
 

@@ -6,7 +6,7 @@ from azukari.core.clock import iso
 from azukari.processors.methods import MethodDetails
 from azukari.tokens.store import Token
 from azukari.vault import PaymentDetails
-from azukari.web.bodies import Currency
+from azukari.wire.bodies import Currency
 
 
 class TokenCreate(msgspec.Struct, kw_only=True):

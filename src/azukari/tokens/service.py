@@ -10,10 +10,10 @@ from azukari.tokens import store
 from azukari.tokens.schemas import MethodTokenDetails, TokenCreate, TokenDetails, TokenOut
 from azukari.tokens.store import Token
 from azukari.vault import SealedEntry, Vault
-from azukari.web import idempotency
-from azukari.web.answers import Answer, Replay
-from azukari.web.call import Call
-from azukari.web.idempotency import Claim, KeyReused, idempotent
+from azukari.wire import idempotency
+from azukari.wire.answers import Answer, Replay
+from azukari.wire.call import Call
+from azukari.wire.idempotency import Claim, KeyReused, idempotent
 from azukari.wiring import Parts
 
 

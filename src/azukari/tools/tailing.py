@@ -1,7 +1,7 @@
 """``azukari tail``: requests and events of an installation, as they happen.
 
-Requests come through a named pipe in the data directory, from every server process (``web/taps.py``); events from the
-cursor, with a test key. What is shown names no person and no card.
+Requests come through a named pipe in the data directory, from every server process (``web/request_tail.py``); events
+from the cursor, with a test key. What is shown names no person and no card.
 """
 
 import asyncio
@@ -19,7 +19,7 @@ from rich.text import Text
 from azukari.tools import screen as on
 from azukari.tools.screen import Screen, Seen
 from azukari.tools.server import Numbered, Server, ToolError, follow
-from azukari.web import taps
+from azukari.web import request_tail
 
 #: How much a pipe holds while nobody looks, where the system lets us say.
 _ROOM = 1024 * 1024
@@ -70,7 +70,7 @@ class Pipe:
     """A named pipe that servers find. Raises ToolError: it cannot be made."""
 
     def __init__(self, data: Path) -> None:
-        folder = data / taps.FOLDER
+        folder = data / request_tail.FOLDER
         name = secrets.token_hex(8)
         making = folder / f".{name}"
         self._path = folder / name

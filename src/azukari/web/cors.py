@@ -5,11 +5,10 @@ Any origin, and no credentials: who calls says so with a key. Source: the Fetch 
 
 import re
 from collections.abc import Mapping
-from urllib.parse import urlsplit
 
 from azukari.core.errors import Forbidden
 from azukari.core.pan import holds_card_number
-from azukari.web.answers import Answer
+from azukari.wire.answers import Answer
 
 #: With answers a page may read: those of routes for publishable keys, and all errors, so that a developer sees why.
 READABLE = [
@@ -31,13 +30,6 @@ class ForeignPage(Forbidden):
     """A page whose origin the merchant has not registered, though it has registered some."""
 
     message = "Pages of this origin may not use this key. `azukari merchants set --origin` registers it."
-
-
-def origin_of(url: str) -> str:
-    """The origin of an address, as browsers write it."""
-    parts = urlsplit(url)
-    port = {"http": ":80", "https": ":443"}.get(parts.scheme, "")
-    return f"{parts.scheme}://{parts.netloc}".lower().removesuffix(port)
 
 
 def preflight(headers: Mapping[bytes, bytes]) -> Answer:

@@ -6,10 +6,10 @@ import msgspec
 
 import azukari
 from azukari.core.errors import MethodNotAllowed, NotFound
-from azukari.web import site
-from azukari.web.answers import Answer
+from azukari.web import assets
 from azukari.web.dispatch import Receive, Route, Scope, Send
 from azukari.web.readiness import Readiness
+from azukari.wire.answers import Answer
 from azukari.wiring import Parts
 
 HTML = "text/html; charset=utf-8"
@@ -47,10 +47,10 @@ def routes(parts: Parts) -> list[Route]:
     readiness = Readiness(parts)
 
     async def start(_: Scope) -> Answer:
-        return Answer(200, site.start_page(), HTML, site.PAGE_HEADERS)
+        return Answer(200, assets.start_page(), HTML, assets.PAGE_HEADERS)
 
     async def reference(_: Scope) -> Answer:
-        return Answer(200, site.reference_page(), HTML, site.PAGE_HEADERS)
+        return Answer(200, assets.reference_page(), HTML, assets.PAGE_HEADERS)
 
     async def description(_: Scope) -> Answer:
         return file("openapi.yaml")
@@ -64,7 +64,7 @@ def routes(parts: Parts) -> list[Route]:
         given = scope["path_params"]
         found = file(given["name"])
         # Another release's page asks: it gets what we have, but nobody is to keep it under that name.
-        return found._replace(headers=_KEPT if given["release"] == site.release() else {})
+        return found._replace(headers=_KEPT if given["release"] == assets.release() else {})
 
     async def health(_: Scope) -> Answer:
         return Answer.of(Health("alive", azukari.__version__))
@@ -96,7 +96,7 @@ def for_shops(shows: Mapping[str, Show]) -> list[Route]:
 
 def file(name: str) -> Answer:
     """A static file. Raises NotFound."""
-    found = site.static_file(name)
+    found = assets.static_file(name)
     if found is None:
         raise NotFound
     return Answer(200, *found, headers=_CACHED)

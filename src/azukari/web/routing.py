@@ -22,13 +22,15 @@ from azukari.merchants.keys import ApiKey
 from azukari.merchants.service import API_VERSIONS
 from azukari.processors.base import NO_ORDERS
 from azukari.processors.declines import SCENARIOS
-from azukari.web import bodies, cors, idempotency
-from azukari.web.answers import Answer
+from azukari.web import cors
 from azukari.web.auth import Access, authenticate
-from azukari.web.call import Call, read_orders
 from azukari.web.dispatch import Receive, Route, Scope, Send
 from azukari.web.limits import Limiter
 from azukari.web.server import read_body
+from azukari.wire import bodies, idempotency
+from azukari.wire.answers import Answer
+from azukari.wire.call import Call, read_orders
+from azukari.wire.return_urls import origin_of
 from azukari.wiring import Parts
 
 SecretKey, PublishableKey = Access.SECRET, Access.PUBLISHABLE
@@ -175,7 +177,7 @@ class Resource:
 
     async def _check_origin(self, key: ApiKey, origin: str | None) -> None:
         """A preflight carries no key, so whose pages may use it is looked at in the call itself (SEC-10)."""
-        if origin is None or origin == cors.origin_of(self._parts.settings.base_url):
+        if origin is None or origin == origin_of(self._parts.settings.base_url):
             return
         settings = await self._parts.settings_of(key.owner)
         if settings.origins and not origins.admits(settings, key.owner.mode, origin):

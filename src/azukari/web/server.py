@@ -23,9 +23,9 @@ from uvicorn.supervisors import Multiprocess
 
 from azukari.core import log
 from azukari.core.errors import ApiError, BadRequest, BodyTooLarge, RequestTimeout, Unavailable, UnsupportedMediaType
-from azukari.web import errors
 from azukari.web.connections import Connections, allow_more_files, place_of
 from azukari.web.sending import Message, OneWrite, Receive, head
+from azukari.wire import errors
 
 MAX_BODY = 256 * 1024
 #: In the state of an application's lifespan: called, perhaps often, when the server begins to end.

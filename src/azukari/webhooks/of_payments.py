@@ -14,11 +14,11 @@ from azukari.core.secret import Secret
 from azukari.db import Owner, Tx
 from azukari.events import numbering
 from azukari.vault import SealedEntry
-from azukari.web.bodies import MEANT, NOT_BLANK, convert
 from azukari.webhooks import service, store
 from azukari.webhooks.schemas import EventTypes, SigningSecret, Url
 from azukari.webhooks.service import ALL, Asking
 from azukari.webhooks.store import Endpoint
+from azukari.wire.bodies import MEANT, NOT_BLANK, convert
 from azukari.wiring import Parts
 
 #: Of one payment.

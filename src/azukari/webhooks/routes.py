@@ -1,12 +1,12 @@
 """``/webhook_endpoints``."""
 
-from azukari.web.answers import Answer
-from azukari.web.call import Call
-from azukari.web.lists import ListOut, ListQuery, list_out
 from azukari.web.routing import Router, SecretKey
 from azukari.webhooks import deliveries, service, store
 from azukari.webhooks.schemas import EndpointCreate, EndpointOut, EndpointUpdate, Replay, Roll, TryOut
 from azukari.webhooks.service import Asking
+from azukari.wire.answers import Answer
+from azukari.wire.call import Call
+from azukari.wire.lists import ListOut, ListQuery, list_out
 
 router = Router()
 

@@ -10,9 +10,9 @@ from azukari.core.clock import iso, iso_or_none
 from azukari.core.errors import InvalidParameter, MissingParameter
 from azukari.core.pan import looks_like_card_number
 from azukari.merchants.service import API_VERSIONS
-from azukari.web.members import MEANT, NOT_BLANK, Flag, Reader, Refused, ShortText, Timestamp
 from azukari.webhooks.deliveries import Try
 from azukari.webhooks.store import Endpoint
+from azukari.wire.fields import MEANT, NOT_BLANK, Flag, Reader, Refused, ShortText, Timestamp
 
 MOST_EVENTS = 100
 #: Of a secret that a shop brings along. Shorter than the second it is taken, and told to be short.

@@ -15,9 +15,6 @@ from azukari.db import Owner, Tx, persevere
 from azukari.events import numbering
 from azukari.events import store as events
 from azukari.vault import SealedEntry, Vault
-from azukari.web import errors, idempotency
-from azukari.web.answers import Answer
-from azukari.web.idempotency import Claim, idempotent
 from azukari.webhooks import addresses, deliveries, store
 from azukari.webhooks.addresses import AddressRefused
 from azukari.webhooks.deliveries import Told
@@ -32,6 +29,9 @@ from azukari.webhooks.schemas import (
     warnings_about,
 )
 from azukari.webhooks.store import Endpoint
+from azukari.wire import errors, idempotency
+from azukari.wire.answers import Answer
+from azukari.wire.idempotency import Claim, idempotent
 from azukari.wiring import Parts
 
 ALL = ["*"]

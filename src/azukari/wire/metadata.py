@@ -3,7 +3,7 @@
 import msgspec
 
 from azukari.core.errors import InvalidParameter
-from azukari.web.members import MAX_METADATA
+from azukari.wire.fields import MAX_METADATA
 
 _decode = msgspec.json.Decoder(dict[str, str]).decode
 

@@ -6,12 +6,13 @@ from collections.abc import Mapping
 from azukari.core import log
 from azukari.core.errors import ApiError, TooManyRequests
 from azukari.merchants.keys import ApiKey
-from azukari.web import bodies, cors, errors, screening
-from azukari.web.answers import Answer, Replay
-from azukari.web.auth import caller_of
+from azukari.web import cors
+from azukari.web.auth import caller_of, key_text
 from azukari.web.dispatch import Dispatch, Receive, Scope, Send
 from azukari.web.limits import Limiter
-from azukari.web.taps import Taps
+from azukari.web.request_tail import Taps
+from azukari.wire import bodies, errors
+from azukari.wire.answers import Answer, Replay
 from azukari.wiring import Parts
 
 _ALWAYS = [(b"x-content-type-options", b"nosniff"), (b"cache-control", b"no-store")]
@@ -122,7 +123,7 @@ class Front:
             bodies.url_is_clean(scope["path"], scope["query_string"])
         except ApiError:
             log.warning("url.refused", request_id=scope["azukari.request_id"])
-            await screening.note_url(self._parts, dict(scope["headers"]), scope["azukari.request_id"])
+            await _note_url(self._parts, dict(scope["headers"]), scope["azukari.request_id"])
             raise
 
 
@@ -132,6 +133,18 @@ def _is_free(scope: Scope) -> bool:
     return (
         path in _FREE or path.startswith(_FREE_BELOW) or (scope["method"] == "OPTIONS" and path.startswith(_API))
     )  # fmt: skip
+
+
+async def _note_url(parts: Parts, headers: Mapping[bytes, bytes], request_id: str) -> None:
+    """Audit a URL that was refused, where it is known whose client sent it."""
+    try:
+        key = await parts.keyring.resolve(key_text(headers.get(b"authorization")), None)
+        await parts.db.write(
+            parts.vault.audit, key.owner, id=request_id, at=parts.clock.now(), who=key.id,
+            action="card_or_key_in_url", object_id=None, result="refused",
+        )  # fmt: skip
+    except ApiError:
+        return  # nobody we know, or a database that is away: the log has it
 
 
 class _Sender:

@@ -9,7 +9,7 @@ from azukari.db import Database, Owner
 from azukari.merchants.keys import ApiKey
 from azukari.processors.base import TestOrders
 from azukari.vault import Vault
-from azukari.web.idempotency import Claim
+from azukari.wire.idempotency import Claim
 from azukari.wiring import Parts
 
 

@@ -13,8 +13,8 @@ from typing import Annotated, Any, NamedTuple, TypeVar, Union, get_args, get_ori
 import msgspec
 
 from azukari.core.errors import ApiError, InvalidParameter, MissingParameter
-from azukari.web import forms
-from azukari.web.members import Explicit, Flag, Reader, Refused, ShortText, Whole, unfit, unindexed
+from azukari.wire import forms
+from azukari.wire.fields import Explicit, Flag, Reader, Refused, ShortText, Whole, unfit, unindexed
 
 S = TypeVar("S", bound=msgspec.Struct)
 Step = Callable[[Any], object]

@@ -5,12 +5,12 @@ Source: ``docs/architecture.md``, "A charge, end to end"; the callers write T1 a
 
 import msgspec
 
+from azukari.attempts.store import GRACE, Attempt
 from azukari.core import log
 from azukari.core.clock import HOUR, SECOND, Clock, Moment
 from azukari.core.deadline import Deadline
 from azukari.core.secret import Secret
 from azukari.db import Owner
-from azukari.processors.attempts import GRACE, Attempt
 from azukari.processors.base import (
     NO_ORDERS,
     Credential,

@@ -9,7 +9,7 @@ from azukari.core.errors import InvalidParameter
 from azukari.merchants import origins, schemes
 from azukari.merchants.keys import TEST
 from azukari.merchants.settings import MerchantSettings
-from azukari.web.cors import origin_of
+from azukari.wire.return_urls import origin_of
 
 _WEB = ("http", "https")
 #: Where KOMOJU serves its element, which comes back to a page of its own there. Source: contract 15.4.

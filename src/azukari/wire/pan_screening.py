@@ -6,11 +6,8 @@ it may be an order number, one in ten of which looks like a card's: such a text 
 
 from collections.abc import Mapping
 
-from azukari.core.errors import ApiError
 from azukari.db import Owner, Tx
 from azukari.vault import Vault, looks_like_card_number
-from azukari.web.auth import key_text
-from azukari.wiring import Parts
 
 
 async def note(tx: Tx, vault: Vault, owner: Owner, *, id: str, at: int, who: str, object_id: str) -> None:
@@ -18,18 +15,6 @@ async def note(tx: Tx, vault: Vault, owner: Owner, *, id: str, at: int, who: str
     await vault.audit(
         tx, owner, id=id, at=at, who=who, action="card_number_in_text", object_id=object_id, result="kept"
     )  # fmt: skip
-
-
-async def note_url(parts: Parts, headers: Mapping[bytes, bytes], request_id: str) -> None:
-    """The audit line of a URL that was refused, where it is known whose client sent it."""
-    try:
-        key = await parts.keyring.resolve(key_text(headers.get(b"authorization")), None)
-        await parts.db.write(
-            parts.vault.audit, key.owner, id=request_id, at=parts.clock.now(), who=key.id,
-            action="card_or_key_in_url", object_id=None, result="refused",
-        )  # fmt: skip
-    except ApiError:
-        return  # nobody we know, or a database that is away: the log has it
 
 
 def suspicious(*texts: object, metadata: Mapping[str, str] | None = None) -> bool:

@@ -7,13 +7,13 @@ Source: contract 6.2; ``docs/security.md``, "Pages".
 import re
 import unicodedata
 from typing import Annotated
-from urllib.parse import quote, unquote, unquote_plus
+from urllib.parse import quote, unquote, unquote_plus, urlsplit
 
 import idna
 
 from azukari.core.pan import looks_like_card_number
 from azukari.merchants.schemes import OF_THE_BROWSER, may_be_an_apps
-from azukari.web.members import Reader, Refused
+from azukari.wire.fields import Reader, Refused
 
 __all__ = ["OF_THE_BROWSER", "ReturnUrl", "return_url", "with_query"]
 
@@ -86,3 +86,10 @@ def with_query(url: str, name: str, value: str) -> str:
     others = "&".join(pair for pair in query.split("&") if unquote_plus(pair.partition("=")[0]) != name)
     between = "" if not others or others.endswith("&") else "&"
     return f"{path}?{others}{between}{name}={value}{mark}{fragment}"
+
+
+def origin_of(url: str) -> str:
+    """The origin of an address, as browsers write it."""
+    parts = urlsplit(url)
+    port = {"http": ":80", "https": ":443"}.get(parts.scheme, "")
+    return f"{parts.scheme}://{parts.netloc}".lower().removesuffix(port)

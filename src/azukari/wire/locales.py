@@ -8,7 +8,7 @@ from collections.abc import Collection
 from typing import Annotated
 
 from azukari.core.pan import looks_like_card_number
-from azukari.web.members import Reader, Refused
+from azukari.wire.fields import Reader, Refused
 
 #: What the wire has words for; without a wish it is the first.
 ON_THE_WIRE = ("ja", "en", "ko")

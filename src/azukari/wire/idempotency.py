@@ -17,7 +17,7 @@ from azukari.core.clock import DAY, SECOND
 from azukari.core.errors import ApiError, BadRequest, Conflict, Unprocessable
 from azukari.db import Bytes, Integer, Owner, Statement, Text, Time, Tx, add, bind, owned, owned_table
 from azukari.merchants.clock import ahead, due, due_ahead, index_of_test_rows
-from azukari.web.answers import Answer, Replay
+from azukari.wire.answers import Answer, Replay
 
 P = ParamSpec("P")
 R = TypeVar("R")

@@ -1,6 +1,6 @@
 """Request bodies: bytes to a tree (:func:`parse`), and the tree to a Struct (``convert``).
 
-The tree holds objects, lists, strings, booleans, ``None``, ``int`` and :class:`~azukari.web.members.Number`.
+The tree holds objects, lists, strings, booleans, ``None``, ``int`` and :class:`~azukari.wire.fields.Number`.
 """
 
 import json
@@ -8,9 +8,9 @@ import re
 from typing import Never
 
 from azukari.core.errors import BadRequest, UnsupportedMediaType
-from azukari.web import forms
-from azukari.web.converting import convert, convert_query
-from azukari.web.members import (
+from azukari.wire import forms
+from azukari.wire.binding import convert, convert_query
+from azukari.wire.fields import (
     COMMAS,
     MEANT,
     NOT_BLANK,
@@ -34,8 +34,8 @@ from azukari.web.members import (
     Timestamp,
     Whole,
 )
-from azukari.web.return_urls import ReturnUrl
-from azukari.web.urls import url_is_clean
+from azukari.wire.return_urls import ReturnUrl
+from azukari.wire.urls import url_is_clean
 
 __all__ = [
     "COMMAS", "MEANT", "NOT_BLANK", "Amount", "Currency", "Email", "Expiration", "Flag", "LongText", "Metadata",

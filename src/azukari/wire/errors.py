@@ -3,7 +3,7 @@
 import msgspec
 
 from azukari.core.errors import ApiError
-from azukari.web.answers import JSON, Answer
+from azukari.wire.answers import JSON, Answer
 
 
 class ErrorOut(msgspec.Struct):

@@ -7,7 +7,7 @@ import msgspec
 from azukari.core.clock import LATEST, MINUTE, SECOND, iso
 from azukari.core.errors import InvalidParameter
 from azukari.db import Page
-from azukari.web.bodies import MEANT, PageNumber, PerPage, Timestamp
+from azukari.wire.bodies import MEANT, PageNumber, PerPage, Timestamp
 
 
 class ListQuery(msgspec.Struct, kw_only=True):
