@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any, Protocol, Self, TypeVar
 
 from azukari.core.clock import Clock, Moment, SystemClock
+from azukari.core.commit_signal import News
 from azukari.core.config import Settings
 from azukari.core.ids import Ids, RandomIds
-from azukari.core.news import News
 from azukari.db import Announce, Database, Owner, Place, Tx, quiet
 from azukari.db.counts import Counts
 from azukari.db.open import Stores, counts_of, open_stores, shelf_of

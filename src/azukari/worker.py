@@ -14,10 +14,10 @@ from azukari.core.clock import DAY, SECOND
 from azukari.core.errors import Locked, Unavailable
 from azukari.customers import service as customers
 from azukari.events.long_lists import LongLists
-from azukari.payments import deadlines, outcomes
+from azukari.payments import expiry, outcomes
 from azukari.secure_tokens import outcomes as authentications
-from azukari.sessions import closing as sessions
-from azukari.sessions import recording as session_tries
+from azukari.sessions import expiry as sessions
+from azukari.sessions import record as session_tries
 from azukari.subscriptions import renewal
 from azukari.tokens import service as tokens
 from azukari.webhooks import deliveries, fanout, of_payments
@@ -138,7 +138,7 @@ async def _find_out(parts: Parts, attempt: Attempt) -> None:
 
 async def end_holds(parts: Parts) -> None:
     """Authorisations past their deadline."""
-    await deadlines.expire(parts, BATCH)
+    await expiry.expire(parts, BATCH)
 
 
 async def end_sessions(parts: Parts) -> None:

@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from azukari.checkout import manifest, pages
-from azukari.checkout.slips import Slip
+from azukari.checkout.instructions_view import Slip
 from azukari.checkout.view import Shop
 from azukari.web import assets
 from tests.checkout.shoppers import shopper

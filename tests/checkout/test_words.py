@@ -5,8 +5,8 @@ import re
 import pytest
 
 from azukari.checkout import money, names
+from azukari.checkout.instructions_view import grouped
 from azukari.checkout.phrases import phrases, split
-from azukari.checkout.slips import grouped
 from azukari.checkout.texts import ERRORS, WORDS
 from azukari.checkout.words import LANGUAGES, fill, in_a_sentence, say, words
 from azukari.payment_methods.catalogue import STORES

@@ -11,10 +11,11 @@ import asyncpg
 import pytest
 import sqlalchemy as sa
 
-from azukari.db import DatabaseDown, Statement, Tx, UnitMisuse, hot, link, postgres
+from azukari.db import DatabaseDown, Statement, Tx, UnitMisuse, hot, postgres
+from azukari.db import connection as connections
+from azukari.db.jobs import Waiting
 from azukari.db.lockstep import lock_step
 from azukari.db.postgres import PostgresDatabase
-from azukari.db.waiting import Waiting
 from tests.db.shop import (
     OWNER,
     TAKE,
@@ -197,7 +198,7 @@ async def test_a_unit_sees_what_it_has_added(postgres_database: PostgresDatabase
 
 
 async def test_plans_are_made_anew(postgres_url: str, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(link, "PLANS_SECONDS", -1.0)
+    monkeypatch.setattr(connections, "PLANS_SECONDS", -1.0)
     database = await PostgresDatabase.open(postgres_url)
     await database.write(add_item, "apple", 100)
 

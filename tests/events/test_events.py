@@ -7,7 +7,7 @@ import httpx
 import pytest
 
 from azukari.core.clock import DAY
-from azukari.payments import deadlines
+from azukari.payments import expiry
 from tests.house import Api, House, card
 
 
@@ -125,7 +125,7 @@ async def test_each_change_has_its_event_and_no_other_has_one(house: House) -> N
     await after(api.post(f"{holds[1]}/cancel"), "payment.cancelled")
 
     house.clock.advance(32 * DAY)
-    await deadlines.expire(house.parts)
+    await expiry.expire(house.parts)
     expected.append(("payment.expired", (await api.get(holds[2])).json()))
     assert await told() == expected
     await api.charge(customer, headers={"Komoju-Scenario": "card_declined"})

@@ -11,8 +11,9 @@ from azukari.core.errors import ApiError
 from azukari.db import Owner, Tx
 from azukari.events import store as events
 from azukari.merchants.service import API_VERSIONS
-from azukari.payments import charging, outcomes
-from azukari.payments.charging import Plan, Ready
+from azukari.payments import charge as charges
+from azukari.payments import outcomes
+from azukari.payments.charge import Plan, Ready
 from azukari.payments.outcomes import Shown
 from azukari.payments.schemas import PaymentCreate
 from azukari.processors.base import NO_ORDERS, Outcome
@@ -32,8 +33,8 @@ async def call_of(house: House) -> Call:
 
 
 async def _intend(tx: Tx, owner: Owner, vault: Vault, plan: Plan) -> Ready:
-    ready = await charging.look(tx, owner, vault, plan)
-    await charging.begin(tx, vault, plan, ready)
+    ready = await charges.look(tx, owner, vault, plan)
+    await charges.begin(tx, vault, plan, ready)
     return ready
 
 
@@ -59,9 +60,9 @@ async def _write(
 async def try_to_pay(house: House, details: dict[str, Any]) -> tuple[Answer, Ready]:
     call = await call_of(house)
     order = PaymentCreate(amount=1000, currency="JPY", payment_details=details)
-    plan = await charging.plan(call, order, session_id=SESSION)
+    plan = await charges.plan(call, order, session_id=SESSION)
     ready = await house.parts.db.write(_intend, call.owner, house.parts.vault, plan)
-    outcome, refusal = await charging.send(house.parts, ready)
+    outcome, refusal = await charges.send(house.parts, ready)
     shown = Shown(ready.payment, [])
     return await outcomes.conclude(house.parts, ready.attempt, outcome, shown, refusal), ready
 

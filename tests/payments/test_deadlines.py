@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from azukari.core.clock import DAY, end_of_japanese_day, iso, parse_iso
-from azukari.payments import deadlines
+from azukari.payments import expiry
 from tests.house import Api, House, card
 from tests.sessions.sessions import make
 from tests.sessions.sessions import pay as pay_session
@@ -100,10 +100,10 @@ async def test_the_deadline_of_a_captured_card_ends_nothing(house: House) -> Non
     payment = await pay(api)
     held = await pay(api, capture=False)
     await api.post(f"/payments/{held['id']}/capture")
-    assert await house.parts.db.read(deadlines.next_due, await owner_of(house)) is None
+    assert await house.parts.db.read(expiry.next_due, await owner_of(house)) is None
     house.clock.advance(40 * DAY)
 
-    assert await deadlines.expire(house.parts) == 0
+    assert await expiry.expire(house.parts) == 0
 
     assert (await api.get(f"/payments/{payment['id']}")).json() == payment
     refunded = (await api.post(f"/payments/{payment['id']}/refund")).json()

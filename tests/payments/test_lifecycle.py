@@ -9,7 +9,7 @@ import pytest
 
 from azukari.core.clock import DAY, MINUTE, parse_iso
 from azukari.merchants import store as merchants
-from azukari.payments import deadlines
+from azukari.payments import expiry
 from tests.house import Api, House, card
 
 ORDER: dict[str, Any] = {"amount": 1000, "currency": "JPY"}
@@ -200,7 +200,7 @@ async def test_a_payment_can_only_do_what_its_status_allows(house: House) -> Non
         await refused(api, f"/payments/{payment}/refund", "not_refundable")
     await api.post(f"/payments/{held}/cancel")
     house.clock.advance(40 * DAY)
-    await deadlines.expire(house.parts)
+    await expiry.expire(house.parts)
     for call, code in {"capture": "not_capturable", "cancel": "not_cancellable", "refund": "not_refundable"}.items():
         await refused(api, f"/payments/{expired}/{call}", code)
 
@@ -216,12 +216,12 @@ async def test_a_hold_ends_by_itself_after_thirty_days(house: House) -> None:
 
     left = parse_iso(shown["payment_deadline"]) - house.clock.now()
     house.clock.advance(left - MINUTE)
-    await deadlines.expire(house.parts)
+    await expiry.expire(house.parts)
     assert (await api.get(f"/payments/{held}")).json()["status"] == "authorized"
 
     house.clock.advance(2 * MINUTE)
     for _ in range(2):
-        await deadlines.expire(house.parts)
+        await expiry.expire(house.parts)
     assert (await api.get(f"/payments/{held}")).json()["status"] == "expired"
     assert await api.events() == ["payment.authorized", "payment.expired"]
 

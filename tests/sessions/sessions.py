@@ -5,8 +5,10 @@ from typing import Any
 import httpx
 
 from azukari.core.errors import ApiError
-from azukari.sessions import page, paying, resuming
-from azukari.sessions.paying import FromPage
+from azukari.sessions import page
+from azukari.sessions import pay as session_pay
+from azukari.sessions import resume as session_resume
+from azukari.sessions.pay import FromPage
 from azukari.sessions.schemas import SessionPay, pay_error
 from azukari.wire.answers import Answer, Replay
 from tests.house import Api, House, card
@@ -55,10 +57,10 @@ class Browser:
         call = await self._call(nonce or f"press-{self._presses}")
         agreed = None if consent is None else page.agreed(call, text=consent, version="1", language="ja")
         order = SessionPay(payment_details=details, api_locale="ja")
-        return await _answered(paying.pay(call, self._id, order, page=FromPage(agreed)))
+        return await _answered(session_pay.pay(call, self._id, order, page=FromPage(agreed)))
 
     async def resume(self) -> Answer:
-        return await _answered(resuming.resume(await self._call(None), self._id))
+        return await _answered(session_resume.resume(await self._call(None), self._id))
 
     async def state(self) -> page.SessionState:
         return await page.state(self._house.parts, self._id)

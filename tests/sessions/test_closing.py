@@ -10,7 +10,7 @@ from azukari.attempts import store as attempts
 from azukari.core.clock import MINUTE, SECOND
 from azukari.db import Tx
 from azukari.processors.base import DeclinedBy, Order, Outcome
-from azukari.sessions import waiting
+from azukari.sessions import pending
 from azukari.wire.call import Call
 from tests.faults.sites import Rows
 from tests.house import House
@@ -70,16 +70,16 @@ async def test_a_try_that_begins_to_wait_while_its_session_is_ended_is_ended_in_
     house: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     made = await make(house.api, expires_in_seconds=60, payment_data=NUMBER)
-    end, replies = waiting.end, []
+    end, replies = pending.end, []
 
     async def and_then_one_waits(call: Call, session_id: str) -> None:
-        monkeypatch.setattr(waiting, "end", end)
+        monkeypatch.setattr(pending, "end", end)
         await end(call, session_id)
         house.clock.advance(-MINUTE)
         replies.append(await pay(house.publishable, made, PAYPAY))
         house.clock.advance(MINUTE)
 
-    monkeypatch.setattr(waiting, "end", and_then_one_waits)
+    monkeypatch.setattr(pending, "end", and_then_one_waits)
     house.clock.advance(MINUTE)
     await worker.end_sessions(house.parts)
     assert await payment_status(house.api, replies[0]) == "pending"

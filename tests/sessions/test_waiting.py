@@ -6,7 +6,7 @@ import pytest
 from azukari import worker
 from azukari.core.clock import DAY, HOUR, MINUTE
 from azukari.processors.simulator.desk import Decision
-from azukari.sessions import waiting
+from azukari.sessions import pending
 from azukari.wire.call import Call
 from tests.house import Api, House, card
 from tests.sessions.sessions import CODE, Browser, make, pay, refused, shown
@@ -220,14 +220,14 @@ async def test_a_try_that_finds_yet_another_one_waiting_comes_again(
 ) -> None:
     made = await make(house.api)
     await pay(house.publishable, made, PAYPAY)
-    end = waiting.end
+    end = pending.end
 
     async def end_slowly(call: Call, session_id: str) -> None:
-        monkeypatch.setattr(waiting, "end", end)
+        monkeypatch.setattr(pending, "end", end)
         await end(call, session_id)
         assert (await pay(house.publishable, made, {"type": "linepay"})).status_code == 200  # from another tab
 
-    monkeypatch.setattr(waiting, "end", end_slowly)
+    monkeypatch.setattr(pending, "end", end_slowly)
 
     refused(await pay(house.publishable, made), 423, "locked")
 

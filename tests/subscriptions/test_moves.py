@@ -5,7 +5,7 @@ from msgspec.structs import replace
 
 from azukari.core.clock import DAY, HOUR
 from azukari.processors.declines import DECLINES, FINAL
-from azukari.subscriptions import moves
+from azukari.subscriptions import transitions
 from azukari.subscriptions.store import PeriodRow, Subscription
 
 START = 1_800_000_000_000
@@ -21,7 +21,7 @@ PERIOD = PeriodRow("m", "test", "p", "s", 3, "open", 1, 0, "payment", START, Non
 
 @pytest.mark.parametrize("code", sorted(DECLINES))
 def test_a_code_is_either_tried_again_or_final(code: str) -> None:
-    move = moves.declined(ACTIVE, PERIOD, code, DAYS, START)
+    move = transitions.declined(ACTIVE, PERIOD, code, DAYS, START)
     after = move.subscription
     assert after.active_attempt is None
     if code in FINAL:
@@ -42,7 +42,7 @@ def test_the_default_is_four_retries_in_fourteen_days() -> None:
     subscription, period, now, tried = ACTIVE, PERIOD, START, []
     while subscription.status != "suspended":
         tried.append((now - START) // DAY)
-        move = moves.declined(subscription, period, "insufficient_funds", DAYS, now)
+        move = transitions.declined(subscription, period, "insufficient_funds", DAYS, now)
         subscription, period = move.subscription, replace(period, declines=move.declines)
         now = subscription.due_at or now
     assert tried == [0, 1, 4, 8, 14]
@@ -51,27 +51,27 @@ def test_the_default_is_four_retries_in_fourteen_days() -> None:
 
 def test_retries_that_come_late_keep_a_day_between_them() -> None:
     late = START + 20 * DAY
-    again = moves.declined(ACTIVE, replace(PERIOD, declines=1), "card_declined", DAYS, late).subscription
+    again = transitions.declined(ACTIVE, replace(PERIOD, declines=1), "card_declined", DAYS, late).subscription
     assert again.due_at == late + DAY
 
 
 def test_a_charge_that_was_not_sent_counts_as_nothing() -> None:
     for status in ("active", "retrying"):
         before = replace(ACTIVE, status=status, retry_count=2)
-        move = moves.not_sent(before, PERIOD, START)
+        move = transitions.not_sent(before, PERIOD, START)
         assert (move.subscription.status, move.subscription.retry_count) == (status, 2)
         assert (move.subscription.due_at, move.period, move.events) == (START + HOUR, "open", ())
         assert move.subscription.retry_at == (START + HOUR if status == "retrying" else None)
 
 
 def test_one_that_has_ended_stays_ended_whatever_comes() -> None:
-    ended = moves.over(ACTIVE, START)
+    ended = transitions.over(ACTIVE, START)
     assert ended.active_attempt == "a"
     for move in (
-        moves.paid(ended, PERIOD), moves.declined(ended, PERIOD, "card_declined", DAYS, START),
-        moves.not_sent(ended, PERIOD, START),
+        transitions.paid(ended, PERIOD), transitions.declined(ended, PERIOD, "card_declined", DAYS, START),
+        transitions.not_sent(ended, PERIOD, START),
     ):  # fmt: skip
         after = move.subscription
         assert (after.status, after.due_at, after.active_attempt, after.ended_at) == ("deleted", None, None, START)
         assert move.period != "open"
-        assert moves.DELETED not in move.events
+        assert transitions.DELETED not in move.events

@@ -10,7 +10,7 @@ from azukari import worker
 from azukari.core.clock import DAY
 from azukari.db import Owner, Statement, Tx
 from azukari.db.sqlite import SqliteTx
-from azukari.db.turns import START
+from azukari.db.sweep import START
 from azukari.events import store as events
 from azukari.merchants import clock as clocks
 from azukari.merchants.clock import TestClock

@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from azukari.tools.listening import read_since, read_target, read_types
+from azukari.tools.listen import read_since, read_target, read_types
 from azukari.tools.server import ToolError
 from azukari.tools.state import FOLDER, State
 from tests.house import card

@@ -6,7 +6,7 @@ import time
 
 import httpx
 
-from azukari.tools.tailing import Filter
+from azukari.tools.tail import Filter
 from azukari.web.request_tail import FOLDER
 from tests.house import card
 from tests.test_cli import wait_for

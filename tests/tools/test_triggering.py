@@ -8,7 +8,7 @@ import pytest
 from azukari.app import ROUTERS
 from azukari.tools.screen import Screen
 from azukari.tools.server import Server, ToolError
-from azukari.tools.triggering import RECIPES, Wish, check, trigger
+from azukari.tools.trigger import RECIPES, Wish, check, trigger
 from tests.test_cli import done
 from tests.tools.conftest import Installation, said
 from tests.webhooks.receiver import receiving

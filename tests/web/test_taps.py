@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from azukari.tools.tailing import Pipe
+from azukari.tools.tail import Pipe
 from azukari.web.request_tail import FOLDER, MOST, Taps
 
 

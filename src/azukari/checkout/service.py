@@ -17,9 +17,10 @@ from azukari.core.clock import MINUTE
 from azukari.core.errors import ApiError, InvalidParameter, NotFound, TooManyRequests
 from azukari.secure_tokens.pages import PATH as CHALLENGE
 from azukari.sessions import page as sessions
-from azukari.sessions import paying, resuming
+from azukari.sessions import pay as session_pay
+from azukari.sessions import resume as session_resume
 from azukari.sessions.page import Opened, SessionState
-from azukari.sessions.paying import FromPage
+from azukari.sessions.pay import FromPage
 from azukari.sessions.schemas import SessionPay, pay_error
 from azukari.web.limits import Limiter
 from azukari.wire import errors
@@ -159,7 +160,7 @@ async def pay(visit: Visit, limiter: Limiter) -> Answer:
         return _told(visit, language, order, method, pay_error(error))
     here = FromPage(consent or None, language=language if language != order.locale else None)
     return await _try(
-        visit, language, order, method, functools.partial(paying.pay, call, session_id, wanted, page=here)
+        visit, language, order, method, functools.partial(session_pay.pay, call, session_id, wanted, page=here)
     )  # fmt: skip
 
 
@@ -184,7 +185,7 @@ async def resume(visit: Visit) -> Answer:
         visit.parts, opened.owner, at=opened.at, client=visit.client, request_id=visit.request_id
     )  # fmt: skip
     language = _language(visit, order, given.locale)
-    return await _try(visit, language, order, order.first, functools.partial(resuming.resume, call, session_id))
+    return await _try(visit, language, order, order.first, functools.partial(session_resume.resume, call, session_id))
 
 
 async def _try(

@@ -11,9 +11,9 @@ import msgspec
 from azukari.attempts import store as attempts
 from azukari.checkout import framing, money, pages, reading
 from azukari.checkout.http import Visit, page, redirect
+from azukari.checkout.instructions_view import Slip
 from azukari.checkout.pages import Action
 from azukari.checkout.schemas import BarcodeOut, DecideIn, PasswordIn, Redirect, SimulateIn, Tried
-from azukari.checkout.slips import Slip
 from azukari.checkout.view import Shop
 from azukari.checkout.words import LANGUAGES, say, words
 from azukari.core.clock import MINUTE, iso
@@ -22,14 +22,14 @@ from azukari.db import Owner, Tx, directory
 from azukari.merchants.settings import MerchantSettings
 from azukari.payment_methods import barcode
 from azukari.payment_methods.catalogue import METHODS
-from azukari.payments import outcomes, simulating
+from azukari.payments import outcomes, test_mode
 from azukari.payments.outcomes import Shown
 from azukari.processors.simulator.processor import FarOrder
 from azukari.secure_tokens import challenges
 from azukari.secure_tokens.pages import KIND
 from azukari.secure_tokens.pages import PATH as CHALLENGE
 from azukari.sessions import page as sessions
-from azukari.sessions import resuming
+from azukari.sessions import resume as session_resume
 from azukari.sessions import store as session_rows
 from azukari.tokens import store as token_rows
 from azukari.wire.answers import Answer, Replay
@@ -136,7 +136,7 @@ async def simulate(visit: Visit) -> Answer:
     call = sessions.page_call(
         visit.parts, owner, at=await visit.parts.moment_of(owner), client=visit.client, request_id=visit.request_id
     )  # fmt: skip
-    out = await simulating.simulate(call, payment_id, cast(Literal["paid", "expired", "failed"], given.outcome))
+    out = await test_mode.simulate(call, payment_id, cast(Literal["paid", "expired", "failed"], given.outcome))
     return Answer.of({"status": out.status})
 
 
@@ -208,7 +208,7 @@ async def _to_session(visit: Visit, owner: Owner, session_id: str) -> Answer:
         visit.parts, owner, at=await visit.parts.moment_of(owner), client=visit.client, request_id=visit.request_id
     )  # fmt: skip
     try:
-        answer = await resuming.resume(call, session_id)
+        answer = await session_resume.resume(call, session_id)
     except Replay as replay:
         answer = replay.answer
     except ApiError as error:

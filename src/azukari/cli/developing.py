@@ -45,7 +45,7 @@ def listen(
     as_json: Annotated[bool, typer.Option("--print-json", "--json", help="A line of JSON for each event.")] = False,
 ) -> None:
     """Hand every test event on to your own machine, signed like a webhook. Goes on where it stopped."""
-    from azukari.tools import listening, server
+    from azukari.tools import listen, server
     from azukari.tools.screen import Screen
     from azukari.tools.state import State
 
@@ -56,15 +56,15 @@ def listen(
             raise typer.Exit
         if forward_to is None:
             raise server.ToolError("Say where to: --forward-to http://localhost:3000/webhooks.")
-        wish = listening.Wish(
-            listening.read_target(forward_to), listening.read_types(events),
-            None if since is None else listening.read_since(since), None if secret is None else Secret(secret), retry,
+        wish = listen.Wish(
+            listen.read_target(forward_to), listen.read_types(events),
+            None if since is None else listen.read_since(since), None if secret is None else Secret(secret), retry,
         )  # fmt: skip
         place = server.find(settings, url, key)
 
         async def work() -> None:
             async with server.Server(place) as asked:
-                await listening.listen(asked, state, wish, Screen(as_json=as_json))
+                await listen.listen(asked, state, wish, Screen(as_json=as_json))
 
         return work
 
@@ -84,24 +84,24 @@ def trigger(
     as_json: AsJson = False,
 ) -> None:
     """Make an event happen, with real test objects."""
-    from azukari.tools import server, triggering
+    from azukari.tools import server, trigger
     from azukari.tools.screen import Screen
 
     screen = Screen(as_json=as_json)
     if list_types:
-        triggering.list_all(screen)
+        trigger.list_all(screen)
         return
     if type is None:
         fail("Say which event: azukari trigger payment.captured. `azukari trigger --list` shows them.")
 
     def prepare(settings: Settings) -> Callable[[], Awaitable[None]]:
-        wish = triggering.Wish(type, customer, changes or ())
-        triggering.check(wish)
+        wish = trigger.Wish(type, customer, changes or ())
+        trigger.check(wish)
         place = server.find(settings, url, key)
 
         async def work() -> None:
             async with server.Server(place) as asked:
-                await triggering.trigger(asked, wish, screen)
+                await trigger.trigger(asked, wish, screen)
 
         return work
 
@@ -119,7 +119,7 @@ def tail(
     as_json: Annotated[bool, typer.Option("--json", help="A line of JSON for each.")] = False,
 ) -> None:
     """Show requests and test events as they happen."""
-    from azukari.tools import server, tailing
+    from azukari.tools import server, tail
     from azukari.tools.screen import Screen
 
     def prepare(settings: Settings) -> Callable[[], Awaitable[None]]:
@@ -129,7 +129,7 @@ def tail(
 
         async def work() -> None:
             async with server.Server(place) as asked:
-                await tailing.tail(asked, here, filters or (), Screen(as_json=as_json))
+                await tail.tail(asked, here, filters or (), Screen(as_json=as_json))
 
         return work
 

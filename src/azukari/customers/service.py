@@ -21,9 +21,9 @@ from azukari.processors.base import Approved, Consent, DeclinedBy, KeptCredentia
 from azukari.processors.declines import Declined, NoAnswer, NotSentAnswer
 from azukari.processors.methods import CREDIT_CARD, MethodDetails
 from azukari.processors.three_ds import ThreeDs
-from azukari.tokens import given as tokens
+from azukari.tokens import sources as tokens
 from azukari.tokens import store as token_store
-from azukari.tokens.given import Card, Given
+from azukari.tokens.sources import Card, Given
 from azukari.vault import EntryGone, Masked, NotSent, SealedEntry, Unknown, Use, Vault
 from azukari.wire import errors, idempotency, metadata, pan_screening
 from azukari.wire.answers import Answer

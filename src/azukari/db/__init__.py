@@ -8,6 +8,7 @@ commit is the engine's business (``docs/architecture.md``).
 from azukari.db import directory
 from azukari.db.lists import Listing, Page
 from azukari.db.statements import Statement
+from azukari.db.sweep import Place, behind, in_turn
 from azukari.db.tables import (
     Bytes,
     Integer,
@@ -24,7 +25,6 @@ from azukari.db.tables import (
     owned_table,
     partial_index,
 )  # fmt: skip
-from azukari.db.turns import Place, behind, in_turn
 from azukari.db.units import Announce, Database, DatabaseDown, Owner, Tx, UnitMisuse, hot, persevere, quiet
 
 __all__ = [

@@ -13,7 +13,7 @@ import asyncpg
 import sqlalchemy as sa
 
 from azukari.db.connecting import connect
-from azukari.db.link import CONNECT_SECONDS
+from azukari.db.connection import CONNECT_SECONDS
 from azukari.db.units import DatabaseDown
 
 log = logging.getLogger(__name__)

@@ -20,9 +20,9 @@ from functools import partial
 from typing import Any
 
 from azukari.db.bulk import ORDINAL
+from azukari.db.jobs import Outcome, Waiting
 from azukari.db.statements import Pick, Statement, together
 from azukari.db.stepping import Running, Step
-from azukari.db.waiting import Outcome, Waiting
 
 #: Told what ends the transaction, and who ended well.
 Commit = Callable[[Callable[[], Awaitable[str]], list[Waiting]], Awaitable[None]]

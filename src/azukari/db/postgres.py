@@ -14,12 +14,12 @@ from typing import Any, ParamSpec, Self, TypeVar
 import sqlalchemy as sa
 
 from azukari.db.connecting import Unreachable
+from azukari.db.connection import Link
+from azukari.db.jobs import WAITING, Outcome, Waiting, all_on_their_way, answer_all
 from azukari.db.leftovers import Leftovers
-from azukari.db.link import Link
 from azukari.db.lockstep import Commit, Spoiled, lock_step
 from azukari.db.stepping import Running, Step
 from azukari.db.units import Announce, DatabaseDown, Owner, Tx, Unit, UnitMisuse, is_hot, name_of, only_reads, quiet
-from azukari.db.waiting import WAITING, Outcome, Waiting, all_on_their_way, answer_all
 
 P = ParamSpec("P")
 R = TypeVar("R")

@@ -21,10 +21,10 @@ from typing import Any, ParamSpec, TypeVar
 import sqlalchemy as sa
 
 from azukari.core.errors import Unavailable
-from azukari.db.seen import Seen
+from azukari.db.jobs import WAITING, Outcome, Waiting, answer_all
+from azukari.db.shared_cache import Seen
 from azukari.db.statements import Statement
 from azukari.db.units import Announce, DatabaseDown, Owner, Tx, Unit, fill, name_of, only_reads, quiet, waits
-from azukari.db.waiting import WAITING, Outcome, Waiting, answer_all
 
 P = ParamSpec("P")
 R = TypeVar("R")

@@ -7,9 +7,9 @@ from collections.abc import Coroutine, Generator
 from typing import Any, TypeVar
 
 from azukari.db.bulk import ORDINAL
+from azukari.db.jobs import Outcome, Waiting
 from azukari.db.statements import Statement
 from azukari.db.units import Owner, fill, name_of, waits
-from azukari.db.waiting import Outcome, Waiting
 
 R = TypeVar("R")
 

@@ -18,9 +18,9 @@ from azukari.fields import pages
 from azukari.fields.schemas import Error, Failed, PayIn, Tried
 from azukari.merchants import origins
 from azukari.sessions import page as sessions
-from azukari.sessions import paying
+from azukari.sessions import pay as session_pay
 from azukari.sessions.page import Opened
-from azukari.sessions.paying import FromPage
+from azukari.sessions.pay import FromPage
 from azukari.sessions.schemas import SessionPay, pay_error
 from azukari.web.auth import Access, authenticate
 from azukari.web.limits import Limiter
@@ -94,7 +94,7 @@ async def pay(visit: Visit, limiter: Limiter) -> Answer:
         consent = (
             sessions.agreed(call, text=agreed, version=view.CONSENT_VERSION, language=language) if agreed else None
         )
-        answer = await paying.pay(
+        answer = await session_pay.pay(
             call, given.session, wanted, page=FromPage(consent, asks=opened.session.kind != "customer")
         )
     except Replay as replay:

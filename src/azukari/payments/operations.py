@@ -12,13 +12,13 @@ from azukari.core.errors import ApiError, InvalidParameter, Locked, MissingParam
 from azukari.db import Owner, Tx
 from azukari.events import store as events
 from azukari.payments import outcomes, refund_requests, store
+from azukari.payments.details import given_of
 from azukari.payments.errors import NotAtTerminal, NotCancellable, NotCapturable, NotRefundable, NotShort
-from azukari.payments.methods import given_of
-from azukari.payments.moves import More, more_of
 from azukari.payments.outcomes import Shown
 from azukari.payments.refund_requests import RefundRequest
 from azukari.payments.schemas import Capture, Finalize, RefundCreate, RefundRequestCreate, tax_on
 from azukari.payments.store import Payment
+from azukari.payments.transitions import More, more_of
 from azukari.processors.base import Kind, Outcome
 from azukari.processors.methods import CASH, MethodDetails
 from azukari.processors.registry import NoProcessor, Processors

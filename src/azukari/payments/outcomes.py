@@ -16,8 +16,8 @@ from azukari.core.clock import DAY, SECOND, Moment
 from azukari.core.errors import ApiError, Locked, NotFound, Unavailable
 from azukari.db import Owner, Tx, hot
 from azukari.events import store as events
-from azukari.payments import moves, refund_requests, refunds, store
-from azukari.payments.methods import given_of
+from azukari.payments import refund_requests, refunds, store, transitions
+from azukari.payments.details import given_of
 from azukari.payments.refund_requests import RefundRequest
 from azukari.payments.refunds import Refund
 from azukari.payments.schemas import PaymentOut
@@ -35,7 +35,7 @@ from azukari.processors.base import (
 )
 from azukari.processors.declines import Declined, NotSentAnswer
 from azukari.processors.methods import CASH
-from azukari.tokens import given as tokens
+from azukari.tokens import sources as tokens
 from azukari.vault import Vault
 from azukari.wire import errors, idempotency
 from azukari.wire.answers import Answer
@@ -126,7 +126,7 @@ async def record(
         if isinstance(outcome, Approved | Waiting | Short):
             await attempts.undo(tx, attempt, outcome.processor_ref, at.real)
         return Recorded(False, await show(tx, owner, payment_id))
-    changed = await moves.apply(tx, owner, payment_id, attempt, outcome, at)
+    changed = await transitions.apply(tx, owner, payment_id, attempt, outcome, at)
     payment = changed.payment or await store.get(tx, owner, payment_id)
     return Recorded(True, await _reported(tx, payment, changed, attempt, event_ids, at.now))
 
@@ -141,7 +141,7 @@ async def _record_settled(
     if isinstance(outcome, Waiting | Short | Unsettled):
         await attempts.wait_on(tx, attempt, again_at, at.real)
     elif await attempts.finish(tx, attempt, outcome, at.real):
-        changed = await moves.settle(tx, payment, attempt, outcome, at)
+        changed = await transitions.settle(tx, payment, attempt, outcome, at)
         payment = changed.payment or payment
         return Recorded(True, await _reported(tx, payment, changed, attempt, event_ids, at.now))
     elif isinstance(outcome, Approved):
@@ -151,7 +151,7 @@ async def _record_settled(
 
 
 async def _reported(
-    tx: Tx, payment: Payment, changed: moves.Changed, attempt: Attempt, event_ids: tuple[str, ...], now: int
+    tx: Tx, payment: Payment, changed: transitions.Changed, attempt: Attempt, event_ids: tuple[str, ...], now: int
 ) -> Shown:
     """A payment that has moved, with the events that tell the merchant."""
     shown = await with_refunds(tx, payment)

@@ -1,6 +1,6 @@
 """``/payments``."""
 
-from azukari.payments import operations, outcomes, service, simulating
+from azukari.payments import operations, outcomes, service, test_mode
 from azukari.payments.schemas import (
     Capture,
     Finalize,
@@ -75,13 +75,13 @@ async def finalize(call: Call, id: str, body: Finalize) -> Answer:
 @router.post("/test/payments/{id}/simulate", SecretKey)
 async def simulate(call: Call, id: str, body: Simulate) -> PaymentOut:
     """Test mode: do what the shopper of a waiting payment would."""
-    return await simulating.simulate(call, id, body.outcome)
+    return await test_mode.simulate(call, id, body.outcome)
 
 
 @router.post("/test/refund_requests/{id}/simulate", SecretKey)
 async def transfer(call: Call, id: str, body: SimulateTransfer) -> PaymentOut:
     """Test mode: transfer the money of a refund request, or refuse to."""
-    return await simulating.transfer(call, id, body.outcome)
+    return await test_mode.transfer(call, id, body.outcome)
 
 
 @router.post("/payments/{id}/cancel", SecretKey)

@@ -9,7 +9,7 @@ from msgspec import UNSET, Raw, UnsetType
 
 from azukari.core.clock import end_of_japanese_day, iso, iso_or_none
 from azukari.core.errors import InvalidParameter
-from azukari.payments.methods import given_of
+from azukari.payments.details import given_of
 from azukari.payments.refund_requests import Account, RefundRequest, RefundRequestOut
 from azukari.payments.refunds import NOT_CAPTURED, Refund
 from azukari.payments.store import Payment, Status

@@ -7,8 +7,9 @@ from azukari.core.errors import InvalidParameter, Locked
 from azukari.db import Owner, Page, Tx, hot, persevere
 from azukari.events import store as events
 from azukari.payment_methods.details import read_details
-from azukari.payments import charging, operations, outcomes, store
-from azukari.payments.charging import Plan, Ready
+from azukari.payments import charge as charges
+from azukari.payments import operations, outcomes, store
+from azukari.payments.charge import Plan, Ready
 from azukari.payments.outcomes import Shown
 from azukari.payments.schemas import PaymentCreate, PaymentOut, PaymentQuery, PaymentUpdate
 from azukari.processors.methods import MethodDetails
@@ -28,13 +29,13 @@ async def charge(call: Call, order: PaymentCreate) -> Answer:
     Raises NotFound (no such customer), NothingToCharge, InvalidToken, OrderNumTaken and what is wrong with the details.
     Source: contract 3.2.
     """
-    plan = await charging.plan(call, order)
+    plan = await charges.plan(call, order)
     # Nothing may be written down that the vault could not open: 503 now, not a failed payment later.
     await call.vault.ready(call.owner)
     # Write down what we are about to do: a crash below leaves an attempt to settle.
     ready = await call.db.write(record_intent, call.claim, call.owner, call.vault, plan)
     # Move the money. No transaction is open: processors take seconds.
-    outcome, refusal = await charging.send(call.parts, ready)
+    outcome, refusal = await charges.send(call.parts, ready)
     # Write down what happened, together with the event that tells the merchant.
     return await outcomes.conclude(call.parts, ready.attempt, outcome, Shown(ready.payment, []), refusal)
 
@@ -43,11 +44,11 @@ async def charge(call: Call, order: PaymentCreate) -> Answer:
 @idempotent
 async def record_intent(tx: Tx, claim: Claim | None, owner: Owner, vault: Vault, plan: Plan) -> Ready:
     """Write down a charge before it is tried (T1). Raises what :func:`charging.look` and :func:`charging.begin` do."""
-    ready = await charging.look(tx, owner, vault, plan)
+    ready = await charges.look(tx, owner, vault, plan)
     await idempotency.take(
         tx, owner, claim, lambda: Answer.of(PaymentOut.of(ready.payment, [], [], ready.attempt.api_version), 202)
     )  # fmt: skip
-    await charging.begin(tx, vault, plan, ready)
+    await charges.begin(tx, vault, plan, ready)
     return ready
 
 

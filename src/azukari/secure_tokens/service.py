@@ -18,10 +18,10 @@ from azukari.secure_tokens import outcomes, proof
 from azukari.secure_tokens.errors import NotACard, NotGranted, NothingToVerify, TwoSources, UnsupportedCardBrand
 from azukari.secure_tokens.pages import KIND, Pages
 from azukari.secure_tokens.schemas import SecureTokenCreate, SecureTokenOut
-from azukari.tokens import given as tokens
+from azukari.tokens import sources as tokens
 from azukari.tokens import store
-from azukari.tokens.given import Card, Given
 from azukari.tokens.schemas import TokenDetails
+from azukari.tokens.sources import Card, Given
 from azukari.tokens.store import Token
 from azukari.vault import EntryGone, Masked, PaymentDetails, SealedEntry, Use, Vault
 from azukari.wire import idempotency, return_targets

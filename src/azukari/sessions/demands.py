@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from azukari.merchants.keys import LIVE, ApiKey
 from azukari.merchants.settings import MerchantSettings, ThreeDSecure
-from azukari.tokens.given import Card
+from azukari.tokens.sources import Card
 from azukari.vault import CREDIT_CARD
 
 

@@ -17,8 +17,8 @@ from azukari.payments.outcomes import Shown
 from azukari.processors.base import NO_ORDERS, Consent, TestOrders
 from azukari.secure_tokens.pages import Pages
 from azukari.secure_tokens.schemas import SecureTokenOut
-from azukari.sessions import answering
-from azukari.sessions.looking import Looked, look
+from azukari.sessions import responses
+from azukari.sessions.queries import Looked, look
 from azukari.sessions.schemas import LineItem, SessionMethod, View, line_items_of, methods_of
 from azukari.sessions.store import Session
 from azukari.wire import idempotency
@@ -117,7 +117,7 @@ def _step(view: View, looked: Looked, now: int) -> tuple[Next, str | None]:
         return "done", None if session.return_url is None else view.way_back(session)
     if session.authenticating:
         return "resume", None
-    elsewhere = answering.next_of(view, session, looked.payment) if looked.waiting is not None else None
+    elsewhere = responses.next_of(view, session, looked.payment) if looked.waiting is not None else None
     # A prepaid card with too little on it waits for another one, which is typed here.
     return ("form", None) if elsewhere is None else ("resume", elsewhere)
 

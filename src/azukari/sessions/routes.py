@@ -2,7 +2,8 @@
 
 from azukari.core.errors import ApiError
 from azukari.payments.schemas import Nothing
-from azukari.sessions import paying, service
+from azukari.sessions import pay as session_pay
+from azukari.sessions import service
 from azukari.sessions.schemas import SessionCreate, SessionOut, SessionPay, pay_error
 from azukari.web.routing import PublishableKey, Router, SecretKey
 from azukari.wire.answers import Answer
@@ -33,6 +34,6 @@ async def cancel(call: Call, id: str, body: Nothing) -> Answer:
 async def pay(call: Call, id: str, body: SessionPay) -> Answer:
     """Pay, or store details, with this session."""
     try:
-        return await paying.pay(call, id, body)
+        return await session_pay.pay(call, id, body)
     except ApiError as error:
         return pay_error(error)

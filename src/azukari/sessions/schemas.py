@@ -13,7 +13,7 @@ from azukari.payments.public import without_the_shopper
 from azukari.payments.schemas import PaymentOut, PlatformDetails, StatementDescriptor
 from azukari.secure_tokens.pages import Pages
 from azukari.secure_tokens.schemas import SecureTokenOut
-from azukari.sessions.looking import Looked
+from azukari.sessions.queries import Looked
 from azukari.sessions.store import Session
 from azukari.wire import errors
 from azukari.wire.answers import Answer

@@ -21,9 +21,10 @@ from azukari.payments import store as payments
 from azukari.processors.registry import NoProcessor
 from azukari.secure_tokens import proof
 from azukari.secure_tokens.pages import Pages
-from azukari.sessions import paying, store, waiting
+from azukari.sessions import pay as session_pay
+from azukari.sessions import pending, store
 from azukari.sessions.errors import CustomerGone, NoMethod, NotCancellable, OrderNumTaken, UnknownType
-from azukari.sessions.looking import Looked, look
+from azukari.sessions.queries import Looked, look
 from azukari.sessions.schemas import LineItem, PaymentData, SessionCreate, SessionMethod, SessionOut, View
 from azukari.sessions.store import Session
 from azukari.vault import Vault
@@ -68,7 +69,7 @@ async def create(call: Call, order: SessionCreate) -> Answer:
         open_until=call.now + order.expires_in_seconds * 1_000, expires_at=call.now + order.expires_in_seconds * 1_000,
         completed_at=None, cancelled_at=None, created_at=call.now,
     )  # fmt: skip
-    out = paying.view_of(call).session(Looked(session), settings.name, None, call.moment)
+    out = session_pay.view_of(call).session(Looked(session), settings.name, None, call.moment)
     plan = _Plan(
         session, _bare(call, order, session), call.new_id(), call.key.id, _suspicious(order), Answer.of(out), call.real
     )  # fmt: skip
@@ -211,7 +212,7 @@ async def show(call: Call, session_id: str) -> SessionOut:
     """A session: all of it for a secret key, the allowed members for a publishable one. Raises NotFound."""
     settings = await call.parts.settings_of(call.owner)
     whole = await call.db.read(look, call.owner, session_id)
-    out = paying.view_of(call).session(whole, settings.name, Pages.of(call.parts), call.moment)
+    out = session_pay.view_of(call).session(whole, settings.name, Pages.of(call.parts), call.moment)
     if out.secure_token:
         await proof.show(call, out.secure_token)
     return out
@@ -223,9 +224,9 @@ async def cancel(call: Call, session_id: str) -> Answer:
     Raises NotFound, NotCancellable, Locked (somebody is paying it this moment). Source: contract section 6.
     """
     settings = await call.parts.settings_of(call.owner)
-    await waiting.end(call, session_id)
+    await pending.end(call, session_id)
     return await persevere(
-        call.db, _cancel, call.claim, call.owner, session_id, paying.view_of(call), settings.name,
+        call.db, _cancel, call.claim, call.owner, session_id, session_pay.view_of(call), settings.name,
         Pages.of(call.parts), call.moment,
     )  # fmt: skip
 

@@ -18,18 +18,19 @@ from azukari.core.errors import Locked, Unavailable
 from azukari.customers import store as customers
 from azukari.db import Owner, Tx
 from azukari.merchants.keys import LIVE, SECRET, ApiKey
-from azukari.payments import charging, outcomes
+from azukari.payments import charge as charges
+from azukari.payments import outcomes
 from azukari.payments import store as payments
-from azukari.payments.charging import Plan, Ready
+from azukari.payments.charge import Plan, Ready
 from azukari.payments.errors import NothingToCharge
 from azukari.payments.schemas import PaymentCreate
 from azukari.processors.base import NO_ORDERS
 from azukari.processors.registry import NoProcessor
-from azukari.subscriptions import ending, looking, moves, recording, store
+from azukari.subscriptions import cancel, queries, record, store, transitions
 from azukari.subscriptions.schemas import Shown
 from azukari.subscriptions.service import new_period, recurring
 from azukari.subscriptions.store import PeriodRow, Subscription
-from azukari.tokens.given import WrongCurrency
+from azukari.tokens.sources import WrongCurrency
 from azukari.vault import Vault
 from azukari.wire.call import Call
 from azukari.wiring import Parts
@@ -95,23 +96,23 @@ async def _guarded(parts: Parts, due: Subscription) -> bool:
         if due.mode == LIVE:
             log.warning("subscription.no_processor", subscription=due.id)
         with suppress(Unavailable):
-            await parts.db.write(_put_off, due, await parts.time_of(due.owner) + moves.NOT_SENT_PAUSE)
+            await parts.db.write(_put_off, due, await parts.time_of(due.owner) + transitions.NOT_SENT_PAUSE)
     except Exception as error:
         log.bug("subscription not charged", error, subscription=due.id)
         with suppress(Unavailable):
-            await parts.db.write(_put_off, due, await parts.time_of(due.owner) + moves.NOT_SENT_PAUSE)
+            await parts.db.write(_put_off, due, await parts.time_of(due.owner) + transitions.NOT_SENT_PAUSE)
     return False
 
 
 async def _put_off(tx: Tx, due: Subscription, until: int) -> None:
-    await store.change(tx, due, moves.put_off(due, until))
+    await store.change(tx, due, transitions.put_off(due, until))
 
 
 async def _renew(parts: Parts, due: Subscription, moment: Moment) -> bool:
     key = ApiKey(WHO, due.owner, SECRET, due.api_version, "")
     call = Call(parts, key, due.api_version, None, NO_ORDERS, moment.now, moment.real, None, parts.ids.new())
     order = PaymentCreate(amount=due.amount, currency=due.currency, customer=due.customer_id)
-    plan = await charging.plan(call, order, subscription_id=due.id)
+    plan = await charges.plan(call, order, subscription_id=due.id)
     settings = await parts.settings_of(due.owner)
     # Nothing may be written down that the vault could not open.
     await parts.vault.ready(due.owner)
@@ -123,7 +124,7 @@ async def _renew(parts: Parts, due: Subscription, moment: Moment) -> bool:
         ready = await parts.db.write(begin, parts.vault, renewal)
     if ready is None:
         return False
-    outcome, refusal = await charging.send(parts, ready)
+    outcome, refusal = await charges.send(parts, ready)
     await outcomes.conclude(parts, ready.attempt, outcome, outcomes.Shown(ready.payment, []), refusal)
     return True
 
@@ -142,18 +143,18 @@ class Renewal(NamedTuple):
 async def begin(tx: Tx, vault: Vault, renewal: Renewal) -> Ready | None:
     """T1: the period's row, payment and attempt; None: there is nothing to charge now. Raises Locked: another did."""
     due, now = renewal.due, renewal.now
-    shown = await looking.show(tx, due.owner, due.id)
+    shown = await queries.show(tx, due.owner, due.id)
     read = shown.subscription
     if read.version != due.version:
         return None
     if await customers.find(tx, read.owner, read.customer_id) is None:
         # It was made in the moment in which its customer was deleted.
-        await ending.end(tx, read.owner, read.id, renewal.event_ids[0], now)
+        await cancel.end(tx, read.owner, read.id, renewal.event_ids[0], now)
         return None
     period = await store.get_period(tx, read)
     until = await _capped_until(tx, read, now)
     if until is not None:
-        await store.change(tx, read, moves.put_off(read, until))
+        await store.change(tx, read, transitions.put_off(read, until))
         return None
     begun = read
     if period.state == "paid":
@@ -161,13 +162,13 @@ async def begin(tx: Tx, vault: Vault, renewal: Renewal) -> Ready | None:
         begun = replace(read, period_no=number, next_capture_at=read.falls_due(number + 1), retry_count=0)
     begun = replace(begun, due_at=None, retry_at=None)
     try:
-        ready = recurring(await charging.look(tx, read.owner, vault, renewal.plan))
+        ready = recurring(await charges.look(tx, read.owner, vault, renewal.plan))
     except (NothingToCharge, WrongCurrency):
         await _record_impossible(tx, renewal, shown, begun, period)
         return None
     if await store.change(tx, read, replace(begun, active_attempt=ready.attempt.id)) is None:
         raise Locked
-    await charging.begin(tx, vault, renewal.plan, ready)
+    await charges.begin(tx, vault, renewal.plan, ready)
     await _write_period(tx, renewal, begun, period, ready.payment.id)
     return ready
 
@@ -191,13 +192,13 @@ async def _record_impossible(
 ) -> None:  # fmt: skip
     """The customer has nothing that could be charged: as if it had been declined, without a payment. Raises Locked."""
     row = await _write_period(tx, renewal, begun, period, None)
-    move = moves.declined(begun, row, None, renewal.retry_days, renewal.now)
+    move = transitions.declined(begun, row, None, renewal.retry_days, renewal.now)
     after = await store.change(tx, shown.subscription, move.subscription)
     settled_at = None if move.period == "open" else renewal.now
     settled = await store.settle_period(tx, row, move.period, declines=move.declines, settled_at=settled_at)
     if after is None or not settled:
         raise Locked
-    await recording.report(tx, shown._replace(subscription=after), move.events, renewal.event_ids, renewal.now)
+    await record.report(tx, shown._replace(subscription=after), move.events, renewal.event_ids, renewal.now)
 
 
 async def _capped_until(tx: Tx, read: Subscription, now: int) -> int | None:

@@ -1,6 +1,6 @@
 """``/subscriptions``. There is no update: a subscription is ended, and a new one made."""
 
-from azukari.subscriptions import looking, service
+from azukari.subscriptions import queries, service
 from azukari.subscriptions.schemas import SubscriptionCreate, SubscriptionOut
 from azukari.web.routing import Router, SecretKey
 from azukari.wire.answers import Answer
@@ -20,14 +20,14 @@ async def create(call: Call, body: SubscriptionCreate) -> Answer:
 async def index(call: Call, query: ListQuery) -> ListOut:
     """List subscriptions, newest first."""
     bounds = query.bounds(call.now)
-    found = await call.db.read(looking.page, call.owner, bounds)
+    found = await call.db.read(queries.page, call.owner, bounds)
     return list_out(bounds, found, [shown.out() for shown in found.rows])
 
 
 @router.get("/subscriptions/{id}", SecretKey)
 async def show(call: Call, id: str) -> SubscriptionOut:
     """Show a subscription."""
-    return (await call.db.read(looking.show, call.owner, id)).out()
+    return (await call.db.read(queries.show, call.owner, id)).out()
 
 
 @router.delete("/subscriptions/{id}", SecretKey)

@@ -6,11 +6,12 @@ from msgspec.structs import replace
 
 from azukari.customers import store as customers
 from azukari.db import Owner, Tx, persevere
-from azukari.payments import charging, outcomes
-from azukari.payments.charging import Plan, Ready
+from azukari.payments import charge as charges
+from azukari.payments import outcomes
+from azukari.payments.charge import Plan, Ready
 from azukari.payments.schemas import PaymentCreate
 from azukari.processors.methods import CREDIT_CARD
-from azukari.subscriptions import ending, recording, store
+from azukari.subscriptions import cancel, record, store
 from azukari.subscriptions.schedule import day_of
 from azukari.subscriptions.schemas import Shown, SubscriptionCreate, SubscriptionOut
 from azukari.subscriptions.store import PeriodRow, Subscription
@@ -31,7 +32,7 @@ async def create(call: Call, order: SubscriptionCreate) -> Answer:
     settings = await call.parts.settings_of(call.owner)
     subscription_id = call.new_id()
     charge = PaymentCreate(amount=order.amount, currency=order.currency, customer=order.customer)
-    plan = await charging.plan(call, charge, subscription_id=subscription_id)
+    plan = await charges.plan(call, charge, subscription_id=subscription_id)
     subscription = Subscription(
         merchant_id=call.owner.merchant_id, mode=call.owner.mode, id=subscription_id, customer_id=order.customer,
         status="pending", amount=order.amount, currency=order.currency, period=order.period,
@@ -48,7 +49,7 @@ async def create(call: Call, order: SubscriptionCreate) -> Answer:
     await call.vault.ready(call.owner)
     # Write down what we are about to do: a crash below leaves an attempt to settle.
     begun = await call.db.write(_begin, call.claim, call.owner, call.vault, plan, first)
-    outcome, refusal = await charging.send(call.parts, begun.ready)
+    outcome, refusal = await charges.send(call.parts, begun.ready)
     answer = await outcomes.conclude(
         call.parts, begun.ready.attempt, outcome, outcomes.Shown(begun.ready.payment, []), refusal
     )  # fmt: skip
@@ -95,16 +96,16 @@ class _Begun(NamedTuple):
 @idempotent
 async def _begin(tx: Tx, claim: Claim | None, owner: Owner, vault: Vault, plan: Plan, first: _First) -> _Begun:
     """T1: subscription, period, payment and attempt. Raises what :func:`charging.look` does."""
-    ready = recurring(await charging.look(tx, owner, vault, plan))
+    ready = recurring(await charges.look(tx, owner, vault, plan))
     customer = await customers.get(tx, owner, first.subscription.customer_id)
     subscription = replace(first.subscription, details_type=ready.attempt.method or CREDIT_CARD)
     shown = Shown(subscription, customer, (ready.payment.id,))
     await idempotency.take(tx, owner, claim, lambda: Answer(200, shown.encoded()))
-    await charging.begin(tx, vault, plan, ready)
+    await charges.begin(tx, vault, plan, ready)
     await store.save(tx, subscription)
     await store.add_period(tx, replace(first.period, payment_id=ready.payment.id))
     now = subscription.created_at
-    await recording.report(tx, shown, ("subscription.created",), (first.event_id,), now)
+    await record.report(tx, shown, ("subscription.created",), (first.event_id,), now)
     if first.suspicious:
         await pan_screening.note(
             tx, vault, owner, id=subscription.id, at=first.real, who=plan.who, object_id=subscription.id
@@ -114,5 +115,5 @@ async def _begin(tx: Tx, claim: Claim | None, owner: Owner, vault: Vault, plan: 
 
 async def end(call: Call, subscription_id: str) -> SubscriptionOut:
     """End a subscription; a charge under way is not called back. Raises NotFound, Locked. Source: contract 11."""
-    shown = await persevere(call.db, ending.end, call.owner, subscription_id, call.new_id(), call.now)
+    shown = await persevere(call.db, cancel.end, call.owner, subscription_id, call.new_id(), call.now)
     return shown.out()

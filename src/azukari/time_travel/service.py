@@ -24,9 +24,9 @@ from azukari.db import Owner, Tx
 from azukari.merchants import clock as clocks
 from azukari.merchants import keys
 from azukari.merchants.clock import LEASE, REAL, TestClock
-from azukari.payments import deadlines
+from azukari.payments import expiry
 from azukari.secure_tokens import outcomes as authentications
-from azukari.sessions import closing as sessions
+from azukari.sessions import expiry as sessions
 from azukari.subscriptions import renewal
 from azukari.time_travel.schemas import ClockOut, ClockSet
 from azukari.webhooks import deliveries
@@ -56,7 +56,7 @@ class Source(NamedTuple):
 
 #: In the order in which they are done at one moment. Webhooks come last, with what the others have to tell.
 SOURCES = (
-    Source(deadlines.next_due, lambda parts, owner: deadlines.expire(parts, _BATCH, owner)),
+    Source(expiry.next_due, lambda parts, owner: expiry.expire(parts, _BATCH, owner)),
     Source(sessions.next_due, lambda parts, owner: sessions.end(parts, _BATCH, owner)),
     Source(authentications.next_due, lambda parts, owner: authentications.end_abandoned(parts, _BATCH, owner)),
     Source(renewal.next_due, lambda parts, owner: renewal.renew_due(parts, _BATCH, owner)),

@@ -17,7 +17,6 @@ from azukari.vault.inside.errors import (
 from azukari.vault.inside.file_provider import FileKeyProvider
 from azukari.vault.inside.keys import root_mac
 from azukari.vault.inside.provider import Context, KeyProvider, Wrapped
-from azukari.vault.inside.room import Vault
 from azukari.vault.inside.signing import Signer
 from azukari.vault.inside.transport import (
     Blank,
@@ -30,6 +29,7 @@ from azukari.vault.inside.transport import (
     Unknown,
 )  # fmt: skip
 from azukari.vault.inside.variants import BRAZIL, CHIP
+from azukari.vault.inside.vault import Vault
 
 __all__ = [
     "BRAZIL", "CARDS", "CHIP", "CREDIT_CARD", "TERMINAL",

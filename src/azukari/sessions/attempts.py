@@ -5,7 +5,7 @@ from typing import NamedTuple
 import msgspec
 
 from azukari.processors.base import Consent
-from azukari.tokens.given import Given
+from azukari.tokens.sources import Given
 from azukari.wire.return_urls import with_query
 
 

@@ -5,14 +5,15 @@ from azukari.db import Owner, Tx, persevere
 from azukari.secure_tokens import service as secure_tokens
 from azukari.secure_tokens.errors import UnsupportedCardBrand
 from azukari.secure_tokens.schemas import SecureTokenOut
-from azukari.sessions import store, tries
+from azukari.sessions import attempts as tries
+from azukari.sessions import store
+from azukari.sessions.attempts import Try, Trying
 from azukari.sessions.demands import Demand
 from azukari.sessions.errors import NotAuthenticated
-from azukari.sessions.looking import waiting_of
+from azukari.sessions.queries import waiting_of
 from azukari.sessions.schemas import PayResult, SessionMethod, View
 from azukari.sessions.store import Session
-from azukari.sessions.tries import Try, Trying
-from azukari.tokens.given import Given
+from azukari.tokens.sources import Given
 from azukari.wire.answers import Answer
 from azukari.wire.call import Call
 

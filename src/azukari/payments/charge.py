@@ -15,7 +15,8 @@ from azukari.db import Owner, Tx, directory
 from azukari.merchants.settings import MerchantSettings
 from azukari.payment_methods.catalogue import METHODS
 from azukari.payment_methods.offer import fee
-from azukari.payments import methods, store
+from azukari.payments import details as payment_details
+from azukari.payments import store
 from azukari.payments.errors import NotEnabled, NothingToCharge, OrderNumTaken, TwoSources
 from azukari.payments.schemas import CardOut, More, PaymentCreate
 from azukari.payments.store import Payment
@@ -23,8 +24,8 @@ from azukari.processors.base import Credential, NotDone, Outcome, Visit
 from azukari.processors.declines import NotSentAnswer
 from azukari.processors.methods import CREDIT_CARD, OFFSITE
 from azukari.processors.registry import Processors
-from azukari.tokens import given as tokens
-from azukari.tokens.given import Card, Given, Method, WrongCurrency
+from azukari.tokens import sources as tokens
+from azukari.tokens.sources import Card, Given, Method, WrongCurrency
 from azukari.tokens.store import Token
 from azukari.vault import CARDS, TERMINAL, EntryGone, Vault
 from azukari.wire import metadata, pan_screening, return_targets
@@ -289,7 +290,7 @@ def _by_card(plan: Plan, attempt: Attempt, card: Card, credential: Credential | 
         # Only a chip is waited for; every other card's attempt is found as cards' are.
         attempt = attempt if shown.type == TERMINAL else replace(attempt, method=None)
     else:
-        details, attempt = methods.shown_wallet(shown.type, card.email), _of_type(plan, attempt, shown.type)
+        details, attempt = payment_details.shown_wallet(shown.type, card.email), _of_type(plan, attempt, shown.type)
     payment, attempt = _priced(plan, attempt, shown.type, details)
     return Ready(attempt, payment, card, credential)
 
@@ -300,7 +301,7 @@ def _by_method(plan: Plan, means: Method) -> Ready:
     if details.type not in OFFSITE:
         # Nobody can hold cash for us: it is taken, or it is not there.
         attempt = replace(attempt, kind="sale")
-    shown = methods.shown(details, plan.payment.id, plan.payment.locale, plan.base_url)
+    shown = payment_details.shown(details, plan.payment.id, plan.payment.locale, plan.base_url)
     payment, attempt = _priced(plan, attempt, details.type, shown)
     return Ready(attempt, payment, means, visit=plan.visit if details.type in OFFSITE else None)
 

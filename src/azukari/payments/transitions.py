@@ -13,7 +13,7 @@ from azukari.core.clock import Moment, end_of_japanese_day
 from azukari.core.errors import Locked
 from azukari.db import Owner, Tx
 from azukari.payments import refunds, store
-from azukari.payments.methods import given_of
+from azukari.payments.details import given_of
 from azukari.payments.refunds import NOT_CAPTURED, REFUND, Refund
 from azukari.payments.store import Payment
 from azukari.processors.base import Approved, DeclinedBy, Details, Lapsed, Outcome, Short, Unsettled, Waiting

@@ -10,12 +10,12 @@ from azukari.db import Owner, Tx
 from azukari.merchants.keys import PUBLISHABLE, ApiKey
 from azukari.merchants.service import API_VERSIONS
 from azukari.payments import operations, outcomes
+from azukari.payments.details import given_of
 from azukari.payments.errors import NotCancellable
-from azukari.payments.methods import given_of
 from azukari.processors.base import NO_ORDERS
 from azukari.processors.methods import MethodDetails
-from azukari.sessions.looking import look
-from azukari.tokens.given import Given
+from azukari.sessions.queries import look
+from azukari.tokens.sources import Given
 from azukari.wire.call import Call
 from azukari.wiring import Parts
 

@@ -8,9 +8,9 @@ from azukari.db import Tx
 from azukari.payments.outcomes import Shown
 from azukari.processors.base import Approved, DeclinedBy, Outcome, Short, Unsettled, Waiting
 from azukari.processors.declines import Declined, NoAnswer, NotSentAnswer
+from azukari.sessions.attempts import Trying
 from azukari.sessions.schemas import PayResult, View, WideCustomer, pay_error
 from azukari.sessions.store import Session
-from azukari.sessions.tries import Trying
 from azukari.wire.answers import Answer
 
 

@@ -2,35 +2,36 @@
 
 from azukari.attempts.store import Attempt
 from azukari.processors.declines import Declined
-from azukari.sessions import answering, authenticating, paying, waiting
-from azukari.sessions.looking import look
-from azukari.sessions.tries import Try, Trying
+from azukari.sessions import authentication, pending, responses
+from azukari.sessions import pay as session_pay
+from azukari.sessions.attempts import Try, Trying
+from azukari.sessions.queries import look
 from azukari.wire.answers import Answer
 from azukari.wire.call import Call
 
 
 async def resume(call: Call, session_id: str) -> Answer:
-    """Finish what can be finished; answers and raises what :func:`~azukari.sessions.paying.pay` does.
+    """Finish what can be finished; answers and raises what :func:`~azukari.sessions.pay.pay` does.
 
     Nothing to finish: the session as it stands, ``pending``, with the way to what it waits for, or to its own page.
     """
-    decided = await waiting.ask(call.parts, call.owner, session_id, by_shopper=True)
+    decided = await pending.ask(call.parts, call.owner, session_id, by_shopper=True)
     looked = await call.db.read(look, call.owner, session_id)
-    session, view = looked.session, paying.view_of(call)
+    session, view = looked.session, session_pay.view_of(call)
     if session.status == "completed":
-        return await call.db.read(answering.result, view, session, looked.payment)
+        return await call.db.read(responses.result, view, session, looked.payment)
     if session.active_attempt is not None:
-        return answering.pending(view, session, looked.payment)
+        return responses.pending(view, session, looked.payment)
     _tell(decided)
-    paying.refuse(session, call.now)
+    session_pay.refuse(session, call.now)
     if session.authenticating:
-        demand = await paying.demand_of(call, asks=True)
-        shopper = await authenticating.go_on(call, session, demand)
+        demand = await session_pay.demand_of(call, asks=True)
+        shopper = await authentication.go_on(call, session, demand)
         if isinstance(shopper, Answer):
             return shopper
         wanted = Try(shopper, locale=Trying.of(session.trying).locale)
-        return await paying.attempt(call, session, wanted, demand)
-    return await call.db.read(answering.result, view, session, looked.payment)
+        return await session_pay.attempt(call, session, wanted, demand)
+    return await call.db.read(responses.result, view, session, looked.payment)
 
 
 def _tell(decided: Attempt | None) -> None:

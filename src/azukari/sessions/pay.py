@@ -16,12 +16,15 @@ from azukari.core import log
 from azukari.core.clock import Moment
 from azukari.core.errors import ApiError, InvalidToken, Locked, Unavailable
 from azukari.db import Owner, Tx, directory
-from azukari.payments import charging, operations, outcomes
+from azukari.payments import charge as charges
+from azukari.payments import operations, outcomes
 from azukari.payments.outcomes import Shown
 from azukari.payments.schemas import PaymentCreate
 from azukari.processors.base import Consent, NotDone, Outcome, Visit
 from azukari.processors.methods import CREDIT_CARD, MethodDetails
-from azukari.sessions import answering, authenticating, demands, recording, store, tries, waiting
+from azukari.sessions import attempts as tries
+from azukari.sessions import authentication, demands, pending, record, responses, store
+from azukari.sessions.attempts import Try, Trying
 from azukari.sessions.demands import Demand, demanded
 from azukari.sessions.errors import (
     Cancelled,
@@ -32,14 +35,13 @@ from azukari.sessions.errors import (
     NotOffered,
     TooManyTries,
 )
-from azukari.sessions.looking import waiting_of
+from azukari.sessions.pending import StillWaiting
+from azukari.sessions.queries import waiting_of
 from azukari.sessions.schemas import PaymentData, SessionMethod, SessionPay, View, methods_of, payment_data_of
 from azukari.sessions.store import Session
-from azukari.sessions.tries import Try, Trying
-from azukari.sessions.waiting import StillWaiting
-from azukari.tokens import given as tokens
+from azukari.tokens import sources as tokens
 from azukari.tokens import store as token_store
-from azukari.tokens.given import Card, Given, Method
+from azukari.tokens.sources import Card, Given, Method
 from azukari.vault import PaymentDetails, SealedEntry, Vault
 from azukari.wire import idempotency
 from azukari.wire.answers import Answer, Replay
@@ -90,7 +92,7 @@ async def pay(call: Call, session_id: str, order: SessionPay, *, page: FromPage 
         is_gone = isinstance(error, InvalidToken)
         if is_gone and not (demand.asks and isinstance(wanted.given, str) and find_offered(session, CREDIT_CARD)):
             raise
-        shopper = await authenticating.begin(
+        shopper = await authentication.begin(
             call, session, wanted, offered(session, CREDIT_CARD), view_of(call), demand
         )
     if isinstance(shopper, Answer):
@@ -119,10 +121,10 @@ async def attempt(call: Call, session: Session, wanted: Try, demand: Demand) -> 
         try:
             ready = await call.db.write(begin, call.claim, call.owner, call.vault, session.id, plan)
         except StillWaiting:
-            short = await waiting.short_of(call, session.id, wanted.given)
+            short = await pending.short_of(call, session.id, wanted.given)
             if short is not None:
                 return await _top_up(call, session, *short)
-            await waiting.end(call, session.id)
+            await pending.end(call, session.id)
             ready = await call.db.write(begin, call.claim, call.owner, call.vault, session.id, plan)
     except (ApiError, Replay):
         if plan.sealed is not None:
@@ -150,7 +152,7 @@ class _Plan:
     attempt: Attempt
     wanted: Try
     method: SessionMethod | None
-    charge: charging.Plan | None
+    charge: charges.Plan | None
     visit: Visit
     sealed: SealedEntry | None
     demand: Demand
@@ -168,7 +170,7 @@ class _Ready:
     view: View
     means: Card | Method
     visit: Visit | None = None
-    charge: charging.Ready | None = None
+    charge: charges.Ready | None = None
 
     @property
     def shown(self) -> Shown | None:
@@ -228,7 +230,7 @@ def _ordered(session: Session, planned: Attempt) -> Attempt:
     return replace(planned, orders=ordered.encoded())
 
 
-async def _charge(call: Call, session: Session, wanted: Try, method: SessionMethod) -> charging.Plan:
+async def _charge(call: Call, session: Session, wanted: Try, method: SessionMethod) -> charges.Plan:
     """The charge of a try: what the session says, in the method's own currency and with its own fee."""
     data = PaymentData() if session.payment_data is None else payment_data_of(session.payment_data)
     order = PaymentCreate(
@@ -236,7 +238,7 @@ async def _charge(call: Call, session: Session, wanted: Try, method: SessionMeth
         capture=(wanted.capture or data.capture) != "manual", external_order_num=session.order_num, mcc=data.mcc,
         statement_descriptor=data.statement_descriptor, platform_details=data.platform_details,
     )  # fmt: skip
-    planned = await charging.plan(
+    planned = await charges.plan(
         call, order, given=wanted.given, session_id=session.id, store=session.keeps_details
     )  # fmt: skip
     payment = replace(
@@ -270,7 +272,7 @@ async def begin(
     ready = await _look(tx, vault, session, plan)
     shown = ready.shown
     await idempotency.take(
-        tx, owner, claim, None if shown is None else lambda: answering.pending(plan.view, session, shown)
+        tx, owner, claim, None if shown is None else lambda: responses.pending(plan.view, session, shown)
     )  # fmt: skip
     if not await store.hold(
         tx, session, ready.attempt.id, payment_id=ready.attempt.payment_id,
@@ -279,7 +281,7 @@ async def begin(
     ):  # fmt: skip
         raise Locked  # somebody else was faster by a moment
     if plan.charge is not None and ready.charge is not None:
-        await charging.begin(tx, vault, plan.charge, ready.charge)
+        await charges.begin(tx, vault, plan.charge, ready.charge)
     else:
         await _begin_check(tx, vault, plan, ready)
     if plan.sealed is not None:
@@ -297,10 +299,10 @@ async def _look(tx: Tx, vault: Vault, session: Session, plan: _Plan) -> _Ready:
         raise NotOffered
     if not _may_begin(plan.wanted.given, plan.demand):
         raise _Unauthenticated
-    if session.keeps_details and await recording.customer_of(tx, session) is None:
+    if session.keeps_details and await record.customer_of(tx, session) is None:
         raise CustomerGone
     if plan.charge is not None:
-        charge = await charging.look(tx, session.owner, vault, plan.charge)
+        charge = await charges.look(tx, session.owner, vault, plan.charge)
         _check_demand(plan.demand, charge.means)
         return _Ready(charge.attempt, session, plan.view, charge.means, charge.visit, charge)
     means = await tokens.look(tx, vault, session.owner, plan.wanted.given, now, session.currency)
@@ -358,7 +360,7 @@ def offered(session: Session, type: str) -> SessionMethod:
 
 async def _send(call: Call, ready: _Ready) -> tuple[Outcome, ApiError | None]:
     if ready.charge is not None:
-        return await charging.send(call.parts, ready.charge)
+        return await charges.send(call.parts, ready.charge)
     processor = call.parts.processors.named(ready.attempt.processor)
     assert processor is not None  # the intent would not have been written
     try:
@@ -374,13 +376,13 @@ async def _conclude(
     parts = call.parts
     fault = execute.orders_of(planned).fault or parts.settings.simulator_fault
     try:
-        answer = await outcomes.write_down(parts, planned, outcome, refusal, recording.write)
+        answer = await outcomes.write_down(parts, planned, outcome, refusal, record.write)
         if fault == "duplicate_reply":
-            answer = await outcomes.write_down(parts, planned, outcome, refusal, recording.write)
+            answer = await outcomes.write_down(parts, planned, outcome, refusal, record.write)
     except Unavailable:
         log.warning("session.outcome_not_written", payment=planned.payment_id, attempt=planned.id)
-        return answering.pending(view_of(call), session, shown)
+        return responses.pending(view_of(call), session, shown)
     except Exception as error:
         log.bug("session.outcome_not_written", error, payment=planned.payment_id, attempt=planned.id)
-        return answering.pending(view_of(call), session, shown)
+        return responses.pending(view_of(call), session, shown)
     return answer

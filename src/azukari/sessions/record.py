@@ -19,16 +19,16 @@ from azukari.customers.service import Keeping
 from azukari.customers.store import Customer
 from azukari.db import Tx, persevere
 from azukari.payments import outcomes
-from azukari.payments.moves import more_of
 from azukari.payments.outcomes import Shown
+from azukari.payments.transitions import more_of
 from azukari.processors.base import Approved, Consent, DeclinedBy, NotDone, Outcome, Short, Unsettled, Waiting
-from azukari.sessions import answering, store
+from azukari.sessions import responses, store
+from azukari.sessions.attempts import Trying
 from azukari.sessions.schemas import View
 from azukari.sessions.store import Session
-from azukari.sessions.tries import Trying
-from azukari.tokens import given as tokens
+from azukari.tokens import sources as tokens
 from azukari.tokens import store as token_store
-from azukari.tokens.given import Card
+from azukari.tokens.sources import Card
 from azukari.vault import EntryGone, SealedEntry, Vault
 from azukari.wire import idempotency
 from azukari.wire.answers import Answer
@@ -121,12 +121,12 @@ async def _answer(
     refusal: ApiError | None,
 ) -> Answer:  # fmt: skip
     if attempt.kind != "top_up" or shown is None:
-        return await answering.of(tx, view, session, shown, outcome, refusal)
+        return await responses.of(tx, view, session, shown, outcome, refusal)
     if more_of(attempt).by_session is None:
         return outcomes.answer_of(outcome, shown.encoded(attempt.api_version), refusal)
     if isinstance(outcome, Unsettled):
-        return answering.pending(view, session, shown)
-    return await answering.of(tx, view, session, shown, outcome, refusal)
+        return responses.pending(view, session, shown)
+    return await responses.of(tx, view, session, shown, outcome, refusal)
 
 
 async def _record_first(

@@ -16,10 +16,10 @@ from azukari.db import Tx, persevere
 from azukari.events import store as events
 from azukari.payments import outcomes
 from azukari.processors.base import Approved, DeclinedBy, Outcome, Short, Unsettled, Waiting
-from azukari.subscriptions import moves, store
-from azukari.subscriptions.moves import Move
+from azukari.subscriptions import store, transitions
 from azukari.subscriptions.schemas import Shown
 from azukari.subscriptions.store import PeriodRow, Subscription
+from azukari.subscriptions.transitions import Move
 from azukari.wire import idempotency
 from azukari.wire.answers import Answer
 from azukari.wiring import Parts
@@ -89,15 +89,15 @@ def _move(
         case Unsettled() | Waiting() | Short():
             return None
         case Approved():
-            move = moves.paid(read, period)
+            move = transitions.paid(read, period)
         case DeclinedBy(code):
-            move = moves.declined(read, period, code, ending.retry_days, ending.at.now)
+            move = transitions.declined(read, period, code, ending.retry_days, ending.at.now)
         case _:
-            move = moves.not_sent(read, period, ending.at.now)
+            move = transitions.not_sent(read, period, ending.at.now)
     if customer.deleted_at is not None and move.subscription.ended_at is None:
         # The customer went while the subscription was made: the first charge was the last.
-        over = moves.over(move.subscription, ending.at.now)
-        move = Move(over, move.period, move.declines, (*move.events, moves.DELETED))
+        over = transitions.over(move.subscription, ending.at.now)
+        move = Move(over, move.period, move.declines, (*move.events, transitions.DELETED))
     return move
 
 

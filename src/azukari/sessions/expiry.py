@@ -3,8 +3,8 @@
 from azukari.core import log
 from azukari.core.errors import Locked
 from azukari.db import Owner, Place, Tx, in_turn
-from azukari.sessions import store, waiting
-from azukari.sessions.looking import waiting_of
+from azukari.sessions import pending, store
+from azukari.sessions.queries import waiting_of
 from azukari.sessions.store import Session
 from azukari.wiring import Parts
 
@@ -24,9 +24,9 @@ async def end(parts: Parts, limit: int = 200, owner: Owner | None = None) -> int
 
 async def _end(parts: Parts, session: Session) -> bool:
     """Whether it is over; another round tries the others."""
-    call = await waiting.own_call(parts, session.owner, "worker", parts.ids.new())
+    call = await pending.own_call(parts, session.owner, "worker", parts.ids.new())
     try:
-        await waiting.end(call, session.id)
+        await pending.end(call, session.id)
     except Locked:
         log.warning("session.not_ended", session=session.id)
         return False

@@ -7,26 +7,26 @@ from azukari.customers import service as customers
 from azukari.customers.store import Customer
 from azukari.db import Owner, Tx
 from azukari.events import store as events
-from azukari.subscriptions import looking, moves, store
+from azukari.subscriptions import queries, store, transitions
 from azukari.subscriptions.schemas import Shown
 
 
 async def end(tx: Tx, owner: Owner, subscription_id: str, event_id: str, now: int) -> Shown:
     """End it, and tell; one that has ended stays as it is. Raises NotFound, Locked (it moves this moment)."""
-    shown = await looking.show(tx, owner, subscription_id)
+    shown = await queries.show(tx, owner, subscription_id)
     return shown if shown.subscription.ended_at is not None else await _end(tx, shown, event_id, now)
 
 
 async def _end(tx: Tx, shown: Shown, event_id: str, now: int) -> Shown:
     read = shown.subscription
     period = await store.get_period(tx, read)
-    after = await store.change(tx, read, moves.over(read, now))
+    after = await store.change(tx, read, transitions.over(read, now))
     if after is None:
         raise Locked
     if period.state == "open" and read.active_attempt is None:
         await store.settle_period(tx, period, "failed", declines=period.declines, settled_at=now)
     ended = shown._replace(subscription=after)
-    await events.record(tx, read.owner, id=event_id, type=moves.DELETED, data=ended.encoded(), now=now)
+    await events.record(tx, read.owner, id=event_id, type=transitions.DELETED, data=ended.encoded(), now=now)
     return ended
 
 
