@@ -29,7 +29,7 @@ from azukari.db.sqlite import drive
 from azukari.events.long_lists import LATE, LongLists
 from azukari.payments import store as payments
 from azukari.vault import FileKeyProvider, PaymentDetails, Vault
-from azukari.wiring import KEK_NAME, Parts
+from azukari.wiring import KEK_NAME, Services
 
 CARD = {"type": "credit_card", "number": "4111111111111111", "month": "12", "year": "2099", "name": "Taro Yamada"}
 #: Rows that go to the database at once.
@@ -91,10 +91,10 @@ class _Walking:
 
 
 @asynccontextmanager
-async def calling(settings: Settings, key: str) -> AsyncIterator[tuple[Parts, httpx.AsyncClient]]:
+async def calling(settings: Settings, key: str) -> AsyncIterator[tuple[Services, httpx.AsyncClient]]:
     """An installation opened in this process, and a client of it. It logs nothing."""
     with Path(os.devnull).open("w") as nowhere, mock.patch.object(log._sink, "stream", nowhere):
-        parts = await Parts.assemble(settings)
+        parts = await Services.assemble(settings)
         transport = httpx.ASGITransport(asgi(parts))
         try:
             async with httpx.AsyncClient(transport=transport, base_url="http://bench/api/v1", auth=(key, "")) as client:
@@ -103,7 +103,7 @@ async def calling(settings: Settings, key: str) -> AsyncIterator[tuple[Parts, ht
             await parts.close()
 
 
-async def _collecting(parts: Parts, collected: "_Collected") -> Vault:
+async def _collecting(parts: Services, collected: "_Collected") -> Vault:
     """The installation's vault, but what it writes to its keys store is collected."""
     settings = parts.settings
     provider = FileKeyProvider.load(settings.data / KEK_NAME, data=settings.data, create=False)
@@ -115,7 +115,7 @@ async def _collecting(parts: Parts, collected: "_Collected") -> Vault:
     return vault
 
 
-async def _add(parts: Parts, vault: Vault, collected: "_Collected", like: Customer) -> str:
+async def _add(parts: Services, vault: Vault, collected: "_Collected", like: Customer) -> str:
     """One more customer: a row like that of the one who came through the API, with a card of its own."""
     owner, now = Owner(like.merchant_id, like.mode), parts.clock.now()
     sealed = await vault.seal(owner, PaymentDetails.parse(CARD, now=now))

@@ -17,7 +17,7 @@ from azukari.core.secret import Secret
 from azukari.db import Announce, quiet
 from azukari.db.open import SqliteFiles
 from azukari.setup import FIRST_PAIR, Installation, init
-from azukari.wiring import Parts
+from azukari.wiring import Services
 from tests.compat.contract import Contract
 
 BASE = "http://azukari.test/api/v1"
@@ -109,7 +109,7 @@ async def _hold_against_description(reply: httpx.Response) -> None:
 class House:
     """A running installation. ``api`` calls it with the first secret test key."""
 
-    parts: Parts
+    parts: Services
     api: Api
     installation: Installation
     clock: TestClock
@@ -125,7 +125,7 @@ async def running(settings: Settings, announce: Announce = quiet) -> AsyncIterat
     """Open an installation; its worker stands still, tests run its rounds themselves."""
     clock = TestClock()
     installation = await init(settings)
-    parts = await Parts.assemble(settings, announce, clock)
+    parts = await Services.assemble(settings, announce, clock)
     transport = httpx.ASGITransport(asgi(parts), raise_app_exceptions=False, client=("203.0.113.7", 40_000))
     try:
         async with Api(transport, installation.secret_key.reveal()) as api:

@@ -18,9 +18,9 @@ from azukari import setup
 from azukari.core.config import Settings
 from azukari.db import DatabaseDown, migrate
 from azukari.merchants import store
-from azukari.merchants.service import Keyring
+from azukari.merchants.service import ApiKeys
 from azukari.setup import FIRST_PAIR, Installation
-from azukari.wiring import Parts
+from azukari.wiring import Services
 from tests import postgres
 from tests.house import forget_memory, running, settings_for
 from tests.test_cli import azukari
@@ -123,7 +123,7 @@ async def test_a_crash_before_the_first_keys_are_enrolled_is_mended_by_the_next_
         raise Died
 
     with monkeypatch.context() as patched:
-        patched.setattr(Keyring, "enrol", die)
+        patched.setattr(ApiKeys, "enrol", die)
         with pytest.raises(Died):
             await setup.init(empty)
     kept = msgspec.json.decode((empty.data / FIRST_PAIR).read_bytes())
@@ -139,14 +139,14 @@ async def test_a_crash_before_the_first_keys_are_enrolled_is_mended_by_the_next_
 async def test_a_crash_after_the_first_keys_are_enrolled_enrols_nobody_twice(
     empty: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    enrol = Keyring.enrol
+    enrol = ApiKeys.enrol
 
     async def enrol_and_die(*args: Any) -> None:
         await enrol(*args)
         raise Died
 
     with monkeypatch.context() as patched:
-        patched.setattr(Keyring, "enrol", enrol_and_die)
+        patched.setattr(ApiKeys, "enrol", enrol_and_die)
         with pytest.raises(Died):
             await setup.init(empty)
     kept = msgspec.json.decode((empty.data / FIRST_PAIR).read_bytes())
@@ -165,7 +165,7 @@ async def test_a_merchant_that_is_there_gets_no_keys_it_did_not_ask_for(empty: S
 
     assert await setup.ensure(empty) is None
 
-    parts = await Parts.assemble(empty)
+    parts = await Services.assemble(empty)
     try:
         assert len(await parts.db.read(store.list_merchants)) == 1
         assert await parts.keyring.resolve(made.secret_key.reveal(), None)

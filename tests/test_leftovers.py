@@ -27,7 +27,7 @@ from azukari.db.open import SqliteFiles, memory_of
 from azukari.vault import Context, FileKeyProvider, VaultError, Wrapped
 from azukari.vault.inside import envelope, sad_keys
 from azukari.vault.inside.sad_keys import EPOCH
-from azukari.wiring import KEK_NAME, Parts
+from azukari.wiring import KEK_NAME, Services
 from tests import postgres
 from tests.faults.sites import Rows
 from tests.house import ON_BOTH, Api, House, card, forget_memory, running, settings_for
@@ -133,12 +133,12 @@ async def _entries(settings: Settings) -> list[tuple[Owner, str]]:
 
 
 @asynccontextmanager
-async def another_machine(settings: Settings, data: Path) -> AsyncIterator[Parts]:
+async def another_machine(settings: Settings, data: Path) -> AsyncIterator[Services]:
     """A second machine of a PostgreSQL installation: the same key file, and a memory of its own."""
     url = settings.database_url
     data.mkdir()
     shutil.copy(settings.data / KEK_NAME, data)
-    parts = await Parts.assemble(settings_for(data, url.reveal() if url else None))
+    parts = await Services.assemble(settings_for(data, url.reveal() if url else None))
     try:
         yield parts
     finally:
@@ -203,7 +203,7 @@ async def test_what_is_in_the_machines_memory_is_for_our_user_alone(settings: Se
 async def test_a_value_outlives_its_process(settings: Settings) -> None:
     async with running(settings) as house:
         token = await house.api.token(verification_value="987")
-        restarted = await Parts.assemble(settings)
+        restarted = await Services.assemble(settings)
         await house.parts.vault.close()
         async with Api(httpx.ASGITransport(asgi(restarted)), house.api.key) as api:
             reply = await pay(api, token)
@@ -325,7 +325,7 @@ async def test_nor_is_it_when_the_process_that_shredded_it_is_gone(disk: Disk) -
         customer = await house.api.customer()
         before = await wrapped(disk.settings)
         await worker.wipe_files(house.parts)
-        other = await Parts.assemble(disk.settings)
+        other = await Services.assemble(disk.settings)
         await delete(house, customer)
         (gone,) = set(before.values()) - set((await wrapped(disk.settings)).values())
 

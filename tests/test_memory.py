@@ -17,7 +17,7 @@ from azukari.core.config import Settings
 from azukari.db import memory
 from azukari.db.memory import Folder
 from azukari.db.open import memory_of, open_stores
-from azukari.wiring import Parts
+from azukari.wiring import Services
 from tests.house import Api, forget_memory, settings_for
 
 
@@ -34,7 +34,7 @@ def folder(settings: Settings) -> Iterator[Path]:
 async def served(settings: Settings) -> AsyncIterator[Api]:
     """A server's life, from start to clean stop."""
     made = await setup.init(settings)
-    parts = await Parts.assemble(settings)
+    parts = await Services.assemble(settings)
     async with Api(httpx.ASGITransport(asgi(parts)), made.secret_key.reveal()) as api:
         yield api
     await parts.close()

@@ -30,7 +30,7 @@ from azukari.db import DatabaseDown, metadata, migrate
 from azukari.db.open import SqliteFiles
 from azukari.db.tables import KEYS_SCHEMA, SAD_SCHEMA
 from azukari.setup import ensure
-from azukari.wiring import Parts
+from azukari.wiring import Services
 from tests import postgres
 from tests.house import BACK_TO_0013, Api, card, running, settings_for
 
@@ -138,7 +138,7 @@ async def test_keys_that_an_earlier_release_kept_beside_verification_values_go(
         await house.parts.close()
         await _step_back(settings)
         await setup.migrate(settings)
-        restarted = await Parts.assemble(settings)
+        restarted = await Services.assemble(settings)
         async with Api(httpx.ASGITransport(asgi(restarted)), house.api.key) as api:
             new = await api.token(verification_value="321")
             order = {"amount": 1000, "currency": "JPY"}

@@ -14,7 +14,7 @@ from azukari.core import log
 from azukari.core.clock import DAY
 from azukari.core.config import Settings
 from azukari.merchants import store
-from azukari.wiring import KEK_NAME, Parts
+from azukari.wiring import KEK_NAME, Services
 from tests.house import Api, House, card
 from tests.time_travel.clocks import jump
 
@@ -22,14 +22,14 @@ BOOKS = ("simulator.jsonl", "simulator-desk.jsonl", "issuer.jsonl")
 
 
 @pytest.fixture
-async def off(house: House) -> AsyncIterator[Parts]:
+async def off(house: House) -> AsyncIterator[Services]:
     """The house's installation, opened by a process without test mode."""
-    parts = await Parts.assemble(replace(house.parts.settings, test_mode=False), clock=house.clock)
+    parts = await Services.assemble(replace(house.parts.settings, test_mode=False), clock=house.clock)
     yield parts
     await parts.close()
 
 
-def api_of(parts: Parts, key: str) -> Api:
+def api_of(parts: Services, key: str) -> Api:
     return Api(httpx.ASGITransport(asgi(parts), raise_app_exceptions=False), key)
 
 
@@ -37,7 +37,7 @@ def books(settings: Settings) -> dict[str, bytes]:
     return {name: (settings.data / name).read_bytes() for name in BOOKS if (settings.data / name).exists()}
 
 
-async def test_test_keys_are_none(house: House, off: Parts) -> None:
+async def test_test_keys_are_none(house: House, off: Services) -> None:
     for key in (house.api.key, house.installation.publishable_key.reveal()):
         api = api_of(off, key)
         replies = [
@@ -47,7 +47,7 @@ async def test_test_keys_are_none(house: House, off: Parts) -> None:
         assert [(each.status_code, each.json()["error"]["code"]) for each in replies] == [(401, "unauthorized")] * 3
 
 
-async def test_pages_of_test_mode_are_not_shown(house: House, off: Parts) -> None:
+async def test_pages_of_test_mode_are_not_shown(house: House, off: Services) -> None:
     session = await house.api.session()
     token = await house.api.secure_token("4100000000005000")
     address = token["authentication_url"]
@@ -59,9 +59,9 @@ async def test_pages_of_test_mode_are_not_shown(house: House, off: Parts) -> Non
     assert challenge.status_code == 404
 
 
-async def test_live_keys_are_let_in(house: House, off: Parts, tmp_path: Path) -> None:
+async def test_live_keys_are_let_in(house: House, off: Services, tmp_path: Path) -> None:
     kek = (house.parts.settings.data / KEK_NAME).rename(tmp_path / KEK_NAME)
-    parts = await Parts.assemble(replace(off.settings, kek_file=kek))
+    parts = await Services.assemble(replace(off.settings, kek_file=kek))
     merchant = (await parts.db.read(store.list_merchants))[0]
     pair = await parts.keyring.make_pair(merchant.id, "live")
 
@@ -71,7 +71,7 @@ async def test_live_keys_are_let_in(house: House, off: Parts, tmp_path: Path) ->
 
 
 async def test_what_is_due_in_test_mode_rests_and_no_book_is_opened(
-    house: House, off: Parts, monkeypatch: pytest.MonkeyPatch
+    house: House, off: Services, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     customer = await house.api.customer()
     monthly = {"customer": customer, "amount": 1000, "currency": "JPY", "period": "monthly"}

@@ -10,7 +10,7 @@ from azukari.core.clock import DAY, HOUR, iso, parse_iso
 from azukari.db import Owner
 from azukari.processors.base import Outcome
 from azukari.time_travel import service as time_travel
-from azukari.vault import Unknown
+from azukari.vault import ReplyUnknown
 from tests.faults.sites import Rows
 from tests.house import Api, House, card
 from tests.payments.test_methods import KONBINI, PAYPAY, begun, shown, waiting
@@ -37,7 +37,7 @@ async def rows(house: House) -> AsyncIterator[Rows]:
 
 async def says_nothing(*_: object) -> Outcome:
     """A processor that does not answer."""
-    raise Unknown("NoAnswer")
+    raise ReplyUnknown("NoAnswer")
 
 
 async def of_type(api: Api, type: str) -> list[dict[str, Any]]:
@@ -57,7 +57,7 @@ async def three_unpaid(house: House, monkeypatch: pytest.MonkeyPatch) -> list[di
 
     async def says_nothing_of_some(owner: Owner, ref: str) -> Outcome:
         if ref in silent:
-            raise Unknown("NoAnswer")
+            raise ReplyUnknown("NoAnswer")
         return await lookup(owner, ref)
 
     monkeypatch.setattr(simulator, "lookup", says_nothing_of_some)

@@ -5,15 +5,15 @@ from azukari.attempts import store as attempts
 from azukari.attempts.store import Attempt
 from azukari.core.clock import Moment
 from azukari.customers import service as customers
-from azukari.customers.service import Keeping
+from azukari.customers.service import SavedDetails
 from azukari.db import Owner, Tx
 from azukari.merchants.service import API_VERSIONS
-from azukari.processors.base import Approved, Visit, Waiting
+from azukari.processors.base import Approved, Pending, Visit
 from azukari.processors.methods import MethodDetails
-from azukari.wiring import Parts
+from azukari.wiring import Services
 
 
-async def agree(parts: Parts, owner: Owner, customer_id: str, type: str = "paypay") -> None:
+async def agree(parts: Services, owner: Owner, customer_id: str, type: str = "paypay") -> None:
     """The customer keeps a wallet's agreement from now on."""
     processor = parts.processors.pick(owner, type)
     attempt = attempts.plan(
@@ -22,25 +22,25 @@ async def agree(parts: Parts, owner: Owner, customer_id: str, type: str = "paypa
     )  # fmt: skip
     await parts.db.write(attempts.begin, attempt)
     visit = Visit(f"https://azukari.example/return/{attempt.ref}", store=True)
-    waiting = await execute.carry_out(processor, attempt, parts.clock, method=MethodDetails(type), visit=visit)
-    assert isinstance(waiting, Waiting)
+    waiting = await execute.execute(processor, attempt, parts.clock, method=MethodDetails(type), visit=visit)
+    assert isinstance(waiting, Pending)
     assert waiting.redirect_url is not None
     assert parts.processors.simulator.decide(attempt.ref, "approved")
     outcome = await processor.lookup(owner, attempt.ref)
     assert isinstance(outcome, Approved)
     assert outcome.agreement is not None
     sealed = await parts.vault.seal_agreement(owner, type, outcome.agreement)
-    kept = Keeping.of_agreement(sealed, outcome, attempt, parts.clock.now())
+    kept = SavedDetails.of_agreement(sealed, outcome, attempt, parts.clock.now())
     replaced = await parts.db.write(_keep, parts, owner, attempt, outcome, kept)
     if replaced is not None:
         await parts.vault.shred(owner, replaced)
 
 
 async def _keep(
-    tx: Tx, parts: Parts, owner: Owner, attempt: Attempt, outcome: Approved, kept: Keeping
+    tx: Tx, parts: Services, owner: Owner, attempt: Attempt, outcome: Approved, kept: SavedDetails
 ) -> str | None:  # fmt: skip
     assert await attempts.finish(tx, attempt, outcome, attempt.created_at)
-    return await customers.keep(
+    return await customers.save_details(
         tx,
         parts.vault,
         owner,

@@ -25,13 +25,13 @@ from azukari.tokens import routes as tokens
 from azukari.web import pages
 from azukari.web.dispatch import ASGIApp, Dispatch, Receive, Route, Scope, Send
 from azukari.web.limits import Limiter
-from azukari.web.middleware import Front
-from azukari.web.request_tail import Taps
+from azukari.web.middleware import Middleware
+from azukari.web.request_tail import RequestTail
 from azukari.web.routing import mount
 from azukari.web.server import ENDING, GUARDED, PROXIES
 from azukari.webhooks import of_payments
 from azukari.webhooks import routes as webhooks
-from azukari.wiring import Parts
+from azukari.wiring import Services
 
 API = "/api/v1"
 #: The busiest first.
@@ -41,7 +41,7 @@ ROUTERS = (
 )  # fmt: skip
 
 
-def routes(parts: Parts, limiter: Limiter) -> list[Route]:
+def routes(parts: Services, limiter: Limiter) -> list[Route]:
     """Every route of the server."""
     shown = pages.for_shops(payment_methods.pictures(parts))
     return [
@@ -50,11 +50,11 @@ def routes(parts: Parts, limiter: Limiter) -> list[Route]:
     ]  # fmt: skip
 
 
-def asgi(parts: Parts, taps: Taps | None = None) -> ASGIApp:
+def asgi(parts: Services, taps: RequestTail | None = None) -> ASGIApp:
     """The app over an installation that is open. taps: who watches its requests."""
     parts.rooms.payment_webhooks = of_payments.read
     limiter = Limiter(parts.clock, parts.counts, parts.settings)
-    return Front(Dispatch(routes(parts, limiter)), parts, taps or Taps(parts.settings.data), limiter)
+    return Middleware(Dispatch(routes(parts, limiter)), parts, taps or RequestTail(parts.settings.data), limiter)
 
 
 class App:
@@ -65,10 +65,10 @@ class App:
         self._announce = announce
         self._clock = clock
         self._front: ASGIApp = self._live
-        self._parts: Parts | None = None
+        self._parts: Services | None = None
 
     @property
-    def parts(self) -> Parts:
+    def parts(self) -> Services:
         """What it has opened, once it has started."""
         assert self._parts is not None
         return self._parts
@@ -93,7 +93,7 @@ class App:
 
     @asynccontextmanager
     async def _run(self, scope: Scope) -> AsyncIterator[None]:
-        self._parts = parts = await Parts.assemble(self._settings, self._announce, self._clock)
+        self._parts = parts = await Services.assemble(self._settings, self._announce, self._clock)
         try:
             async with parts.at_work(), self._serve(parts, scope):
                 yield
@@ -101,11 +101,11 @@ class App:
             await parts.close()
 
     @asynccontextmanager
-    async def _serve(self, parts: Parts, scope: Scope) -> AsyncIterator[None]:
+    async def _serve(self, parts: Services, scope: Scope) -> AsyncIterator[None]:
         state = scope.get("state", {})
         state[ENDING], state[PROXIES] = parts.news.close, self._settings.trusted_proxies
         state[GUARDED] = not self._settings.insecure_http
-        taps = Taps(self._settings.data)
+        taps = RequestTail(self._settings.data)
         self._front = asgi(parts, taps)
         beside = [asyncio.ensure_future(taps.watch())]
         if self._settings.on_postgres:

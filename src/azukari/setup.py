@@ -20,7 +20,7 @@ from azukari.merchants.keys import TEST
 from azukari.merchants.service import Pair
 from azukari.merchants.store import Merchant
 from azukari.vault import FileKeyProvider, Wrapped, root_mac
-from azukari.wiring import KEK_NAME, Parts, key_file, key_provider
+from azukari.wiring import KEK_NAME, Services, key_file, key_provider
 
 FIRST_PAIR = first_pair.FILE
 FIRST_MERCHANT = "Test shop"
@@ -94,7 +94,7 @@ async def init(settings: Settings) -> Installation:
 
 async def _enrol_first_pair(settings: Settings, kept: FirstPair | None) -> FirstPair:
     """The file is written before the database knows its pair: a crash between the two is mended by the next start."""
-    parts = await Parts.assemble(settings)
+    parts = await Services.assemble(settings)
     try:
         if kept is None:
             if await parts.db.read(store.any_merchant) is not None:

@@ -7,15 +7,15 @@ from pathlib import Path
 from typing import Any, Protocol, Self, TypeVar
 
 from azukari.core.clock import Clock, Moment, SystemClock
-from azukari.core.commit_signal import News
+from azukari.core.commit_signal import CommitSignal
 from azukari.core.config import Settings
 from azukari.core.ids import Ids, RandomIds
-from azukari.db import Announce, Database, Owner, Place, Tx, quiet
+from azukari.db import Announce, Cursor, Database, Owner, Tx, quiet
 from azukari.db.counts import Counts
 from azukari.db.open import Stores, counts_of, open_stores, shelf_of
 from azukari.merchants import clear_text, keys
 from azukari.merchants.clock import Clocks
-from azukari.merchants.service import Keyring, Shops
+from azukari.merchants.service import ApiKeys, SettingsCache
 from azukari.merchants.settings import MerchantSettings
 from azukari.processors.registry import Processors, load
 from azukari.vault import FileKeyProvider, Vault
@@ -50,7 +50,7 @@ class Beside(Protocol):
 
 
 @dataclass(slots=True)
-class Rooms:
+class Hooks:
     """What rooms do for those below them, which do not know them: set by the app.
 
     payment_webhooks: reads the ``webhooks`` of an order; called with the parts, the owner, what was given, who asks,
@@ -61,7 +61,7 @@ class Rooms:
 
 
 @dataclass(frozen=True, slots=True)
-class Parts:
+class Services:
     """What one process is made of. clock: the machine's; for a merchant's time ask :meth:`time_of`."""
 
     settings: Settings
@@ -69,13 +69,13 @@ class Parts:
     ids: Ids
     stores: Stores
     vault: Vault
-    keyring: Keyring
+    keyring: ApiKeys
     processors: Processors
-    shops: Shops
-    news: News
+    shops: SettingsCache
+    news: CommitSignal
     clocks: Clocks
     counts: Counts
-    rooms: Rooms = field(default_factory=Rooms)
+    rooms: Hooks = field(default_factory=Hooks)
 
     @property
     def db(self) -> Database:
@@ -101,12 +101,12 @@ class Parts:
 
     def due_of(
         self, owner: Owner | None, limit: int, *,
-        everybodys: Callable[[Tx, int, Place, int], Coroutine[Any, Any, list[R]]],
-        owners: Callable[[Tx, Owner, int, Place, int], Coroutine[Any, Any, list[R]]],
-    ) -> Callable[[Place], Awaitable[list[R]]]:  # fmt: skip
+        everybodys: Callable[[Tx, int, Cursor, int], Coroutine[Any, Any, list[R]]],
+        owners: Callable[[Tx, Owner, int, Cursor, int], Coroutine[Any, Any, list[R]]],
+    ) -> Callable[[Cursor], Awaitable[list[R]]]:  # fmt: skip
         """Reads the next rows that are due: an owner's by its own clock, or everybody's by theirs and the machine's."""
 
-        async def read(after: Place) -> list[R]:
+        async def read(after: Cursor) -> list[R]:
             if owner is None:
                 return await self.db.read(everybodys, self.clock.now(), after, limit)
             return await self.db.read(owners, owner, await self.time_of(owner), after, limit)
@@ -118,7 +118,7 @@ class Parts:
         """Open everything. Raises SettingError, DatabaseDown, and what the vault says of a wrong key."""
         clock = clock or SystemClock()
         ids = RandomIds(clock)
-        news = News()
+        news = CommitSignal()
         stores = await open_stores(settings, news.beside(announce))
         provider = key_provider(settings)
         vault = Vault(
@@ -126,7 +126,7 @@ class Parts:
             provider=provider, clock=clock, ids=ids, shelf=shelf_of(settings.data), announce=announce,
         )  # fmt: skip
         await vault.open()
-        keyring = Keyring(
+        keyring = ApiKeys(
             stores.main,
             clock,
             ids,
@@ -139,7 +139,7 @@ class Parts:
         if settings.test_mode:
             processors.simulator.go_by(clocks.time_of)
         return cls(
-            settings, clock, ids, stores, vault, keyring, processors, Shops(stores.main, clock), news, clocks,
+            settings, clock, ids, stores, vault, keyring, processors, SettingsCache(stores.main, clock), news, clocks,
             counts_of(settings.data, clock, vault.mac("pepper", b"counts")),
         )  # fmt: skip
 

@@ -24,7 +24,7 @@ from azukari.webhooks import deliveries, fanout, of_payments
 from azukari.webhooks import service as webhooks
 from azukari.webhooks.sending import Sender
 from azukari.wire import idempotency
-from azukari.wiring import Parts
+from azukari.wiring import Services
 
 #: How long a taken-over attempt is ours, before another worker may try.
 LEASE = 30 * SECOND
@@ -39,14 +39,14 @@ LISTING = 30
 #: How long the log of webhooks is kept.
 DELIVERIES_LIFE = 30 * DAY
 
-Round = Callable[[Parts], Awaitable[None]]
+Round = Callable[[Services], Awaitable[None]]
 
 
-async def run(parts: Parts, stop: asyncio.Event) -> None:
+async def run(parts: Services, stop: asyncio.Event) -> None:
     """Work until told to stop. What is under way then is let go: its lease runs out, and another takes it over."""
     sender = Sender(parts)
 
-    async def deliver_webhooks(parts: Parts) -> None:
+    async def deliver_webhooks(parts: Services) -> None:
         more = True
         while more:
             more = await look_for_events(parts)
@@ -54,7 +54,7 @@ async def run(parts: Parts, stop: asyncio.Event) -> None:
 
     long_lists = LongLists(parts)
 
-    async def write_stretches(_: Parts) -> None:
+    async def write_stretches(_: Services) -> None:
         await long_lists.keep_up()
 
     rounds = [asyncio.ensure_future(_repeat(parts, work, every)) for work, every in ROUNDS]
@@ -67,13 +67,13 @@ async def run(parts: Parts, stop: asyncio.Event) -> None:
     await sender.close()
 
 
-async def _repeat(parts: Parts, work: Round, every: float) -> None:
+async def _repeat(parts: Services, work: Round, every: float) -> None:
     while True:
         await _guarded(work, parts)
         await asyncio.sleep(every)
 
 
-async def _repeat_with_news(parts: Parts, work: Round) -> None:
+async def _repeat_with_news(parts: Services, work: Round) -> None:
     """As soon as something was committed here, and a few times a second for what others have committed."""
     clock = asyncio.get_running_loop().time
     while True:
@@ -84,7 +84,7 @@ async def _repeat_with_news(parts: Parts, work: Round) -> None:
         await parts.news.wait(seen, DELIVERING)
 
 
-async def _guarded(work: Round, parts: Parts) -> None:
+async def _guarded(work: Round, parts: Services) -> None:
     """A round that fails is logged, and the next one comes."""
     try:
         await work(parts)
@@ -94,7 +94,7 @@ async def _guarded(work: Round, parts: Parts) -> None:
         log.bug("worker failed", error, step=work.__name__)
 
 
-async def settle_attempts(parts: Parts) -> None:
+async def settle_attempts(parts: Services) -> None:
     """Ask what became of attempts whose owner died or got no answer."""
     due = deque(await parts.db.read(attempts.due, parts.clock.now(), BATCH))
 
@@ -105,7 +105,7 @@ async def settle_attempts(parts: Parts) -> None:
     await asyncio.gather(*(take_turns() for _ in range(TOGETHER)))
 
 
-async def _settle(parts: Parts, overdue: Attempt) -> None:
+async def _settle(parts: Services, overdue: Attempt) -> None:
     """One that cannot be settled is logged; the others go on."""
     try:
         attempt = await parts.db.write(attempts.take_over, overdue, parts.clock.now() + LEASE)
@@ -121,89 +121,89 @@ async def _settle(parts: Parts, overdue: Attempt) -> None:
         log.bug("attempt not settled", error, attempt=overdue.id)
 
 
-async def renew_subscriptions(parts: Parts) -> None:
+async def renew_subscriptions(parts: Services) -> None:
     """Charges of subscriptions that are due, one period of each."""
     while await renewal.renew_due(parts, BATCH) == BATCH:
         continue
 
 
-async def _find_out(parts: Parts, attempt: Attempt) -> None:
+async def _find_out(parts: Services, attempt: Attempt) -> None:
     if attempt.session_id is not None:
         await session_tries.settle(parts, attempt)
     elif attempt.kind == "verify":
         await customers.settle(parts, attempt)
     else:
-        await outcomes.settle(parts, attempt)
+        await outcomes.reconcile(parts, attempt)
 
 
-async def end_holds(parts: Parts) -> None:
+async def end_holds(parts: Services) -> None:
     """Authorisations past their deadline."""
     await expiry.expire(parts, BATCH)
 
 
-async def end_sessions(parts: Parts) -> None:
+async def end_sessions(parts: Services) -> None:
     """Sessions whose time has run out."""
     await sessions.end(parts, BATCH)
 
 
-async def end_authentications(parts: Parts) -> None:
+async def end_authentications(parts: Services) -> None:
     """Authentications that nobody has ended in time."""
     await authentications.end_abandoned(parts, BATCH)
 
 
-async def forget_tokens(parts: Parts) -> None:
+async def forget_tokens(parts: Services) -> None:
     """Tokens past their day; one whose authentication nobody has ended is ended first."""
     await end_authentications(parts)
     await tokens.sweep(parts, parts.clock.now(), BATCH)
 
 
-async def forget_keys(parts: Parts) -> None:
+async def forget_keys(parts: Services) -> None:
     """Idempotency keys past their day."""
     while await parts.db.write(idempotency.purge, parts.clock.now(), 10 * BATCH) == 10 * BATCH:
         continue
 
 
-async def look_for_events(parts: Parts) -> bool:
+async def look_for_events(parts: Services) -> bool:
     """What has just happened gets its number, for whoever reads events by them, and its webhooks; whether there is
     more of it.
     """
     return await fanout.look_once(parts)
 
 
-async def look_for_missed_events(parts: Parts) -> None:
+async def look_for_missed_events(parts: Services) -> None:
     """What was committed late, or while nobody looked."""
     await fanout.look(parts, thorough=True)
 
 
-async def end_old_secrets(parts: Parts) -> None:
+async def end_old_secrets(parts: Services) -> None:
     """Secrets of webhooks that were rolled a day ago."""
     while await webhooks.end_old_secrets(parts, BATCH) == BATCH:
         continue
 
 
-async def forget_deliveries(parts: Parts) -> None:
+async def forget_deliveries(parts: Services) -> None:
     """Webhooks that ended a month ago."""
     while await parts.db.write(deliveries.forget, parts.clock.now() - DELIVERIES_LIFE, 10 * BATCH) == 10 * BATCH:
         continue
 
 
-async def forget_payment_webhooks(parts: Parts) -> None:
+async def forget_payment_webhooks(parts: Services) -> None:
     """Payments' own webhooks, half a year later."""
     while await of_payments.forget_old(parts, BATCH) == BATCH:
         continue
 
 
-async def sweep_vault(parts: Parts) -> None:
+async def sweep_vault(parts: Services) -> None:
     """Verification values past their day, cards nobody needs, data keys whose record never came."""
     await parts.vault.sweep(parts.clock.now())
 
 
-async def wipe_files(parts: Parts) -> None:
+async def wipe_files(parts: Services) -> None:
     """What is left of deleted keys and verification values in the databases' files."""
     await parts.vault.wipe()
 
 
-async def serve_machines(parts: Parts) -> None:
+async def serve_machines(parts: Services) -> None:
     """Keys of verification values for a machine that has come new."""
     await parts.vault.serve_machines()
 

@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from azukari.checkout import manifest, pages
-from azukari.checkout.instructions_view import Slip
+from azukari.checkout.instructions_view import Instructions
 from azukari.checkout.view import Shop
 from azukari.web import assets
 from tests.checkout.shoppers import shopper
@@ -16,7 +16,7 @@ from tests.checkout.test_view import ORDER
 from tests.house import BASE, House, card
 
 SHOP = Shop("Tea")
-SLIP = Slip.of(
+SLIP = Instructions.of(
     "ja", SHOP, payment="p", type="konbini", details={"store": "lawson", "receipt": "1"}, amount=1, fee=0,
     currency="JPY", deadline=None, outcome=None, barcode=None, return_to=None, tools="/x",
 )  # fmt: skip

@@ -8,7 +8,7 @@ import pytest
 
 from azukari.checkout import accents, manifest, names, pages, view, wording
 from azukari.checkout.reading import language_of, way_back
-from azukari.checkout.view import Item, Method, Order, Shop
+from azukari.checkout.view import Item, Method, OrderSummary, Shop
 from azukari.checkout.words import LANGUAGES, words
 from azukari.payment_methods.catalogue import METHODS, STORES, default_types
 from azukari.web import assets
@@ -25,10 +25,12 @@ CARD = method("credit_card", "card", brands=("visa", "master", "jcb"))
 PAYPAY = method("paypay", "offsite")
 KONBINI = method("konbini", "konbini", 5190, fee=190, brands=("lawson", "family-mart"), members=("store", "email"))
 BANK = method("bank_transfer", "bank", members=("email", "phone", "family_name_kana", "given_name_kana"))
-ORDER = Order("s", "payment", Shop("Tea"), 5000, "JPY", (CARD, PAYPAY, KONBINI, BANK), created_at=0, expires_at=1)
+ORDER = OrderSummary(
+    "s", "payment", Shop("Tea"), 5000, "JPY", (CARD, PAYPAY, KONBINI, BANK), created_at=0, expires_at=1
+)
 
 
-def html(order: Order, language: str = "ja") -> str:
+def html(order: OrderSummary, language: str = "ja") -> str:
     return pages.session(language, order, csrf="c", now=0, secure=True).decode()
 
 

@@ -2,7 +2,7 @@
 
 import sqlalchemy as sa
 
-from azukari.db import Bytes, Integer, Owner, Statement, Text, Tx, add, add_unless_there, hot, owned
+from azukari.db import Bytes, Integer, Owner, Statement, Text, Tx, add, add_unless_there, batched, owned
 
 metadata = sa.MetaData()
 OWNER = Owner("mer_1", "test")
@@ -91,49 +91,49 @@ async def order_then_fail(tx: Tx, item: str, number: str) -> str:
     raise SoldOut("found out too late")
 
 
-@hot
+@batched
 async def hot_order(tx: Tx, item: str, number: str) -> str:
     return await order(tx, item, number)
 
 
-@hot
+@batched
 async def hot_order_then_fail(tx: Tx, item: str, number: str) -> str:
     return await order_then_fail(tx, item, number)
 
 
-@hot
+@batched
 async def hot_read(tx: Tx, item: str) -> list[str]:
     return await tx.all(ORDERS, OWNER, item=item)
 
 
-@hot
+@batched
 async def hot_take(tx: Tx, item: str) -> int | None:
     return await tx.one(TAKE_AND_TELL, OWNER, id=item)
 
 
-@hot
+@batched
 async def hot_add(tx: Tx, name: str) -> int:
     return await tx.run(ADD_ITEM_ONCE, OWNER, id=name, stock=0)
 
 
-@hot
+@batched
 async def hot_put_where_few(tx: Tx, name: str, stock: int, few: int) -> int:
     return await tx.run(PUT_WHERE_FEW, OWNER, id=name, stock=stock, few=few)
 
 
-@hot
+@batched
 async def hot_order_and_look(tx: Tx, item: str) -> list[str]:
     await tx.run(ADD_ORDER, OWNER, id=item, item=item)
     return await tx.all(ANY_ORDERS, OWNER, item=item)
 
 
-@hot
+@batched
 async def hot_picture(tx: Tx, name: str, data: bytes, words: str | None) -> None:
     await tx.run(ADD_PICTURE, OWNER, id=name, data=data, words=words)
     await tx.run(ADD_ORDER, OWNER, id=name, item=name)
 
 
-@hot
+@batched
 async def hot_picture_then_fail(tx: Tx, name: str, data: bytes, words: str | None) -> None:
     await hot_picture(tx, name, data, words)
     raise SoldOut("found out too late")

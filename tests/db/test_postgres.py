@@ -11,9 +11,9 @@ import asyncpg
 import pytest
 import sqlalchemy as sa
 
-from azukari.db import DatabaseDown, Statement, Tx, UnitMisuse, hot, postgres
+from azukari.db import DatabaseDown, Statement, Tx, UnitMisuse, batched, postgres
 from azukari.db import connection as connections
-from azukari.db.jobs import Waiting
+from azukari.db.jobs import Job
 from azukari.db.lockstep import lock_step
 from azukari.db.postgres import PostgresDatabase
 from tests.db.shop import (
@@ -91,11 +91,11 @@ def many(args: tuple[Any, ...]) -> Iterator[list[dict[str, Any]]]:
     return (json.loads(value) for value in args if isinstance(value, str) and value.startswith("[{"))
 
 
-def waiting(unit: Any, *args: Any) -> Waiting:
-    return Waiting(unit, args, {}, asyncio.get_running_loop().create_future())
+def waiting(unit: Any, *args: Any) -> Job:
+    return Job(unit, args, {}, asyncio.get_running_loop().create_future())
 
 
-async def commit(end: Callable[[], Awaitable[str]], ended_well: list[Waiting]) -> None:
+async def commit(end: Callable[[], Awaitable[str]], ended_well: list[Job]) -> None:
     await end()
 
 
@@ -240,7 +240,7 @@ async def test_who_spoiled_a_batch_runs_alone_and_the_others_together_again(post
     await database.close()
 
 
-@hot
+@batched
 async def take_both(tx: Tx, first: str, second: str) -> int:
     return await tx.run(TAKE, OWNER, id=first) + await tx.run(TAKE, OWNER, id=second)
 
@@ -294,7 +294,7 @@ async def test_a_deadlock_is_tried_again(postgres_database: PostgresDatabase, po
     await watching.close()
 
 
-@hot
+@batched
 async def hot_shot(tx: Tx) -> None:
     await tx.one(TERMINATE_SELF, None)
 
@@ -360,7 +360,7 @@ async def test_it_runs_durably(postgres_database: PostgresDatabase):
         return await tx.one(SETTINGS, None)
 
     assert await postgres_database.write(ask) == ("on", "read committed")
-    assert await postgres_database.write(hot(lambda tx: ask(tx))) == ("on", "read committed")
+    assert await postgres_database.write(batched(lambda tx: ask(tx))) == ("on", "read committed")
 
 
 @pytest.mark.parametrize("count", [1, 20])

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from azukari.db import Database, DatabaseDown, Owner, Statement, Tx, UnitMisuse, hot
+from azukari.db import Database, DatabaseDown, Owner, Statement, Tx, UnitMisuse, batched
 from azukari.db.sqlite import drive
 from tests.db.conftest import Open
 from tests.db.shop import (
@@ -124,7 +124,7 @@ async def once(tx: Tx, name: str) -> int:
     return await tx.run(ADD_ITEM_ONCE, OWNER, id=name, stock=1)
 
 
-hot_once = hot(lambda tx, name: once(tx, name))
+hot_once = batched(lambda tx, name: once(tx, name))
 
 
 @pytest.mark.parametrize("unit", [once, hot_once], ids=["plain", "hot"])
@@ -134,7 +134,7 @@ async def test_a_row_that_is_there_counts_as_no_change(database: Database, unit:
     assert sorted(counts) == [0] * 36 + [1] * 4
 
 
-@hot
+@batched
 async def hot_take(tx: Tx, name: str) -> int:
     return await tx.run(TAKE, OWNER, id=name)
 
@@ -162,7 +162,7 @@ async def test_a_list_the_code_wrote_is_part_of_the_statement(database: Database
         await database.write(add_item, name, 1)
 
     assert await database.read(either) == ["apple", "pear"]
-    assert await all_of(*(database.write(hot(lambda tx: either(tx))) for _ in range(3))) == [["apple", "pear"]] * 3
+    assert await all_of(*(database.write(batched(lambda tx: either(tx))) for _ in range(3))) == [["apple", "pear"]] * 3
 
 
 @pytest.mark.parametrize("marked", [False, True], ids=["plain", "hot"])
@@ -180,7 +180,7 @@ async def test_a_unit_that_waits_for_something_else_is_refused(database: Databas
     async def minds_its_business(tx: Tx) -> int:
         return await add_item(tx, "plum", 1)
 
-    units = [hot(unit) if marked else unit for unit in (sleeps, waits, minds_its_business)]
+    units = [batched(unit) if marked else unit for unit in (sleeps, waits, minds_its_business)]
     answers = await all_of(*(database.write(unit) for unit in units))
 
     assert [type(answer) for answer in answers] == [UnitMisuse, UnitMisuse, int]
@@ -239,7 +239,7 @@ async def test_a_read_of_several_statements_sees_one_moment(database: Database):
 
 
 async def test_wrong_arguments_and_missing_parameters_are_the_units_own_errors(database: Database):
-    @hot
+    @batched
     async def forgets(tx: Tx) -> None:
         await tx.run(ADD_ITEM, OWNER, id="apple")
 

@@ -14,7 +14,7 @@ from azukari.db import Owner, Tx
 from azukari.events import cursor, numbering
 from azukari.events import store as events
 from azukari.web.dispatch import Message
-from azukari.wiring import Parts
+from azukari.wiring import Services
 from tests.house import Api, House
 from tests.postgres import rows_read
 from tests.webhooks.work import owner_of
@@ -27,7 +27,7 @@ async def slice_after(api: Api, place: int | str, **more: Any) -> dict[str, Any]
     return found
 
 
-async def happen(parts: Parts, owner: Owner, id: str | None = None) -> str:
+async def happen(parts: Services, owner: Owner, id: str | None = None) -> str:
     """Something happens; the event's id."""
     id = id or parts.ids.new()
     await parts.db.write(events.record, owner, id=id, type="customer.updated", data=b"{}", now=parts.clock.now())
@@ -35,9 +35,9 @@ async def happen(parts: Parts, owner: Owner, id: str | None = None) -> str:
 
 
 @asynccontextmanager
-async def another_process(house: House) -> AsyncIterator[Parts]:
+async def another_process(house: House) -> AsyncIterator[Services]:
     """The same installation, opened once more."""
-    parts = await Parts.assemble(house.parts.settings, clock=house.clock)
+    parts = await Services.assemble(house.parts.settings, clock=house.clock)
     try:
         yield parts
     finally:
@@ -151,11 +151,11 @@ async def test_whoever_reads_while_others_write_and_number_sees_each_once_in_one
     owner = await owner_of(house)
     writers, each = 4, 25
 
-    async def write(parts: Parts) -> None:
+    async def write(parts: Services) -> None:
         for _ in range(each):
             await happen(parts, owner)
 
-    async def read(parts: Parts, size: int) -> list[tuple[int | None, str]]:
+    async def read(parts: Services, size: int) -> list[tuple[int | None, str]]:
         found: list[tuple[int | None, str]] = []
         place = 0
         while len(found) < writers * each:
@@ -164,7 +164,7 @@ async def test_whoever_reads_while_others_write_and_number_sees_each_once_in_one
             place = page.next
         return found
 
-    async def number(parts: Parts) -> None:
+    async def number(parts: Services) -> None:
         for _ in range(20):
             await numbering.number_all(parts, quick=True)
 

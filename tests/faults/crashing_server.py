@@ -32,7 +32,7 @@ from azukari.db import Statement
 from azukari.db import postgres as _postgres  # noqa: F401
 from azukari.setup import init
 from azukari.web import server
-from azukari.wiring import Parts
+from azukari.wiring import Services
 from tests.house import card, forget_memory
 
 
@@ -161,7 +161,7 @@ async def _live_once() -> None:
         config = server.config(App(settings))
         config.load()
         config.get_loop_factory()
-        parts = await Parts.assemble(settings)
+        parts = await Services.assemble(settings)
         transport = httpx.ASGITransport(asgi(parts))
         async with httpx.AsyncClient(transport=transport, base_url="http://azukari.test/api/v1") as client:
             order = {"amount": 1000, "currency": "JPY", "payment_details": card(verification_value="123")}

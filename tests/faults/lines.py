@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 
 from azukari.processors.simulator.bank import HOST, Bank
-from azukari.vault import Filled, NotSent, Reply, Unknown
+from azukari.vault import Filled, Reply, ReplyUnknown, RequestNotSent
 from tests.house import House
 
 
@@ -67,13 +67,13 @@ class Deaf(Line):
 
     async def order(self, request: Filled) -> Reply:
         await self.deliver(request)
-        raise Unknown("Deaf")
+        raise ReplyUnknown("Deaf")
 
     async def look_up(self, request: Filled) -> Reply:
-        raise NotSent("Deaf")
+        raise RequestNotSent("Deaf")
 
     async def void(self, request: Filled) -> Reply:
-        raise NotSent("Deaf")
+        raise RequestNotSent("Deaf")
 
 
 class Garbled(Line):

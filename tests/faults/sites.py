@@ -21,7 +21,7 @@ from azukari.core.config import Settings
 from azukari.db.open import SqliteFiles
 from azukari.vault.inside import envelope
 from azukari.wire import idempotency
-from azukari.wiring import Parts
+from azukari.wiring import Services
 from tests.faults.crashing_server import Death, Order, ShiftedClock, Started
 from tests.house import Api
 from tests.webhooks.receiver import Receiver
@@ -145,9 +145,9 @@ class Site:
                 await kill(started.pid)
 
     @asynccontextmanager
-    async def opened(self) -> AsyncIterator[Parts]:
+    async def opened(self) -> AsyncIterator[Services]:
         """The installation itself, in this process, beside its server."""
-        parts = await Parts.assemble(self.settings, clock=ShiftedClock(self.ahead))
+        parts = await Services.assemble(self.settings, clock=ShiftedClock(self.ahead))
         try:
             yield parts
         finally:

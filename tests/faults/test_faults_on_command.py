@@ -12,7 +12,7 @@ from azukari.core.clock import SECOND
 from azukari.core.config import Settings
 from azukari.processors.declines import SCENARIOS
 from azukari.processors.simulator import bank
-from azukari.vault import Filled, NotSent, Reply
+from azukari.vault import Filled, Reply, RequestNotSent
 from tests.faults.lines import Garbled, LateOrders, until
 from tests.faults.sites import Rows
 from tests.faults.truth import OPEN_ATTEMPTS, Book, hold_against_book
@@ -227,7 +227,7 @@ class LateAndDeaf(LateOrders):
 
     async def void(self, request: Filled) -> Reply:
         if not self.hears:
-            raise NotSent("Deaf")
+            raise RequestNotSent("Deaf")
         return await super().void(request)
 
 

@@ -9,7 +9,7 @@ import pytest
 from azukari import worker
 from azukari.core.clock import HOUR, MINUTE, SECOND
 from azukari.db import Owner
-from azukari.processors.base import Outcome, Unsettled
+from azukari.processors.base import Outcome, Unknown
 from tests.faults.lines import LateOrders, until
 from tests.faults.sites import Rows
 from tests.faults.truth import Book, hold_against_book
@@ -31,7 +31,7 @@ def silent(house: House) -> Any:
     look_up = simulator.lookup
 
     async def unsettled(owner: Owner, ref: str) -> Outcome:
-        return Unsettled()
+        return Unknown()
 
     def speak() -> None:
         simulator.lookup = look_up

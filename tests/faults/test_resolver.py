@@ -13,7 +13,7 @@ from azukari.core.clock import DAY, HOUR, SECOND
 from azukari.db import Owner
 from azukari.payments import outcomes
 from azukari.processors.base import Outcome
-from azukari.wiring import Parts
+from azukari.wiring import Services
 from tests.faults.lines import Deaf, LateOrders, Line, until
 from tests.faults.sites import Rows
 from tests.faults.truth import LEFT_VALUES, OPEN_ATTEMPTS, Book, hold_against_book
@@ -156,7 +156,7 @@ async def test_many_workers_settle_an_attempt_once(house: House, rows: Rows) -> 
     for _ in range(5):
         assert (await house.api.charge(customer, headers={"Azukari-Fault": "lost_reply"})).status_code == 202
     line = Line.connect(house)
-    other = await Parts.assemble(house.parts.settings, clock=house.clock)
+    other = await Services.assemble(house.parts.settings, clock=house.clock)
     house.clock.advance(LONG)
     try:
         await asyncio.gather(*(worker.settle_attempts(parts) for parts in (house.parts, other) * 3))
@@ -206,7 +206,7 @@ async def test_a_shopper_who_comes_back_while_the_payment_is_busy_leaves_it_to_b
     house.parts.processors.simulator.decide(ref, "approved")
     (waiting,) = await rows.all("SELECT merchant_id, mode FROM attempts")
     await rows.change("UPDATE payments SET active_attempt = 'another'")
-    await outcomes.settle_now(house.parts, Owner(waiting["merchant_id"], waiting["mode"]), ref)
+    await outcomes.refresh(house.parts, Owner(waiting["merchant_id"], waiting["mode"]), ref)
     assert await states(rows) == ["waiting"]
 
     await rows.change("UPDATE payments SET active_attempt = NULL")
@@ -232,11 +232,11 @@ async def test_who_read_a_payment_while_it_was_being_asked_after_in_vain_asks_af
     await rows.change("UPDATE payments SET active_attempt = 'another'")
     with monkeypatch.context() as patched:
         patched.setattr(simulator, "lookup", read_meanwhile)
-        await outcomes.settle_now(house.parts, Owner(waiting["merchant_id"], waiting["mode"]), reply.json()["id"])
+        await outcomes.refresh(house.parts, Owner(waiting["merchant_id"], waiting["mode"]), reply.json()["id"])
     await rows.change("UPDATE payments SET active_attempt = NULL")
 
     (known,) = seen
-    await outcomes.ask(house.parts, known)
+    await outcomes.poll(house.parts, known)
 
     assert await states(rows) == ["succeeded"]
 

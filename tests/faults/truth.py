@@ -10,8 +10,8 @@ import msgspec
 
 from azukari.core.clock import Clock, SystemClock
 from azukari.processors.methods import CASH
-from azukari.processors.simulator.book import Line
-from azukari.processors.simulator.desk import Desk, Slip
+from azukari.processors.simulator.book import JournalEntry
+from azukari.processors.simulator.desk import OffsiteBackend, SimulatedOrder
 from tests.faults.sites import Rows
 
 OPEN_ATTEMPTS = """
@@ -38,21 +38,21 @@ FORGOTTEN_CARDS = """
 class Book:
     """What the bank did. desk: the same of what is not a card."""
 
-    by_ref: dict[str, Line] = field(default_factory=dict)
-    desk: dict[str, Slip] = field(default_factory=dict)
+    by_ref: dict[str, JournalEntry] = field(default_factory=dict)
+    desk: dict[str, SimulatedOrder] = field(default_factory=dict)
     orders: Counter[str] = field(default_factory=Counter)
 
     @classmethod
     def read(cls, data: Path, clock: Clock | None = None) -> "Book":
         book, path = cls(), data / "simulator.jsonl"
         for encoded in path.read_bytes().splitlines() if path.exists() else []:
-            line = msgspec.json.decode(encoded, type=Line)
+            line = msgspec.json.decode(encoded, type=JournalEntry)
             book.by_ref[line.ref] = line
             book.orders[line.ref] += not line.voided
         path = data / "simulator-desk.jsonl"
-        desk = Desk(path, clock or SystemClock(), lambda text: hashlib.sha256(text).digest(), "")
+        desk = OffsiteBackend(path, clock or SystemClock(), lambda text: hashlib.sha256(text).digest(), "")
         for encoded in path.read_bytes().splitlines() if path.exists() else []:
-            slip = msgspec.json.decode(encoded, type=Slip)
+            slip = msgspec.json.decode(encoded, type=SimulatedOrder)
             book.orders[slip.ref] += not slip.later
             book.desk[slip.ref] = desk.look_up(slip.ref) or slip
         return book
@@ -83,7 +83,7 @@ class Book:
         """Whether it is not there any more because it was cancelled: before anything came of it, or as a hold."""
         return ref in self.desk and self.desk[ref].state == "cancelled"
 
-    def every(self) -> dict[str, Line | Slip]:
+    def every(self) -> dict[str, JournalEntry | SimulatedOrder]:
         """The orders of both books."""
         return {**self.by_ref, **self.desk}
 

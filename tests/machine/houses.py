@@ -17,7 +17,7 @@ import asyncpg
 from azukari.app import asgi
 from azukari.core.config import Settings
 from azukari.merchants import keys, service, store
-from azukari.wiring import KEK_NAME, Parts
+from azukari.wiring import KEK_NAME, Services
 from tests.faults.sites import Rows
 from tests.faults.truth import hold_against_book
 from tests.house import forget_memory, running
@@ -55,7 +55,7 @@ class Keys:
 class House:
     """A running installation, opened for one run."""
 
-    parts: Parts
+    parts: Services
     front: Front
     keys: Keys
     clock: StillClock
@@ -87,7 +87,7 @@ class Houses:
         if self.empty is not None:
             await self.empty()
         settings, clock = dataclasses.replace(settings, data=data), StillClock(start)
-        parts = await Parts.assemble(settings, clock=clock)
+        parts = await Services.assemble(settings, clock=clock)
         try:
             yield House(parts, Front(asgi(parts)), self.keys, clock)
         finally:

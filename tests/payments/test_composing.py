@@ -13,14 +13,14 @@ from azukari.events import store as events
 from azukari.merchants.service import API_VERSIONS
 from azukari.payments import charge as charges
 from azukari.payments import outcomes
-from azukari.payments.charge import Plan, Ready
-from azukari.payments.outcomes import Shown
+from azukari.payments.charge import ChargeDraft, ChargeIntent
+from azukari.payments.outcomes import PaymentView
 from azukari.payments.schemas import PaymentCreate
-from azukari.processors.base import NO_ORDERS, Outcome
+from azukari.processors.base import NO_DIRECTIVES, Outcome
 from azukari.vault import Vault
 from azukari.wire.answers import Answer
 from azukari.wire.call import Call
-from azukari.wiring import Parts
+from azukari.wiring import Services
 from tests.house import House, card
 
 SESSION = "s" * 25
@@ -29,11 +29,11 @@ SESSION = "s" * 25
 async def call_of(house: House) -> Call:
     key = await house.parts.keyring.resolve(house.api.key, None)
     moment = await house.parts.moment_of(key.owner)
-    return Call(house.parts, key, API_VERSIONS[-1], None, NO_ORDERS, *moment, None, "request")
+    return Call(house.parts, key, API_VERSIONS[-1], None, NO_DIRECTIVES, *moment, None, "request")
 
 
-async def _intend(tx: Tx, owner: Owner, vault: Vault, plan: Plan) -> Ready:
-    ready = await charges.look(tx, owner, vault, plan)
+async def _intend(tx: Tx, owner: Owner, vault: Vault, plan: ChargeDraft) -> ChargeIntent:
+    ready = await charges.resolve(tx, owner, vault, plan)
     await charges.begin(tx, vault, plan, ready)
     return ready
 
@@ -42,13 +42,13 @@ async def _record(
     tx: Tx, attempt: Attempt, outcome: Outcome, event_ids: tuple[str, ...], at: Moment, again_at: int | None,
     refusal: ApiError | None, own_id: str,
 ) -> Answer:  # fmt: skip
-    answer = await outcomes.record_outcome(tx, attempt, outcome, event_ids, at, again_at, refusal)
+    answer = await outcomes.apply_outcome(tx, attempt, outcome, event_ids, at, again_at, refusal)
     await events.record(tx, attempt.owner, id=own_id, type="ping", data=b"{}", now=at.now)
     return answer
 
 
 async def _write(
-    parts: Parts, attempt: Attempt, outcome: Outcome, event_ids: tuple[str, ...], at: Moment, again_at: int | None,
+    parts: Services, attempt: Attempt, outcome: Outcome, event_ids: tuple[str, ...], at: Moment, again_at: int | None,
     refusal: ApiError | None,
 ) -> Answer:  # fmt: skip
     assert attempt.session_id == SESSION
@@ -57,14 +57,14 @@ async def _write(
     )  # fmt: skip
 
 
-async def try_to_pay(house: House, details: dict[str, Any]) -> tuple[Answer, Ready]:
+async def try_to_pay(house: House, details: dict[str, Any]) -> tuple[Answer, ChargeIntent]:
     call = await call_of(house)
     order = PaymentCreate(amount=1000, currency="JPY", payment_details=details)
-    plan = await charges.plan(call, order, session_id=SESSION)
+    plan = await charges.draft_charge(call, order, session_id=SESSION)
     ready = await house.parts.db.write(_intend, call.owner, house.parts.vault, plan)
     outcome, refusal = await charges.send(house.parts, ready)
-    shown = Shown(ready.payment, [])
-    return await outcomes.conclude(house.parts, ready.attempt, outcome, shown, refusal), ready
+    shown = PaymentView(ready.payment, [])
+    return await outcomes.finish(house.parts, ready.attempt, outcome, shown, refusal), ready
 
 
 @pytest.fixture(autouse=True)
@@ -93,7 +93,7 @@ async def test_so_is_one_that_comes_later(house: House, heard_by: str) -> None:
     else:
         assert parts.processors.simulator.decide(ready.attempt.ref, "approved")
     if heard_by == "the return":
-        shown = await outcomes.settle_now(parts, ready.payment.owner, ready.attempt.ref)
+        shown = await outcomes.refresh(parts, ready.payment.owner, ready.attempt.ref)
         assert shown.payment.status == "captured"
     elif heard_by == "the resolver":
         house.clock.advance(20_000)

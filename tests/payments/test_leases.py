@@ -15,7 +15,7 @@ from azukari.core.clock import SECOND
 from azukari.db import Owner
 from azukari.db.units import name_of
 from azukari.processors.base import Outcome
-from azukari.vault import Filled, Reply, Unknown
+from azukari.vault import Filled, Reply, ReplyUnknown
 from tests.faults.lines import LateOrders, until
 from tests.faults.sites import Rows
 from tests.faults.truth import Book, hold_against_book
@@ -64,7 +64,7 @@ class LateAndStubborn(LateOrders):
     async def void(self, request: Filled) -> Reply:
         self.voids += 1
         if self.voids == 1:
-            raise Unknown("NoReply")
+            raise ReplyUnknown("NoReply")
         return await self.deliver(request)
 
 

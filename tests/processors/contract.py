@@ -12,16 +12,16 @@ from azukari.core.secret import Secret
 from azukari.db import Owner
 from azukari.processors.base import (
     Approved,
+    AuthenticationRequest,
+    AuthenticationResult,
     Authenticator,
-    AuthOrder,
-    AuthResult,
-    DeclinedBy,
+    Declined,
     Kind,
-    NotDone,
-    Order,
+    NotSent,
     Processor,
+    ProcessorRequest,
 )
-from azukari.vault import NotSent, PaymentDetails, Unknown, Vault
+from azukari.vault import PaymentDetails, ReplyUnknown, RequestNotSent, Vault
 from tests.house import card
 
 OWNER = Owner("0000000000000000000000000", "test")
@@ -40,11 +40,11 @@ class Stand(Protocol):
     good: str
     bad: str
 
-    def unreachable(self, order: Order) -> Order:
+    def unreachable(self, order: ProcessorRequest) -> ProcessorRequest:
         """The same order, and no byte of it will leave."""
         ...
 
-    def unanswered(self, order: Order) -> Order:
+    def unanswered(self, order: ProcessorRequest) -> ProcessorRequest:
         """The same order, which is carried out; its reply is lost."""
         ...
 
@@ -67,15 +67,19 @@ class ProcessorContract:
 
     _refs = 0
 
-    def order(self, stand: Stand, kind: Kind = "sale", *, number: str = "", parent: str | None = None) -> Order:
+    def order(
+        self, stand: Stand, kind: Kind = "sale", *, number: str = "", parent: str | None = None
+    ) -> ProcessorRequest:
         """An order with a ref of its own; with a card where its kind needs one."""
         ProcessorContract._refs += 1
-        order = Order(OWNER, f"{ProcessorContract._refs:032x}", kind, 0 if kind == "verify" else 1000, "JPY", parent)
+        order = ProcessorRequest(
+            OWNER, f"{ProcessorContract._refs:032x}", kind, 0 if kind == "verify" else 1000, "JPY", parent
+        )
         if kind in ("capture", "refund", "cancel"):
             return order
         return self.with_card(stand, order, number or stand.good)
 
-    def with_card(self, stand: Stand, order: Order, number: str) -> Order:
+    def with_card(self, stand: Stand, order: ProcessorRequest, number: str) -> ProcessorRequest:
         """The permission to use a card is good for one sending, so an order that is sent again needs another."""
         use = stand.vault.borrow(OWNER, PaymentDetails.parse(card(number), now=NOW))
         use.note()
@@ -100,7 +104,7 @@ class ProcessorContract:
     async def test_a_bad_card_is_declined_with_a_code_of_the_wire(self, stand: Stand) -> None:
         for kind in ("sale", "authorize"):
             order = self.order(stand, kind, number=stand.bad)
-            assert isinstance(await stand.processor.perform(order), DeclinedBy), kind
+            assert isinstance(await stand.processor.perform(order), Declined), kind
             assert not stand.stands(order.ref)
 
     async def test_a_charge_is_captured_refunded_and_cancelled_by_its_id(self, stand: Stand) -> None:
@@ -114,21 +118,21 @@ class ProcessorContract:
         order = stand.unreachable(self.order(stand))
 
         try:
-            assert await stand.processor.perform(order) == NotDone()
-        except NotSent:
+            assert await stand.processor.perform(order) == NotSent()
+        except RequestNotSent:
             pass
 
         assert not stand.stands(order.ref)
         if stand.processor.declares.can_look_up:
             await stand.let_time_pass()
-            assert await stand.processor.lookup(OWNER, order.ref) == NotDone()
+            assert await stand.processor.lookup(OWNER, order.ref) == NotSent()
 
     async def test_a_lost_reply_is_not_known_until_it_is_looked_up(self, stand: Stand) -> None:
         if not stand.processor.declares.can_look_up:
             return
-        for number, expected in ((stand.good, Approved), (stand.bad, DeclinedBy)):
+        for number, expected in ((stand.good, Approved), (stand.bad, Declined)):
             order = stand.unanswered(self.order(stand, number=number))
-            with pytest.raises(Unknown):
+            with pytest.raises(ReplyUnknown):
                 await stand.processor.perform(order)
 
             found = await stand.processor.lookup(OWNER, order.ref)
@@ -143,7 +147,7 @@ class ProcessorContract:
             order = self.order(stand, number=number)
             answered = await stand.processor.perform(order)
             assert await stand.processor.lookup(OWNER, order.ref) == answered
-        assert await stand.processor.lookup(OWNER, "f" * 32) == NotDone()
+        assert await stand.processor.lookup(OWNER, "f" * 32) == NotSent()
 
     async def test_an_order_sent_twice_is_done_once(self, stand: Stand) -> None:
         if not stand.processor.declares.dedupes_by_ref:
@@ -161,14 +165,14 @@ class ProcessorContract:
         if not stand.processor.declares.can_void_by_ref:
             return
         order = stand.unanswered(self.order(stand))
-        with pytest.raises(Unknown):
+        with pytest.raises(ReplyUnknown):
             await stand.processor.perform(order)
         assert stand.stands(order.ref)
 
         assert await stand.processor.void(OWNER, order.ref)
         assert not stand.stands(order.ref)
         if stand.processor.declares.can_look_up:
-            assert await stand.processor.lookup(OWNER, order.ref) == NotDone()
+            assert await stand.processor.lookup(OWNER, order.ref) == NotSent()
         # Doing it again, or to what never was, is no harm.
         assert await stand.processor.void(OWNER, order.ref)
         assert await stand.processor.void(OWNER, "e" * 32)
@@ -189,7 +193,7 @@ class AuthStand(Protocol):
     right: str
     stranger: str
 
-    def unreachable(self, order: AuthOrder) -> AuthOrder:
+    def unreachable(self, order: AuthenticationRequest) -> AuthenticationRequest:
         """The same order, and no byte of it will leave."""
         ...
 
@@ -204,12 +208,12 @@ class AuthenticatorContract:
 
     _refs = 0
 
-    def order(self, stand: AuthStand, number: str) -> AuthOrder:
+    def order(self, stand: AuthStand, number: str) -> AuthenticationRequest:
         """An order with a ref of its own."""
         AuthenticatorContract._refs += 1
         use = stand.vault.borrow(OWNER, PaymentDetails.parse(card(number), now=NOW))
         use.note()
-        return AuthOrder(OWNER, f"{AuthenticatorContract._refs:032x}", 1000, "JPY", use)
+        return AuthenticationRequest(OWNER, f"{AuthenticatorContract._refs:032x}", 1000, "JPY", use)
 
     def authenticator(self, stand: AuthStand) -> Authenticator:
         assert isinstance(stand.processor, Authenticator)
@@ -253,11 +257,11 @@ class AuthenticatorContract:
         assert (result.status, result.value) == ("ERRORED", None)
 
     async def test_an_order_that_did_not_leave_is_said_to_have_not(self, stand: AuthStand) -> None:
-        with pytest.raises(NotSent):
+        with pytest.raises(RequestNotSent):
             await self.authenticator(stand).authenticate(stand.unreachable(self.order(stand, stand.passes)))
 
 
-def _is_a_yes(result: AuthResult, flow: str) -> None:
+def _is_a_yes(result: AuthenticationResult, flow: str) -> None:
     assert result.status == "OK"
     assert result.three_ds is not None
     assert result.three_ds.authenticated

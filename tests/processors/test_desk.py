@@ -5,11 +5,11 @@ from pathlib import Path
 import pytest
 
 from azukari.core.clock import DAY
-from azukari.processors.base import TestOrders
+from azukari.processors.base import SimulatorDirectives
 from azukari.processors.simulator import desk as desks
 from azukari.processors.simulator import shared
-from azukari.processors.simulator.desk import Desk, Slip
-from azukari.processors.simulator.orders import Asked, BankOrder, Guest
+from azukari.processors.simulator.desk import OffsiteBackend, SimulatedOrder
+from azukari.processors.simulator.orders import BankOrder, MethodFields, PageContext
 from azukari.vault import CHIP, TERMINAL
 from tests.house import TestClock
 
@@ -29,8 +29,8 @@ class Office:
         self.clock = TestClock()
         self.refs = 0
 
-    def desk(self) -> Desk:
-        return Desk(self.path, self.clock, mac, "https://azukari.example")
+    def desk(self) -> OffsiteBackend:
+        return OffsiteBackend(self.path, self.clock, mac, "https://azukari.example")
 
     def ref(self) -> str:
         self.refs += 1
@@ -42,15 +42,15 @@ def office(tmp_path: Path) -> Office:
     return Office(tmp_path / "desk.jsonl")
 
 
-KONBINI = Asked("konbini", store="lawson")
+KONBINI = MethodFields("konbini", store="lawson")
 
 
-def order(asked: Asked | None, kind: str = "sale", amount: int = 1000, parent: str | None = None) -> BankOrder:
-    return BankOrder(kind, amount, "JPY", parent=parent, method=asked, visit=Guest("https://shop.example"))
+def order(asked: MethodFields | None, kind: str = "sale", amount: int = 1000, parent: str | None = None) -> BankOrder:
+    return BankOrder(kind, amount, "JPY", parent=parent, method=asked, visit=PageContext("https://shop.example"))
 
 
-def card(number: str) -> Asked:
-    return Asked("web_money", prepaid_number=number)
+def card(number: str) -> MethodFields:
+    return MethodFields("web_money", prepaid_number=number)
 
 
 def test_what_one_process_hears_the_others_know(office: Office) -> None:
@@ -70,7 +70,7 @@ def test_what_one_process_hears_the_others_know(office: Office) -> None:
 
 def test_a_decision_stands(office: Office) -> None:
     desk, other, ref = office.desk(), office.desk(), office.ref()
-    desk.take(ref, order(Asked("paypay")))
+    desk.take(ref, order(MethodFields("paypay")))
     other.decide(ref, "insufficient")
 
     again = desk.decide(ref, "paid")
@@ -172,7 +172,7 @@ def test_a_line_that_a_crash_cut_short_spoils_no_other(office: Office) -> None:
 def test_neither_a_number_nor_an_agreement_is_in_the_book(office: Office) -> None:
     desk, ref = office.desk(), office.ref()
     desk.take(office.ref(), order(card("abcd1234efgh5678")))
-    desk.take(ref, order(Asked("paypay"), "agree", 0))
+    desk.take(ref, order(MethodFields("paypay"), "agree", 0))
     agreed = desk.decide(ref, "approved")
     assert agreed is not None
     agreement = desk.agreement_of(agreed)
@@ -190,7 +190,7 @@ def test_neither_a_number_nor_an_agreement_is_in_the_book(office: Office) -> Non
 
 
 def test_a_scenario_is_followed_at_once(office: Office) -> None:
-    ordered = BankOrder("sale", 1, "JPY", method=KONBINI, orders=TestOrders(scenario="fraudulent"))
+    ordered = BankOrder("sale", 1, "JPY", method=KONBINI, orders=SimulatorDirectives(scenario="fraudulent"))
     slip = office.desk().take(office.ref(), ordered)
     assert (slip.state, slip.code) == ("declined", "fraudulent")
 
@@ -205,16 +205,16 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(desks, "REMEMBERED", 5)
 
 
-def fill(office: Office, *desks: Desk, times: int = 60) -> None:
+def fill(office: Office, *desks: OffsiteBackend, times: int = 60) -> None:
     """Orders that end at once, at each of the desks by turns."""
     for number in range(times):
         slip = desks[number % len(desks)].take(
-            office.ref(), order(Asked("bit_cash", prepaid_number="e111111111111114"))
+            office.ref(), order(MethodFields("bit_cash", prepaid_number="e111111111111114"))
         )
         assert slip.state == "declined"
 
 
-def standing(desk: Desk, *refs: str) -> list[Slip]:
+def standing(desk: OffsiteBackend, *refs: str) -> list[SimulatedOrder]:
     found = [desk.look_up(ref) for ref in refs]
     assert None not in found
     return [slip for slip in found if slip is not None]
@@ -242,7 +242,7 @@ def test_what_still_matters_outlives_a_full_book(office: Office) -> None:
     desk, number = office.desk(), "abcd1234efgh5678"
     waiting, agreed, spent, short, added, refunded = (office.ref() for _ in range(6))
     desk.take(waiting, order(KONBINI))
-    desk.take(agreed, order(Asked("paypay"), "agree", 0))
+    desk.take(agreed, order(MethodFields("paypay"), "agree", 0))
     desk.decide(agreed, "approved")
     desk.take(spent, order(card(number), amount=99_500))
     first = desk.take(short, order(card("1111111111111111"), amount=3000))
@@ -270,11 +270,11 @@ def test_what_still_matters_outlives_a_full_book(office: Office) -> None:
 @pytest.mark.usefixtures("small")
 def test_what_was_said_of_an_order_is_not_said_again_by_a_shortened_book(office: Office) -> None:
     desk, chip = office.desk(), office.ref()
-    slip = desk.take(chip, order(Asked(TERMINAL, flow=CHIP)))
-    first = desk.take(office.ref(), order(Asked(TERMINAL, ac_type="TC"), "finalize", parent=slip.id))
+    slip = desk.take(chip, order(MethodFields(TERMINAL, flow=CHIP)))
+    first = desk.take(office.ref(), order(MethodFields(TERMINAL, ac_type="TC"), "finalize", parent=slip.id))
     desk.void(first.ref)
     assert standing(desk, chip)[0].state == "waiting"
-    desk.take(office.ref(), order(Asked(TERMINAL, ac_type="TC"), "finalize", parent=slip.id))
+    desk.take(office.ref(), order(MethodFields(TERMINAL, ac_type="TC"), "finalize", parent=slip.id))
     assert standing(desk, chip)[0].state == "approved"
     office.clock.advance(1)
 

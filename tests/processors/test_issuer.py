@@ -8,9 +8,9 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from azukari.processors.base import AuthOrder, Processor, TestOrders
+from azukari.processors.base import AuthenticationRequest, Processor, SimulatorDirectives
 from azukari.processors.simulator import issuer
-from azukari.processors.simulator.issuer import IssuerBook, Line
+from azukari.processors.simulator.issuer import IssuerEntry, IssuerJournal
 from azukari.vault import Vault
 from tests.house import House
 from tests.processors.contract import AuthenticatorContract, AuthStand
@@ -30,8 +30,8 @@ class TestIssuer(AuthenticatorContract):
         right: str = "123456"
         stranger: str = "4111111111111111"
 
-        def unreachable(self, order: AuthOrder) -> AuthOrder:
-            return dataclasses.replace(order, test=TestOrders(fault="processor_down"))
+        def unreachable(self, order: AuthenticationRequest) -> AuthenticationRequest:
+            return dataclasses.replace(order, test=SimulatorDirectives(fault="processor_down"))
 
     @pytest.fixture
     def engine(self) -> str:
@@ -45,29 +45,29 @@ class TestIssuer(AuthenticatorContract):
         return self.Desk(processor, house.parts.vault)
 
 
-def _line(ref: str, tries: int = 0) -> Line:
-    return Line(ref, 1000, "JPY", "visa", "challenge", "CHALLENGE", 1, tries)
+def _line(ref: str, tries: int = 0) -> IssuerEntry:
+    return IssuerEntry(ref, 1000, "JPY", "visa", "challenge", "CHALLENGE", 1, tries)
 
 
 def test_the_book_is_shared_and_the_latest_line_counts(tmp_path: Path) -> None:
     path = tmp_path / "issuer.jsonl"
-    one, two = IssuerBook(path), IssuerBook(path)
+    one, two = IssuerJournal(path), IssuerJournal(path)
     assert one.find("a") is None
     one.write(_line("a"))
     two.write(_line("b"))
     assert two.find("a") == _line("a")
     two.write(_line("a", 1))
     assert one.find("a") == _line("a", 1)
-    assert IssuerBook(path).find("b") == _line("b")
+    assert IssuerJournal(path).find("b") == _line("b")
 
 
 def test_a_line_that_is_being_written_is_read_when_it_is_whole(tmp_path: Path) -> None:
     path = tmp_path / "issuer.jsonl"
-    book = IssuerBook(path)
+    book = IssuerJournal(path)
     book.write(_line("a"))
     whole = path.read_bytes()
     path.write_bytes(whole + whole[:20])
-    reader = IssuerBook(path)
+    reader = IssuerJournal(path)
     assert reader.find("a") == _line("a")
     path.write_bytes(whole + whole.replace(b'"tries":0', b'"tries":2'))
     assert reader.find("a") == _line("a", 2)
@@ -79,8 +79,8 @@ def test_a_full_file_makes_way_for_a_new_one_and_nothing_is_missed(
     """Whoever looks seldom, or begins late, knows as much as who looks at each."""
     monkeypatch.setattr(issuer, "ROTATE", 1_000)
     path = tmp_path / "issuer.jsonl"
-    writers = [IssuerBook(path), IssuerBook(path)]
-    often, seldom, half = IssuerBook(path), IssuerBook(path), IssuerBook(path)
+    writers = [IssuerJournal(path), IssuerJournal(path)]
+    often, seldom, half = IssuerJournal(path), IssuerJournal(path), IssuerJournal(path)
     fits = 1_000 // len(msgspec.json.encode(_line("000")))
 
     for number in range(200):
@@ -88,7 +88,7 @@ def test_a_full_file_makes_way_for_a_new_one_and_nothing_is_missed(
         assert often.find(f"{number:03}") is not None
         if number % (fits // 2) == 0:
             half.find("none")
-    late = IssuerBook(path)
+    late = IssuerJournal(path)
 
     assert [number for number in range(200) if often.find(f"{number:03}") is None] == []
     assert [number for number in range(200) if half.find(f"{number:03}") is None] == []
@@ -99,11 +99,11 @@ def test_a_full_file_makes_way_for_a_new_one_and_nothing_is_missed(
 
 def test_lines_of_several_processes_all_come_into_the_book(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(issuer, "ROTATE", 2_000)
-    path, reader = tmp_path / "issuer.jsonl", IssuerBook(tmp_path / "issuer.jsonl")
+    path, reader = tmp_path / "issuer.jsonl", IssuerJournal(tmp_path / "issuer.jsonl")
     found: set[str] = set()
 
     def write(name: str) -> None:
-        book = IssuerBook(path)
+        book = IssuerJournal(path)
         for number in range(100):
             book.write(_line(f"{name}{number}"))
 
@@ -123,11 +123,11 @@ def test_lines_of_several_processes_all_come_into_the_book(tmp_path: Path, monke
 
 def test_a_line_that_a_crash_cut_short_spoils_no_other(tmp_path: Path) -> None:
     path = tmp_path / "issuer.jsonl"
-    IssuerBook(path).write(_line("a"))
+    IssuerJournal(path).write(_line("a"))
     path.write_bytes(path.read_bytes() + b'{"ref":"b"\n')
-    IssuerBook(path).write(_line("c"))
+    IssuerJournal(path).write(_line("c"))
 
-    assert [IssuerBook(path).find(ref) is not None for ref in "abc"] == [True, False, True]
+    assert [IssuerJournal(path).find(ref) is not None for ref in "abc"] == [True, False, True]
 
 
 async def test_the_book_holds_no_card_and_nothing_that_proves(house: House) -> None:

@@ -14,10 +14,10 @@ from azukari.core.config import FAULTS
 from azukari.core.errors import MissingParameter
 from azukari.payment_methods import catalogue
 from azukari.payment_methods.details import read_details
-from azukari.processors.base import Approved, NotDone, Order, Processor, TestOrders, Visit, Waiting
+from azukari.processors.base import Approved, NotSent, Pending, Processor, ProcessorRequest, SimulatorDirectives, Visit
 from azukari.processors.methods import CASH, METHODS, OFFSITE, PREPAID, STORABLE, MethodDetails
 from azukari.processors.simulator import build
-from azukari.processors.simulator.book import Book, Line
+from azukari.processors.simulator.book import Journal, JournalEntry
 from azukari.processors.simulator.processor import Simulator
 from azukari.vault import CARDS, Vault
 from tests.house import Api, House, card
@@ -43,11 +43,11 @@ class TestSimulator(ProcessorContract):
         good: str = "4111111111111111"
         bad: str = "4123111111111059"
 
-        def unreachable(self, order: Order) -> Order:
-            return msgspec.structs.replace(order, test=TestOrders(fault="processor_down"))
+        def unreachable(self, order: ProcessorRequest) -> ProcessorRequest:
+            return msgspec.structs.replace(order, test=SimulatorDirectives(fault="processor_down"))
 
-        def unanswered(self, order: Order) -> Order:
-            return msgspec.structs.replace(order, test=TestOrders(fault="lost_reply"))
+        def unanswered(self, order: ProcessorRequest) -> ProcessorRequest:
+            return msgspec.structs.replace(order, test=SimulatorDirectives(fault="lost_reply"))
 
         async def let_time_pass(self) -> None:
             self.house.clock.advance(self.processor.declares.lookup_delay)
@@ -129,7 +129,7 @@ async def test_another_process_finds_an_order_in_the_book(house: House) -> None:
     await house.api.charge(await house.api.customer())
     ref = book_of(house)[1]["ref"]
 
-    other = Book(house.parts.settings.data / "simulator.jsonl")
+    other = Journal(house.parts.settings.data / "simulator.jsonl")
 
     assert other.recall(ref) is None
     found = other.search(ref)
@@ -140,15 +140,15 @@ async def test_another_process_finds_an_order_in_the_book(house: House) -> None:
 
 async def test_the_latest_word_about_an_order_counts(house: House) -> None:
     path = house.parts.settings.data / "simulator.jsonl"
-    book = Book(path)
-    line = Line("a" * 32, "sale", 1000, "JPY", None, {"result": "approved", "id": "x"})
+    book = Journal(path)
+    line = JournalEntry("a" * 32, "sale", 1000, "JPY", None, {"result": "approved", "id": "x"})
     book.write(line)
     book.write(msgspec.structs.replace(line, voided=True))
     # A line that a crash cut short says nothing.
     with path.open("ab") as file:
         file.write(b'{"ref":"' + b"a" * 32 + b'","kind"')
 
-    found = Book(path).search("a" * 32)
+    found = Journal(path).search("a" * 32)
 
     assert found is not None
     assert found.voided
@@ -158,14 +158,17 @@ async def test_an_order_is_found_after_the_book_was_put_aside(house: House, monk
     # Less than a line: each begins a book of its own.
     monkeypatch.setattr("azukari.processors.simulator.book.ROTATE", 50)
     path = house.parts.settings.data / "simulator.jsonl"
-    book = Book(path)
-    lines = [Line(f"{number:032x}", "sale", 1000, "JPY", None, {"result": "approved", "id": "x"}) for number in (1, 2)]
+    book = Journal(path)
+    lines = [
+        JournalEntry(f"{number:032x}", "sale", 1000, "JPY", None, {"result": "approved", "id": "x"})
+        for number in (1, 2)
+    ]
 
     for line in lines:
         book.write(line)
 
     assert [len(file.read_bytes().splitlines()) for file in (path, path.with_suffix(".1.jsonl"))] == [1, 1]
-    assert [Book(path).search(line.ref) for line in lines] == lines
+    assert [Journal(path).search(line.ref) for line in lines] == lines
 
 
 # What a test may order
@@ -283,9 +286,9 @@ async def test_a_fault_of_the_settings_meets_every_call_that_orders_nothing_else
 async def test_a_wallet_that_is_paid_may_be_charged_again(house: House) -> None:
     simulator, owner = house.parts.processors.simulator, OWNER
     visit = Visit("https://azukari.example/return", store=True)
-    order = Order(owner, "a" * 32, "sale", 1000, "JPY", method=MethodDetails("paypay"), visit=visit)
+    order = ProcessorRequest(owner, "a" * 32, "sale", 1000, "JPY", method=MethodDetails("paypay"), visit=visit)
     waiting = await simulator.perform(order)
-    assert isinstance(waiting, Waiting)
+    assert isinstance(waiting, Pending)
     assert waiting.redirect_url == f"{house.parts.settings.base_url}/offsite/{order.ref}"
     assert await simulator.lookup(owner, order.ref) == waiting
     shown = simulator.order_of(order.ref)
@@ -305,13 +308,13 @@ async def test_a_wallet_that_is_paid_may_be_charged_again(house: House) -> None:
 async def test_a_voided_wallet_order_is_done_no_more(house: House) -> None:
     simulator = house.parts.processors.simulator
     visit = Visit("https://azukari.example/return")
-    order = Order(OWNER, "b" * 32, "agree", 0, "JPY", method=MethodDetails("linepay"), visit=visit)
-    assert isinstance(await simulator.perform(order), Waiting)
+    order = ProcessorRequest(OWNER, "b" * 32, "agree", 0, "JPY", method=MethodDetails("linepay"), visit=visit)
+    assert isinstance(await simulator.perform(order), Pending)
 
     assert await simulator.void(OWNER, order.ref)
 
     simulator.decide(order.ref, "approved")
-    assert await simulator.lookup(OWNER, order.ref) == NotDone()
+    assert await simulator.lookup(OWNER, order.ref) == NotSent()
 
 
 def test_a_processor_says_which_methods_it_takes(house: House) -> None:

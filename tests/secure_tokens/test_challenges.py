@@ -10,8 +10,8 @@ import pytest
 from azukari.core.clock import MINUTE
 from azukari.core.errors import NotFound, Unavailable
 from azukari.core.secret import Secret
-from azukari.secure_tokens.challenges import Answered, answer_challenge, challenge_of
-from azukari.vault import NotSent
+from azukari.secure_tokens.challenges import ChallengeResult, answer_challenge, challenge_of
+from azukari.vault import RequestNotSent
 from tests.faults.sites import Rows
 from tests.house import House
 from tests.secure_tokens.cards import CHALLENGE, CHALLENGE_FAILS, FAILING, FAILS_ON_VISIT, RIGHT, address
@@ -36,7 +36,7 @@ async def test_the_right_password_verifies_and_leads_back_to_the_shop(house: Hou
     assert (seen.amount, seen.currency, seen.brand, seen.last4) == (1000, "JPY", brand, CHALLENGE[brand][-4:])
     assert (seen.mode, seen.over, seen.redirect_url) == ("test", False, None)
     assert seen.merchant
-    assert answered == Answered(f"{BACK}&secure_token_id={token}#top")
+    assert answered == ChallengeResult(f"{BACK}&secure_token_id={token}#top")
     shown = (await house.api.get(f"/secure_tokens/{token}")).json()
     assert (shown["verification_status"], shown["authentication_url"]) == ("OK", None)
     assert shown["three_ds_auth_result"]["eci"] == ECI[brand][0]
@@ -84,7 +84,7 @@ async def test_a_challenge_that_fails_ends_with_its_password(house: House, numbe
 
     answered = await answer_challenge(house.parts, token, state, FAILING)
 
-    assert answered == Answered(f"{BACK}&secure_token_id={token}#top")
+    assert answered == ChallengeResult(f"{BACK}&secure_token_id={token}#top")
     assert await status(house, token) == "ERRORED"
 
 
@@ -92,7 +92,7 @@ async def test_a_challenge_that_fails_ends_with_its_password(house: House, numbe
 async def test_three_wrong_passwords_end_it(house: House, number: str) -> None:
     token, state = address(await house.api.secure_token(number))
     for wrong in ("", "12345"):
-        assert await answer_challenge(house.parts, token, state, wrong) == Answered(None, wrong=True)
+        assert await answer_challenge(house.parts, token, state, wrong) == ChallengeResult(None, wrong=True)
         assert await status(house, token) == "NEEDS_VERIFY"
         seen = await challenge_of(house.parts, token, state)
         assert seen is not None
@@ -132,8 +132,8 @@ async def test_of_answers_at_once_one_ends_it(house: House, rows: Rows) -> None:
         *(answer_challenge(house.parts, token, state, RIGHT) for _ in range(8)), return_exceptions=True
     )
 
-    assert [type(answer) for answer in answers].count(Answered) == 1
-    assert {type(answer) for answer in answers} == {Answered, NotFound}
+    assert [type(answer) for answer in answers].count(ChallengeResult) == 1
+    assert {type(answer) for answer in answers} == {ChallengeResult, NotFound}
     # What proves it is there for the one charge, and gone with it.
     paid = await house.api.post("/payments", json={"amount": 1000, "currency": "JPY", "payment_details": token})
     assert paid.status_code == 200
@@ -199,7 +199,7 @@ async def test_an_issuer_that_is_away_decides_nothing(house: House, monkeypatch:
     simulator: Any = house.parts.processors.named("simulator")
 
     async def away(*_: object) -> None:
-        raise NotSent("Away")
+        raise RequestNotSent("Away")
 
     with monkeypatch.context() as patch:
         patch.setattr(simulator, "finish_authentication", away)

@@ -12,7 +12,7 @@ from azukari import worker
 from azukari.core.clock import DAY, MINUTE, SECOND
 from azukari.merchants import keys
 from azukari.merchants import service as merchants
-from azukari.processors.base import AuthOrder, AuthResult
+from azukari.processors.base import AuthenticationRequest, AuthenticationResult
 from tests.faults.sites import Rows
 from tests.house import Api, House, card
 from tests.secure_tokens.cards import CHALLENGE, CHALLENGE_FAILS, FAILS_ON_VISIT, FRICTIONLESS
@@ -202,13 +202,13 @@ async def test_it_is_created_while_the_issuer_is_asked(
     authenticate = simulator.authenticate
     seen: list[str] = []
 
-    async def asked(order: AuthOrder) -> AuthResult:
+    async def asked(order: AuthenticationRequest) -> AuthenticationResult:
         (token_id,) = await rows.column("SELECT id FROM tokens")
         shown = (await house.api.get(f"/secure_tokens/{token_id}")).json()
         seen.extend([shown["verification_status"], shown["authentication_url"]])
         refused = await house.api.post("/payments", json={**ORDER, "payment_details": token_id})
         assert refusal(refused)[1] == "invalid_token"
-        result: AuthResult = await authenticate(order)
+        result: AuthenticationResult = await authenticate(order)
         return result
 
     monkeypatch.setattr(simulator, "authenticate", asked)
@@ -225,11 +225,11 @@ async def test_one_nobody_has_ended_is_expired_and_stays_so(
     simulator: Any = house.parts.processors.named("simulator")
     authenticate = simulator.authenticate
 
-    async def too_late(order: AuthOrder) -> AuthResult:
+    async def too_late(order: AuthenticationRequest) -> AuthenticationResult:
         house.clock.advance(MINUTE)
         if swept:
             await worker.end_authentications(house.parts)
-        result: AuthResult = await authenticate(order)
+        result: AuthenticationResult = await authenticate(order)
         return result
 
     monkeypatch.setattr(simulator, "authenticate", too_late)

@@ -7,7 +7,7 @@ import pytest
 
 from azukari.core.errors import InvalidToken
 from azukari.merchants.keys import ApiKey
-from azukari.processors.base import NO_ORDERS, AuthOrder, AuthResult
+from azukari.processors.base import NO_DIRECTIVES, AuthenticationRequest, AuthenticationResult
 from azukari.secure_tokens.errors import UnsupportedCardBrand
 from azukari.secure_tokens.schemas import SecureTokenOut
 from azukari.secure_tokens.service import begin_for_session, show
@@ -24,7 +24,7 @@ async def begin(house: House, number: str = FRICTIONLESS["visa"], **more: Any) -
     key = await parts.keyring.resolve(house.installation.publishable_key.reveal(), None)
     now = parts.clock.now()
     page = ApiKey("hosted_page", key.owner, "pk", key.api_version, "")
-    call = Call(parts, page, key.api_version, None, NO_ORDERS, now, now, None, "request")
+    call = Call(parts, page, key.api_version, None, NO_DIRECTIVES, now, now, None, "request")
     given = more.pop("given", None) or PaymentDetails.parse(card(number, verification_value="123"), now=now)
     order = {"amount": 1000, "currency": "JPY", "return_url": "https://azukari.test/sessions/1", "made_for": "1:a"}
     return await begin_for_session(call, given, **order | more)
@@ -46,9 +46,9 @@ async def test_a_double_press_is_one_authentication(house: House, rows: Rows, mo
     simulator: Any = house.parts.processors.named("simulator")
     authenticate, asked = simulator.authenticate, []
 
-    async def counted(order: AuthOrder) -> AuthResult:
+    async def counted(order: AuthenticationRequest) -> AuthenticationResult:
         asked.append(order.ref)
-        result: AuthResult = await authenticate(order)
+        result: AuthenticationResult = await authenticate(order)
         return result
 
     monkeypatch.setattr(simulator, "authenticate", counted)

@@ -18,7 +18,7 @@ from azukari.core.secret import Secret
 from azukari.db import Owner
 from azukari.merchants import keys
 from azukari.merchants import service as merchants
-from azukari.processors.base import AuthOrder, AuthResult
+from azukari.processors.base import AuthenticationRequest, AuthenticationResult
 from azukari.secure_tokens.challenges import answer_challenge
 from tests.faults.sites import Rows
 from tests.house import Api, House, card
@@ -240,7 +240,7 @@ async def test_a_processor_that_calls_a_no_a_yes_is_not_believed(
     simulator: Any = house.parts.processors.named("simulator")
     authenticate = simulator.authenticate
 
-    async def wrong(order: AuthOrder) -> AuthResult:
+    async def wrong(order: AuthenticationRequest) -> AuthenticationResult:
         result = await authenticate(order)
         assert result.three_ds is not None
         return replace(result, three_ds=msgspec.structs.replace(result.three_ds, trans_status=trans_status))

@@ -8,7 +8,7 @@ from azukari.core.errors import ApiError
 from azukari.sessions import page
 from azukari.sessions import pay as session_pay
 from azukari.sessions import resume as session_resume
-from azukari.sessions.pay import FromPage
+from azukari.sessions.pay import PageTry
 from azukari.sessions.schemas import SessionPay, pay_error
 from azukari.wire.answers import Answer, Replay
 from tests.house import Api, House, card
@@ -57,7 +57,7 @@ class Browser:
         call = await self._call(nonce or f"press-{self._presses}")
         agreed = None if consent is None else page.agreed(call, text=consent, version="1", language="ja")
         order = SessionPay(payment_details=details, api_locale="ja")
-        return await _answered(session_pay.pay(call, self._id, order, page=FromPage(agreed)))
+        return await _answered(session_pay.pay(call, self._id, order, page=PageTry(agreed)))
 
     async def resume(self) -> Answer:
         return await _answered(session_resume.resume(await self._call(None), self._id))
@@ -65,7 +65,7 @@ class Browser:
     async def state(self) -> page.SessionState:
         return await page.state(self._house.parts, self._id)
 
-    async def open(self) -> page.Opened:
+    async def open(self) -> page.HostedSession:
         return await page.open_session(self._house.parts, self._id)
 
     async def _call(self, nonce: str | None) -> Any:

@@ -9,7 +9,7 @@ from azukari import worker
 from azukari.attempts import store as attempts
 from azukari.core.clock import MINUTE, SECOND
 from azukari.db import Tx
-from azukari.processors.base import DeclinedBy, Order, Outcome
+from azukari.processors.base import Declined, Outcome, ProcessorRequest
 from azukari.sessions import pending
 from azukari.wire.call import Call
 from tests.faults.sites import Rows
@@ -97,8 +97,8 @@ async def test_a_try_whose_cancellation_was_refused_is_ended_in_the_next_round(
     simulator = house.parts.processors.simulator
     perform = simulator.perform
 
-    async def refuse(order: Order) -> Outcome:
-        return DeclinedBy("other_error") if order.kind == "cancel" else await perform(order)
+    async def refuse(order: ProcessorRequest) -> Outcome:
+        return Declined("other_error") if order.kind == "cancel" else await perform(order)
 
     monkeypatch.setattr(simulator, "perform", refuse)
     house.clock.advance(MINUTE)

@@ -10,7 +10,7 @@ import pytest
 
 from azukari.core.clock import DAY, MINUTE
 from azukari.core.errors import NotFound
-from azukari.processors.base import AuthOrder, AuthResult
+from azukari.processors.base import AuthenticationRequest, AuthenticationResult
 from azukari.secure_tokens import challenges
 from azukari.sessions import page
 from azukari.wire.answers import Answer
@@ -169,7 +169,7 @@ async def test_a_wallet_that_another_tab_is_sent_to_while_the_issuer_is_asked_is
     authenticate = simulator.authenticate
     tabs = []
 
-    async def slowly(order: AuthOrder) -> AuthResult:
+    async def slowly(order: AuthenticationRequest) -> AuthenticationResult:
         tabs.append(await browser.pay({"type": "paypay", "email": "taro@example.com"}))
         return await authenticate(order)
 

@@ -6,7 +6,7 @@ import httpx
 import pytest
 
 from azukari.merchants import settings as merchants
-from azukari.processors.base import AuthOrder, AuthResult
+from azukari.processors.base import AuthenticationRequest, AuthenticationResult
 from azukari.processors.three_ds import ThreeDs
 from azukari.sessions.demands import NONE, Demand, demanded
 from tests.checkout.shoppers import Shopper, get
@@ -143,8 +143,8 @@ async def test_a_bank_that_says_no_at_once_is_heard(
     made = await make(house.api)
     simulator: Any = house.parts.processors.named("simulator")
 
-    async def authenticate(order: AuthOrder) -> AuthResult:
-        return AuthResult("ERRORED", None if said is None else ThreeDs("2.2.0", said))
+    async def authenticate(order: AuthenticationRequest) -> AuthenticationResult:
+        return AuthenticationResult("ERRORED", None if said is None else ThreeDs("2.2.0", said))
 
     monkeypatch.setattr(simulator, "authenticate", authenticate)
     goes_on = level == "off" or (level == "attempted" and said in ("U", None))

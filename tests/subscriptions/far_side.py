@@ -7,8 +7,8 @@ from typing import Any
 import msgspec
 
 from azukari.processors.simulator.bank import HOST, Bank
-from azukari.vault import Filled, NotSent, Reply, Unknown
-from azukari.wiring import Parts
+from azukari.vault import Filled, Reply, ReplyUnknown, RequestNotSent
+from azukari.wiring import Services
 
 
 @dataclass
@@ -27,7 +27,7 @@ class FarSide:
     arrived: asyncio.Event = field(default_factory=asyncio.Event)
 
     @classmethod
-    def before(cls, parts: Parts) -> "FarSide":
+    def before(cls, parts: Services) -> "FarSide":
         """From now on between these parts and their bank."""
         bank = Bank(parts.settings.data / "simulator.jsonl", parts.processors.simulator.desk, parts.ids)
         far = cls(bank)
@@ -35,7 +35,7 @@ class FarSide:
         return far
 
     async def send(self, request: Filled) -> Reply:
-        """The transport's one method. Raises NotSent, Unknown."""
+        """The transport's one method. Raises RequestNotSent, ReplyUnknown."""
         if not request.url.endswith("/orders"):
             return await self.bank.send(request)
         order = msgspec.json.decode(request.body)
@@ -45,15 +45,15 @@ class FarSide:
             await self.held.wait()
         mood = self.mood_of(order)
         if mood == "down":
-            raise NotSent("ProcessorDown")
+            raise RequestNotSent("ProcessorDown")
         if mood == "lost_request":
-            raise Unknown("LostRequest")
+            raise ReplyUnknown("LostRequest")
         if mood not in ("", "lost_reply"):
             order["orders"] = {"scenario": mood}
             request.body = msgspec.json.encode(order)
         reply = await self.bank.send(request)
         if mood == "lost_reply":
-            raise Unknown("LostReply")
+            raise ReplyUnknown("LostReply")
         return reply
 
     def mood_of(self, order: Any) -> str:

@@ -22,7 +22,7 @@ from azukari.core.config import Settings
 from azukari.merchants import settings as merchant_settings
 from azukari.setup import FIRST_PAIR
 from azukari.subscriptions.schedule import Period, moment
-from azukari.wiring import Parts
+from azukari.wiring import Services
 from tests.faults.sites import Rows
 from tests.faults.truth import hold_against_book
 from tests.house import Api, forget_memory
@@ -104,7 +104,7 @@ class Moody(FarSide):
 class World:
     """Four workers' parts over one installation, and the API of the first."""
 
-    crew: list[Parts]
+    crew: list[Services]
     banks: list[Moody]
     api: Api
     clock: Jumping
@@ -130,7 +130,7 @@ async def world(settings: Settings, start: int, seed: int) -> AsyncIterator[Worl
     async with AsyncExitStack() as stack:
         crew, banks = [], []
         for number in range(WORKERS):
-            parts = await Parts.assemble(settings, clock=clock)
+            parts = await Services.assemble(settings, clock=clock)
             stack.push_async_callback(parts.close)
             bank = Moody.before(parts)
             assert isinstance(bank, Moody)

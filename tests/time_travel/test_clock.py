@@ -15,8 +15,8 @@ from azukari.merchants.clock import REAL, TestClock
 from azukari.time_travel import service
 from azukari.time_travel.schemas import Duration, duration
 from azukari.wire import idempotency
-from azukari.wire.bodies import Refused
-from azukari.wiring import Parts
+from azukari.wire.bodies import InvalidValue
+from azukari.wiring import Services
 from tests.house import Api, House
 from tests.time_travel.clocks import PATH, now_of, refused, set_clock
 from tests.webhooks.work import owner_of
@@ -101,7 +101,7 @@ def test_durations_are_read(text: str, read: Duration) -> None:
     ],
 )  # fmt: skip
 def test_what_is_no_duration_is_refused(text: object) -> None:
-    with pytest.raises(Refused):
+    with pytest.raises(InvalidValue):
         duration(text)
 
 
@@ -151,7 +151,7 @@ async def test_each_merchant_has_its_own(house: House, api: Api) -> None:
 async def test_every_process_sees_a_change_at_once(house: House, api: Api) -> None:
     import httpx
 
-    second = await Parts.assemble(house.parts.settings, clock=house.clock)
+    second = await Services.assemble(house.parts.settings, clock=house.clock)
     transport = httpx.ASGITransport(asgi(second), client=("203.0.113.7", 40_000))
     try:
         async with Api(transport, api.key) as other:
@@ -302,7 +302,7 @@ async def test_the_key_of_an_advance_that_goes_on_is_nobody_elses_though_its_clo
     order = {"json": {"advance": "P1Y"}, "headers": {"X-KOMOJU-IDEMPOTENCY": "one year"}}
     seen: list[int] = []
 
-    async def look(parts: Parts, owner: Owner) -> None:
+    async def look(parts: Services, owner: Owner) -> None:
         await worker.forget_keys(parts)
         seen.append((await api.post(PATH, **order)).status_code)
 

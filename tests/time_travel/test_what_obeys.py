@@ -213,7 +213,7 @@ async def test_a_webhook_is_tried_again_and_again_by_advancing(house: House, api
 _WAITS = (MINUTE, 5 * MINUTE, 15 * MINUTE, HOUR, 3 * HOUR, 6 * HOUR, 12 * HOUR, 24 * HOUR, 24 * HOUR)
 
 
-async def _log(house: House, made: dict[str, Any]) -> list[deliveries.Try]:
+async def _log(house: House, made: dict[str, Any]) -> list[deliveries.DeliveryAttempt]:
     found = await house.parts.db.read(
         deliveries.log, await owner_of(house), made["id"], page=1, per_page=100, start=0, end=2**62
     )

@@ -10,7 +10,7 @@ from azukari import worker
 from azukari.core.clock import DAY, HOUR, MINUTE
 from azukari.db import Owner
 from azukari.merchants import store as merchants
-from azukari.processors.base import Order, Outcome
+from azukari.processors.base import Outcome, ProcessorRequest
 from azukari.tokens import service, store
 from tests.faults.sites import Rows
 from tests.house import House
@@ -33,7 +33,7 @@ def during_the_check(house: House, happens: Callable[[], Awaitable[None]]) -> No
     simulator: Any = house.parts.processors.named("simulator")
     perform = simulator.perform
 
-    async def interrupted(order: Order) -> Outcome:
+    async def interrupted(order: ProcessorRequest) -> Outcome:
         simulator.perform = perform
         await happens()
         outcome: Outcome = await perform(order)
@@ -90,7 +90,7 @@ async def test_a_token_given_up_to_the_sweep_is_nobodys_card(house: House, rows:
             assert await service.sweep(house.parts, house.clock.now()) == 1
         else:
             owner = Owner(merchant.id, "test")
-            assert await house.parts.db.write(store.give_up, owner, token, house.clock.now())
+            assert await house.parts.db.write(store.release_to_sweep, owner, token, house.clock.now())
 
     during_the_check(house, the_sweep_comes)
     refused = await keep(house, customer, token)
@@ -111,7 +111,9 @@ async def test_a_card_that_a_customer_has_is_never_given_up(house: House) -> Non
     customer = (await keep(house, None, token)).json()["id"]
     (merchant,) = await house.parts.db.read(merchants.list_merchants)
 
-    given_up = await house.parts.db.write(store.give_up, Owner(merchant.id, "test"), token, house.clock.now() + 2 * DAY)
+    given_up = await house.parts.db.write(
+        store.release_to_sweep, Owner(merchant.id, "test"), token, house.clock.now() + 2 * DAY
+    )
 
     assert given_up is False
     assert (await house.api.charge(customer)).status_code == 200

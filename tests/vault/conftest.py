@@ -18,7 +18,7 @@ from azukari.db.postgres import PostgresDatabase
 from azukari.db.shelf import Shelf
 from azukari.db.sqlite import SqliteDatabase, Store
 from azukari.db.tables import KEYS_SCHEMA, SAD_SCHEMA
-from azukari.vault import FileKeyProvider, PaymentDetails, SealedEntry, Use, Vault
+from azukari.vault import AccessGrant, FileKeyProvider, PaymentDetails, SealedEntry, Vault
 from azukari.vault.inside import tables
 from tests import postgres
 
@@ -136,23 +136,23 @@ class Room:
         await self.stores.main.write(self.vault.add, owner, sealed, self.clock.now())
         return sealed
 
-    async def use(self, entry_id: str, owner: Owner = A) -> Use:
+    async def use(self, entry_id: str, owner: Owner = A) -> AccessGrant:
         """The permission to open an entry, and its audit line."""
 
-        async def unit(tx: Tx) -> Use:
+        async def unit(tx: Tx) -> AccessGrant:
             return await self._noted(tx, await self.vault.find(tx, owner, entry_id))
 
         return await self.stores.main.write(unit)
 
-    async def lend(self, details: PaymentDetails, owner: Owner = A) -> Use:
+    async def lend(self, details: PaymentDetails, owner: Owner = A) -> AccessGrant:
         """The permission to send a card that is not stored, and its audit line."""
 
-        async def unit(tx: Tx) -> Use:
+        async def unit(tx: Tx) -> AccessGrant:
             return await self._noted(tx, self.vault.borrow(owner, details))
 
         return await self.stores.main.write(unit)
 
-    async def _noted(self, tx: Tx, use: Use) -> Use:
+    async def _noted(self, tx: Tx, use: AccessGrant) -> AccessGrant:
         now, audit_id = self.clock.now(), self.ids.new()
         await self.vault.note(tx, use, why="charge", object_id="payment-1", who="key-1", now=now, audit_id=audit_id)
         return use

@@ -16,7 +16,7 @@ from azukari.core.clock import parse_iso
 from azukari.core.errors import ApiError, MissingParameter
 from azukari.core.pan import luhn
 from azukari.core.secret import Secret
-from azukari.vault import PaymentDetails, Use, looks_like_card_number
+from azukari.vault import AccessGrant, PaymentDetails, looks_like_card_number
 from azukari.vault.inside.entries import Plain
 from azukari.vault.inside.numbers import brand_of, masked
 
@@ -233,7 +233,7 @@ def hidden(request: pytest.FixtureRequest, details: PaymentDetails) -> object:
     assert details.verification_value is not None
     return {
         "details": details, "number": details.number, "code": details.verification_value,
-        "use": Use(A, "", details), "plain": Plain.of(details),
+        "use": AccessGrant(A, "", details), "plain": Plain.of(details),
     }[request.param]  # fmt: skip
 
 
@@ -275,7 +275,7 @@ def test_pickle_and_copies_are_refused(hidden: object) -> None:
 
 
 def test_json_is_refused(details: PaymentDetails) -> None:
-    for hidden in (details, details.number, Use(A, "", details), {"a": [details]}):
+    for hidden in (details, details.number, AccessGrant(A, "", details), {"a": [details]}):
         with pytest.raises(TypeError):
             json.dumps(hidden)
         with pytest.raises(TypeError):
@@ -285,7 +285,7 @@ def test_json_is_refused(details: PaymentDetails) -> None:
 
 
 def test_there_is_no_dictionary_to_look_into(details: PaymentDetails) -> None:
-    for hidden in (details, details.number, Use(A, "", details)):
+    for hidden in (details, details.number, AccessGrant(A, "", details)):
         with pytest.raises(TypeError):
             vars(hidden)
 

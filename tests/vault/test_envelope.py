@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from azukari.core.secret import Secret
 from azukari.db import Owner
-from azukari.vault import EntryGone, NotSent, Unreadable
+from azukari.vault import EntryGone, RequestNotSent, Unreadable
 from azukari.vault.inside import entries, envelope, tables
 from azukari.vault.inside.entries import Stored
 from azukari.vault.inside.provider import Context, Wrapped
@@ -249,7 +249,7 @@ async def test_a_thief_with_a_pen_moves_no_card(room: Room) -> None:
         room.stores.main, sa.update(tables.entries).where(tables.entries.c.id == mine.id).values(record=record)
     )
 
-    with pytest.raises(NotSent, match="Unreadable"):
+    with pytest.raises(RequestNotSent, match="Unreadable"):
         await room.vault.send(await room.use(mine.id), None, ORDER)
 
     await change(room.stores.main, sa.update(tables.entries).where(tables.entries.c.id == yours.id).values(
@@ -258,7 +258,7 @@ async def test_a_thief_with_a_pen_moves_no_card(room: Room) -> None:
         await room.use(yours.id, B)
     await change(room.stores.keys, sa.update(tables.deks).where(tables.deks.c.id == yours.id).values(
         merchant_id=B.merchant_id))  # fmt: skip
-    with pytest.raises(NotSent, match="Unreadable"):
+    with pytest.raises(RequestNotSent, match="Unreadable"):
         await room.vault.send(await room.use(yours.id, B), None, ORDER)
     assert bank.got == []
 
@@ -270,7 +270,7 @@ def test_a_wallet_opens_as_what_it_is_in_its_own_row_alone() -> None:
     stored = Stored(sealed.kind, 1, 1, sealed.record, 1, wrapped, "paypay", "", "", 0, 0, None)
 
     assert entries.open_wallet(owner, "entry", stored, key).reveal() == "agr_1"
-    assert entries.Use(owner, "entry", stored).masked.type == "paypay"
+    assert entries.AccessGrant(owner, "entry", stored).masked.type == "paypay"
     for other_owner, entry_id, row in (
         (Owner("b", "test"), "entry", stored), (Owner("a", "live"), "entry", stored), (owner, "other", stored),
         (owner, "entry", changed(stored, kind="card")), (owner, "entry", changed(stored, dek_gen=2)),

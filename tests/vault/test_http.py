@@ -13,7 +13,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from azukari.vault import Blank, NotSent, Outbound, Reply, Unknown
+from azukari.vault import Blank, Outbound, Reply, ReplyUnknown, RequestNotSent
 from azukari.vault.inside import http
 
 from .conftest import VISA, Room, card
@@ -92,12 +92,12 @@ async def test_no_connection_is_provably_not_sent(room: Room) -> None:
     async with serving(answering(b"")) as host:
         pass
 
-    with pytest.raises(NotSent, match="ConnectError"):
+    with pytest.raises(RequestNotSent, match="ConnectError"):
         await send(room, host)
 
 
 async def test_a_name_nobody_knows_is_provably_not_sent(room: Room) -> None:
-    with pytest.raises(NotSent):
+    with pytest.raises(RequestNotSent):
         await send(room, "bank.invalid", "https")
 
 
@@ -129,7 +129,7 @@ async def _hang(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
 )
 async def test_everything_after_the_connection_is_unknown(room: Room, handler: Handler) -> None:
     async with serving(handler) as host:
-        with pytest.raises(Unknown) as raised:
+        with pytest.raises(ReplyUnknown) as raised:
             # Only the one that hangs waits for the end of it, which is long enough for a busy machine to connect.
             await send(room, host, timeout_seconds=3)
 
@@ -172,7 +172,7 @@ async def test_a_certificate_nobody_vouches_for_is_refused_before_anything_is_se
 ) -> None:
     got: list[bytes] = []
     async with serving(answering(http_answer(b"{}"), got), self_signed) as host:
-        with pytest.raises(NotSent, match="ConnectError"):
+        with pytest.raises(RequestNotSent, match="ConnectError"):
             await send(room, host, "https")
 
     assert got == []
@@ -180,7 +180,7 @@ async def test_a_certificate_nobody_vouches_for_is_refused_before_anything_is_se
 
 async def test_plain_http_off_this_machine_is_refused(room: Room) -> None:
     for host in ("192.0.2.1", "127.0.0.1.example", "localhost.example"):
-        with pytest.raises(NotSent, match="https"):
+        with pytest.raises(RequestNotSent, match="https"):
             await send(room, host)
 
 

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from azukari.core.secret import Secret
-from azukari.vault import Blank, Filled, NotSent, OrderRefused, Outbound, PaymentDetails, Reply, Unknown
+from azukari.vault import Blank, Filled, OrderRefused, Outbound, PaymentDetails, Reply, ReplyUnknown, RequestNotSent
 from azukari.vault.inside.scrub import CardInReply, Scrubber, WordScrubber
 
 from .conftest import AMEX, CARDS, DINERS, MASTER, VISA, Room, card
@@ -211,7 +211,13 @@ class Raising:
 
 
 @pytest.mark.parametrize(
-    ("raised", "told"), [(NotSent, NotSent), (Unknown, Unknown), (RuntimeError, Unknown), (OSError, Unknown)]
+    ("raised", "told"),
+    [
+        (RequestNotSent, RequestNotSent),
+        (ReplyUnknown, ReplyUnknown),
+        (RuntimeError, ReplyUnknown),
+        (OSError, ReplyUnknown),
+    ],
 )
 async def test_errors_of_a_transport_carry_nothing_out(
     room: Room, raised: type[Exception], told: type[Exception]
@@ -264,13 +270,13 @@ def card_tree() -> dict[str, object]:
 
 @pytest.mark.parametrize("answer", [None, "text", Reply(200, {"a": 1}, b""), Reply(200, {}, "text")])  # type: ignore[dict-item, arg-type]
 async def test_what_is_no_reply_is_unknown(room: Room, answer: object) -> None:
-    with pytest.raises(Unknown):
+    with pytest.raises(ReplyUnknown):
         await exchange(room, lambda request: answer)  # type: ignore[arg-type, return-value]
 
 
 @pytest.mark.parametrize("body", [b"", b"<html>", b"\xff", b'{"a":', b"[" * 100_000])
 def test_an_unreadable_body_is_unknown(body: bytes) -> None:
-    with pytest.raises(Unknown):
+    with pytest.raises(ReplyUnknown):
         Reply(200, {}, body).json()
 
 
@@ -278,7 +284,7 @@ async def test_each_call_is_announced_before_and_after(room: Room) -> None:
     room.points.clear()
     await exchange(room, lambda request: Reply(200, {}, b"{}"))
     room.vault.allow("bank", Raising(RuntimeError))
-    with pytest.raises(Unknown):
+    with pytest.raises(ReplyUnknown):
         await room.vault.send_plain(ORDER)
 
     assert room.points == ["call:before:bank", "call:after:bank"] * 2
@@ -300,7 +306,7 @@ async def test_orders_to_hosts_nobody_declared_are_not_sent(room: Room, url: str
 
     with pytest.raises(OrderRefused) as raised:
         await room.vault.send(await room.lend(card()), None, Outbound("POST", url, json=BODY))
-    assert isinstance(raised.value, NotSent)
+    assert isinstance(raised.value, RequestNotSent)
     assert (bank.got, room.points) == ([], [])
 
 

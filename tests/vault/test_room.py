@@ -17,10 +17,10 @@ from azukari.vault import (
     EntryGone,
     Filled,
     NotFitForLive,
-    NotSent,
     Outbound,
     ProviderDown,
     Reply,
+    RequestNotSent,
     Unreadable,
     UseRefused,
     Wrapped,
@@ -448,10 +448,10 @@ async def test_a_card_that_cannot_be_opened_is_provably_not_sent(room: Room, ban
     vault.allow("bank", bank)
     counting.down = True
 
-    with pytest.raises(NotSent, match="ProviderDown"):
+    with pytest.raises(RequestNotSent, match="ProviderDown"):
         await vault.send(await room.use(sealed.id), None, ORDER)
     await change(room.stores.keys, sa.delete(tables.merchant_keys))
-    with pytest.raises(NotSent, match="KeyMissing"):
+    with pytest.raises(RequestNotSent, match="KeyMissing"):
         await vault.send(await room.use(sealed.id), None, ORDER)
     assert bank.got == []
 
@@ -513,7 +513,7 @@ async def test_a_secret_signs_and_is_not_seen(room: Room) -> None:
 async def test_a_secret_fills_no_order_and_a_card_signs_nothing(room: Room, bank: Bank) -> None:
     sealed = await room.vault.seal_secret(A, Secret("a word of sixteen"))
     await room.stores.main.write(room.vault.add, A, sealed, NOW)
-    with pytest.raises(NotSent):
+    with pytest.raises(RequestNotSent):
         await room.vault.send(await room.use(sealed.id), None, ORDER)
     assert bank.got == []
 

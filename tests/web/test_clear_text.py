@@ -22,7 +22,7 @@ from azukari.merchants import clear_text, store
 from azukari.merchants.service import ServedInTheClear
 from azukari.setup import FIRST_PAIR
 from azukari.web.server import Limits
-from azukari.wiring import KEK_NAME, Parts
+from azukari.wiring import KEK_NAME, Services
 from tests.faults.sites import Rows
 from tests.house import Api, card
 from tests.web.raw import request, running, status_of, talk
@@ -152,10 +152,10 @@ async def test_where_the_operator_says_so_all_are_served(settings: Settings, com
 
 
 @pytest.fixture
-async def installation(settings: Settings, tmp_path: Path) -> AsyncIterator[Parts]:
+async def installation(settings: Settings, tmp_path: Path) -> AsyncIterator[Services]:
     """One that may have live keys."""
     kek = (settings.data / KEK_NAME).rename(tmp_path / KEK_NAME)
-    parts = await Parts.assemble(replace(settings, kek_file=kek))
+    parts = await Services.assemble(replace(settings, kek_file=kek))
     yield parts
     await parts.close()
 
@@ -163,7 +163,7 @@ async def installation(settings: Settings, tmp_path: Path) -> AsyncIterator[Part
 INSECURE = {"http": {"insecure_http": True}, "database": {"insecure_database": True}}
 
 
-def in_the_clear(parts: Parts, **more: bool) -> Settings:
+def in_the_clear(parts: Services, **more: bool) -> Settings:
     return replace(parts.settings, worker_inside=False, **(more or {"insecure_http": True}))
 
 
@@ -175,7 +175,7 @@ def serving(settings: Settings) -> Iterator[None]:
         yield
 
 
-async def live_key(parts: Parts) -> str:
+async def live_key(parts: Services) -> str:
     merchant = (await parts.db.read(store.list_merchants))[0].id
     return (await parts.keyring.make_pair(merchant, "live")).secret.reveal()
 
@@ -193,14 +193,14 @@ async def change(settings: Settings, sql: str) -> None:
     await rows.close()
 
 
-async def test_no_live_key_is_made_while_a_server_is_in_the_clear(installation: Parts) -> None:
+async def test_no_live_key_is_made_while_a_server_is_in_the_clear(installation: Services) -> None:
     with serving(in_the_clear(installation)), pytest.raises(ServedInTheClear):
         await live_key(installation)
     assert await leases(installation.settings) == []
     assert (await live_key(installation)).startswith("sk_live_")
 
 
-async def test_no_live_key_is_rolled_either(installation: Parts) -> None:
+async def test_no_live_key_is_rolled_either(installation: Services) -> None:
     await live_key(installation)
     (id,) = [each.id for each in await installation.db.read(_live_rows) if each.kind == "sk"]
     await change(installation.settings, "INSERT INTO clear_text_leases (id, until) VALUES ('a', 9999999999999)")
@@ -214,7 +214,7 @@ async def _live_rows(tx: Any) -> list[store.KeyRow]:
     return [row for each in merchants for row in await store.list_keys(tx, each.id) if row.mode == "live"]
 
 
-async def test_a_server_that_was_killed_stops_nobody_for_longer_than_a_minute(installation: Parts) -> None:
+async def test_a_server_that_was_killed_stops_nobody_for_longer_than_a_minute(installation: Services) -> None:
     now = installation.clock.now()
     with serving(in_the_clear(installation)):
         (until,) = await leases(installation.settings)
@@ -224,7 +224,7 @@ async def test_a_server_that_was_killed_stops_nobody_for_longer_than_a_minute(in
     assert (await live_key(installation)).startswith("sk_live_")
 
 
-async def test_a_server_says_again_that_it_is_there(installation: Parts, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_server_says_again_that_it_is_there(installation: Services, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(clear_text, "RENEWED", 0)
     async with clear_text.leased(installation.db, installation.clock, "a"):
         await change(installation.settings, "UPDATE clear_text_leases SET until = 1")
@@ -234,7 +234,7 @@ async def test_a_server_says_again_that_it_is_there(installation: Parts, monkeyp
 
 @pytest.mark.parametrize("setting", INSECURE.values(), ids=INSECURE.keys())
 async def test_a_server_in_the_clear_lets_no_live_key_in(
-    setting: dict[str, bool], installation: Parts, monkeypatch: pytest.MonkeyPatch
+    setting: dict[str, bool], installation: Services, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """However it came to be there: another machine may have made it."""
     written = io.StringIO()
@@ -242,7 +242,7 @@ async def test_a_server_in_the_clear_lets_no_live_key_in(
     monkeypatch.setattr(log._sink, "human", False)
     settings = in_the_clear(installation, **setting)
     key = await live_key(installation)
-    parts = await Parts.assemble(settings)
+    parts = await Services.assemble(settings)
     transport = httpx.ASGITransport(asgi(parts), raise_app_exceptions=False)
     is_insecure = settings.insecure is not None
     async with Api(transport, key) as api:
@@ -254,14 +254,14 @@ async def test_a_server_in_the_clear_lets_no_live_key_in(
     assert ('"event":"clear_text.live_key"' in written.getvalue()) == is_insecure
 
 
-async def test_nor_does_it_show_live_pages(installation: Parts) -> None:
+async def test_nor_does_it_show_live_pages(installation: Services) -> None:
     """Those of a time when there were live keys."""
     secret = json.loads((installation.settings.data / FIRST_PAIR).read_text())["secret_key"]
     async with Api(httpx.ASGITransport(asgi(installation)), secret) as api:
         session = await api.session()
     for table in ("sessions", "public_ids"):
         await change(installation.settings, f"UPDATE {table} SET mode = 'live'")
-    insecure = await Parts.assemble(in_the_clear(installation))
+    insecure = await Services.assemble(in_the_clear(installation))
     found = []
     for parts in (installation, insecure):
         transport = httpx.ASGITransport(asgi(parts), raise_app_exceptions=False)
@@ -272,10 +272,10 @@ async def test_nor_does_it_show_live_pages(installation: Parts) -> None:
     assert found == [[200, 200], [404, 404]]
 
 
-async def test_a_server_in_the_clear_does_not_start_beside_live_keys(installation: Parts) -> None:
+async def test_a_server_in_the_clear_does_not_start_beside_live_keys(installation: Services) -> None:
     """Also one that finds them as late as that."""
     await live_key(installation)
-    parts = await Parts.assemble(in_the_clear(installation))
+    parts = await Services.assemble(in_the_clear(installation))
     with pytest.raises(clear_text.LiveKeysThere):
         async with parts.at_work():
             pass

@@ -28,7 +28,7 @@ from azukari.secure_tokens.pages import PATH as CHALLENGE
 from azukari.web import limits
 from azukari.web.auth import UNNAMED, caller_of, client_address
 from azukari.web.limits import Limiter
-from azukari.wiring import Parts
+from azukari.wiring import Services
 from tests.house import Api, House, TestClock, card, running
 
 ROOT = "http://azukari.test"
@@ -408,7 +408,7 @@ def test_who_counts_many_places_takes_no_more_memory_for_it() -> None:
 @asynccontextmanager
 async def another_process(house: House) -> AsyncIterator[House]:
     """The same installation once more, as another process has it."""
-    parts = await Parts.assemble(house.parts.settings, clock=house.clock)
+    parts = await Services.assemble(house.parts.settings, clock=house.clock)
     try:
         yield dataclasses.replace(house, parts=parts)
     finally:

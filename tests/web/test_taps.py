@@ -7,23 +7,23 @@ from pathlib import Path
 import pytest
 
 from azukari.tools.tail import Pipe
-from azukari.web.request_tail import FOLDER, MOST, Taps
+from azukari.web.request_tail import FOLDER, MOST, RequestTail
 
 
 @pytest.fixture
-def taps(tmp_path: Path) -> Iterator[Taps]:
-    taps = Taps(tmp_path)
+def taps(tmp_path: Path) -> Iterator[RequestTail]:
+    taps = RequestTail(tmp_path)
     yield taps
     taps.close()
 
 
-def test_where_nobody_watches_nothing_is_open(taps: Taps, tmp_path: Path) -> None:
+def test_where_nobody_watches_nothing_is_open(taps: RequestTail, tmp_path: Path) -> None:
     taps.look()
     assert not taps.open
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_line_reaches_everybody_who_watches(taps: Taps, tmp_path: Path) -> None:
+def test_a_line_reaches_everybody_who_watches(taps: RequestTail, tmp_path: Path) -> None:
     pipes = [Pipe(tmp_path), Pipe(tmp_path)]
     taps.look()
     taps.look()
@@ -38,7 +38,9 @@ def test_a_line_reaches_everybody_who_watches(taps: Taps, tmp_path: Path) -> Non
     assert not taps.open
 
 
-def test_a_reader_who_does_not_read_holds_up_nobody_and_hears_how_much_it_missed(taps: Taps, tmp_path: Path) -> None:
+def test_a_reader_who_does_not_read_holds_up_nobody_and_hears_how_much_it_missed(
+    taps: RequestTail, tmp_path: Path
+) -> None:
     pipe = Pipe(tmp_path)
     taps.look()
     line = "x" * 400 + "\n"
@@ -55,7 +57,7 @@ def test_a_reader_who_does_not_read_holds_up_nobody_and_hears_how_much_it_missed
     pipe.close()
 
 
-def test_what_nobody_reads_any_more_is_taken_away(taps: Taps, tmp_path: Path) -> None:
+def test_what_nobody_reads_any_more_is_taken_away(taps: RequestTail, tmp_path: Path) -> None:
     read, left = Pipe(tmp_path), Pipe(tmp_path)
     taps.look()
     os.close(left.handle)
@@ -64,11 +66,11 @@ def test_what_nobody_reads_any_more_is_taken_away(taps: Taps, tmp_path: Path) ->
     assert len(list((tmp_path / FOLDER).iterdir())) == 1
     os.close(read.handle)
     # As another process finds it, or this one after a restart.
-    Taps(tmp_path).look()
+    RequestTail(tmp_path).look()
     assert list((tmp_path / FOLDER).iterdir()) == []
 
 
-def test_only_pipes_are_written_to_and_only_so_many(taps: Taps, tmp_path: Path) -> None:
+def test_only_pipes_are_written_to_and_only_so_many(taps: RequestTail, tmp_path: Path) -> None:
     pipes = [Pipe(tmp_path) for _ in range(MOST + 1)]
     file, link = tmp_path / FOLDER / "0", tmp_path / FOLDER / "1"
     file.write_text("mine")

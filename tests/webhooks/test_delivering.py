@@ -14,7 +14,7 @@ from azukari.merchants import keys
 from azukari.merchants import service as merchants
 from azukari.webhooks import deliveries, fanout, sending
 from azukari.webhooks import service as webhooks
-from azukari.webhooks.deliveries import LEASE, Delivery, Try
+from azukari.webhooks.deliveries import LEASE, Delivery, DeliveryAttempt
 from azukari.webhooks.sending import WAITS, Sender
 from tests.faults.sites import Rows
 from tests.house import House
@@ -31,7 +31,7 @@ async def replayed(house: House, made: dict[str, Any], **order: Any) -> int:
     return int(reply.json()["sent_again"])
 
 
-async def log_of(house: House, made: dict[str, Any]) -> list[Try]:
+async def log_of(house: House, made: dict[str, Any]) -> list[DeliveryAttempt]:
     owner = await owner_of(house)
     found = await house.parts.db.read(
         deliveries.log, owner, made["id"], page=1, per_page=1_000, start=0, end=2**62

@@ -12,28 +12,28 @@ from azukari.core.deadline import Deadline
 from azukari.core.secret import Secret
 from azukari.db import Owner
 from azukari.processors.base import (
-    NO_ORDERS,
+    NO_DIRECTIVES,
     Credential,
-    NotDone,
-    Order,
+    NotSent,
     Outcome,
     Processor,
-    TestOrders,
-    Unsettled,
+    ProcessorRequest,
+    SimulatorDirectives,
+    Unknown,
     Visit,
 )
 from azukari.processors.methods import MethodDetails
 from azukari.processors.three_ds import ThreeDs
-from azukari.vault import NotSent, Unknown, Use
+from azukari.vault import AccessGrant, ReplyUnknown, RequestNotSent
 
 
-def orders_of(attempt: Attempt) -> TestOrders:
+def directives_of(attempt: Attempt) -> SimulatorDirectives:
     """What was ordered for an attempt."""
-    return NO_ORDERS if attempt.orders is None else msgspec.json.decode(attempt.orders, type=TestOrders)
+    return NO_DIRECTIVES if attempt.orders is None else msgspec.json.decode(attempt.orders, type=SimulatorDirectives)
 
 
-async def carry_out(
-    processor: Processor, attempt: Attempt, clock: Clock, *, use: Use | None = None,
+async def execute(
+    processor: Processor, attempt: Attempt, clock: Clock, *, use: AccessGrant | None = None,
     verification_value: Secret | None = None, credential: Credential | None = None,
     method: MethodDetails | None = None, visit: Visit | None = None,
     three_ds: ThreeDs | None = None, authentication_value: Secret | None = None, ordered_at: int | None = None,
@@ -43,29 +43,29 @@ async def carry_out(
     The call ends well before the attempt's lease does: after that the resolver may have told the caller that nothing
     was done, and it must not become untrue.
     """
-    order = Order(
+    order = ProcessorRequest(
         owner=Owner(attempt.merchant_id, attempt.mode), ref=attempt.ref, kind=attempt.kind, amount=attempt.amount,
         currency=attempt.currency, parent=attempt.parent, use=use, verification_value=verification_value,
-        credential=credential, test=orders_of(attempt), method=method, visit=visit,
+        credential=credential, test=directives_of(attempt), method=method, visit=visit,
         three_ds=three_ds, authentication_value=authentication_value, ordered_at=ordered_at,
     )  # fmt: skip
     left = min(processor.declares.timeout, (attempt.due_at or 0) - GRACE - clock.now())
     if left <= 0:
-        return NotDone()
+        return NotSent()
     try:
         with Deadline(left / 1_000):
             return await processor.perform(order)
-    except NotSent:
-        return NotDone()
-    except (Unknown, TimeoutError):
-        return Unsettled()
+    except RequestNotSent:
+        return NotSent()
+    except (ReplyUnknown, TimeoutError):
+        return Unknown()
     except Exception as error:
         # Whatever broke, the request may have left: only the processor knows.
         log.bug("a processor call broke", error, attempt=attempt.id, processor=processor.name)
-        return Unsettled()
+        return Unknown()
 
 
-def ask_again_at(processor: Processor, attempt: Attempt, now: int) -> int | None:
+def next_retry_at(processor: Processor, attempt: Attempt, now: int) -> int | None:
     """When the resolver asks what became of an unsettled attempt; None: there is nobody to ask."""
     if processor.declares.can_look_up or processor.declares.can_void_by_ref:
         return max(now, (attempt.sent_at or now) + processor.declares.lookup_delay)
@@ -76,7 +76,7 @@ def ask_again_at(processor: Processor, attempt: Attempt, now: int) -> int | None
 LEAST_PAUSE, LONGEST_PAUSE = 15 * SECOND, HOUR
 
 
-def look_again_at(attempt: Attempt, deadline: int | None, at: Moment) -> int:
+def next_poll_at(attempt: Attempt, deadline: int | None, at: Moment) -> int:
     """When the resolver asks after one that waits: when its deadline, the merchant's, is over at the latest."""
     pause = min(max(LEAST_PAUSE, (at.real - attempt.created_at) // 4), LONGEST_PAUSE)
     if deadline is not None and deadline > at.now:
@@ -84,25 +84,25 @@ def look_again_at(attempt: Attempt, deadline: int | None, at: Moment) -> int:
     return at.real + pause
 
 
-async def settle(processor: Processor, attempt: Attempt, now: int) -> Outcome:
+async def reconcile(processor: Processor, attempt: Attempt, now: int) -> Outcome:
     """What became of an overdue attempt. It never sends the order again under a new ref."""
     if attempt.state == "prepared":
-        return NotDone()  # its owner died before the call
+        return NotSent()  # its owner died before the call
     try:
         with Deadline(processor.declares.timeout / 1_000):
             return await _ask(processor, attempt, now)
-    except (NotSent, Unknown, TimeoutError):
-        return Unsettled()
+    except (RequestNotSent, ReplyUnknown, TimeoutError):
+        return Unknown()
 
 
 async def _ask(processor: Processor, attempt: Attempt, now: int) -> Outcome:
     if processor.declares.can_look_up:
         found = await processor.lookup(attempt.owner, attempt.ref)
         believed = now >= (attempt.sent_at or attempt.created_at) + processor.declares.lookup_delay
-        return found if believed or not isinstance(found, NotDone) else Unsettled()
+        return found if believed or not isinstance(found, NotSent) else Unknown()
     if processor.declares.can_void_by_ref and await processor.void(attempt.owner, attempt.ref):
-        return NotDone()
-    return Unsettled()
+        return NotSent()
+    return Unknown()
 
 
 async def undo(processor: Processor, attempt: Attempt) -> bool:
@@ -110,5 +110,5 @@ async def undo(processor: Processor, attempt: Attempt) -> bool:
     try:
         with Deadline(processor.declares.timeout / 1_000):
             return await processor.void(attempt.owner, attempt.ref)
-    except (NotSent, Unknown, TimeoutError):
+    except (RequestNotSent, ReplyUnknown, TimeoutError):
         return False

@@ -32,15 +32,15 @@ from azukari.db import (
 )
 from azukari.processors.base import (
     Approved,
-    DeclinedBy,
+    Declined,
+    Expired,
     Kind,
-    Lapsed,
-    NotDone,
+    NotSent,
     Outcome,
+    PartiallyPaid,
+    Pending,
     Processor,
-    Short,
-    Unsettled,
-    Waiting,
+    Unknown,
 )
 
 State = Literal[
@@ -293,18 +293,18 @@ def _as_columns(
     match outcome:
         case Approved(processor_ref, network_id):
             return "succeeded", None, processor_ref, network_id
-        case Short(processor_ref) if kind == "top_up":
+        case PartiallyPaid(processor_ref) if kind == "top_up":
             # It was taken: what is missing yet, the attempt waits for that it was added to.
             return "succeeded", None, processor_ref, None
-        case DeclinedBy(code):
+        case Declined(code):
             return "declined", code, None, None
-        case Waiting(processor_ref) | Short(processor_ref):
+        case Pending(processor_ref) | PartiallyPaid(processor_ref):
             return "waiting", None, processor_ref, None
-        case NotDone():
+        case NotSent():
             return "not_done", None, None, None
-        case Lapsed(undo):
+        case Expired(undo):
             return ("undo" if undo else "not_done"), LAPSED, None, None
-        case Unsettled():
+        case Unknown():
             return ("manual" if again_at is None else "unknown"), None, None, None
 
 

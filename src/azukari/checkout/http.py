@@ -15,7 +15,7 @@ from azukari.web.server import read_body
 from azukari.wire import bodies
 from azukari.wire.answers import Answer
 from azukari.wire.return_urls import origin_of
-from azukari.wiring import Parts
+from azukari.wiring import Services
 
 T = TypeVar("T", bound=msgspec.Struct)
 HTML = "text/html; charset=utf-8"
@@ -27,7 +27,7 @@ _MOST_FIELDS = 20
 class Visit:
     """One request of a browser. given: the parts of the path. body: as it came. now: by the machine's clock."""
 
-    parts: Parts
+    parts: Services
     given: Mapping[str, str]
     query: Mapping[str, str]
     headers: Mapping[bytes, bytes]
@@ -95,7 +95,7 @@ class Address:
     """All methods of one path, as an ASGI app."""
 
     def __init__(
-        self, path: str, parts: Parts, refused: Refused, get: Handler | None = None, post: Handler | None = None,
+        self, path: str, parts: Services, refused: Refused, get: Handler | None = None, post: Handler | None = None,
         *, cors: bool = False,
     ) -> None:  # fmt: skip
         self._path = path

@@ -27,7 +27,7 @@ class Fact:
 
 
 @dataclass(frozen=True, slots=True)
-class Slip:
+class Instructions:
     """One instruction page in one language."""
 
     payment: str

@@ -10,8 +10,8 @@ import msgspec
 
 from azukari.checkout import view
 from azukari.checkout.phrases import phrases
-from azukari.checkout.view import Order, Shop
-from azukari.checkout.wording import Shown
+from azukari.checkout.view import OrderSummary, Shop
+from azukari.checkout.wording import ErrorNotice
 from azukari.checkout.words import LANGUAGES, say, words
 from azukari.web import assets
 
@@ -46,13 +46,13 @@ class Action:
 
 def session(
     language: str,
-    order: Order,
+    order: OrderSummary,
     *,
     csrf: str,
     now: int,
     secure: bool,
     resume: bool = False,
-    failed: Shown | None = None,
+    failed: ErrorNotice | None = None,
     code: str | None = None,
 ) -> bytes:
     """The form. secure: the page came over https, so it may say that details travel encrypted.

@@ -6,13 +6,13 @@ from dataclasses import replace
 import msgspec
 from msgspec import UNSET
 
-from azukari.checkout.view import Item, Method, Order, Shop
+from azukari.checkout.view import Item, Method, OrderSummary, Shop
 from azukari.checkout.words import LANGUAGES
 from azukari.merchants.settings import MerchantSettings
 from azukari.payment_methods.catalogue import METHODS
-from azukari.sessions.page import Opened
+from azukari.sessions.page import HostedSession
 from azukari.sessions.schemas import LineItem, SessionMethod
-from azukari.wire.fields import Refused
+from azukari.wire.fields import InvalidValue
 from azukari.wire.locales import language_named
 from azukari.wire.return_urls import return_url, with_query
 
@@ -26,7 +26,7 @@ def shop_of(settings: MerchantSettings, mode: str) -> Shop:
     )  # fmt: skip
 
 
-def order_of(opened: Opened) -> Order:
+def order_of(opened: HostedSession) -> OrderSummary:
     """A session as its page shows it."""
     session = opened.session
     # A session may name types that are paid through the API alone, in test mode.
@@ -37,7 +37,7 @@ def order_of(opened: Opened) -> Order:
     if short and opened.payment is not None and opened.payment.payment.status == "pending":
         received, type = opened.payment.payment.total - short, _type_of(opened)
         methods = [replace(method, amount=short, fee=0) if method.type == type else method for method in methods]
-    return Order(
+    return OrderSummary(
         id=session.id, mode=session.kind, shop=shop_of(opened.settings, session.mode), amount=session.amount,
         currency=session.currency, methods=tuple(methods), received=received,
         items=tuple(_item(line) for line in opened.line_items), email=session.email, locale=session.locale,
@@ -54,22 +54,22 @@ class _Details(msgspec.Struct):
 _details = msgspec.json.Decoder(_Details | None).decode
 
 
-def _tried(opened: Opened) -> _Details | None:
+def _tried(opened: HostedSession) -> _Details | None:
     return None if opened.payment is None else _details(opened.payment.payment.details)
 
 
-def _type_of(opened: Opened) -> str | None:
+def _type_of(opened: HostedSession) -> str | None:
     """The type of the latest try; one that was authenticated first is a card's."""
     found = _tried(opened)
     return found.type if found else "credit_card" if opened.secure_token else None
 
 
-def fell_short(opened: Opened) -> bool:
+def fell_short(opened: HostedSession) -> bool:
     """Whether the latest try was a prepaid card with too little on it: another number has to be given."""
     return _short_of(opened) > 0
 
 
-def _short_of(opened: Opened) -> int:
+def _short_of(opened: HostedSession) -> int:
     found = _tried(opened)
     return found.short_amount or 0 if found else 0
 
@@ -99,7 +99,7 @@ def way_back(url: str | None, session_id: str | None = None) -> str | None:
         return None
     try:
         good = return_url(url)
-    except Refused:
+    except InvalidValue:
         return None
     return good if session_id is None else with_query(good, "session_id", session_id)
 

@@ -13,7 +13,7 @@ from azukari.secure_tokens.pages import PATH as CHALLENGE
 from azukari.web.dispatch import Route
 from azukari.web.limits import Limiter
 from azukari.wire.answers import Answer
-from azukari.wiring import Parts
+from azukari.wiring import Services
 
 #: The directives of our policy: nothing else of a report is written down.
 DIRECTIVES = frozenset(
@@ -34,7 +34,7 @@ class _Report(msgspec.Struct, rename="kebab"):
     csp_report: _Violation = _Violation()
 
 
-def routes(parts: Parts, limiter: Limiter) -> list[Route]:
+def routes(parts: Services, limiter: Limiter) -> list[Route]:
     """Every address of the hosted page."""
     on_page = functools.partial(Address, parts=parts, refused=service.refused)
     in_script = functools.partial(Address, parts=parts, refused=service.refused_in_json)

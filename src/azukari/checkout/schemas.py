@@ -2,7 +2,7 @@
 
 import msgspec
 
-from azukari.checkout.wording import Shown
+from azukari.checkout.wording import ErrorNotice
 
 
 class ConsentIn(msgspec.Struct, kw_only=True):
@@ -83,7 +83,7 @@ class Failed(msgspec.Struct):
     status: str = "error"
 
     @classmethod
-    def of(cls, error: Error, shown: Shown) -> "Failed":
+    def of(cls, error: Error, shown: ErrorNotice) -> "Failed":
         return cls(error, shown.at, shown.h, shown.p)
 
 

@@ -11,7 +11,7 @@ from azukari.checkout import pages, reading, view, wording
 from azukari.checkout.http import Visit, page, redirect
 from azukari.checkout.pages import Action
 from azukari.checkout.schemas import Error, Failed, PayIn, ResumeIn, Tried, Went
-from azukari.checkout.view import Method, Order
+from azukari.checkout.view import Method, OrderSummary
 from azukari.checkout.words import LANGUAGES, say, words
 from azukari.core.clock import MINUTE
 from azukari.core.errors import ApiError, InvalidParameter, NotFound, TooManyRequests
@@ -19,8 +19,8 @@ from azukari.secure_tokens.pages import PATH as CHALLENGE
 from azukari.sessions import page as sessions
 from azukari.sessions import pay as session_pay
 from azukari.sessions import resume as session_resume
-from azukari.sessions.page import Opened, SessionState
-from azukari.sessions.pay import FromPage
+from azukari.sessions.page import HostedSession, SessionState
+from azukari.sessions.pay import PageTry
 from azukari.sessions.schemas import SessionPay, pay_error
 from azukari.web.limits import Limiter
 from azukari.wire import errors
@@ -69,11 +69,11 @@ async def show(visit: Visit) -> Answer:
     ))  # fmt: skip
 
 
-def _ways_back(order: Order, language: str) -> list[Action]:
+def _ways_back(order: OrderSummary, language: str) -> list[Action]:
     return [Action(say(language, "back", shop=order.shop.name), order.return_to)] if order.return_to else []
 
 
-def _language(visit: Visit, order: Order, wish: str = "") -> str:
+def _language(visit: Visit, order: OrderSummary, wish: str = "") -> str:
     query = {"locale": wish} if wish else visit.query
     return reading.language_of(query, visit.header(b"accept-language"), order.shop.languages, order.locale)
 
@@ -84,17 +84,17 @@ def _away(visit: Visit, url: str, language: str) -> str:
     return with_query(url, "locale", language) if url.startswith(ours) else url
 
 
-def _challenge(opened: Opened) -> str | None:
+def _challenge(opened: HostedSession) -> str | None:
     token = opened.secure_token
     waits = opened.state.next == "resume" and token is not None and token.verification_status == "NEEDS_VERIFY"
     return token.authentication_url or None if waits and token is not None else None
 
 
-def _method(order: Order, type: str | None) -> Method | None:
+def _method(order: OrderSummary, type: str | None) -> Method | None:
     return next((method for method in order.methods if method.type == type), None)
 
 
-def _over(visit: Visit, opened: Opened, order: Order, language: str) -> Answer:
+def _over(visit: Visit, opened: HostedSession, order: OrderSummary, language: str) -> Answer:
     """A session that takes no try any more."""
     state, known = opened.state, words(language)
     actions = _ways_back(order, language)
@@ -158,13 +158,13 @@ async def pay(visit: Visit, limiter: Limiter) -> Answer:
         consent = agreed and sessions.agreed(call, text=agreed, version=view.CONSENT_VERSION, language=language)
     except ApiError as error:
         return _told(visit, language, order, method, pay_error(error))
-    here = FromPage(consent or None, language=language if language != order.locale else None)
+    here = PageTry(consent or None, language=language if language != order.locale else None)
     return await _try(
         visit, language, order, method, functools.partial(session_pay.pay, call, session_id, wanted, page=here)
     )  # fmt: skip
 
 
-def _agreed(order: Order, method: Method | None, given: PayIn, language: str) -> str | None:
+def _agreed(order: OrderSummary, method: Method | None, given: PayIn, language: str) -> str | None:
     """The sentence the shopper has agreed to: ours, word for word. Raises InvalidParameter."""
     if not order.saves or method is None:
         return None
@@ -189,7 +189,11 @@ async def resume(visit: Visit) -> Answer:
 
 
 async def _try(
-    visit: Visit, language: str, order: Order, method: Method | None, act: Callable[[], Coroutine[Any, Any, Answer]]
+    visit: Visit,
+    language: str,
+    order: OrderSummary,
+    method: Method | None,
+    act: Callable[[], Coroutine[Any, Any, Answer]],
 ) -> Answer:
     try:
         answer = await act()
@@ -202,7 +206,7 @@ async def _try(
     return _told(visit, language, order, method, answer)
 
 
-def _told(visit: Visit, language: str, order: Order, method: Method | None, answer: Answer) -> Answer:
+def _told(visit: Visit, language: str, order: OrderSummary, method: Method | None, answer: Answer) -> Answer:
     """No more of an answer than the page needs, and its words."""
     tried = _tried(answer.body)
     if tried.error is None:

@@ -11,7 +11,7 @@ import msgspec
 from azukari.attempts import store as attempts
 from azukari.checkout import framing, money, pages, reading
 from azukari.checkout.http import Visit, page, redirect
-from azukari.checkout.instructions_view import Slip
+from azukari.checkout.instructions_view import Instructions
 from azukari.checkout.pages import Action
 from azukari.checkout.schemas import BarcodeOut, DecideIn, PasswordIn, Redirect, SimulateIn, Tried
 from azukari.checkout.view import Shop
@@ -23,8 +23,8 @@ from azukari.merchants.settings import MerchantSettings
 from azukari.payment_methods import barcode
 from azukari.payment_methods.catalogue import METHODS
 from azukari.payments import outcomes, test_mode
-from azukari.payments.outcomes import Shown
-from azukari.processors.simulator.processor import FarOrder
+from azukari.payments.outcomes import PaymentView
+from azukari.processors.simulator.processor import OffsitePage
 from azukari.secure_tokens import challenges
 from azukari.secure_tokens.pages import KIND
 from azukari.secure_tokens.pages import PATH as CHALLENGE
@@ -73,7 +73,7 @@ async def instructions(visit: Visit) -> Answer:
     shop = reading.shop_of(settings, owner.mode)
     outcome = _OUTCOMES.get(payment.status, "no_late")
     waits = outcome is None and not shop.live
-    slip = Slip.of(
+    slip = Instructions.of(
         language, shop, payment=payment.id, type=str(details["type"]), details=details, amount=payment.total,
         fee=payment.fee, currency=payment.currency, deadline=payment.deadline, outcome=outcome,
         barcode=_picture(details), return_to=way_back,
@@ -83,7 +83,7 @@ async def instructions(visit: Visit) -> Answer:
     return page(pages.instructions(language, slip, shop, slip.heading, hrefs, visit.mark(payment.id)))
 
 
-async def _payment(tx: Tx, owner: Owner, payment_id: str) -> tuple[Shown, str | None]:
+async def _payment(tx: Tx, owner: Owner, payment_id: str) -> tuple[PaymentView, str | None]:
     """A payment, and where its shopper goes from its page."""
     shown = await outcomes.show(tx, owner, payment_id)
     if shown.payment.session_id is None:
@@ -96,11 +96,11 @@ class _More(msgspec.Struct):
     return_url: str | None = None
 
 
-def _return_url(shown: Shown) -> str | None:
+def _return_url(shown: PaymentView) -> str | None:
     return msgspec.json.decode(shown.payment.more, type=_More).return_url if shown.payment.more else None
 
 
-def _details(shown: Shown) -> _Details:
+def _details(shown: PaymentView) -> _Details:
     return cast(_Details, msgspec.json.decode(shown.payment.details) or {})
 
 
@@ -143,7 +143,7 @@ async def simulate(visit: Visit) -> Answer:
 # A wallet's page.
 
 
-async def _far_order(visit: Visit, owner: Owner) -> FarOrder:
+async def _far_order(visit: Visit, owner: Owner) -> OffsitePage:
     now, order = await visit.parts.time_of(owner), None
     if owner.mode == "test":
         order = visit.parts.processors.simulator.order_of(visit.given["ref"], now)
@@ -191,7 +191,7 @@ async def come_back(visit: Visit) -> Answer:
         raise NotFound
     if attempt.session_id is not None:
         return await _to_session(visit, owner, attempt.session_id)
-    shown = await outcomes.settle_now(visit.parts, owner, ref, by_shopper=True)
+    shown = await outcomes.refresh(visit.parts, owner, ref, by_shopper=True)
     way_back = reading.way_back(_return_url(shown))
     if way_back is not None:
         return redirect(way_back)

@@ -71,7 +71,7 @@ class Item:
 
 
 @dataclass(frozen=True, slots=True)
-class Order:
+class OrderSummary:
     """One session, as far as its page needs it.
 
     received: what prepaid cards have brought already, by the method that is chosen; its amount is what is left.
@@ -183,7 +183,7 @@ _CARD = (
 _SEQUENCE = tuple(_MEMBERS)
 
 
-def panels(order: Order) -> list[Panel]:
+def panels(order: OrderSummary) -> list[Panel]:
     """The methods of the picker."""
     found: list[Panel] = []
     for method in order.methods:
@@ -195,7 +195,7 @@ def panels(order: Order) -> list[Panel]:
     return found
 
 
-def _fields(order: Order, method: Method) -> tuple[Field, ...]:
+def _fields(order: OrderSummary, method: Method) -> tuple[Field, ...]:
     if method.group == "card":
         return _CARD
     wanted = [member for member in _SEQUENCE if member in method.members]
@@ -235,7 +235,7 @@ def method_name(language: str, method: Method) -> str:
     return words(language)[key] if key else method.names[language]
 
 
-def button(language: str, order: Order, method: Method) -> str:
+def button(language: str, order: OrderSummary, method: Method) -> str:
     """What pressing does, and for how much."""
     values = {"amount": _amount(language, method), "method": method_name(language, method)}
     if order.mode == CUSTOMER:
@@ -254,7 +254,7 @@ def thing(language: str, method: Method) -> str:
     return say(language, key, method=method_name(language, method))
 
 
-def consent(language: str, order: Order, method: Method) -> str:
+def consent(language: str, order: OrderSummary, method: Method) -> str:
     """The sentence above the button in the modes that store something."""
     return fill(
         words(language)["consent_both" if order.pays else "consent_save"],
@@ -267,7 +267,7 @@ def _amount(language: str, method: Method) -> str:
     return money.amount(language, method.amount, method.currency)
 
 
-def title(language: str, order: Order | None, shop: Shop | None, heading: str | None = None) -> str:
+def title(language: str, order: OrderSummary | None, shop: Shop | None, heading: str | None = None) -> str:
     """The window's title."""
     what = heading or words(language)["save_h" if order and not order.pays else "title"]
     mark = "" if shop is None or shop.live else f"[{words(language)['test_mark']}] "
@@ -287,7 +287,7 @@ _IN_SCRIPT = (
 )  # fmt: skip
 
 
-def texts(language: str, order: Order) -> dict[str, str]:
+def texts(language: str, order: OrderSummary) -> dict[str, str]:
     """Every text of the page by the name of its place: a script can change the language around what was typed."""
     shop = order.shop.name
     known = words(language)
@@ -311,7 +311,7 @@ def texts(language: str, order: Order) -> dict[str, str]:
     return found
 
 
-def _item_texts(language: str, order: Order) -> dict[str, str]:
+def _item_texts(language: str, order: OrderSummary) -> dict[str, str]:
     found = {}
     for at, amount in enumerate(item_amounts(order)):
         if amount is not None:
@@ -323,7 +323,7 @@ def _item_texts(language: str, order: Order) -> dict[str, str]:
     return found
 
 
-def item_amounts(order: Order) -> list[int | None]:
+def item_amounts(order: OrderSummary) -> list[int | None]:
     """What each line comes to. A line's amount is of one piece, unless only the lines as they are add up."""
     plain = [item.amount for item in order.items]
     times = [None if item.amount is None else item.amount * item.quantity for item in order.items]
@@ -363,7 +363,7 @@ def has_hint(key: str) -> bool:
     return any(label(language, key)[1] for language in LANGUAGES)
 
 
-def told(language: str, order: Order) -> dict[str, Any]:
+def told(language: str, order: OrderSummary) -> dict[str, Any]:
     """What the page's script is told in a language: the texts by their places, its own words, and what each method's
     button and sum say.
     """
@@ -377,18 +377,18 @@ def told(language: str, order: Order) -> dict[str, Any]:
     return {"t": texts(language, order), "w": own, "m": methods, "b": [*names.BRANDS.values()]}
 
 
-def no_charge(language: str, order: Order) -> str:
+def no_charge(language: str, order: OrderSummary) -> str:
     """That a try has cost nothing, beside what prepaid cards brought before."""
     return rest(language, order, "rest_not_charged") if order.received else words(language)["no_charge"]
 
 
-def rest(language: str, order: Order, key: str) -> str:
+def rest(language: str, order: OrderSummary, key: str) -> str:
     """What prepaid cards have brought, and what is left. key: the sentence that says so."""
     received = money.amount(language, order.received, order.first.currency)
     return say(language, key, received=received, amount=_amount(language, order.first))
 
 
-def _method_told(language: str, order: Order, method: Method) -> dict[str, str]:
+def _method_told(language: str, order: OrderSummary, method: Method) -> dict[str, str]:
     found = {"go": button(language, order, method)}
     if order.pays:
         found["sum"] = _amount(language, method)
@@ -405,7 +405,7 @@ def test_notice(language: str) -> tuple[str, str]:
     return mark, rest
 
 
-def split_items(order: Order) -> tuple[list[tuple[int, Item]], list[tuple[int, Item]]]:
+def split_items(order: OrderSummary) -> tuple[list[tuple[int, Item]], list[tuple[int, Item]]]:
     """The lines in view, and the rest."""
     lines = list(enumerate(order.items))
     return lines[:_FIRST_ITEMS], lines[_FIRST_ITEMS:]

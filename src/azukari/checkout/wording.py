@@ -7,7 +7,7 @@ from dataclasses import replace
 import msgspec
 
 from azukari.checkout import view
-from azukari.checkout.view import Method, Order
+from azukari.checkout.view import Method, OrderSummary
 from azukari.checkout.words import in_a_sentence, say, words
 from azukari.core.errors import Locked
 
@@ -20,7 +20,7 @@ ALERT, PAGE, STATUS, CHECKING, RELOAD = "alert", "page", "status", "checking", "
 SHORT = "fell_short"
 
 
-class Shown(msgspec.Struct, frozen=True):
+class ErrorNotice(msgspec.Struct, frozen=True):
     """What the page shows. at: where, or the kind or the name of a field. h: heading; p: what follows from it."""
 
     at: str
@@ -76,8 +76,8 @@ _MEMBER = re.compile(r"payment_details\[(\w+)\]")
 
 
 def of_code(
-    language: str, order: Order, method: Method | None, code: str, param: str | None = None, status: int = 0
-) -> Shown:
+    language: str, order: OrderSummary, method: Method | None, code: str, param: str | None = None, status: int = 0
+) -> ErrorNotice:
     """What a code says. method: what was tried. param: as the API names it. status: of the API's answer."""
     if code == "locked":
         # 423 is a try in flight; any other says that there have been too many.
@@ -85,9 +85,9 @@ def of_code(
     if code in ("missing_parameter", "invalid_parameter"):
         return _about_a_field(language, order, method, code, param)
     if code == "unsupported_card_brand":
-        return Shown("number", words(language)["other_invalid"], "")
+        return ErrorNotice("number", words(language)["other_invalid"], "")
     if code == SHORT and order.received:
-        return Shown(ALERT, words(language)["insufficient_funds"], view.rest(language, order, "rest"))
+        return ErrorNotice(ALERT, words(language)["insufficient_funds"], view.rest(language, order, "rest"))
     if order.received and method is not order.first:
         # Another method was tried: what the prepaid card had brought was given back before.
         order = replace(order, received=0)
@@ -99,25 +99,27 @@ def of_code(
     return _said(language, order, at, key, notes)
 
 
-def _not_saved(language: str, method: Method | None) -> Shown:
+def _not_saved(language: str, method: Method | None) -> ErrorNotice:
     text = words(language)["try_other"]
     if method is None or method.group == "card":
-        return Shown(ALERT, words(language)["save_failed"], text)
+        return ErrorNotice(ALERT, words(language)["save_failed"], text)
     name = view.method_name(language, method)
-    return Shown(ALERT, say(language, "save_failed_other", method=name), text)
+    return ErrorNotice(ALERT, say(language, "save_failed_other", method=name), text)
 
 
-def _said(language: str, order: Order, at: str, key: str, notes: str) -> Shown:
+def _said(language: str, order: OrderSummary, at: str, key: str, notes: str) -> ErrorNotice:
     known = {**words(language), "no_charge": view.no_charge(language, order)}
     told = [known[_NOTES[note]] for note in notes if note != "N" or order.pays]
     if at not in (ALERT, PAGE):
         # In one line, below a field.
         heading = known[key] + (_stop(language) if told else "")
-        return Shown(at, _joined(language, [heading, *told]), "")
-    return Shown(at, known[key], _joined(language, told))
+        return ErrorNotice(at, _joined(language, [heading, *told]), "")
+    return ErrorNotice(at, known[key], _joined(language, told))
 
 
-def _about_a_field(language: str, order: Order, method: Method | None, code: str, param: str | None) -> Shown:
+def _about_a_field(
+    language: str, order: OrderSummary, method: Method | None, code: str, param: str | None
+) -> ErrorNotice:
     found = _MEMBER.fullmatch(param or "")
     if found is None or method is None:
         return _said(language, order, PAGE, "bad_request", "S")
@@ -126,7 +128,7 @@ def _about_a_field(language: str, order: Order, method: Method | None, code: str
         label = view.label_of(method, found[1])
     if not label:
         return _said(language, order, PAGE, "bad_request", "S")
-    return Shown(at, say(language, code, label=in_a_sentence(language, words(language)[label])), "")
+    return ErrorNotice(at, say(language, code, label=in_a_sentence(language, words(language)[label])), "")
 
 
 def _stop(language: str) -> str:

@@ -125,7 +125,7 @@ def fail(sentence: str) -> NoReturn:
 def with_parts(data: Path | None, database: str | None, work: Callable[[Any], Awaitable[R]]) -> R:
     """Open the installation for one piece of administration."""
     from azukari import setup
-    from azukari.wiring import Parts
+    from azukari.wiring import Services
 
     try:
         settings = settings_of(data, database)
@@ -134,7 +134,7 @@ def with_parts(data: Path | None, database: str | None, work: Callable[[Any], Aw
 
     async def main() -> R:
         await setup.ensure(settings)
-        parts = await Parts.assemble(settings)
+        parts = await Services.assemble(settings)
         try:
             return await work(parts)
         finally:

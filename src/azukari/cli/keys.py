@@ -21,9 +21,9 @@ def create_keys(
     """Make a secret and a publishable key. They are shown now and never again."""
     from azukari.merchants import store
     from azukari.merchants.service import Pair
-    from azukari.wiring import Parts
+    from azukari.wiring import Services
 
-    async def make(parts: Parts) -> Pair:
+    async def make(parts: Services) -> Pair:
         found = await parts.db.read(store.find_merchant, merchant)
         if found is None:
             raise SettingError("There is no merchant with this id. `azukari merchants list` shows them.")

@@ -81,7 +81,7 @@ def worker(data: Data = None, database: DatabaseUrl = None) -> None:
     from azukari import worker as loop
     from azukari.core import log
     from azukari.merchants.clear_text import LiveKeysThere
-    from azukari.wiring import Parts
+    from azukari.wiring import Services
 
     try:
         settings = settings_of(data, database)
@@ -91,7 +91,7 @@ def worker(data: Data = None, database: DatabaseUrl = None) -> None:
 
     async def work() -> None:
         await setup.ensure(settings)
-        parts = await Parts.assemble(settings)
+        parts = await Services.assemble(settings)
         stop = asyncio.Event()
         for number in (signal.SIGINT, signal.SIGTERM):
             asyncio.get_running_loop().add_signal_handler(number, stop.set)

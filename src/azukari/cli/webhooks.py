@@ -61,7 +61,7 @@ def add_webhook(
             "url": url, "events": event or None, "ordered": ordered, "api_version": api_version, "secret": secret,
         })  # fmt: skip
         owner = Owner(merchant, "live" if live else "test")
-        asking = service.Asking(parts, owner, PERSON, await parts.time_of(owner), logs=False)
+        asking = service.Caller(parts, owner, PERSON, await parts.time_of(owner), logs=False)
         return json.loads((await service.create(asking, order, API_VERSIONS[-1])).body)
 
     _show_webhook(as_json, with_parts(data, database, make))
@@ -205,7 +205,7 @@ def _with_webhook(
         try:
             endpoint = await parts.db.read(store.get_anyones, webhook)
             return await work(
-                service.Asking(parts, endpoint.owner, PERSON, await parts.time_of(endpoint.owner), logs=False), endpoint
+                service.Caller(parts, endpoint.owner, PERSON, await parts.time_of(endpoint.owner), logs=False), endpoint
             )
         except NotFound:
             raise SettingError(

@@ -8,7 +8,7 @@ from contextlib import suppress
 _COMMITTED = "commit:after:"
 
 
-class News:
+class CommitSignal:
     """One per process.
 
     count: changes with every commit. over: nobody shall wait any more, the server is ending.

@@ -14,22 +14,22 @@ from azukari.customers import grants, store
 from azukari.customers.errors import NoAgreement, NotKept
 from azukari.customers.schemas import CustomerOut, CustomerWrite, GrantOut, Source
 from azukari.customers.store import Customer
-from azukari.db import Owner, Tx, persevere
+from azukari.db import Owner, Tx, retry_on_conflict
 from azukari.events import store as events
 from azukari.payment_methods.details import is_method
-from azukari.processors.base import Approved, Consent, DeclinedBy, KeptCredential, NotDone, Outcome
-from azukari.processors.declines import Declined, NoAnswer, NotSentAnswer
+from azukari.processors.base import Approved, Consent, Declined, KeptCredential, NotSent, Outcome
+from azukari.processors.declines import DeclinedError, NoAnswer, NotSentError
 from azukari.processors.methods import CREDIT_CARD, MethodDetails
 from azukari.processors.three_ds import ThreeDs
 from azukari.tokens import sources as tokens
 from azukari.tokens import store as token_store
-from azukari.tokens.sources import Card, Given
-from azukari.vault import EntryGone, Masked, NotSent, SealedEntry, Unknown, Use, Vault
+from azukari.tokens.sources import CardSource, PaymentSource
+from azukari.vault import AccessGrant, EntryGone, Masked, ReplyUnknown, RequestNotSent, SealedEntry, Vault
 from azukari.wire import errors, idempotency, metadata, pan_screening
 from azukari.wire.answers import Answer
 from azukari.wire.call import Call
 from azukari.wire.idempotency import Claim, idempotent
-from azukari.wiring import Parts
+from azukari.wiring import Services
 
 DEFAULT_CURRENCY = "JPY"
 NO_CHANGE = CustomerWrite()
@@ -60,7 +60,7 @@ async def update(call: Call, customer_id: str, order: CustomerWrite) -> Answer:
     """
     customer = await call.db.read(store.get, call.owner, customer_id)
     if order.payment_details is None:
-        return await persevere(call.db, _update_words, call.owner, customer_id, order, _Words.of(call, order))
+        return await retry_on_conflict(call.db, _update_words, call.owner, customer_id, order, _Words.of(call, order))
     stored = await _check_and_store(call, order, customer, new=False)
     if stored.replaced is not None:
         await call.vault.shred(call.owner, stored.replaced)
@@ -74,7 +74,7 @@ async def delete(call: Call, customer_id: str) -> CustomerOut:
         if customer.entry_id is not None:
             # First the key, then the record: a crash between the two leaves a record that nobody can open.
             await call.vault.shred(call.owner, customer.entry_id)
-        if await persevere(call.db, _erase, customer, _Words.of(call, NO_CHANGE), call.parts.ids):
+        if await retry_on_conflict(call.db, _erase, customer, _Words.of(call, NO_CHANGE), call.parts.ids):
             return CustomerOut.of(customer)
         # It has changed since it was read: look again, there is a new state to delete.
 
@@ -151,14 +151,14 @@ async def _check_and_store(call: Call, order: CustomerWrite, customer: Customer,
     try:
         outcome = await tokens.send(call.parts, processor, attempt, card)
     except tokens.NotBegun as ended:
-        outcome, refusal = NotDone(), ended.refusal
+        outcome, refusal = NotSent(), ended.refusal
     # The key of raw details is durable before they are, and only a good card gets this far.
     sealed = None
     if isinstance(outcome, Approved) and not isinstance(details, str):
         sealed = await call.vault.seal(call.owner, details)
     # T3: what came of it.
     change = _Change(attempt, customer, new, order, card, sealed)
-    stored = await persevere(call.db, _record_outcome, outcome, change, _Words.of(call, order), refusal)
+    stored = await retry_on_conflict(call.db, _record_outcome, outcome, change, _Words.of(call, order), refusal)
     if card.token is not None and stored.answer.status != 200:
         await call.vault.shred(call.owner, card.use.entry_id)
     return stored
@@ -172,7 +172,7 @@ class _Change:
     customer: Customer
     new: bool
     write: CustomerWrite
-    card: Card
+    card: CardSource
     sealed: SealedEntry | None
 
 
@@ -182,23 +182,23 @@ async def _save_bare(tx: Tx, claim: Claim | None, owner: Owner, customer: Custom
     await idempotency.take(tx, owner, claim, lambda: answer)
     await store.save(tx, customer)
     await _report(tx, "customer.created", customer, words)
-    await idempotency.settle(tx, owner, claim.key if claim else None, answer)
+    await idempotency.store_response(tx, owner, claim.key if claim else None, answer)
     return answer
 
 
 @idempotent
 async def _record_check(
-    tx: Tx, claim: Claim | None, owner: Owner, vault: Vault, attempt: Attempt, details: Given, currency: str | None,
+    tx: Tx, claim: Claim | None, owner: Owner, vault: Vault, attempt: Attempt, details: PaymentSource, currency: str | None,
     who: str, now: int,
-) -> Card:  # fmt: skip
+) -> CardSource:  # fmt: skip
     """T1: write down that a card is about to be checked. Raises InvalidToken, WrongCurrency, NotKept."""
     moment, by = Moment(now, attempt.created_at), attempt.customer_id or ""
-    card = await tokens.look(tx, vault, owner, details, now, currency)
-    if not isinstance(card, Card):
+    card = await tokens.resolve(tx, vault, owner, details, now, currency)
+    if not isinstance(card, CardSource):
         raise NotKept
     await idempotency.take(tx, owner, claim, None)  # whether a customer comes of it cannot be said before the end
     await attempts.begin(tx, attempt)
-    await tokens.spend(tx, vault, owner, card, by=by, why="verify", who=who, moment=moment, audit_id=attempt.id)
+    await tokens.redeem(tx, vault, owner, card, by=by, why="verify", who=who, moment=moment, audit_id=attempt.id)
     return card
 
 
@@ -208,22 +208,22 @@ async def _record_outcome(
     """T3: write down what the check came to. Raises Locked, NotFound (deleted meanwhile)."""
     attempt = change.attempt
     # Nobody need ask what became of a check that gave no answer: it moved nothing, and nothing was stored.
-    done = outcome if isinstance(outcome, Approved | DeclinedBy) else NotDone()
+    done = outcome if isinstance(outcome, Approved | Declined) else NotSent()
     held = await attempts.finish(tx, attempt, done, words.moment.real)
     if held and isinstance(outcome, Approved):
         customer, replaced = await _with_card(tx, outcome, change, words)
         stored = _Stored(Answer.of(CustomerOut.of(customer)), replaced)
         await _report(tx, "customer.created" if change.new else "customer.updated", customer, words)
     else:
-        stored = _Stored(errors.answer(refusal or _refusal(outcome if held else NotDone())))
-    await idempotency.settle(tx, attempt.owner, attempt.idempotency_key, stored.answer)
+        stored = _Stored(errors.answer(refusal or _refusal(outcome if held else NotSent())))
+    await idempotency.store_response(tx, attempt.owner, attempt.idempotency_key, stored.answer)
     return stored
 
 
 async def _with_card(tx: Tx, outcome: Approved, change: _Change, words: _Words) -> tuple[Customer, str | None]:
     """The customer with its new card, and the entry of the old one."""
     owner = Owner(change.customer.merchant_id, change.customer.mode)
-    kept = Keeping.of_card(change.card, change.sealed, outcome, change.attempt, words.moment.now)
+    kept = SavedDetails.of_card(change.card, change.sealed, outcome, change.attempt, words.moment.now)
     await _store_entry(tx, words.vault, owner, kept, words.moment.real)
     read = change.customer if change.new else await store.get(tx, owner, change.customer.id)
     customer = _rewritten(read, change.write, change.card.email, **kept.columns)
@@ -235,7 +235,7 @@ async def _with_card(tx: Tx, outcome: Approved, change: _Change, words: _Words) 
 
 
 @dataclass(frozen=True, slots=True)
-class Keeping:
+class SavedDetails:
     """Details a customer is about to have.
 
     sealed: an entry that is not written down yet. token_id: whose entry it was until now.
@@ -251,9 +251,9 @@ class Keeping:
 
     @classmethod
     def of_card(
-        cls, card: Card, sealed: SealedEntry | None, outcome: Approved, attempt: Attempt, now: int,
+        cls, card: CardSource, sealed: SealedEntry | None, outcome: Approved, attempt: Attempt, now: int,
         consent: Consent | None = None,
-    ) -> "Keeping":  # fmt: skip
+    ) -> "SavedDetails":  # fmt: skip
         """A card that was checked or charged. sealed: of raw details; a token's are sealed already."""
         token_id = card.token.id if card.token is not None and sealed is None else None
         entry_id = card.use.entry_id if sealed is None else sealed.id
@@ -263,7 +263,7 @@ class Keeping:
     @classmethod
     def of_agreement(
         cls, sealed: SealedEntry, outcome: Approved, attempt: Attempt, now: int, consent: Consent | None = None
-    ) -> "Keeping":
+    ) -> "SavedDetails":
         """A wallet's agreement, sealed by ``vault.seal_agreement``."""
         credential = _credential(outcome, attempt, sealed.masked.type, now, None, consent)
         return cls(sealed.id, sealed.masked, credential, sealed)
@@ -287,8 +287,8 @@ def _credential(
     )  # fmt: skip
 
 
-async def keep(
-    tx: Tx, vault: Vault, owner: Owner, customer_id: str, kept: Keeping, *, event_id: str, moment: Moment,
+async def save_details(
+    tx: Tx, vault: Vault, owner: Owner, customer_id: str, kept: SavedDetails, *, event_id: str, moment: Moment,
     email: str | None = None,
 ) -> str | None:  # fmt: skip
     """Within the caller's unit: a customer has these details from now on, in place of any others.
@@ -307,11 +307,11 @@ async def keep(
     return replaced
 
 
-async def _store_entry(tx: Tx, vault: Vault, owner: Owner, kept: Keeping, now: int) -> None:
+async def _store_entry(tx: Tx, vault: Vault, owner: Owner, kept: SavedDetails, now: int) -> None:
     if kept.sealed is not None:
         await vault.add(tx, owner, kept.sealed, now)
     elif kept.token_id is not None:
-        await token_store.adopt(tx, owner, kept.token_id)
+        await token_store.claim_for_customer(tx, owner, kept.token_id)
 
 
 async def _replace(tx: Tx, vault: Vault, read: Customer, customer: Customer, at: Moment) -> str | None:
@@ -332,14 +332,14 @@ async def revoke(call: Call, customer_id: str) -> CustomerOut:
     )
     try:
         await call.parts.processors.simulator.revoke(use)
-    except (NotSent, Unknown):
+    except (RequestNotSent, ReplyUnknown):
         raise NoAnswer from None
     return CustomerOut.of(customer)
 
 
 async def _note_revocation(
     tx: Tx, owner: Owner, vault: Vault, customer_id: str, audit_id: str, who: str, now: int
-) -> tuple[Customer, Use]:
+) -> tuple[Customer, AccessGrant]:
     customer = await store.get(tx, owner, customer_id)
     if customer.entry_id is None:
         raise NoAgreement
@@ -391,10 +391,10 @@ def _rewritten(read: Customer, order: CustomerWrite, from_card: str | None = Non
 
 def _refusal(outcome: Outcome) -> ApiError:
     match outcome:
-        case DeclinedBy(code):
-            return Declined(code)
-        case NotDone():
-            return NotSentAnswer()
+        case Declined(code):
+            return DeclinedError(code)
+        case NotSent():
+            return NotSentError()
         case _:
             return NoAnswer()
 
@@ -408,7 +408,7 @@ async def _report(tx: Tx, type: str, customer: Customer, words: _Words) -> None:
         )  # fmt: skip
 
 
-async def settle(parts: Parts, attempt: Attempt) -> None:
+async def settle(parts: Services, attempt: Attempt) -> None:
     """End a check whose owner died: it moved nothing, and the details it was about are gone with it."""
     if attempt.state == "prepared":
         await tokens.drop_value(parts, attempt)
@@ -416,5 +416,5 @@ async def settle(parts: Parts, attempt: Attempt) -> None:
 
 
 async def _give_up(tx: Tx, attempt: Attempt, now: int) -> None:
-    if await attempts.finish(tx, attempt, NotDone(), now):
-        await idempotency.settle(tx, attempt.owner, attempt.idempotency_key, errors.answer(NotSentAnswer()))
+    if await attempts.finish(tx, attempt, NotSent(), now):
+        await idempotency.store_response(tx, attempt.owner, attempt.idempotency_key, errors.answer(NotSentError()))

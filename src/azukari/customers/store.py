@@ -136,7 +136,7 @@ async def get(tx: Tx, owner: Owner, customer_id: str) -> Customer:
     return customer
 
 
-async def recall(tx: Tx, owner: Owner, customer_id: str) -> Customer:
+async def get_including_deleted(tx: Tx, owner: Owner, customer_id: str) -> Customer:
     """The owner's customer, even a deleted one, of whom only the row is left. Raises NotFound."""
     customer = await tx.one(_EVEN_DELETED, owner, id=customer_id)
     if customer is None:

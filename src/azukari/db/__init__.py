@@ -8,7 +8,7 @@ commit is the engine's business (``docs/architecture.md``).
 from azukari.db import directory
 from azukari.db.lists import Listing, Page
 from azukari.db.statements import Statement
-from azukari.db.sweep import Place, behind, in_turn
+from azukari.db.sweep import Cursor, after_cursor, sweep_due
 from azukari.db.tables import (
     Bytes,
     Integer,
@@ -25,10 +25,37 @@ from azukari.db.tables import (
     owned_table,
     partial_index,
 )  # fmt: skip
-from azukari.db.units import Announce, Database, DatabaseDown, Owner, Tx, UnitMisuse, hot, persevere, quiet
+from azukari.db.units import Announce, Database, DatabaseDown, Owner, Tx, UnitMisuse, batched, quiet, retry_on_conflict
 
 __all__ = [
-    "Announce", "Bytes", "Database", "DatabaseDown", "Integer", "Json", "Listing", "Money", "Owner", "Page", "Place",
-    "Statement", "Text", "Time", "Tx", "UnitMisuse", "add", "add_unless_there", "behind", "bind", "directory", "hot",
-    "in_turn", "metadata", "owned", "owned_reference", "owned_table", "partial_index", "persevere", "quiet",
+    "Announce",
+    "Bytes",
+    "Cursor",
+    "Database",
+    "DatabaseDown",
+    "Integer",
+    "Json",
+    "Listing",
+    "Money",
+    "Owner",
+    "Page",
+    "Statement",
+    "Text",
+    "Time",
+    "Tx",
+    "UnitMisuse",
+    "add",
+    "add_unless_there",
+    "after_cursor",
+    "batched",
+    "bind",
+    "directory",
+    "metadata",
+    "owned",
+    "owned_reference",
+    "owned_table",
+    "partial_index",
+    "quiet",
+    "retry_on_conflict",
+    "sweep_due",
 ]  # fmt: skip

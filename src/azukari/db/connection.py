@@ -62,7 +62,7 @@ _DOWN = (
 )
 
 
-class Link:
+class Connection:
     """A connection that is made when it is needed, and made anew after it broke.
 
     by_key: it is for statements that look rows up by their keys.

@@ -8,11 +8,11 @@ from typing import Any
 from azukari.db.units import Tx, Unit
 
 #: Units that may wait in one line before the next is turned away with a 503.
-WAITING = 4_096
+QUEUE_LIMIT = 4_096
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Waiting:
+class Job:
     """A unit, and the future its caller waits on."""
 
     unit: Unit[..., Any]

@@ -20,18 +20,18 @@ from functools import partial
 from typing import Any
 
 from azukari.db.bulk import ORDINAL
-from azukari.db.jobs import Outcome, Waiting
+from azukari.db.jobs import Job, Outcome
 from azukari.db.statements import Pick, Statement, together
 from azukari.db.stepping import Running, Step
 
 #: Told what ends the transaction, and who ended well.
-Commit = Callable[[Callable[[], Awaitable[str]], list[Waiting]], Awaitable[None]]
+Commit = Callable[[Callable[[], Awaitable[str]], list[Job]], Awaitable[None]]
 
 
-class Spoiled(Exception):
+class BatchFailed(Exception):
     """Some units of the batch ended with an error after they had changed rows."""
 
-    def __init__(self, spoilers: list[Waiting]) -> None:
+    def __init__(self, spoilers: list[Job]) -> None:
         super().__init__("a batch was spoiled")
         self.spoilers = spoilers
 
@@ -81,10 +81,10 @@ class _Transaction:
             self._begun = True
 
 
-async def lock_step(connection: Any, batch: list[Waiting], commit: Commit) -> list[Outcome]:
+async def lock_step(connection: Any, batch: list[Job], commit: Commit) -> list[Outcome]:
     """Run a batch on an asyncpg connection.
 
-    Raises Spoiled, and what the driver raises; both leave the transaction open.
+    Raises BatchFailed, and what the driver raises; both leave the transaction open.
     """
     transaction = _Transaction(connection)
     units = [Running(waiting, seat) for seat, waiting in enumerate(batch)]
@@ -115,7 +115,7 @@ async def _round(transaction: _Transaction, units: list[Running], moving: list[R
         unit.wrote = unit.wrote or (step.statement.writes and bool(rows))
         unit.advance(len(rows) if step.counts else rows)
     if spoilers := [unit.waiting for unit in moving if unit.error is not None and unit.wrote]:
-        raise Spoiled(spoilers)
+        raise BatchFailed(spoilers)
 
 
 def _apart(row: Pick | None, sets: list[dict[str, Any]]) -> bool:

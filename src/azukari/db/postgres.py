@@ -1,6 +1,6 @@
 """The PostgreSQL engine: one transaction per unit on a few connections, and the hottest units in lock step.
 
-The engine drives a unit itself, statement by statement (``stepping.py``); units marked :func:`~azukari.db.hot` that
+The engine drives a unit itself, statement by statement (``stepping.py``); units marked :func:`~azukari.db.batched` that
 wait at the same time share a transaction (``lockstep.py``). READ COMMITTED throughout: races are settled by guarded
 updates and their row counts.
 """
@@ -14,10 +14,10 @@ from typing import Any, ParamSpec, Self, TypeVar
 import sqlalchemy as sa
 
 from azukari.db.connecting import Unreachable
-from azukari.db.connection import Link
-from azukari.db.jobs import WAITING, Outcome, Waiting, all_on_their_way, answer_all
+from azukari.db.connection import Connection
+from azukari.db.jobs import QUEUE_LIMIT, Job, Outcome, all_on_their_way, answer_all
 from azukari.db.leftovers import Leftovers
-from azukari.db.lockstep import Commit, Spoiled, lock_step
+from azukari.db.lockstep import BatchFailed, Commit, lock_step
 from azukari.db.stepping import Running, Step
 from azukari.db.units import Announce, DatabaseDown, Owner, Tx, Unit, UnitMisuse, is_hot, name_of, only_reads, quiet
 
@@ -33,18 +33,18 @@ SHARED_FROM = 16
 #: One connection in so many serves reads.
 READERS_SHARE = 4
 
-_Run = Callable[[Link, list[Waiting]], Awaitable[list[Outcome]]]
+_Run = Callable[[Connection, list[Job]], Awaitable[list[Outcome]]]
 
 
 class _Lanes:
     """A line of units, and the connections that serve it. Only as many are opened as are needed at once."""
 
-    def __init__(self, links: list[Link], run: _Run, most: int) -> None:
+    def __init__(self, links: list[Connection], run: _Run, most: int) -> None:
         self._links = links
         self._free = list(links)
         self._run = run
         self._most = most
-        self._waiting: deque[Waiting] = deque()
+        self._waiting: deque[Job] = deque()
         self._working: set[asyncio.Task[None]] = set()
         #: Connections whose work has not begun.
         self._starting = 0
@@ -55,10 +55,10 @@ class _Lanes:
         await self._free[-1].open()
 
     async def submit(self, unit: Unit[..., R], args: Any, kwargs: Any) -> R:
-        if self._closed or len(self._waiting) >= WAITING:
+        if self._closed or len(self._waiting) >= QUEUE_LIMIT:
             raise DatabaseDown
         answer: asyncio.Future[R] = asyncio.get_running_loop().create_future()
-        self._waiting.append(Waiting(unit, args, kwargs, answer))
+        self._waiting.append(Job(unit, args, kwargs, answer))
         self._start()
         return await answer
 
@@ -70,7 +70,7 @@ class _Lanes:
             self._working.add(task)
             task.add_done_callback(self._working.discard)
 
-    async def _work(self, link: Link) -> None:
+    async def _work(self, link: Connection) -> None:
         self._starting -= 1
         try:
             while self._waiting:
@@ -88,7 +88,7 @@ class _Lanes:
                     outcomes = [(waiting.answer, None, error) for waiting in batch]
                 answer_all(outcomes)
                 if isinstance(outcomes[-1][2], Unreachable):
-                    answer_all(_all_down(self._take(WAITING), outcomes[-1][2]))
+                    answer_all(_all_down(self._take(QUEUE_LIMIT), outcomes[-1][2]))
         finally:
             self._free.append(link)
 
@@ -96,7 +96,7 @@ class _Lanes:
         """A long line is shared with the free connections: while one batch is with the server, we prepare the next."""
         return max(SHARED_FROM, -(-len(self._waiting) // (1 + self._starting + len(self._free))))
 
-    def _take(self, most: int) -> list[Waiting]:
+    def _take(self, most: int) -> list[Job]:
         return [self._waiting.popleft() for _ in range(min(most, len(self._waiting)))]
 
     async def close(self) -> None:
@@ -115,9 +115,9 @@ class PostgresDatabase:
         writers = max(1, pool_size - readers - BATCHES)
         self._announce = announce
         self._leftovers = Leftovers(url)
-        self._reading = _Lanes([Link(url) for _ in range(readers)], self._read, 1)
-        self._writing = _Lanes([Link(url) for _ in range(writers)], self._write, 1)
-        self._hot = _Lanes([Link(url, by_key=True) for _ in range(BATCHES)], self._together, BATCH)
+        self._reading = _Lanes([Connection(url) for _ in range(readers)], self._read, 1)
+        self._writing = _Lanes([Connection(url) for _ in range(writers)], self._write, 1)
+        self._hot = _Lanes([Connection(url, by_key=True) for _ in range(BATCHES)], self._together, BATCH)
         #: What is about to be read for all who ask for it, and the tasks that do it.
         self._glances: dict[tuple[Any, Owner], asyncio.Future[Any]] = {}
         self._glancing: set[asyncio.Task[None]] = set()
@@ -178,23 +178,23 @@ class PostgresDatabase:
         for lanes in (self._hot, self._writing, self._reading):
             await lanes.close()
 
-    async def _write(self, link: Link, batch: list[Waiting]) -> list[Outcome]:
+    async def _write(self, link: Connection, batch: list[Job]) -> list[Outcome]:
         return [await self._alone(link, waiting) for waiting in batch]
 
-    async def _alone(self, link: Link, waiting: Waiting) -> Outcome:
+    async def _alone(self, link: Connection, waiting: Job) -> Outcome:
         try:
             return await link.attempt(partial(_one, waiting=waiting, commit=self._commit))
         except Exception as error:
             return waiting.answer, None, error
 
-    async def _together(self, link: Link, batch: list[Waiting], *, again: bool = True) -> list[Outcome]:
+    async def _together(self, link: Connection, batch: list[Job], *, again: bool = True) -> list[Outcome]:
         if len(batch) == 1:
             return await self._write(link, batch)
         try:
             return await link.attempt(partial(lock_step, batch=batch, commit=self._commit))
         except DatabaseDown as error:
             return _all_down(batch, error)
-        except Spoiled as spoiled:
+        except BatchFailed as spoiled:
             # Those who spoiled it run alone, the others together once more; spoiled twice, everyone runs alone.
             apart = spoiled.spoilers if again else batch
         except Exception:  # the database's error belongs to one of them: alone, each gets its own
@@ -203,7 +203,7 @@ class PostgresDatabase:
         outcomes = await self._together(link, rest, again=False) if rest else []
         return outcomes + await self._write(link, apart)
 
-    async def _commit(self, end: Callable[[], Awaitable[str]], ended_well: list[Waiting]) -> None:
+    async def _commit(self, end: Callable[[], Awaitable[str]], ended_well: list[Job]) -> None:
         if not ended_well:
             await end()
             return
@@ -213,7 +213,7 @@ class PostgresDatabase:
             raise UnitMisuse(f"{names}: the transaction had failed before its commit")
         self._announce(f"commit:after:{names}")
 
-    async def _read(self, link: Link, batch: list[Waiting]) -> list[Outcome]:
+    async def _read(self, link: Connection, batch: list[Job]) -> list[Outcome]:
         outcomes: list[Outcome] = []
         for waiting in batch:
             try:
@@ -222,7 +222,7 @@ class PostgresDatabase:
                 outcomes.append((waiting.answer, None, error))
         return outcomes
 
-    async def _look(self, connection: Any, waiting: Waiting) -> Outcome:
+    async def _look(self, connection: Any, waiting: Job) -> Outcome:
         """Run a unit that reads: without a transaction if it has one statement, else all on one snapshot."""
         name = name_of(waiting.unit)
         if name not in self._several:
@@ -237,7 +237,7 @@ class PostgresDatabase:
         return unit.outcome
 
 
-async def _one(connection: Any, waiting: Waiting, commit: Commit) -> Outcome:
+async def _one(connection: Any, waiting: Job, commit: Commit) -> Outcome:
     await connection.execute("BEGIN")
     unit = await _steps(connection, Running(waiting))
     well = unit.error is None
@@ -269,7 +269,7 @@ async def _send(connection: Any, step: Step) -> Any:
     return int(status.rpartition(" ")[2])
 
 
-def _all_down(batch: list[Waiting], error: BaseException) -> list[Outcome]:
+def _all_down(batch: list[Job], error: BaseException) -> list[Outcome]:
     outcomes: list[Outcome] = []
     for waiting in batch:
         down = Unreachable() if isinstance(error, Unreachable) else DatabaseDown()

@@ -22,7 +22,7 @@ _MOST = 10_000
 _SIZE = 8
 
 
-class Seen:
+class SharedCache:
     """The number of one database, and this process's answers."""
 
     def __init__(self, path: Path) -> None:

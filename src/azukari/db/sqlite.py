@@ -21,8 +21,8 @@ from typing import Any, ParamSpec, TypeVar
 import sqlalchemy as sa
 
 from azukari.core.errors import Unavailable
-from azukari.db.jobs import WAITING, Outcome, Waiting, answer_all
-from azukari.db.shared_cache import Seen
+from azukari.db.jobs import QUEUE_LIMIT, Job, Outcome, answer_all
+from azukari.db.shared_cache import SharedCache
 from azukari.db.statements import Statement
 from azukari.db.units import Announce, DatabaseDown, Owner, Tx, Unit, fill, name_of, only_reads, quiet, waits
 
@@ -134,7 +134,7 @@ def drive(coroutine: Coroutine[Any, Any, R]) -> R:
 class _Reader:
     """A thread with one read-only connection; several share a queue."""
 
-    def __init__(self, name: str, waiting: "queue.SimpleQueue[Waiting | None]", connection: sqlite3.Connection) -> None:
+    def __init__(self, name: str, waiting: "queue.SimpleQueue[Job | None]", connection: sqlite3.Connection) -> None:
         self._queue = waiting
         self._connection = connection
         self._thread = threading.Thread(target=self._work, name=name, daemon=True)
@@ -147,7 +147,7 @@ class _Reader:
             with suppress(RuntimeError):
                 waiting.answer.get_loop().call_soon_threadsafe(answer_all, [outcome])
 
-    def _read(self, waiting: Waiting) -> Outcome:
+    def _read(self, waiting: Job) -> Outcome:
         try:
             self._connection.execute("BEGIN")
             try:
@@ -179,14 +179,14 @@ class _Writer:
         self._announce = announce
         # Outside of WAL a commit waits for readers; there it is only BEGIN that waits, for another writer.
         self._commit_waits = store.volatile
-        self._waiting: deque[Waiting] = deque()
+        self._waiting: deque[Job] = deque()
         self._working: asyncio.Task[None] | None = None
         self._thread = ThreadPoolExecutor(1, "azukari-writer")
         connection.execute("PRAGMA busy_timeout=0")
 
-    def submit(self, waiting: Waiting) -> None:
+    def submit(self, waiting: Job) -> None:
         """Put a unit in the line. Raises DatabaseDown when it is full."""
-        if len(self._waiting) >= WAITING:
+        if len(self._waiting) >= QUEUE_LIMIT:
             raise DatabaseDown
         self._waiting.append(waiting)
         if self._working is None or self._working.done():
@@ -206,7 +206,7 @@ class _Writer:
             else:
                 answer_all(outcomes)
 
-    async def _run(self, batch: list[Waiting]) -> list[Outcome]:
+    async def _run(self, batch: list[Job]) -> list[Outcome]:
         try:
             await self._begin()
             try:
@@ -257,7 +257,7 @@ class _Writer:
             self._connection.execute("COMMIT")
         self._announce(f"commit:after:{names}")
 
-    def _in_the_open(self, waiting: Waiting) -> Outcome:
+    def _in_the_open(self, waiting: Job) -> Outcome:
         """Run a unit that will leave nothing to undo: one that fails after a write spoils the batch."""
         tx = SqliteTx(self._connection)
         try:
@@ -269,7 +269,7 @@ class _Writer:
                 raise _Spoiled from error
             return waiting.answer, None, error
 
-    def _in_savepoint(self, waiting: Waiting) -> Outcome:
+    def _in_savepoint(self, waiting: Job) -> Outcome:
         execute = self._connection.execute
         execute("SAVEPOINT unit")
         try:
@@ -297,12 +297,14 @@ class SqliteDatabase:
     def __init__(self, store: Store, announce: Announce = quiet) -> None:
         self._store = store
         self._writer = _Writer(store, announce)
-        self._reading: queue.SimpleQueue[Waiting | None] = queue.SimpleQueue()
+        self._reading: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
         self._readers = [
             _Reader(f"azukari-reader-{number}", self._reading, store.open(read_only=True)) for number in range(READERS)
         ]
         # A glance is taken on the loop: sooner than a thread could be told to. It waits for nobody.
-        self._seen = Seen(store.path.with_name(store.path.name + "-seen")) if store.path and not store.schema else None
+        self._seen = (
+            SharedCache(store.path.with_name(store.path.name + "-seen")) if store.path and not store.schema else None
+        )
         self._glancing = store.open(read_only=True) if self._seen else None
         if self._glancing is not None:
             self._glancing.execute("PRAGMA busy_timeout=0")
@@ -316,7 +318,7 @@ class SqliteDatabase:
 
     async def read(self, unit: Unit[P, R], /, *args: P.args, **kwargs: P.kwargs) -> R:
         waiting = self._wait(unit, args, kwargs)
-        if self._reading.qsize() >= WAITING:
+        if self._reading.qsize() >= QUEUE_LIMIT:
             raise DatabaseDown
         self._reading.put(waiting)
         return await waiting.answer  # type: ignore[no-any-return]
@@ -341,7 +343,7 @@ class SqliteDatabase:
         changing.add_done_callback(self._changed)
         return await asyncio.shield(changing)
 
-    async def _change(self, seen: Seen, unit: Unit[..., R], args: tuple[Any, ...], kwargs: dict[str, Any]) -> R:
+    async def _change(self, seen: SharedCache, unit: Unit[..., R], args: tuple[Any, ...], kwargs: dict[str, Any]) -> R:
         async with seen.change():
             return await self.write(unit, *args, **kwargs)
 
@@ -358,10 +360,10 @@ class SqliteDatabase:
     async def empty(self, table: sa.Table, turn: int) -> None:
         """Nothing: what is deleted here is overwritten at once."""
 
-    def _wait(self, unit: Unit[..., R], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Waiting:
+    def _wait(self, unit: Unit[..., R], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Job:
         if self._closed:
             raise DatabaseDown
-        return Waiting(unit, args, kwargs, asyncio.get_running_loop().create_future())
+        return Job(unit, args, kwargs, asyncio.get_running_loop().create_future())
 
     async def close(self) -> None:
         if self._closed:

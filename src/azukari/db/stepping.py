@@ -7,7 +7,7 @@ from collections.abc import Coroutine, Generator
 from typing import Any, TypeVar
 
 from azukari.db.bulk import ORDINAL
-from azukari.db.jobs import Outcome, Waiting
+from azukari.db.jobs import Job, Outcome
 from azukari.db.statements import Statement
 from azukari.db.units import Owner, fill, name_of, waits
 
@@ -69,7 +69,7 @@ class Running:
 
     __slots__ = ("_coroutine", "_seat", "adds", "error", "rows", "step", "value", "waiting", "wrote")
 
-    def __init__(self, waiting: Waiting, seat: int | None = None) -> None:
+    def __init__(self, waiting: Job, seat: int | None = None) -> None:
         self.waiting = waiting
         self.step: Step | None = None
         self.adds: list[Step] = []

@@ -12,7 +12,7 @@ from azukari.db.tables import Text, Time
 R = TypeVar("R")
 
 
-class Place(NamedTuple):
+class Cursor(NamedTuple):
     """Where a row stands: when it was due, and its id."""
 
     at: int
@@ -20,22 +20,22 @@ class Place(NamedTuple):
 
     @property
     def binds(self) -> dict[str, Any]:
-        """What a statement with :func:`behind` is given."""
+        """What a statement with :func:`after_cursor` is given."""
         return {"place_at": self.at, "place_id": self.id}
 
 
 #: Before every row.
-START = Place(0, "")
+START = Cursor(0, "")
 
 
-def behind(at: sa.Column[Any]) -> sa.ColumnElement[bool]:
+def after_cursor(at: sa.Column[Any]) -> sa.ColumnElement[bool]:
     """Rows that stand behind a place, where they are read in the order of this time and the id."""
     place = sa.tuple_(sa.bindparam("place_at", type_=Time), sa.bindparam("place_id", type_=Text))
     return sa.tuple_(at, at.table.c.id) > place
 
 
-async def in_turn(
-    read: Callable[[Place], Awaitable[list[R]]], place: Callable[[R], Place], do: Callable[[R], Awaitable[bool]], *,
+async def sweep_due(
+    read: Callable[[Cursor], Awaitable[list[R]]], place: Callable[[R], Cursor], do: Callable[[R], Awaitable[bool]], *,
     step: str, named: str | None = None,
 ) -> int:  # fmt: skip
     """Do each row that is due, and say how many were done. One that fails is logged; the others go on.

@@ -115,7 +115,7 @@ class Database(Protocol):
 _TRIES = 5
 
 
-async def persevere(db: Database, unit: Unit[P, R], /, *args: P.args, **kwargs: P.kwargs) -> R:
+async def retry_on_conflict(db: Database, unit: Unit[P, R], /, *args: P.args, **kwargs: P.kwargs) -> R:
     """Run a unit that reads a row and then changes it as it was read: again when another writer was faster.
 
     Such a unit raises Locked when its guarded update changed nothing. Raises Locked after five losses.
@@ -130,7 +130,7 @@ _HOT = "azukari_hot"
 F = TypeVar("F", bound=Callable[..., Any])
 
 
-def hot(unit: F) -> F:
+def batched(unit: F) -> F:
     """Mark a unit of the charge: PostgreSQL runs the waiting ones in lock step.
 
     Such a unit reads first and writes after, guards every update by its row count, and never relies on seeing another
@@ -141,7 +141,7 @@ def hot(unit: F) -> F:
 
 
 def is_hot(unit: Callable[..., Any]) -> bool:
-    """Whether :func:`hot` marked it."""
+    """Whether :func:`batched` marked it."""
     return getattr(unit, _HOT, False)
 
 

@@ -14,7 +14,7 @@ from azukari.core.ids import earliest
 from azukari.db import Owner, Tx
 from azukari.events import numbering, store
 from azukari.events.store import Event
-from azukari.wiring import Parts
+from azukari.wiring import Services
 
 #: The longest wait.
 MOST_SECONDS = 30
@@ -39,7 +39,7 @@ class TooManyWaiting(TooManyRequests):
     retry_after = 5
 
 
-async def after(parts: Parts, owner: Owner, sequence: int | None, limit: int, wait: float = 0) -> Slice:
+async def after(parts: Services, owner: Owner, sequence: int | None, limit: int, wait: float = 0) -> Slice:
     """The owner's events with greater numbers than ``sequence``, at most ``limit``.
 
     sequence: 0 begins with the first of all; None: nothing of what has happened so far.
@@ -64,7 +64,7 @@ async def after(parts: Parts, owner: Owner, sequence: int | None, limit: int, wa
         await parts.news.wait(seen, min(left, PATIENCE))
 
 
-async def _look(parts: Parts, owner: Owner, sequence: int | None, limit: int, floor: str) -> Slice:
+async def _look(parts: Services, owner: Owner, sequence: int | None, limit: int, floor: str) -> Slice:
     found, is_new = await parts.db.read(_read, owner, sequence, limit, floor)
     if is_new and len(found.events) < limit:
         while await parts.db.write(numbering.number, owner, floor, numbering.BATCH) == numbering.BATCH:
@@ -86,7 +86,7 @@ async def _read(tx: Tx, owner: Owner, sequence: int | None, limit: int, floor: s
 
 
 @contextmanager
-def seat(parts: Parts, key_id: str) -> Iterator[None]:
+def seat(parts: Services, key_id: str) -> Iterator[None]:
     """A place for a key's request that waits. Raises TooManyWaiting."""
     seats = parts.news.seats
     if seats[key_id] >= MOST_WAITING:

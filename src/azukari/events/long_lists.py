@@ -8,7 +8,7 @@ from azukari.core.ids import earliest
 from azukari.db import Listing, Owner, Tx
 from azukari.db.lists import SIZE, Stretch
 from azukari.events import numbering
-from azukari.wiring import Parts
+from azukari.wiring import Services
 
 #: No row comes so long after its id was made.
 LATE = 2 * MINUTE
@@ -18,7 +18,7 @@ _BEHIND_ALL = "~"
 class LongLists:
     """One worker's look at them. It may be one of many: a stretch is the same whoever writes it down."""
 
-    def __init__(self, parts: Parts) -> None:
+    def __init__(self, parts: Services) -> None:
         self._parts = parts
         #: How many events an owner had when nothing was left to be written down.
         self._seen: dict[Owner, int] = {}

@@ -11,7 +11,7 @@ from azukari.core.clock import SECOND
 from azukari.core.ids import earliest
 from azukari.db import Integer, Owner, Statement, Text, Tx, add_unless_there, owned, owned_table
 from azukari.events.store import events
-from azukari.wiring import Parts
+from azukari.wiring import Services
 
 BATCH = 500
 #: What a quick look goes back. A database that is being dumped keeps the traces of all that has a number by now.
@@ -157,7 +157,7 @@ async def _count(tx: Tx, owner: Owner, after: str, limit: int) -> int:
     return len(await tx.all(_NEW_OF, owner, after=after, limit=limit))
 
 
-async def number_all(parts: Parts, owner: Owner | None = None, *, quick: bool = False) -> None:
+async def number_all(parts: Services, owner: Owner | None = None, *, quick: bool = False) -> None:
     """Give numbers to all events that have none, of one owner or of all. quick: to those of the last seconds."""
     after = earliest(parts.clock.now() - RECENT) if quick else ""
     while await parts.db.read(any_new, owner, after):

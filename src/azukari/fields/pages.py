@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from azukari.checkout import framing, view
 from azukari.checkout.phrases import phrases
-from azukari.checkout.view import Method, Order
+from azukari.checkout.view import Method, OrderSummary
 from azukari.checkout.words import LANGUAGES, words
 from azukari.fields import texts
 from azukari.web import assets
@@ -24,7 +24,7 @@ def here(method: Method) -> bool:
 
 
 def frame(
-    language: str, order: Order, *, default: str, origin: str, back: str, now: int, closed: str | None, required: bool
+    language: str, order: OrderSummary, *, default: str, origin: str, back: str, now: int, closed: str | None, required: bool
 ) -> bytes:  # fmt: skip
     """The inputs. default: the language where the shop's page names none. origin: of that page.
 
@@ -53,7 +53,7 @@ def back(language: str) -> bytes:
     ).encode()  # fmt: skip
 
 
-def all_texts(language: str, order: Order) -> dict[str, str]:
+def all_texts(language: str, order: OrderSummary) -> dict[str, str]:
     """Every text of the frame by the name of its place."""
     found = view.texts(language, order)
     found["frame"] = texts.say(language, "frame" if order.pays else "frame_save")
@@ -66,13 +66,13 @@ def all_texts(language: str, order: Order) -> dict[str, str]:
     return found
 
 
-def reuse(language: str, order: Order, method: Method) -> str:
+def reuse(language: str, order: OrderSummary, method: Method) -> str:
     """What the shopper agrees to by going on, in the modes that store something."""
     key = "reuse_both" if order.pays else "reuse_save"
     return texts.say(language, key, shop=order.shop.name, thing=view.thing(language, method))
 
 
-def told(language: str, order: Order) -> dict[str, Any]:
+def told(language: str, order: OrderSummary) -> dict[str, Any]:
     """What the frame's script is told in a language."""
     known = words(language)
     found = view.told(language, order)

@@ -13,10 +13,10 @@ from azukari.web import pages
 from azukari.web.dispatch import Route
 from azukari.web.limits import Limiter
 from azukari.wire.answers import Answer
-from azukari.wiring import Parts
+from azukari.wiring import Services
 
 
-def routes(parts: Parts, limiter: Limiter) -> list[Route]:
+def routes(parts: Services, limiter: Limiter) -> list[Route]:
     """Every address of the fields."""
     on_page = functools.partial(Address, parts=parts, refused=checkout.refused)
     in_script = functools.partial(Address, parts=parts, refused=service.refused)

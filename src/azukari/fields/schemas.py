@@ -3,7 +3,7 @@
 import msgspec
 
 from azukari.checkout.schemas import ConsentIn
-from azukari.checkout.wording import Shown
+from azukari.checkout.wording import ErrorNotice
 
 
 class PayIn(msgspec.Struct, kw_only=True):
@@ -42,5 +42,5 @@ class Failed(msgspec.Struct):
     status: str = "error"
 
     @classmethod
-    def of(cls, error: Error, shown: Shown) -> "Failed":
+    def of(cls, error: Error, shown: ErrorNotice) -> "Failed":
         return cls(error, shown.at, shown.h, shown.p)

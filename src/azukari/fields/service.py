@@ -12,15 +12,15 @@ from azukari.checkout import framing, reading, view, wording
 from azukari.checkout import service as checkout
 from azukari.checkout.http import Visit, page
 from azukari.checkout.schemas import Went
-from azukari.checkout.view import Method, Order
+from azukari.checkout.view import Method, OrderSummary
 from azukari.core.errors import ApiError, Forbidden, InvalidParameter, NotFound
 from azukari.fields import pages
 from azukari.fields.schemas import Error, Failed, PayIn, Tried
 from azukari.merchants import origins
 from azukari.sessions import page as sessions
 from azukari.sessions import pay as session_pay
-from azukari.sessions.page import Opened
-from azukari.sessions.pay import FromPage
+from azukari.sessions.page import HostedSession
+from azukari.sessions.pay import PageTry
 from azukari.sessions.schemas import SessionPay, pay_error
 from azukari.web.auth import Access, authenticate
 from azukari.web.limits import Limiter
@@ -95,7 +95,7 @@ async def pay(visit: Visit, limiter: Limiter) -> Answer:
             sessions.agreed(call, text=agreed, version=view.CONSENT_VERSION, language=language) if agreed else None
         )
         answer = await session_pay.pay(
-            call, given.session, wanted, page=FromPage(consent, asks=opened.session.kind != "customer")
+            call, given.session, wanted, page=PageTry(consent, asks=opened.session.kind != "customer")
         )
     except Replay as replay:
         answer = replay.answer
@@ -116,28 +116,28 @@ def refused(visit: Visit, error: ApiError) -> Answer:
     return Answer.of(failed, error.status)._replace(headers=dict(error.headers))
 
 
-async def _open(visit: Visit, session_id: str) -> Opened:
+async def _open(visit: Visit, session_id: str) -> HostedSession:
     return await sessions.open_session(visit.parts, session_id)
 
 
-def _closed(opened: Opened) -> str | None:
+def _closed(opened: HostedSession) -> str | None:
     state = opened.state
     if state.status != "pending":
         return "already" if state.status == "completed" else "cancelled"
     return "expired" if state.expired else "too_many" if state.locked else None
 
 
-def _language(visit: Visit, order: Order, wish: str = "") -> str:
+def _language(visit: Visit, order: OrderSummary, wish: str = "") -> str:
     query = {"locale": wish} if wish else visit.query
     return reading.language_of(query, visit.header(b"accept-language"), order.shop.languages, order.locale)
 
 
-def _default(visit: Visit, order: Order) -> str:
+def _default(visit: Visit, order: OrderSummary) -> str:
     """The language where nobody wishes for one."""
     return reading.language_of({}, visit.header(b"accept-language"), order.shop.languages, order.locale)
 
 
-def _method(order: Order, type: str | None) -> Method | None:
+def _method(order: OrderSummary, type: str | None) -> Method | None:
     return next((method for method in order.methods if method.type == type), None)
 
 
@@ -149,7 +149,7 @@ def _type_of(given: PayIn) -> str | None:
     return type if isinstance(type, str) else None
 
 
-def _agreed(order: Order, given: PayIn, language: str) -> str | None:
+def _agreed(order: OrderSummary, given: PayIn, language: str) -> str | None:
     """The sentence the shopper has agreed to: ours, word for word. Raises InvalidParameter."""
     method = _method(order, _type_of(given))
     if not order.saves or method is None:

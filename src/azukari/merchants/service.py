@@ -42,7 +42,7 @@ class ServedInTheClear(Exception):
     """A process of this installation lets cards travel in the clear, so no live key is made."""
 
 
-class Keyring:
+class ApiKeys:
     """Turns the text of a key into the one who calls, and keeps the keys.
 
     pepper: the keyed hash keys are stored under; its key belongs to the vault. live_allowed: whether live keys may be
@@ -186,7 +186,7 @@ class Keyring:
         return self.bind(row)
 
 
-class Shops:
+class SettingsCache:
     """Merchants' settings, remembered as keys are: whoever asks for them often does not ask the database as often."""
 
     def __init__(self, db: Database, clock: Clock) -> None:

@@ -15,7 +15,7 @@ import msgspec
 
 from azukari.core.config import SettingError
 from azukari.core.money import CURRENCIES, MAX_AMOUNT
-from azukari.db import Database, Tx, persevere
+from azukari.db import Database, Tx, retry_on_conflict
 from azukari.merchants import schemes, store
 from azukari.merchants.keys import LIVE, TEST
 
@@ -105,7 +105,7 @@ async def change(
     that says what would be right.
     """
     good = {name: _CHECKS[name](value) for name, value in values.items()}
-    return await persevere(db, _change, merchant_id, good, frozenset(unset), check)
+    return await retry_on_conflict(db, _change, merchant_id, good, frozenset(unset), check)
 
 
 async def _change(

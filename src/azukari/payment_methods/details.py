@@ -16,7 +16,7 @@ from azukari.core.errors import InvalidParameter, MissingParameter
 from azukari.core.secret import Secret
 from azukari.processors.methods import METHODS, MethodDetails
 from azukari.vault import PaymentDetails, looks_like_card_number
-from azukari.wire.fields import NAME, Refused
+from azukari.wire.fields import NAME, InvalidValue
 
 PARAM = "payment_details"
 #: The chains whose tills take payments, by the contract's names.
@@ -158,7 +158,7 @@ class _Reader:
             value = "true" if value else "false"
         try:
             text = read(value)
-        except Refused:
+        except InvalidValue:
             raise self._invalid(member) from None
         if text not in _CHOICES.get(member, (text,)):
             raise self._invalid(member)
@@ -216,7 +216,7 @@ class _Reader:
 
 
 def _phone_number(value: object) -> str:
-    """Thirteen digits of a telephone number may pass for a card's by chance, more may not. Raises Refused."""
+    """Thirteen digits of a telephone number may pass for a card's by chance, more may not. Raises InvalidValue."""
     value = str(value) if type(value) is int else value
     if isinstance(value, str) and sum(sign.isdecimal() for sign in value) <= _MAX_DIGITS_OF_PHONE:
         NAME("".join("0" if sign.isdecimal() else sign for sign in value))

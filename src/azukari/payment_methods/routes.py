@@ -11,7 +11,7 @@ from azukari.web.pages import Show
 from azukari.web.routing import PublishableKey, Router
 from azukari.wire.answers import Answer
 from azukari.wire.call import Call
-from azukari.wiring import Parts
+from azukari.wiring import Services
 
 router = Router()
 
@@ -30,7 +30,7 @@ async def index(call: Call) -> list[PaymentMethodOut]:
     return [PaymentMethodOut.of(offer, brands) for offer in await service.every_offer(call)]
 
 
-def pictures(parts: Parts) -> Mapping[str, Show]:
+def pictures(parts: Services) -> Mapping[str, Show]:
     """The pictures' paths, outside of the API. Raises SettingError."""
     gallery = Gallery(parts.settings.artwork)
 

@@ -18,24 +18,24 @@ from azukari.payment_methods.offer import fee
 from azukari.payments import details as payment_details
 from azukari.payments import store
 from azukari.payments.errors import NotEnabled, NothingToCharge, OrderNumTaken, TwoSources
-from azukari.payments.schemas import CardOut, More, PaymentCreate
+from azukari.payments.schemas import CardOut, PaymentCreate, PaymentExtras
 from azukari.payments.store import Payment
-from azukari.processors.base import Credential, NotDone, Outcome, Visit
-from azukari.processors.declines import NotSentAnswer
+from azukari.processors.base import Credential, NotSent, Outcome, Visit
+from azukari.processors.declines import NotSentError
 from azukari.processors.methods import CREDIT_CARD, OFFSITE
 from azukari.processors.registry import Processors
 from azukari.tokens import sources as tokens
-from azukari.tokens.sources import Card, Given, Method, WrongCurrency
+from azukari.tokens.sources import CardSource, MethodSource, PaymentSource, WrongCurrency
 from azukari.tokens.store import Token
 from azukari.vault import CARDS, TERMINAL, EntryGone, Vault
 from azukari.wire import metadata, pan_screening, return_targets
 from azukari.wire.call import Call
-from azukari.wiring import Beside, Parts
+from azukari.wiring import Beside, Services
 
 DEFAULT_LOCALE = "ja"
 
 
-class Plan(msgspec.Struct, frozen=True):
+class ChargeDraft(msgspec.Struct, frozen=True):
     """A charge before its customer or token has been looked at.
 
     given: None for a customer's saved details. visit: for a method with a page of its own. settings: the merchant's.
@@ -45,7 +45,7 @@ class Plan(msgspec.Struct, frozen=True):
 
     payment: Payment
     attempt: Attempt
-    given: Given | None
+    given: PaymentSource | None
     visit: Visit
     processors: Processors
     settings: MerchantSettings
@@ -57,7 +57,7 @@ class Plan(msgspec.Struct, frozen=True):
     beside: Beside | None = None
 
 
-class Ready(msgspec.Struct, frozen=True):
+class ChargeIntent(msgspec.Struct, frozen=True):
     """A charge whose intent is durable: what the call needs. credential: of stored details.
 
     spoilt: what the vault keeps beside them is not what we have written there. Nothing is sent.
@@ -65,16 +65,16 @@ class Ready(msgspec.Struct, frozen=True):
 
     attempt: Attempt
     payment: Payment
-    means: Card | Method
+    means: CardSource | MethodSource
     credential: Credential | None = None
     visit: Visit | None = None
     spoilt: bool = False
 
 
-async def plan(
-    call: Call, order: PaymentCreate, *, given: Given | None = None, session_id: str | None = None, store: bool = False,
+async def draft_charge(
+    call: Call, order: PaymentCreate, *, given: PaymentSource | None = None, session_id: str | None = None, store: bool = False,
     subscription_id: str | None = None,
-) -> Plan:  # fmt: skip
+) -> ChargeDraft:  # fmt: skip
     """Read an order. given: its details, where they have been read. session_id: whose try it is.
 
     store: a wallet's shopper is asked to allow later charges too. subscription_id: whose charge it is.
@@ -108,7 +108,7 @@ async def plan(
     base_url = call.parts.settings.base_url
     visit = Visit(f"{base_url}/return/{attempt.ref}", payment.locale, settings.name, store)
     suspicious = pan_screening.suspicious(order.description, order.external_order_num, metadata=order.metadata)
-    return Plan(
+    return ChargeDraft(
         payment, attempt, given, visit, call.parts.processors, settings, base_url, call.key.id, suspicious,
         beside=None if order.webhooks is None else await _beside(call, order.webhooks),
     )  # fmt: skip
@@ -119,7 +119,7 @@ async def _beside(call: Call, webhooks: object) -> Beside | None:
     return read and await read(call.parts, call.owner, webhooks, call.key.id, call.api_version, call.now)
 
 
-def _given(call: Call, order: PaymentCreate) -> Given | None:
+def _given(call: Call, order: PaymentCreate) -> PaymentSource | None:
     if order.payment_details is not None and order.customer is not None:
         raise TwoSources
     if order.payment_details is not None:
@@ -129,9 +129,9 @@ def _given(call: Call, order: PaymentCreate) -> Given | None:
     return None
 
 
-def _more(order: PaymentCreate, given: Given | None) -> str | None:
+def _more(order: PaymentCreate, given: PaymentSource | None) -> str | None:
     names = None if isinstance(given, str) else given
-    more = More(
+    more = PaymentExtras(
         customer_family_name=names.family_name if names else None,
         customer_given_name=names.given_name if names else None,
         mcc=order.mcc,
@@ -142,14 +142,14 @@ def _more(order: PaymentCreate, given: Given | None) -> str | None:
     return _encoded(more)
 
 
-def _encoded(more: More) -> str | None:
-    return None if more == More() else msgspec.json.encode(more).decode()
+def _encoded(more: PaymentExtras) -> str | None:
+    return None if more == PaymentExtras() else msgspec.json.encode(more).decode()
 
 
 _credential = msgspec.json.Decoder(Credential).decode
 
 
-async def look(tx: Tx, owner: Owner, vault: Vault, plan: Plan) -> Ready:
+async def resolve(tx: Tx, owner: Owner, vault: Vault, plan: ChargeDraft) -> ChargeIntent:
     """Within the caller's unit, the reads of T1: what is charged, and the payment that shows it.
 
     Raises NotFound (no such customer), NothingToCharge (no saved details), InvalidToken, WrongCurrency, NotEnabled,
@@ -165,7 +165,7 @@ async def look(tx: Tx, owner: Owner, vault: Vault, plan: Plan) -> Ready:
     return ready
 
 
-async def begin(tx: Tx, vault: Vault, plan: Plan, ready: Ready) -> None:
+async def begin(tx: Tx, vault: Vault, plan: ChargeDraft, ready: ChargeIntent) -> None:
     """Within the caller's unit, the writes of T1: payment, attempt, the used token, the audit line.
 
     Raises OrderNumTaken, InvalidToken: somebody else was faster by a moment.
@@ -174,7 +174,7 @@ async def begin(tx: Tx, vault: Vault, plan: Plan, ready: Ready) -> None:
     if not await store.save(tx, payment):
         raise OrderNumTaken
     await attempts.begin(tx, attempt)
-    await tokens.spend(
+    await tokens.redeem(
         tx, vault, payment.owner, ready.means, by=payment.id, why="charge", who=plan.who, audit_id=attempt.id,
         moment=Moment(payment.created_at, attempt.created_at),
     )  # fmt: skip
@@ -190,17 +190,17 @@ async def begin(tx: Tx, vault: Vault, plan: Plan, ready: Ready) -> None:
         )  # fmt: skip
 
 
-async def send(parts: Parts, ready: Ready) -> tuple[Outcome, ApiError | None]:
+async def send(parts: Services, ready: ChargeIntent) -> tuple[Outcome, ApiError | None]:
     """The call of a charge that was begun; what came of it, and what the caller is told where nothing was sent."""
     processor = parts.processors.named(ready.attempt.processor)
     assert processor is not None  # it was picked for the plan
     if ready.spoilt:
         # As with a record that was changed: the caller hears that nothing was sent, and we know why.
-        entry = ready.means.use.entry_id if isinstance(ready.means, Card) else None
+        entry = ready.means.use.entry_id if isinstance(ready.means, CardSource) else None
         log.warning("entry.not_opened", entry=entry, reason="credential")
-        return NotDone(), None
-    if ready.credential is not None and isinstance(ready.means, Card):
-        outcome = await execute.carry_out(
+        return NotSent(), None
+    if ready.credential is not None and isinstance(ready.means, CardSource):
+        outcome = await execute.execute(
             processor, ready.attempt, parts.clock, use=ready.means.use, credential=ready.credential,
             ordered_at=ready.payment.created_at,
         )  # fmt: skip
@@ -208,13 +208,13 @@ async def send(parts: Parts, ready: Ready) -> tuple[Outcome, ApiError | None]:
     try:
         return await tokens.send(parts, processor, ready.attempt, ready.means, visit=ready.visit), None
     except tokens.NotBegun as ended:
-        return NotDone(), ended.refusal
+        return NotSent(), ended.refusal
 
 
-async def _given_for_this(tx: Tx, owner: Owner, vault: Vault, plan: Plan, given: Given) -> Ready:
+async def _given_for_this(tx: Tx, owner: Owner, vault: Vault, plan: ChargeDraft, given: PaymentSource) -> ChargeIntent:
     """What was given with the order. Raises InvalidToken, WrongCurrency."""
     payment = plan.payment
-    means = await tokens.look(
+    means = await tokens.resolve(
         tx, vault, owner, given, payment.created_at, payment.currency, total=payment.amount + payment.tax,
         saved=payment.session_id is None, ordered_in=plan.ordered_in,
     )  # fmt: skip
@@ -222,7 +222,7 @@ async def _given_for_this(tx: Tx, owner: Owner, vault: Vault, plan: Plan, given:
         _check_enabled(plan, means)
     if means.token is not None:
         plan = replace(plan, payment=_named(payment, means.token))
-    if isinstance(means, Method):
+    if isinstance(means, MethodSource):
         return _by_method(plan, means)
     if means.token is not None and means.token.customer_id is not None:
         return await _of_customer(tx, owner, plan, means, means.token)
@@ -231,20 +231,20 @@ async def _given_for_this(tx: Tx, owner: Owner, vault: Vault, plan: Plan, given:
 
 def _named(payment: Payment, token: Token) -> Payment:
     """Only now is it known who the token is about."""
-    more, names = msgspec.json.decode(payment.more or "{}", type=More), tokens.names_of(token)
+    more, names = msgspec.json.decode(payment.more or "{}", type=PaymentExtras), tokens.names_of(token)
     more.customer_family_name, more.customer_given_name = names.family_name, names.given_name
     return replace(payment, more=_encoded(more))
 
 
-def _check_enabled(plan: Plan, means: Card | Method) -> None:
+def _check_enabled(plan: ChargeDraft, means: CardSource | MethodSource) -> None:
     """A session has its own list of what may pay it. Raises NotEnabled."""
-    type = means.details.type if isinstance(means, Method) else means.use.masked.type
+    type = means.details.type if isinstance(means, MethodSource) else means.use.masked.type
     chosen = plan.settings.payment_types.get(plan.payment.currency)
     if chosen is not None and type not in chosen:
         raise NotEnabled(type, chosen)
 
 
-async def _of_customer(tx: Tx, owner: Owner, plan: Plan, card: Card, token: Token) -> Ready:
+async def _of_customer(tx: Tx, owner: Owner, plan: ChargeDraft, card: CardSource, token: Token) -> ChargeIntent:
     """A secure token about a customer's saved card: that card, as long as the customer has it. Raises InvalidToken."""
     customer = await customers.find(tx, owner, token.customer_id or "")
     if customer is None or customer.entry_id != token.entry_id:
@@ -258,17 +258,17 @@ def _ordered(attempt: Attempt, customer: Customer) -> Attempt:
     """With what every test payment of the customer ends in."""
     if customer.scenario is None:
         return attempt
-    ordered = replace(execute.orders_of(attempt), scenario=customer.scenario)
+    ordered = replace(execute.directives_of(attempt), scenario=customer.scenario)
     return replace(attempt, orders=ordered.encoded())
 
 
-async def _stored(tx: Tx, owner: Owner, vault: Vault, plan: Plan) -> Ready:
+async def _stored(tx: Tx, owner: Owner, vault: Vault, plan: ChargeDraft) -> ChargeIntent:
     """What a customer has saved."""
     customer = await customers.get(tx, owner, plan.payment.customer_id or "")
     if customer.entry_id is None:
         raise NothingToCharge
     try:
-        card = Card(await vault.find(tx, owner, customer.entry_id), customer.email)
+        card = CardSource(await vault.find(tx, owner, customer.entry_id), customer.email)
     except EntryGone:
         raise NothingToCharge from None
     if card.use.credential is None:
@@ -281,7 +281,9 @@ async def _stored(tx: Tx, owner: Owner, vault: Vault, plan: Plan) -> Ready:
     return ready if credential is not None else replace(ready, spoilt=True)
 
 
-def _by_card(plan: Plan, attempt: Attempt, card: Card, credential: Credential | None = None) -> Ready:
+def _by_card(
+    plan: ChargeDraft, attempt: Attempt, card: CardSource, credential: Credential | None = None
+) -> ChargeIntent:
     """By a card, or by a wallet's agreement."""
     shown = card.use.masked
     if shown.type in CARDS:
@@ -292,10 +294,10 @@ def _by_card(plan: Plan, attempt: Attempt, card: Card, credential: Credential | 
     else:
         details, attempt = payment_details.shown_wallet(shown.type, card.email), _of_type(plan, attempt, shown.type)
     payment, attempt = _priced(plan, attempt, shown.type, details)
-    return Ready(attempt, payment, card, credential)
+    return ChargeIntent(attempt, payment, card, credential)
 
 
-def _by_method(plan: Plan, means: Method) -> Ready:
+def _by_method(plan: ChargeDraft, means: MethodSource) -> ChargeIntent:
     details = means.details
     attempt = _of_type(plan, plan.attempt, details.type)
     if details.type not in OFFSITE:
@@ -303,16 +305,16 @@ def _by_method(plan: Plan, means: Method) -> Ready:
         attempt = replace(attempt, kind="sale")
     shown = payment_details.shown(details, plan.payment.id, plan.payment.locale, plan.base_url)
     payment, attempt = _priced(plan, attempt, details.type, shown)
-    return Ready(attempt, payment, means, visit=plan.visit if details.type in OFFSITE else None)
+    return ChargeIntent(attempt, payment, means, visit=plan.visit if details.type in OFFSITE else None)
 
 
-def _of_type(plan: Plan, attempt: Attempt, type: str) -> Attempt:
+def _of_type(plan: ChargeDraft, attempt: Attempt, type: str) -> Attempt:
     """An attempt whose type is known only now: it may be another processor's.
 
-    Raises WrongCurrency, NotSentAnswer (an entry's row was changed: it names a type that is none).
+    Raises WrongCurrency, NotSentError (an entry's row was changed: it names a type that is none).
     """
     if type not in METHODS:
-        raise NotSentAnswer
+        raise NotSentError
     if not METHODS[type].takes(plan.payment.currency):
         raise WrongCurrency("This payment method cannot be paid in this currency.")
     return replace(
@@ -320,7 +322,7 @@ def _of_type(plan: Plan, attempt: Attempt, type: str) -> Attempt:
     )  # fmt: skip
 
 
-def _priced(plan: Plan, attempt: Attempt, type: str, details: str) -> tuple[Payment, Attempt]:
+def _priced(plan: ChargeDraft, attempt: Attempt, type: str, details: str) -> tuple[Payment, Attempt]:
     """Payment and attempt with the fee of their type."""
     payment = plan.payment
     extra = fee(plan.settings, type, payment.currency) if plan.fee is None else plan.fee

@@ -12,7 +12,7 @@ from azukari.processors.methods import PREPAID, STORABLE, MethodDetails
 _WITH_EMAIL = PREPAID | STORABLE | {"paidy"}
 
 
-class Given(msgspec.Struct):
+class StoredDetails(msgspec.Struct):
     """What our own code asks of a payment's details."""
 
     type: str = ""
@@ -20,12 +20,12 @@ class Given(msgspec.Struct):
     last_four_digits: str | None = None
 
 
-_decode = msgspec.json.Decoder(Given | None).decode
+_decode = msgspec.json.Decoder(StoredDetails | None).decode
 
 
-def given_of(payment: Payment) -> Given:
+def details_of(payment: Payment) -> StoredDetails:
     """The type of a payment's details, how much is missing, a card's last digits."""
-    return _decode(payment.details) or Given()
+    return _decode(payment.details) or StoredDetails()
 
 
 def shown(details: MethodDetails, payment_id: str, locale: str, base_url: str) -> str:

@@ -1,41 +1,41 @@
 """Payments past their deadline: holds that nobody captured, and waiting that came to nothing. Source: contract 3.5."""
 
 from azukari.attempts import store as attempts
-from azukari.db import Owner, Place, Tx, in_turn
+from azukari.db import Cursor, Owner, Tx, sweep_due
 from azukari.events import store as events
 from azukari.merchants.service import API_VERSIONS
 from azukari.payments import outcomes, store
-from azukari.payments.outcomes import Shown
+from azukari.payments.outcomes import PaymentView
 from azukari.payments.store import Payment
-from azukari.wiring import Parts
+from azukari.wiring import Services
 
 #: When the next deadline of an owner is over.
 next_due = store.next_due
 
 
-async def expire(parts: Parts, limit: int = 200, owner: Owner | None = None) -> int:
+async def expire(parts: Services, limit: int = 200, owner: Owner | None = None) -> int:
     """End what is past its deadline, of one owner or of all, reading so many at a time; how many were ended."""
     overdue = parts.due_of(owner, limit, everybodys=store.overdue, owners=store.overdue_of)
 
-    def place(payment: Payment) -> Place:
-        return Place(payment.deadline or 0, payment.id)
+    def place(payment: Payment) -> Cursor:
+        return Cursor(payment.deadline or 0, payment.id)
 
-    return await in_turn(overdue, place, lambda each: _end(parts, each), step="end holds", named="payment")
+    return await sweep_due(overdue, place, lambda each: _end(parts, each), step="end holds", named="payment")
 
 
-async def _end(parts: Parts, payment: Payment) -> bool:
+async def _end(parts: Services, payment: Payment) -> bool:
     if payment.waiting_attempt is not None:
         return await _ask_once_more(parts, payment, payment.waiting_attempt)
     await parts.db.write(_expire, payment, parts.ids.new(), await parts.time_of(payment.owner))
     return True
 
 
-async def _ask_once_more(parts: Parts, payment: Payment, attempt_id: str) -> bool:
+async def _ask_once_more(parts: Services, payment: Payment, attempt_id: str) -> bool:
     """One that waits may have been paid at the last minute. Whether it has ended; another round tries the others."""
     waiting = await parts.db.read(attempts.find, payment.owner, attempt_id)
     if waiting is None:
         return False
-    await outcomes.ask(parts, waiting, deadline=payment.deadline)
+    await outcomes.poll(parts, waiting, deadline=payment.deadline)
     after = await parts.db.read(store.get, payment.owner, payment.id)
     return after.waiting_attempt is None
 
@@ -43,5 +43,5 @@ async def _ask_once_more(parts: Parts, payment: Payment, attempt_id: str) -> boo
 async def _expire(tx: Tx, payment: Payment, event_id: str, now: int) -> None:
     expired = await store.expire(tx, payment, now)
     if expired is not None:
-        data = Shown(expired, []).encoded(API_VERSIONS[-1])
+        data = PaymentView(expired, []).encoded(API_VERSIONS[-1])
         await events.record(tx, payment.owner, id=event_id, type="payment.expired", data=data, now=now)

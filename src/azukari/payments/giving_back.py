@@ -8,14 +8,14 @@ from azukari.db import Owner, Tx
 from azukari.events import store as events
 from azukari.payments import outcomes, refund_requests, refunds, store
 from azukari.payments.errors import NotWaiting
-from azukari.payments.outcomes import Shown
+from azukari.payments.outcomes import PaymentView
 from azukari.payments.refund_requests import Ended
 from azukari.payments.refunds import REFUND, Refund
 
 
 async def end(
     tx: Tx, owner: Owner, request_id: str, outcome: Ended, ids: tuple[str, str, str], now: int, api_version: str
-) -> Shown:
+) -> PaymentView:
     """End a request that is pending; asked again, it says the same. ids: for a refund and for two events.
 
     Raises NotFound, NotWaiting (it has ended the other way), Locked (this moment).

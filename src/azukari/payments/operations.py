@@ -12,28 +12,28 @@ from azukari.core.errors import ApiError, InvalidParameter, Locked, MissingParam
 from azukari.db import Owner, Tx
 from azukari.events import store as events
 from azukari.payments import outcomes, refund_requests, store
-from azukari.payments.details import given_of
+from azukari.payments.details import details_of
 from azukari.payments.errors import NotAtTerminal, NotCancellable, NotCapturable, NotRefundable, NotShort
-from azukari.payments.outcomes import Shown
+from azukari.payments.outcomes import PaymentView
 from azukari.payments.refund_requests import RefundRequest
 from azukari.payments.schemas import Capture, Finalize, RefundCreate, RefundRequestCreate, tax_on
 from azukari.payments.store import Payment
-from azukari.payments.transitions import More, more_of
+from azukari.payments.transitions import AttemptContext, context_of
 from azukari.processors.base import Kind, Outcome
 from azukari.processors.methods import CASH, MethodDetails
 from azukari.processors.registry import NoProcessor, Processors
-from azukari.vault import CHIP, TERMINAL, PaymentDetails, Use, Vault
+from azukari.vault import CHIP, TERMINAL, AccessGrant, PaymentDetails, Vault
 from azukari.wire import idempotency, metadata, pan_screening
 from azukari.wire.answers import Answer
 from azukari.wire.call import Call
 from azukari.wire.idempotency import Claim, idempotent
 
 
-class Begun(NamedTuple):
+class OperationIntent(NamedTuple):
     """An operation whose intent is durable, and the payment as it is meanwhile."""
 
     attempt: Attempt
-    shown: Shown
+    shown: PaymentView
 
 
 async def capture(call: Call, payment_id: str, order: Capture) -> Answer:
@@ -65,7 +65,7 @@ async def cancel(call: Call, payment_id: str) -> Answer:
     begun = await call.db.write(_begin_cancel, call.claim, call.owner, payment_id, draft)
     answer = await _carry_out(call, begun)
     if answer.status >= 400 and begun.shown.payment.waiting_attempt is not None:
-        await outcomes.settle_now(call.parts, call.owner, payment_id)
+        await outcomes.refresh(call.parts, call.owner, payment_id)
     return answer
 
 
@@ -75,12 +75,12 @@ async def top_up(call: Call, payment_id: str, details: MethodDetails) -> Answer:
     Raises NotFound, NotShort, Locked, InvalidParameter (another type of card).
     """
     begun, outcome = await add_card(call, payment_id, details)
-    return await outcomes.conclude(call.parts, begun.attempt, outcome, begun.shown)
+    return await outcomes.finish(call.parts, begun.attempt, outcome, begun.shown)
 
 
 async def add_card(
     call: Call, payment_id: str, details: MethodDetails, *, by_session: bool = False
-) -> tuple[Begun, Outcome]:  # fmt: skip
+) -> tuple[OperationIntent, Outcome]:  # fmt: skip
     """:func:`top_up` up to the processor's answer, which the caller writes down. by_session: a try at its session."""
     draft = _draft(call, "top_up", payment_id)
     if by_session:
@@ -133,7 +133,7 @@ async def _request_refund(
     tx: Tx, claim: Claim | None, owner: Owner, request: RefundRequest, fee_too: bool, event_id: str, api_version: str
 ) -> Answer:
     payment = (await outcomes.show(tx, owner, request.payment_id)).payment
-    if payment.status != "captured" or given_of(payment).type not in CASH:
+    if payment.status != "captured" or details_of(payment).type not in CASH:
         raise NotRefundable
     left = payment.amount_captured - payment.amount_refunded - payment.amount_reserved
     if request.amount > left - (0 if fee_too else payment.fee):
@@ -147,21 +147,21 @@ async def _request_refund(
     body = shown.encoded(api_version)
     await events.record(tx, owner, id=event_id, type="payment.updated", data=body, now=request.created_at)
     answer = Answer(200, body)
-    await idempotency.settle(tx, owner, claim.key if claim else None, answer)
+    await idempotency.store_response(tx, owner, claim.key if claim else None, answer)
     return answer
 
 
-async def _carry_out(call: Call, begun: Begun, *, use: Use | None = None) -> Answer:
+async def _carry_out(call: Call, begun: OperationIntent, *, use: AccessGrant | None = None) -> Answer:
     outcome = await _send(call, begun, use=use)
-    return await outcomes.conclude(call.parts, begun.attempt, outcome, begun.shown)
+    return await outcomes.finish(call.parts, begun.attempt, outcome, begun.shown)
 
 
 async def _send(
-    call: Call, begun: Begun, method: MethodDetails | None = None, *, use: Use | None = None
+    call: Call, begun: OperationIntent, method: MethodDetails | None = None, *, use: AccessGrant | None = None
 ) -> Outcome:  # fmt: skip
     processor = call.parts.processors.named(begun.attempt.processor)
     assert processor is not None  # the intent would not have been written
-    return await execute.carry_out(processor, begun.attempt, call.parts.clock, method=method, use=use)
+    return await execute.execute(processor, begun.attempt, call.parts.clock, method=method, use=use)
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,7 +170,7 @@ class _Draft:
 
     attempt: Attempt
     processors: Processors
-    more: More
+    more: AttemptContext
 
     def of(self, payment: Payment, amount: int) -> Attempt:
         """It, with what the payment says. Raises NoProcessor: who holds the money is not set up here any more."""
@@ -192,17 +192,17 @@ def _draft(call: Call, kind: Kind, payment_id: str, description: str | None = No
         api_version=call.api_version, payment_id=payment_id, orders=call.orders.encoded(),
         idempotency_key=call.idempotency_key,
     )  # fmt: skip
-    return _Draft(attempt, call.parts.processors, More(call.new_id(), description))
+    return _Draft(attempt, call.parts.processors, AttemptContext(call.new_id(), description))
 
 
-async def _take(tx: Tx, owner: Owner, claim: Claim | None, shown: Shown, attempt: Attempt) -> None:
+async def _take(tx: Tx, owner: Owner, claim: Claim | None, shown: PaymentView, attempt: Attempt) -> None:
     await idempotency.take(tx, owner, claim, lambda: Answer(202, shown.encoded(attempt.api_version)))
 
 
 @idempotent
 async def _begin_capture(
     tx: Tx, claim: Claim | None, owner: Owner, payment_id: str, draft: _Draft, order: Capture
-) -> Begun:
+) -> OperationIntent:
     shown = await outcomes.show(tx, owner, payment_id)
     payment = shown.payment
     _check_state(payment, ("authorized",), NotCapturable())
@@ -227,7 +227,7 @@ def _amount_to_capture(payment: Payment, order: Capture) -> int:
 @idempotent
 async def _begin_cancel(
     tx: Tx, claim: Claim | None, owner: Owner, payment_id: str, draft: _Draft
-) -> Begun:  # fmt: skip
+) -> OperationIntent:  # fmt: skip
     shown = await outcomes.show(tx, owner, payment_id)
     payment = shown.payment
     _check_state(payment, ("pending", "authorized"), NotCancellable())
@@ -239,11 +239,11 @@ async def _begin_cancel(
 @idempotent
 async def _begin_top_up(
     tx: Tx, claim: Claim | None, owner: Owner, payment_id: str, draft: _Draft, type: str
-) -> Begun:  # fmt: skip
+) -> OperationIntent:  # fmt: skip
     shown = await outcomes.show(tx, owner, payment_id)
     payment = shown.payment
     _check_state(payment, ("pending",), NotShort())
-    details = given_of(payment)
+    details = details_of(payment)
     if details.type != type:
         raise InvalidParameter("payment_details[type]")
     if not details.short_amount:
@@ -256,13 +256,13 @@ async def _begin_top_up(
 
 @idempotent
 async def _begin_finalize(
-    tx: Tx, claim: Claim | None, owner: Owner, vault: Vault, payment_id: str, draft: _Draft, use: Use,
+    tx: Tx, claim: Claim | None, owner: Owner, vault: Vault, payment_id: str, draft: _Draft, use: AccessGrant,
     order: Finalize, who: str,
-) -> Begun:  # fmt: skip
+) -> OperationIntent:  # fmt: skip
     shown = await outcomes.show(tx, owner, payment_id)
     payment = shown.payment
     _check_state(payment, ("pending",), NotAtTerminal())
-    given = given_of(payment)
+    given = details_of(payment)
     waiting = await attempts.find(tx, owner, payment.waiting_attempt or "")
     if given.type != TERMINAL or waiting is None:
         raise NotAtTerminal
@@ -270,7 +270,7 @@ async def _begin_finalize(
         raise InvalidParameter("track2", "It was read from another card.")
     attempt = draft.of(payment, payment.total)
     hold = waiting.kind == "authorize" if order.capture is None else not order.capture
-    more = msgspec.structs.replace(more_of(attempt), hold=hold)
+    more = msgspec.structs.replace(context_of(attempt), hold=hold)
     attempt = msgspec.structs.replace(attempt, more=msgspec.json.encode(more).decode())
     await _take(tx, owner, claim, shown, attempt)
     if order.metadata is not None:
@@ -292,24 +292,24 @@ def _check_state(payment: Payment, statuses: tuple[store.Status, ...], refusal: 
         raise refusal
 
 
-async def _begin_alone(tx: Tx, shown: Shown, attempt: Attempt) -> Begun:
+async def _begin_alone(tx: Tx, shown: PaymentView, attempt: Attempt) -> OperationIntent:
     """Take the payment's one place for an operation in flight. Raises Locked: somebody else has, this moment."""
-    if await store.hold(tx, shown.payment, attempt.id) is None:
+    if await store.lock_payment(tx, shown.payment, attempt.id) is None:
         raise Locked
     await attempts.begin(tx, attempt)
-    return Begun(attempt, shown)
+    return OperationIntent(attempt, shown)
 
 
 @idempotent
 async def _begin_refund(
     tx: Tx, claim: Claim | None, owner: Owner, vault: Vault, payment_id: str, draft: _Draft, order: RefundCreate,
     who: str,
-) -> Begun:  # fmt: skip
+) -> OperationIntent:  # fmt: skip
     shown = await outcomes.show(tx, owner, payment_id)
     payment = shown.payment
     left = payment.amount_captured - payment.amount_refunded - payment.amount_reserved
     amount = order.amount or left
-    if given_of(payment).type in CASH:
+    if details_of(payment).type in CASH:
         raise NotRefundable  # the shopper's bank account has to be asked for
     if payment.status != "captured" or amount > left:
         raise NotRefundable(param="amount" if payment.status == "captured" else None)
@@ -325,4 +325,4 @@ async def _begin_refund(
         await pan_screening.note(
             tx, vault, owner, id=attempt.id, at=attempt.created_at, who=who, object_id=payment.id
         )  # fmt: skip
-    return Begun(attempt, shown)
+    return OperationIntent(attempt, shown)

@@ -14,32 +14,32 @@ from azukari.attempts.store import Attempt
 from azukari.core import log
 from azukari.core.clock import DAY, SECOND, Moment
 from azukari.core.errors import ApiError, Locked, NotFound, Unavailable
-from azukari.db import Owner, Tx, hot
+from azukari.db import Owner, Tx, batched
 from azukari.events import store as events
 from azukari.payments import refund_requests, refunds, store, transitions
-from azukari.payments.details import given_of
+from azukari.payments.details import details_of
 from azukari.payments.refund_requests import RefundRequest
 from azukari.payments.refunds import Refund
 from azukari.payments.schemas import PaymentOut
 from azukari.payments.store import Payment
 from azukari.processors.base import (
     Approved,
-    DeclinedBy,
-    Lapsed,
-    NotDone,
+    Declined,
+    Expired,
+    NotSent,
     Outcome,
+    PartiallyPaid,
+    Pending,
     Processor,
-    Short,
-    Unsettled,
-    Waiting,
+    Unknown,
 )
-from azukari.processors.declines import Declined, NotSentAnswer
+from azukari.processors.declines import DeclinedError, NotSentError
 from azukari.processors.methods import CASH
 from azukari.tokens import sources as tokens
 from azukari.vault import Vault
 from azukari.wire import errors, idempotency
 from azukari.wire.answers import Answer
-from azukari.wiring import Parts
+from azukari.wiring import Services
 
 #: How often the resolver asks, and when it gives up and calls a person.
 ASK_AGAIN = 15 * SECOND
@@ -53,7 +53,7 @@ QUESTIONS, QUESTIONS_IN = 3, 6 * SECOND
 REF_LENGTH = 32
 
 
-class Shown(NamedTuple):
+class PaymentView(NamedTuple):
     """A payment, its refunds, and the requests for some."""
 
     payment: Payment
@@ -65,33 +65,33 @@ class Shown(NamedTuple):
         return msgspec.json.encode(PaymentOut.of(*self, api_version))
 
 
-async def show(tx: Tx, owner: Owner, payment_id: str) -> Shown:
+async def show(tx: Tx, owner: Owner, payment_id: str) -> PaymentView:
     """The owner's payment. Raises NotFound."""
     return await with_refunds(tx, await store.get(tx, owner, payment_id))
 
 
-async def with_refunds(tx: Tx, payment: Payment) -> Shown:
+async def with_refunds(tx: Tx, payment: Payment) -> PaymentView:
     """A payment with its refunds; most have none, and are not asked for them."""
     requests: Sequence[RefundRequest] = ()
-    if payment.captured_at is not None and given_of(payment).type in CASH:
+    if payment.captured_at is not None and details_of(payment).type in CASH:
         requests = await refund_requests.of_payment(tx, payment.owner, payment.id)
     if payment.amount_refunded == 0 and payment.amount_captured in (0, payment.total):
-        return Shown(payment, [], requests)
+        return PaymentView(payment, [], requests)
     found = await refunds.of_payment(tx, payment.owner, payment.id)
     # In lock step the rows of a neighbour's refund are there already, whose amount comes after this payment's state.
     counted = [refund for refund in found if refund.total_refunded <= payment.amount_refunded]
-    return Shown(payment, counted, requests)
+    return PaymentView(payment, counted, requests)
 
 
-class Recorded(NamedTuple):
+class RecordResult(NamedTuple):
     """held: False: the attempt goes on, or somebody else has it. shown: how the payment stands now."""
 
     held: bool
-    shown: Shown
+    shown: PaymentView
 
 
-@hot
-async def record_outcome(
+@batched
+async def apply_outcome(
     tx: Tx, attempt: Attempt, outcome: Outcome, event_ids: tuple[str, ...], at: Moment, again_at: int | None,
     refusal: ApiError | None = None,
 ) -> Answer:  # fmt: skip
@@ -106,15 +106,15 @@ async def record_outcome(
     if not recorded.held:
         return answer_of(await known_outcome(tx, attempt), body, None)
     answer = answer_of(outcome, body, refusal)
-    await idempotency.settle(
-        tx, attempt.owner, attempt.idempotency_key, answer, final=not isinstance(outcome, Unsettled)
+    await idempotency.store_response(
+        tx, attempt.owner, attempt.idempotency_key, answer, final=not isinstance(outcome, Unknown)
     )  # fmt: skip
     return answer
 
 
 async def record(
     tx: Tx, attempt: Attempt, outcome: Outcome, event_ids: tuple[str, ...], at: Moment, again_at: int | None
-) -> Recorded:
+) -> RecordResult:
     """The payment's part of it, for whoever has more to write in the same unit: without the answer and its key.
 
     Raises Locked: the payment waits, and another operation has it this moment.
@@ -123,36 +123,36 @@ async def record(
         return await _record_settled(tx, attempt, outcome, event_ids, at, again_at)
     owner, payment_id = attempt.owner, attempt.payment_id or ""
     if not await attempts.finish(tx, attempt, outcome, at.real, again_at):
-        if isinstance(outcome, Approved | Waiting | Short):
+        if isinstance(outcome, Approved | Pending | PartiallyPaid):
             await attempts.undo(tx, attempt, outcome.processor_ref, at.real)
-        return Recorded(False, await show(tx, owner, payment_id))
+        return RecordResult(False, await show(tx, owner, payment_id))
     changed = await transitions.apply(tx, owner, payment_id, attempt, outcome, at)
     payment = changed.payment or await store.get(tx, owner, payment_id)
-    return Recorded(True, await _reported(tx, payment, changed, attempt, event_ids, at.now))
+    return RecordResult(True, await _reported(tx, payment, changed, attempt, event_ids, at.now))
 
 
 async def _record_settled(
     tx: Tx, attempt: Attempt, outcome: Outcome, event_ids: tuple[str, ...], at: Moment, again_at: int | None
-) -> Recorded:
+) -> RecordResult:
     """What became of an attempt that waits. Raises Locked: another operation has the payment this moment."""
     payment = await store.get(tx, attempt.owner, attempt.payment_id or "")
     if payment.active_attempt is not None:
         raise Locked
-    if isinstance(outcome, Waiting | Short | Unsettled):
+    if isinstance(outcome, Pending | PartiallyPaid | Unknown):
         await attempts.wait_on(tx, attempt, again_at, at.real)
     elif await attempts.finish(tx, attempt, outcome, at.real):
-        changed = await transitions.settle(tx, payment, attempt, outcome, at)
+        changed = await transitions.apply_late_outcome(tx, payment, attempt, outcome, at)
         payment = changed.payment or payment
-        return Recorded(True, await _reported(tx, payment, changed, attempt, event_ids, at.now))
+        return RecordResult(True, await _reported(tx, payment, changed, attempt, event_ids, at.now))
     elif isinstance(outcome, Approved):
         # We had ended it, and the far side has not: nothing of it may stand.
         await attempts.undo(tx, attempt, outcome.processor_ref, at.real)
-    return Recorded(False, await with_refunds(tx, payment))
+    return RecordResult(False, await with_refunds(tx, payment))
 
 
 async def _reported(
     tx: Tx, payment: Payment, changed: transitions.Changed, attempt: Attempt, event_ids: tuple[str, ...], now: int
-) -> Shown:
+) -> PaymentView:
     """A payment that has moved, with the events that tell the merchant."""
     shown = await with_refunds(tx, payment)
     if changed.events:
@@ -165,13 +165,13 @@ async def _reported(
 def answer_of(outcome: Outcome, body: bytes, refusal: ApiError | None) -> Answer:
     """What the caller is told, by what came of the attempt. body: the payment as it is now."""
     match outcome:
-        case Approved() | Waiting() | Short():
+        case Approved() | Pending() | PartiallyPaid():
             return Answer(200, body)
-        case DeclinedBy(code):
-            return errors.answer(Declined(code))
-        case NotDone() | Lapsed():
-            return errors.answer(refusal or NotSentAnswer())
-        case Unsettled():
+        case Declined(code):
+            return errors.answer(DeclinedError(code))
+        case NotSent() | Expired():
+            return errors.answer(refusal or NotSentError())
+        case Unknown():
             return Answer(202, body)
 
 
@@ -182,47 +182,47 @@ async def known_outcome(tx: Tx, attempt: Attempt) -> Outcome:
         case "succeeded":
             return Approved((known and known.processor_ref) or "")
         case "waiting":
-            return Waiting((known and known.processor_ref) or "", {})
+            return Pending((known and known.processor_ref) or "", {})
         case "declined":
-            return DeclinedBy((known and known.code) or "")
+            return Declined((known and known.code) or "")
         case "not_done" | "undo" | "undone":
-            return NotDone()
+            return NotSent()
         case _:
-            return Unsettled()
+            return Unknown()
 
 
-class Write(Protocol):
-    """Runs the unit that records an outcome: :func:`record_outcome`, or one that calls it and writes more."""
+class OutcomeWriter(Protocol):
+    """Runs the unit that records an outcome: :func:`apply_outcome`, or one that calls it and writes more."""
 
     async def __call__(
-        self, parts: Parts, attempt: Attempt, outcome: Outcome, event_ids: tuple[str, ...], at: Moment,
+        self, parts: Services, attempt: Attempt, outcome: Outcome, event_ids: tuple[str, ...], at: Moment,
         again_at: int | None, refusal: ApiError | None,
     ) -> Answer: ...  # fmt: skip
 
 
 async def write_outcome(
-    parts: Parts, attempt: Attempt, outcome: Outcome, event_ids: tuple[str, ...], at: Moment, again_at: int | None,
+    parts: Services, attempt: Attempt, outcome: Outcome, event_ids: tuple[str, ...], at: Moment, again_at: int | None,
     refusal: ApiError | None,
 ) -> Answer:  # fmt: skip
     """Of a payment that is nobody else's concern."""
-    return await parts.db.write(record_outcome, attempt, outcome, event_ids, at, again_at, refusal)
+    return await parts.db.write(apply_outcome, attempt, outcome, event_ids, at, again_at, refusal)
 
 
 _SESSIONS, _SUBSCRIPTIONS = "sessions", "subscriptions"
-_writes: dict[str, Write] = {}
+_writes: dict[str, OutcomeWriter] = {}
 
 
-def written_by_sessions(write: Write) -> None:
+def written_by_sessions(write: OutcomeWriter) -> None:
     """Sessions stand above payments: they say once how outcomes of their tries are written, with their own row."""
     _writes[_SESSIONS] = write
 
 
-def written_by_subscriptions(write: Write) -> None:
+def written_by_subscriptions(write: OutcomeWriter) -> None:
     """So do subscriptions, of their charges."""
     _writes[_SUBSCRIPTIONS] = write
 
 
-def _write_of(attempt: Attempt) -> Write:
+def _write_of(attempt: Attempt) -> OutcomeWriter:
     if attempt.session_id is not None:
         return _writes.get(_SESSIONS, write_outcome)
     if attempt.subscription_id is not None:
@@ -230,9 +230,9 @@ def _write_of(attempt: Attempt) -> Write:
     return write_outcome
 
 
-async def conclude(
-    parts: Parts, attempt: Attempt, outcome: Outcome, intended: Shown, refusal: ApiError | None = None, *,
-    write: Write | None = None,
+async def finish(
+    parts: Services, attempt: Attempt, outcome: Outcome, intended: PaymentView, refusal: ApiError | None = None, *,
+    write: OutcomeWriter | None = None,
 ) -> Answer:  # fmt: skip
     """Write the outcome down and see to what it leaves behind.
 
@@ -241,7 +241,7 @@ async def conclude(
     the attempt belongs to says.
     """
     write = write or _write_of(attempt)
-    fault = execute.orders_of(attempt).fault or parts.settings.simulator_fault
+    fault = execute.directives_of(attempt).fault or parts.settings.simulator_fault
     try:
         answer = await write_down(parts, attempt, outcome, refusal, write)
         if fault == "duplicate_reply":
@@ -256,7 +256,7 @@ async def conclude(
 
 
 async def write_down(
-    parts: Parts, attempt: Attempt, outcome: Outcome, refusal: ApiError | None, write: Write
+    parts: Services, attempt: Attempt, outcome: Outcome, refusal: ApiError | None, write: OutcomeWriter
 ) -> Answer:  # fmt: skip
     """Write a fresh outcome down. Raises Unavailable, and whatever the unit does."""
     at = await parts.moment_of(attempt.owner)
@@ -264,26 +264,26 @@ async def write_down(
     return await write(parts, attempt, outcome, _event_ids(parts, attempt), at, again_at, refusal)
 
 
-def _again_at(parts: Parts, attempt: Attempt, outcome: Outcome, at: Moment) -> int | None:
+def _again_at(parts: Services, attempt: Attempt, outcome: Outcome, at: Moment) -> int | None:
     processor = parts.processors.named(attempt.processor)
     if processor is None:
         return None
-    if isinstance(outcome, Waiting | Short):
-        return execute.look_again_at(attempt, outcome.deadline, at) if processor.declares.can_look_up else None
-    return execute.ask_again_at(processor, attempt, at.real)
+    if isinstance(outcome, Pending | PartiallyPaid):
+        return execute.next_poll_at(attempt, outcome.deadline, at) if processor.declares.can_look_up else None
+    return execute.next_retry_at(processor, attempt, at.real)
 
 
-def _event_ids(parts: Parts, attempt: Attempt) -> tuple[str, ...]:
+def _event_ids(parts: Services, attempt: Attempt) -> tuple[str, ...]:
     """One for each event the outcome may raise: a refund of the whole rest raises two."""
     return (parts.ids.new(), parts.ids.new()) if attempt.kind == "refund" else (parts.ids.new(),)
 
 
-async def settle(
-    parts: Parts, attempt: Attempt, *, write: Write | None = None, deadline: int | None = None
+async def reconcile(
+    parts: Services, attempt: Attempt, *, write: OutcomeWriter | None = None, deadline: int | None = None
 ) -> None:  # fmt: skip
     """Find out what became of an operation that nobody has ended, or that waits. The attempt is ours: taken over.
 
-    deadline: of the payment, where it is known to be over. write: as for :func:`conclude`.
+    deadline: of the payment, where it is known to be over. write: as for :func:`finish`.
     Raises Locked: the payment waits, and another operation has it this moment.
     """
     processor = parts.processors.named(attempt.processor)
@@ -296,13 +296,13 @@ async def settle(
     if attempt.state == "prepared":
         await tokens.drop_value(parts, attempt)
     at = await parts.moment_of(attempt.owner)
-    outcome = await execute.settle(processor, attempt, at.real)
+    outcome = await execute.reconcile(processor, attempt, at.real)
     again_at: int | None
-    if attempt.state == "waiting" or isinstance(outcome, Waiting | Short):
+    if attempt.state == "waiting" or isinstance(outcome, Pending | PartiallyPaid):
         outcome, again_at = _of_waiting(attempt, outcome, deadline, at)
     else:
         again_at = at.real + ASK_AGAIN if at.real - attempt.created_at < GIVE_UP else None
-    if isinstance(outcome, Unsettled) and again_at is None:
+    if isinstance(outcome, Unknown) and again_at is None:
         log.warning("attempt.needs_a_person", attempt=attempt.id, payment=attempt.payment_id)
     write = write or _write_of(attempt)
     await write(parts, attempt, outcome, _event_ids(parts, attempt), at, again_at, None)
@@ -310,32 +310,37 @@ async def settle(
 
 def _of_waiting(attempt: Attempt, outcome: Outcome, deadline: int | None, at: Moment) -> tuple[Outcome, int]:
     """What is to be written down, and when to ask again: whoever has not paid by the deadline pays no more."""
-    if isinstance(outcome, Waiting | Short):
+    if isinstance(outcome, Pending | PartiallyPaid):
         deadline = outcome.deadline
         if attempt.state == "waiting" and deadline is not None and deadline <= at.now:
-            outcome = Lapsed(undo=True)
-    elif isinstance(outcome, Unsettled) and deadline is not None and deadline + GIVE_UP <= at.now:
-        outcome = Lapsed(undo=True)
-    return outcome, execute.look_again_at(attempt, deadline, at)
+            outcome = Expired(undo=True)
+    elif isinstance(outcome, Unknown) and deadline is not None and deadline + GIVE_UP <= at.now:
+        outcome = Expired(undo=True)
+    return outcome, execute.next_poll_at(attempt, deadline, at)
 
 
-async def settle_now(
-    parts: Parts, owner: Owner, id: str, *, write: Write | None = None, by_shopper: bool = False
-) -> Shown:
+async def refresh(
+    parts: Services, owner: Owner, id: str, *, write: OutcomeWriter | None = None, by_shopper: bool = False
+) -> PaymentView:
     """Ask now, and not when it is due, what became of a payment that waits; the payment as it is then.
 
-    id: the payment's, or the ref of its attempt. by_shopper: see :func:`ask`. Raises NotFound.
+    id: the payment's, or the ref of its attempt. by_shopper: see :func:`poll`. Raises NotFound.
     """
     payment_id, waiting = await parts.db.read(_waiting_of, owner, id)
     if waiting is not None:
-        await ask(parts, waiting, write=write, by_shopper=by_shopper)
+        await poll(parts, waiting, write=write, by_shopper=by_shopper)
     return await parts.db.read(show, owner, payment_id)
 
 
-async def ask(
-    parts: Parts, waiting: Attempt, *, write: Write | None = None, deadline: int | None = None, by_shopper: bool = False
+async def poll(
+    parts: Services,
+    waiting: Attempt,
+    *,
+    write: OutcomeWriter | None = None,
+    deadline: int | None = None,
+    by_shopper: bool = False,
 ) -> None:
-    """:func:`settle` for one that waits, and that nobody has taken over. What cannot be done now the resolver does.
+    """:func:`reconcile` for one that waits, and that nobody has taken over. What cannot be done now the resolver does.
 
     by_shopper: anybody who knows an address may bring this about: so often, and no more.
     """
@@ -344,7 +349,7 @@ async def ask(
     held = await parts.db.write(attempts.take_over, waiting, parts.clock.now() + LEASE)
     if held is not None and held.state == "waiting":
         try:
-            await settle(parts, held, write=write, deadline=deadline)
+            await reconcile(parts, held, write=write, deadline=deadline)
         except Locked:
             await parts.db.write(attempts.put_back, held, parts.clock.now())
 
@@ -362,7 +367,7 @@ async def _waiting_of(tx: Tx, owner: Owner, id: str) -> tuple[str, Attempt | Non
     return id, await attempts.find(tx, owner, payment.waiting_attempt)
 
 
-async def _undo(parts: Parts, processor: Processor, attempt: Attempt) -> None:
+async def _undo(parts: Services, processor: Processor, attempt: Attempt) -> None:
     """Done after all, or still to be done, when we had already said that nothing happened: that must become true."""
     done = await execute.undo(processor, attempt)
     if attempt.code != attempts.LAPSED:

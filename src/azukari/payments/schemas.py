@@ -9,7 +9,7 @@ from msgspec import UNSET, Raw, UnsetType
 
 from azukari.core.clock import end_of_japanese_day, iso, iso_or_none
 from azukari.core.errors import InvalidParameter
-from azukari.payments.details import given_of
+from azukari.payments.details import details_of
 from azukari.payments.refund_requests import Account, RefundRequest, RefundRequestOut
 from azukari.payments.refunds import NOT_CAPTURED, Refund
 from azukari.payments.store import Payment, Status
@@ -196,7 +196,7 @@ class CardOut(msgspec.Struct):
         return cls(card.type, email, card.brand, card.last4, card.month, card.year)
 
 
-class More(msgspec.Struct, omit_defaults=True):
+class PaymentExtras(msgspec.Struct, omit_defaults=True):
     """Members that few payments have."""
 
     customer_family_name: str | None = None
@@ -229,13 +229,13 @@ class RefundOut(msgspec.Struct):
         )  # fmt: skip
 
 
-_NO_MORE = More()
-_more = msgspec.json.Decoder(More).decode
+_NO_MORE = PaymentExtras()
+_more = msgspec.json.Decoder(PaymentExtras).decode
 
 
 def _deadline(payment: Payment) -> int | None:
     """What ``payment_deadline`` says: of a captured card two days on; nothing happens then, so no row has it."""
-    if payment.captured_at is not None and given_of(payment).type in CARDS:
+    if payment.captured_at is not None and details_of(payment).type in CARDS:
         return end_of_japanese_day(payment.created_at, DAYS_OF_CAPTURED_CARDS)
     return payment.deadline
 

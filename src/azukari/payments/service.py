@@ -4,13 +4,13 @@ import msgspec
 
 from azukari.core.clock import Moment
 from azukari.core.errors import InvalidParameter, Locked
-from azukari.db import Owner, Page, Tx, hot, persevere
+from azukari.db import Owner, Page, Tx, batched, retry_on_conflict
 from azukari.events import store as events
 from azukari.payment_methods.details import read_details
 from azukari.payments import charge as charges
 from azukari.payments import operations, outcomes, store
-from azukari.payments.charge import Plan, Ready
-from azukari.payments.outcomes import Shown
+from azukari.payments.charge import ChargeDraft, ChargeIntent
+from azukari.payments.outcomes import PaymentView
 from azukari.payments.schemas import PaymentCreate, PaymentOut, PaymentQuery, PaymentUpdate
 from azukari.processors.methods import MethodDetails
 from azukari.vault import Vault
@@ -29,7 +29,7 @@ async def charge(call: Call, order: PaymentCreate) -> Answer:
     Raises NotFound (no such customer), NothingToCharge, InvalidToken, OrderNumTaken and what is wrong with the details.
     Source: contract 3.2.
     """
-    plan = await charges.plan(call, order)
+    plan = await charges.draft_charge(call, order)
     # Nothing may be written down that the vault could not open: 503 now, not a failed payment later.
     await call.vault.ready(call.owner)
     # Write down what we are about to do: a crash below leaves an attempt to settle.
@@ -37,14 +37,14 @@ async def charge(call: Call, order: PaymentCreate) -> Answer:
     # Move the money. No transaction is open: processors take seconds.
     outcome, refusal = await charges.send(call.parts, ready)
     # Write down what happened, together with the event that tells the merchant.
-    return await outcomes.conclude(call.parts, ready.attempt, outcome, Shown(ready.payment, []), refusal)
+    return await outcomes.finish(call.parts, ready.attempt, outcome, PaymentView(ready.payment, []), refusal)
 
 
-@hot
+@batched
 @idempotent
-async def record_intent(tx: Tx, claim: Claim | None, owner: Owner, vault: Vault, plan: Plan) -> Ready:
+async def record_intent(tx: Tx, claim: Claim | None, owner: Owner, vault: Vault, plan: ChargeDraft) -> ChargeIntent:
     """Write down a charge before it is tried (T1). Raises what :func:`charging.look` and :func:`charging.begin` do."""
-    ready = await charges.look(tx, owner, vault, plan)
+    ready = await charges.resolve(tx, owner, vault, plan)
     await idempotency.take(
         tx, owner, claim, lambda: Answer.of(PaymentOut.of(ready.payment, [], [], ready.attempt.api_version), 202)
     )  # fmt: skip
@@ -52,7 +52,7 @@ async def record_intent(tx: Tx, claim: Claim | None, owner: Owner, vault: Vault,
     return ready
 
 
-async def page(tx: Tx, owner: Owner, bounds: Bounds, query: PaymentQuery) -> Page[Shown]:
+async def page(tx: Tx, owner: Owner, bounds: Bounds, query: PaymentQuery) -> Page[PaymentView]:
     """A page of the owner's payments, newest first."""
     if query.merchant_id is not None and query.merchant_id != owner.merchant_id:
         return Page([], 0)
@@ -79,7 +79,7 @@ async def update(call: Call, payment_id: str, order: PaymentUpdate) -> Answer:
 
 
 async def _update_words(call: Call, payment_id: str, order: PaymentUpdate) -> PaymentOut:
-    shown = await persevere(
+    shown = await retry_on_conflict(
         call.db, _rewrite, call.owner, call.vault, payment_id, order, call.new_id(), call.moment, call.api_version,
         call.key.id,
     )  # fmt: skip
@@ -89,7 +89,7 @@ async def _update_words(call: Call, payment_id: str, order: PaymentUpdate) -> Pa
 async def _rewrite(
     tx: Tx, owner: Owner, vault: Vault, payment_id: str, order: PaymentUpdate, event_id: str, moment: Moment,
     api_version: str, who: str,
-) -> Shown:  # fmt: skip
+) -> PaymentView:  # fmt: skip
     read = await store.get(tx, owner, payment_id)
     description = read.description if order.description is msgspec.UNSET else order.description
     payment = await store.rewrite(tx, read, description, metadata.merged(read.metadata, order.metadata))

@@ -9,20 +9,20 @@ import sqlalchemy as sa
 from azukari.attempts.store import attempts
 from azukari.core.errors import NotFound
 from azukari.db import (
+    Cursor,
     Integer,
     Json,
     Listing,
     Money,
     Owner,
     Page,
-    Place,
     Statement,
     Text,
     Time,
     Tx,
     add,
     add_unless_there,
-    behind,
+    after_cursor,
     bind,
     owned,
     owned_reference,
@@ -329,7 +329,7 @@ _REWRITE = Statement(
 _OVERDUE = Statement(
     Payment,
     sa.select(payments)
-    .where(_columns.deadline.is_not(None), due(_columns.deadline), behind(_columns.deadline), _not_over, _free)
+    .where(_columns.deadline.is_not(None), due(_columns.deadline), after_cursor(_columns.deadline), _not_over, _free)
     .order_by(_columns.deadline, _columns.id)
     .limit(sa.bindparam("limit", type_=Integer)),
     ownerless="the sweep ends holds that are over, whoever's they are",
@@ -337,7 +337,9 @@ _OVERDUE = Statement(
 _OVERDUE_AHEAD = Statement(
     Payment,
     sa.select(payments)
-    .where(_columns.deadline.is_not(None), *due_ahead(_columns.deadline), behind(_columns.deadline), _not_over, _free)
+    .where(
+        _columns.deadline.is_not(None), *due_ahead(_columns.deadline), after_cursor(_columns.deadline), _not_over, _free
+    )
     .order_by(_columns.deadline, _columns.id)
     .limit(sa.bindparam("limit", type_=Integer)),
 )
@@ -345,7 +347,7 @@ _overdue_of = (*owned(payments), _columns.deadline.is_not(None), _not_over, _fre
 _OVERDUE_OF = Statement(
     Payment,
     sa.select(payments)
-    .where(*_overdue_of, _columns.deadline <= _at, behind(_columns.deadline))
+    .where(*_overdue_of, _columns.deadline <= _at, after_cursor(_columns.deadline))
     .order_by(_columns.deadline, _columns.id)
     .limit(sa.bindparam("limit", type_=Integer)),
 )
@@ -404,14 +406,14 @@ async def declined_at(tx: Tx, owner: Owner, customer_id: str, since: int, limit:
     return await tx.all(_DECLINED, owner, customer_id=customer_id, since=since, limit=limit)
 
 
-async def hold(tx: Tx, read: Payment, attempt_id: str) -> Payment | None:
+async def lock_payment(tx: Tx, read: Payment, attempt_id: str) -> Payment | None:
     """Take the payment's one place for an operation in flight; None: taken, or it has moved since it was read."""
     return await tx.one(
         _HOLD, read.owner, payment=read.id, attempt=attempt_id, from_status=read.status, read_details=read.details
     )  # fmt: skip
 
 
-async def let_go(tx: Tx, owner: Owner, payment_id: str, attempt_id: str) -> Payment | None:
+async def unlock_payment(tx: Tx, owner: Owner, payment_id: str, attempt_id: str) -> Payment | None:
     """Give the place back, nothing having happened."""
     return await tx.one(_LET_GO, owner, payment=payment_id, attempt=attempt_id)
 
@@ -521,12 +523,12 @@ async def rewrite(tx: Tx, read: Payment, description: str | None, metadata: str)
     )  # fmt: skip
 
 
-async def overdue(tx: Tx, real: int, after: Place, limit: int) -> list[Payment]:
+async def overdue(tx: Tx, real: int, after: Cursor, limit: int) -> list[Payment]:
     """Holds and waiting payments past their deadline, by their merchants' clocks. real: the machine's time."""
     return await all_due(tx, (_OVERDUE, _OVERDUE_AHEAD), _columns.deadline, real=real, limit=limit, **after.binds)
 
 
-async def overdue_of(tx: Tx, owner: Owner, now: int, after: Place, limit: int) -> list[Payment]:
+async def overdue_of(tx: Tx, owner: Owner, now: int, after: Cursor, limit: int) -> list[Payment]:
     """:func:`overdue`, of one owner, by its clock."""
     return await tx.all(_OVERDUE_OF, owner, at=now, limit=limit, **after.binds)
 

@@ -28,7 +28,7 @@ async def simulate(call: Call, payment_id: str, outcome: Literal["paid", "expire
             raise NotWaiting
         return PaymentOut.of(*shown, call.api_version)  # asked for again
     call.parts.processors.simulator.decide(waiting.ref, outcome, call.now)
-    return PaymentOut.of(*await outcomes.settle_now(call.parts, call.owner, payment_id), call.api_version)
+    return PaymentOut.of(*await outcomes.refresh(call.parts, call.owner, payment_id), call.api_version)
 
 
 async def transfer(call: Call, request_id: str, outcome: Ended) -> PaymentOut:

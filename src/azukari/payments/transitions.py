@@ -13,17 +13,17 @@ from azukari.core.clock import Moment, end_of_japanese_day
 from azukari.core.errors import Locked
 from azukari.db import Owner, Tx
 from azukari.payments import refunds, store
-from azukari.payments.details import given_of
+from azukari.payments.details import details_of
 from azukari.payments.refunds import NOT_CAPTURED, REFUND, Refund
 from azukari.payments.store import Payment
-from azukari.processors.base import Approved, DeclinedBy, Details, Lapsed, Outcome, Short, Unsettled, Waiting
+from azukari.processors.base import Approved, Declined, Details, Expired, Outcome, PartiallyPaid, Pending, Unknown
 from azukari.processors.methods import CASH
 
 #: After this a card hold ends by itself. Source: contract 3.5.
 HOLD_DAYS = 30
 
 
-class More(msgspec.Struct, omit_defaults=True):
+class AttemptContext(msgspec.Struct, omit_defaults=True):
     """What recording an outcome needs beside the attempt.
 
     refund_id: of the refund row that may be written. waiting: the attempt that waits, and that this one may end.
@@ -38,10 +38,10 @@ class More(msgspec.Struct, omit_defaults=True):
     by_session: bool | None = None
 
 
-_more = msgspec.json.Decoder(More).decode
+_more = msgspec.json.Decoder(AttemptContext).decode
 
 
-def more_of(attempt: Attempt) -> More:
+def context_of(attempt: Attempt) -> AttemptContext:
     """What was kept with an attempt."""
     return _more(attempt.more or "{}")
 
@@ -53,17 +53,17 @@ class Changed(msgspec.Struct, frozen=True):
     events: tuple[str, ...] = ()
 
 
-class NotMovable(RuntimeError):
+class InvalidTransition(RuntimeError):
     """A payment is not in the state its attempt found it in."""
 
 
 async def apply(tx: Tx, owner: Owner, payment_id: str, attempt: Attempt, outcome: Outcome, at: Moment) -> Changed:
-    """The move after an attempt's call. Raises NotMovable: the attempt was ours, the payment not where it must be."""
-    if isinstance(outcome, Unsettled):
+    """The move after an attempt's call. Raises InvalidTransition: the attempt was ours, the payment not where it must be."""
+    if isinstance(outcome, Unknown):
         return Changed(None)
     changed = await _move(tx, owner, payment_id, attempt, outcome, at)
     if changed.payment is None:
-        raise NotMovable(payment_id)
+        raise InvalidTransition(payment_id)
     return changed
 
 
@@ -75,7 +75,7 @@ async def _move(tx: Tx, owner: Owner, payment_id: str, attempt: Attempt, outcome
             until = end_of_japanese_day(at.now, HOLD_DAYS)
             payment = await store.authorized(tx, owner, payment_id, attempt.id, theirs=theirs, until=until)
             return Changed(await _described(tx, payment, outcome), ("payment.authorized",))
-        case "sale" | "authorize", Waiting() | Short():
+        case "sale" | "authorize", Pending() | PartiallyPaid():
             return await _waits(tx, owner, payment_id, attempt, outcome)
         case "sale" | "authorize", _:
             return Changed(await store.failed(tx, owner, payment_id, attempt.id), ("payment.failed",))
@@ -83,19 +83,19 @@ async def _move(tx: Tx, owner: Owner, payment_id: str, attempt: Attempt, outcome
             return Changed(await _captured(tx, owner, payment_id, attempt, at), ("payment.captured",))
         case "cancel", Approved():
             return Changed(await _cancelled(tx, owner, payment_id, attempt, at), ("payment.cancelled",))
-        case "top_up", Approved() | Short():
+        case "top_up", Approved() | PartiallyPaid():
             return await _topped_up(tx, owner, payment_id, attempt, outcome, at)
-        case "finalize", Approved() | DeclinedBy():
+        case "finalize", Approved() | Declined():
             return await _finalized(tx, owner, payment_id, attempt, outcome, at)
         case "refund", Approved():
             return await _refunded(tx, owner, payment_id, attempt, at)
         case "refund", _:
             return Changed(await store.release(tx, owner, payment_id, attempt.amount))
         case _:
-            return Changed(await store.let_go(tx, owner, payment_id, attempt.id))
+            return Changed(await store.unlock_payment(tx, owner, payment_id, attempt.id))
 
 
-async def settle(tx: Tx, payment: Payment, attempt: Attempt, outcome: Outcome, at: Moment) -> Changed:
+async def apply_late_outcome(tx: Tx, payment: Payment, attempt: Attempt, outcome: Outcome, at: Moment) -> Changed:
     """The move of a payment whose attempt waited for the shopper, and does no longer.
 
     Raises Locked: another operation has the payment this moment, and may be ending it.
@@ -110,7 +110,7 @@ async def settle(tx: Tx, payment: Payment, attempt: Attempt, outcome: Outcome, a
             merged = merged_details(payment, outcome.details)
             paid = await store.paid_at_last(tx, payment, attempt.id, theirs=theirs, details=merged, at=at.now)
             changed = Changed(paid, ("payment.captured",))
-        case Lapsed():
+        case Expired():
             changed = Changed(await store.ended(tx, payment, attempt.id, "expired"), ("payment.expired",))
         case _:
             changed = Changed(await store.ended(tx, payment, attempt.id, "failed"), ("payment.failed",))
@@ -139,13 +139,13 @@ async def _described(tx: Tx, payment: Payment | None, outcome: Approved) -> Paym
     return await store.describe(tx, payment, merged_details(payment, outcome.details))
 
 
-async def _waits(tx: Tx, owner: Owner, payment_id: str, attempt: Attempt, outcome: Waiting | Short) -> Changed:
+async def _waits(tx: Tx, owner: Owner, payment_id: str, attempt: Attempt, outcome: Pending | PartiallyPaid) -> Changed:
     payment = await store.get(tx, owner, payment_id)
     details: Mapping[str, object] = outcome.details
-    if isinstance(outcome, Waiting) and outcome.redirect_url is not None:
+    if isinstance(outcome, Pending) and outcome.redirect_url is not None:
         details = {"redirect_url": outcome.redirect_url, **details}
     # Who pays at a till has the numbers and will; who goes to a page, or needs another card, has to be waited for.
-    by_cash = isinstance(outcome, Waiting) and given_of(payment).type in CASH
+    by_cash = isinstance(outcome, Pending) and details_of(payment).type in CASH
     waiting = await store.waits(
         tx, payment, attempt.id, "authorized" if by_cash else "pending", theirs=outcome.processor_ref,
         details=merged_details(payment, details), until=outcome.deadline,
@@ -154,22 +154,22 @@ async def _waits(tx: Tx, owner: Owner, payment_id: str, attempt: Attempt, outcom
 
 
 async def _topped_up(
-    tx: Tx, owner: Owner, payment_id: str, attempt: Attempt, outcome: Approved | Short, at: Moment
+    tx: Tx, owner: Owner, payment_id: str, attempt: Attempt, outcome: Approved | PartiallyPaid, at: Moment
 ) -> Changed:  # fmt: skip
     details = merged_details(await store.get(tx, owner, payment_id), outcome.details)
-    if isinstance(outcome, Short):
+    if isinstance(outcome, PartiallyPaid):
         payment = await store.still_short(tx, owner, payment_id, attempt.id, details)
         return Changed(payment, ("payment.updated",))
     payment = await store.topped_up(tx, owner, payment_id, attempt.id, details=details, at=at.now)
-    await attempts.end(tx, owner, more_of(attempt).waiting or "", "succeeded", at.real)
+    await attempts.end(tx, owner, context_of(attempt).waiting or "", "succeeded", at.real)
     return Changed(payment, ("payment.captured",))
 
 
 async def _finalized(
-    tx: Tx, owner: Owner, payment_id: str, attempt: Attempt, outcome: Approved | DeclinedBy, at: Moment
+    tx: Tx, owner: Owner, payment_id: str, attempt: Attempt, outcome: Approved | Declined, at: Moment
 ) -> Changed:  # fmt: skip
     """What a chip said: the payment ends with it, and so does the attempt that waited for it."""
-    more = more_of(attempt)
+    more = context_of(attempt)
     approved = isinstance(outcome, Approved)
     details = (await store.get(tx, owner, payment_id)).details
     await attempts.end(tx, owner, more.waiting or "", "succeeded" if approved else "declined", at.real)
@@ -193,7 +193,7 @@ async def _captured(tx: Tx, owner: Owner, payment_id: str, attempt: Attempt, at:
 
 async def _cancelled(tx: Tx, owner: Owner, payment_id: str, attempt: Attempt, at: Moment) -> Payment | None:
     payment = await store.cancelled(tx, owner, payment_id, attempt.id)
-    waiting = more_of(attempt).waiting
+    waiting = context_of(attempt).waiting
     if payment is not None and waiting is not None:
         await attempts.end(tx, owner, waiting, "not_done", at.real)
     return payment
@@ -210,7 +210,7 @@ async def _refunded(tx: Tx, owner: Owner, payment_id: str, attempt: Attempt, at:
 
 
 def _refund(attempt: Attempt, payment: Payment, amount: int, type: str, now: int) -> Refund:
-    more = more_of(attempt)
+    more = context_of(attempt)
     return Refund(
         merchant_id=attempt.merchant_id, mode=attempt.mode, id=more.refund_id, payment_id=payment.id, amount=amount,
         currency=payment.currency, description=more.description, chargeback=0, type=type,

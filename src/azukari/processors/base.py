@@ -13,14 +13,14 @@ from azukari.core.secret import Secret
 from azukari.db import Owner
 from azukari.processors.methods import CREDIT_CARD, MethodDetails
 from azukari.processors.three_ds import ThreeDs
-from azukari.vault import Use
+from azukari.vault import AccessGrant
 
 #: ``agree``: the shopper allows later charges by a wallet. ``top_up``: one more prepaid card for a short order.
 #: ``finalize``: what the chip of a card at a terminal has said in the end.
 Kind = Literal["sale", "authorize", "verify", "capture", "refund", "cancel", "agree", "top_up", "finalize"]
 
 
-class TestOrders(msgspec.Struct, frozen=True, omit_defaults=True):
+class SimulatorDirectives(msgspec.Struct, frozen=True, omit_defaults=True):
     """What a test request orders of the simulator, kept with its attempt; a live processor ignores it.
 
     scenario: ``Komoju-Scenario``, an error code. fault: ``Azukari-Fault``. delay: ``Azukari-Delay``, milliseconds.
@@ -34,10 +34,10 @@ class TestOrders(msgspec.Struct, frozen=True, omit_defaults=True):
 
     def encoded(self) -> str | None:
         """JSON, or None when nothing was ordered."""
-        return None if self == NO_ORDERS else msgspec.json.encode(self).decode()
+        return None if self == NO_DIRECTIVES else msgspec.json.encode(self).decode()
 
 
-NO_ORDERS = TestOrders()
+NO_DIRECTIVES = SimulatorDirectives()
 
 
 class Consent(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -97,7 +97,7 @@ class Visit:
     store: bool = False
 
 
-class Order(msgspec.Struct, frozen=True):
+class ProcessorRequest(msgspec.Struct, frozen=True):
     """What a processor is asked to do, once, under one ``ref``.
 
     ref: 128 random bits in hex, this attempt's idempotency key for ever.
@@ -117,10 +117,10 @@ class Order(msgspec.Struct, frozen=True):
     amount: int
     currency: str
     parent: str | None = None
-    use: Use | None = None
+    use: AccessGrant | None = None
     verification_value: Secret | None = None
     credential: Credential | None = None
-    test: TestOrders = NO_ORDERS
+    test: SimulatorDirectives = NO_DIRECTIVES
     method: MethodDetails | None = None
     visit: Visit | None = None
     three_ds: ThreeDs | None = None
@@ -152,7 +152,7 @@ class Approved(msgspec.Struct, frozen=True):
     details: Details | None = None
 
 
-class Waiting(msgspec.Struct, frozen=True):
+class Pending(msgspec.Struct, frozen=True):
     """The far side has it, and the shopper must act: pay with the numbers in ``details``, or go to ``redirect_url``.
 
     deadline: milliseconds, after which nobody may pay it any more.
@@ -164,7 +164,7 @@ class Waiting(msgspec.Struct, frozen=True):
     redirect_url: str | None = None
 
 
-class Short(msgspec.Struct, frozen=True):
+class PartiallyPaid(msgspec.Struct, frozen=True):
     """The far side has taken what was on a prepaid card, and it is not enough: another card, or a cancellation."""
 
     processor_ref: str
@@ -173,27 +173,27 @@ class Short(msgspec.Struct, frozen=True):
     deadline: int | None = None
 
 
-class Lapsed(msgspec.Struct, frozen=True):
+class Expired(msgspec.Struct, frozen=True):
     """Nobody paid in time. undo: so we say, and the far side must hear of it yet."""
 
     undo: bool = False
 
 
-class DeclinedBy(msgspec.Struct, frozen=True):
+class Declined(msgspec.Struct, frozen=True):
     """The bank's no; ``code`` is one of the wire's."""
 
     code: str
 
 
-class NotDone(msgspec.Struct, frozen=True):
+class NotSent(msgspec.Struct, frozen=True):
     """Provably nothing happened: no byte of the request left, or the processor says it knows of none."""
 
 
-class Unsettled(msgspec.Struct, frozen=True):
+class Unknown(msgspec.Struct, frozen=True):
     """Nobody knows yet: a timeout, a reset, an unreadable reply, a bug."""
 
 
-Outcome = Approved | DeclinedBy | NotDone | Unsettled | Waiting | Short | Lapsed
+Outcome = Approved | Declined | NotSent | Unknown | Pending | PartiallyPaid | Expired
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,8 +228,8 @@ class Processor(Protocol):
     name: str
     declares: Declares
 
-    async def perform(self, order: Order) -> Outcome:
-        """Do it, once. Raises the vault's NotSent and Unknown; any other exception counts as Unsettled.
+    async def perform(self, order: ProcessorRequest) -> Outcome:
+        """Do it, once. Raises the vault's NotSent and Unknown; any other exception counts as Unknown.
 
         A ``verify`` that a processor has no such thing for is Approved without a call. A ``cancel`` of an order that
         waited, and that was paid a moment ago, is DeclinedBy ``not_cancellable``.
@@ -249,7 +249,7 @@ class Processor(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class AuthOrder:
+class AuthenticationRequest:
     """A shopper to be authenticated, once, under one ``ref``.
 
     amount, currency: what the shopper is asked to agree to. use: the card.
@@ -259,12 +259,12 @@ class AuthOrder:
     ref: str
     amount: int
     currency: str
-    use: Use
-    test: TestOrders = NO_ORDERS
+    use: AccessGrant
+    test: SimulatorDirectives = NO_DIRECTIVES
 
 
 @dataclass(frozen=True, slots=True)
-class AuthResult:
+class AuthenticationResult:
     """What came of it.
 
     status: ``OK``; ``SKIPPED``, the card or its bank takes no part; ``CHALLENGE``, the shopper has to answer;
@@ -285,11 +285,11 @@ class AuthResult:
 class Authenticator(Protocol):
     """What a processor with 3-D Secure can do besides. It moves no money, so a call may be given up at any time."""
 
-    async def authenticate(self, order: AuthOrder) -> AuthResult:
+    async def authenticate(self, order: AuthenticationRequest) -> AuthenticationResult:
         """Begin. Raises the vault's NotSent and Unknown."""
         ...
 
-    async def finish_authentication(self, owner: Owner, ref: str, answer: Secret | None) -> AuthResult:
+    async def finish_authentication(self, owner: Owner, ref: str, answer: Secret | None) -> AuthenticationResult:
         """The shopper is back with an answer, or has come to the challenge: None. ``CHALLENGE``: it goes on.
 
         Asked again after it has ended, it says the same. Raises NotSent, Unknown.

@@ -42,7 +42,7 @@ FINAL = frozenset({
 SCENARIOS = frozenset(DECLINES) - {"not_cancellable"}
 
 
-class Declined(ApiError):
+class DeclinedError(ApiError):
     """A processor said no; the attempt is over and nothing was taken."""
 
     def __init__(self, code: str) -> None:
@@ -51,7 +51,7 @@ class Declined(ApiError):
         super().__init__(known.message, code=code if code in DECLINES else "other_error")
 
 
-class NotSentAnswer(ApiError):
+class NotSentError(ApiError):
     """The processor was not reached: nothing was charged, and it is safe to try again."""
 
     status, code = 504, "gateway_timeout"

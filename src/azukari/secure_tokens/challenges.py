@@ -13,7 +13,7 @@ from azukari.secure_tokens.pages import KIND, Pages
 from azukari.tokens import store
 from azukari.tokens.store import Token
 from azukari.vault import EntryGone, Masked, Vault
-from azukari.wiring import Parts
+from azukari.wiring import Services
 
 _LONGEST_ANSWER = 100
 #: So often an issuer is told that its challenge was opened, in so long: whoever knows the address may open it.
@@ -38,7 +38,7 @@ class Challenge:
 
 
 @dataclass(frozen=True, slots=True)
-class Answered:
+class ChallengeResult:
     """What came of an answer: where the shopper goes next, or that it was wrong and may be tried again."""
 
     redirect_url: str | None
@@ -50,7 +50,7 @@ class _Visit(NamedTuple):
     card: Masked
 
 
-async def challenge_of(parts: Parts, token_id: str, state: str) -> Challenge | None:
+async def challenge_of(parts: Services, token_id: str, state: str) -> Challenge | None:
     """The challenge behind an address; None: there is none, or its address has been used.
 
     Opening it is told to the issuer, who may end it there and then.
@@ -75,11 +75,11 @@ async def challenge_of(parts: Parts, token_id: str, state: str) -> Challenge | N
     return None if ended.answer is None else _over(parts, seen, token)
 
 
-def _over(parts: Parts, seen: Challenge, token: Token) -> Challenge:
+def _over(parts: Services, seen: Challenge, token: Token) -> Challenge:
     return replace(seen, over=True, redirect_url=Pages.of(parts).way_back(token))
 
 
-async def answer_challenge(parts: Parts, token_id: str, state: str, password: str) -> Answered:
+async def answer_challenge(parts: Services, token_id: str, state: str, password: str) -> ChallengeResult:
     """What a shopper typed, told to the issuer. The third wrong password ends it.
 
     Raises NotFound (no such challenge, or its address has been used), Unavailable (the issuer does not answer).
@@ -89,19 +89,19 @@ async def answer_challenge(parts: Parts, token_id: str, state: str, password: st
         raise NotFound
     token = visit.token
     if token.verification_at(await parts.moment_of(token.owner)) == "EXPIRED":
-        return Answered(Pages.of(parts).way_back(token))
+        return ChallengeResult(Pages.of(parts).way_back(token))
     result = await outcomes.finish(parts, token, Secret(password[:_LONGEST_ANSWER]))
     if result is None:
         raise Unavailable
     if result.status == "CHALLENGE":
-        return Answered(None, wrong=True)
+        return ChallengeResult(None, wrong=True)
     ended = await outcomes.conclude(parts, token, result)
     if ended.answer is None:
         raise NotFound
-    return Answered(Pages.of(parts).way_back(token))
+    return ChallengeResult(Pages.of(parts).way_back(token))
 
 
-async def find_address(parts: Parts, token_id: str) -> tuple[Owner, str] | None:
+async def find_address(parts: Services, token_id: str) -> tuple[Owner, str] | None:
     """Whose shopper is to be shown an address before going there, and which; None: nobody is."""
     owner = await parts.db.read(directory.find_public, token_id, KIND)
     token = None if owner is None else await parts.db.read(store.find, owner, token_id)

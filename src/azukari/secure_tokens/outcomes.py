@@ -8,40 +8,40 @@ from typing import Any
 from azukari.core import log
 from azukari.core.clock import MINUTE, Moment
 from azukari.core.secret import Secret
-from azukari.db import Owner, Place, Tx, in_turn
-from azukari.processors.base import Authenticator, AuthOrder, AuthResult, Processor
+from azukari.db import Cursor, Owner, Tx, sweep_due
+from azukari.processors.base import AuthenticationRequest, AuthenticationResult, Authenticator, Processor
 from azukari.secure_tokens.pages import Pages
 from azukari.tokens import store
 from azukari.tokens.store import Token, Verification
-from azukari.vault import NotSent, Unknown
+from azukari.vault import ReplyUnknown, RequestNotSent
 from azukari.wire import idempotency
 from azukari.wire.answers import Answer
-from azukari.wiring import Parts
+from azukari.wiring import Services
 
 #: How long a shopper may take over a challenge.
 CHALLENGE = 15 * MINUTE
 
 
-async def ask(processor: Processor, order: AuthOrder) -> AuthResult | None:
+async def ask(processor: Processor, order: AuthenticationRequest) -> AuthenticationResult | None:
     """Begin an authentication; None: the issuer is away."""
     if not isinstance(processor, Authenticator):
         return None
     return await _within(processor, processor.authenticate(order))
 
 
-async def _within(processor: Processor, call: Coroutine[Any, Any, AuthResult]) -> AuthResult | None:
+async def _within(processor: Processor, call: Coroutine[Any, Any, AuthenticationResult]) -> AuthenticationResult | None:
     """What it says; None: nothing, in good time. Nothing was moved, so nobody need ask what became of it."""
     try:
         async with asyncio.timeout(processor.declares.timeout / 1_000):
             return await call
-    except (NotSent, Unknown, TimeoutError):
+    except (RequestNotSent, ReplyUnknown, TimeoutError):
         return None
     except Exception as error:
         log.bug("a processor call broke", error, processor=processor.name)
         return None
 
 
-async def finish(parts: Parts, token: Token, answer: Secret | None) -> AuthResult | None:
+async def finish(parts: Services, token: Token, answer: Secret | None) -> AuthenticationResult | None:
     """Go on with one. answer: what the shopper typed; None: the challenge was opened."""
     processor = parts.processors.named(token.processor or "")
     if processor is None or not isinstance(processor, Authenticator):
@@ -50,14 +50,14 @@ async def finish(parts: Parts, token: Token, answer: Secret | None) -> AuthResul
 
 
 @dataclass(frozen=True, slots=True)
-class Ended:
+class RecordResult:
     """A token as its authentication left it. answer: None where somebody else had written down another end."""
 
     token: Token
     answer: Answer | None
 
 
-async def conclude(parts: Parts, token: Token, result: AuthResult) -> Ended:
+async def conclude(parts: Services, token: Token, result: AuthenticationResult) -> RecordResult:
     """Write down what came of it, and see to what proves it. Raises Unavailable."""
     to = _status_of(result)
     if result.value is not None and to == "OK":
@@ -69,7 +69,7 @@ async def conclude(parts: Parts, token: Token, result: AuthResult) -> Ended:
     return ended
 
 
-def _status_of(result: AuthResult) -> Verification:
+def _status_of(result: AuthenticationResult) -> Verification:
     """``OK`` says a bank that has authenticated its customer, and nobody else (SEC-23)."""
     if result.status == "CHALLENGE":
         return "NEEDS_VERIFY"
@@ -79,8 +79,8 @@ def _status_of(result: AuthResult) -> Verification:
 
 
 async def _record(
-    tx: Tx, token: Token, to: Verification, result: AuthResult, moment: Moment, pages: Pages
-) -> Ended:  # fmt: skip
+    tx: Tx, token: Token, to: Verification, result: AuthenticationResult, moment: Moment, pages: Pages
+) -> RecordResult:  # fmt: skip
     """Write down what came of it; whoever comes second, or too late, learns how it ended."""
     waits = to == "NEEDS_VERIFY"
     moved = await store.verify(
@@ -89,35 +89,35 @@ async def _record(
         until=moment.now + CHALLENGE if waits else None,
     )  # fmt: skip
     if moved is None:
-        return Ended(await store.find(tx, token.owner, token.id) or token, None)
+        return RecordResult(await store.find(tx, token.owner, token.id) or token, None)
     answer = Answer.of(pages.show(moved, moment))
-    await idempotency.settle(tx, token.owner, token.idempotency_key, answer)
-    return Ended(moved, answer)
+    await idempotency.store_response(tx, token.owner, token.idempotency_key, answer)
+    return RecordResult(moved, answer)
 
 
 #: When an owner's next challenge is over.
 next_due = store.next_due
 
 
-async def end_abandoned(parts: Parts, limit: int = 200, owner: Owner | None = None) -> int:
+async def end_abandoned(parts: Services, limit: int = 200, owner: Owner | None = None) -> int:
     """End authentications whose time is over, reading so many at a time; how many were ended.
 
     owner: only its challenges.
     """
     abandoned = parts.due_of(owner, limit, everybodys=store.abandoned, owners=store.abandoned_of)
 
-    def place(token: Token) -> Place:
-        return Place(token.open_until or 0, token.id)
+    def place(token: Token) -> Cursor:
+        return Cursor(token.open_until or 0, token.id)
 
     async def end(token: Token) -> bool:
         return await parts.db.write(_end, token, await parts.moment_of(token.owner), Pages.of(parts))
 
-    return await in_turn(abandoned, place, end, step="end authentications")
+    return await sweep_due(abandoned, place, end, step="end authentications")
 
 
 async def _end(tx: Tx, token: Token, moment: Moment, pages: Pages) -> bool:
     ended = await store.end(tx, token, moment)
     if ended is not None:
         answer = Answer.of(pages.show(ended, moment))
-        await idempotency.settle(tx, ended.owner, ended.idempotency_key, answer)
+        await idempotency.store_response(tx, ended.owner, ended.idempotency_key, answer)
     return ended is not None

@@ -15,7 +15,7 @@ from azukari.secure_tokens.schemas import SecureTokenOut
 from azukari.tokens.store import Token
 from azukari.vault import Vault
 from azukari.wire.return_urls import with_query
-from azukari.wiring import Parts
+from azukari.wiring import Services
 
 #: Of a secure token, in the directory of public ids.
 KIND = "secure_token"
@@ -32,7 +32,7 @@ class Pages(NamedTuple):
     vault: Vault
 
     @classmethod
-    def of(cls, parts: Parts) -> "Pages":
+    def of(cls, parts: Services) -> "Pages":
         """This installation's."""
         return cls(parts.settings.base_url, parts.vault)
 

@@ -12,7 +12,7 @@ from azukari.customers import grants
 from azukari.customers import store as customers
 from azukari.db import Owner, Tx, directory
 from azukari.payment_methods.details import is_method
-from azukari.processors.base import AuthOrder, AuthResult, Processor
+from azukari.processors.base import AuthenticationRequest, AuthenticationResult, Processor
 from azukari.processors.methods import CREDIT_CARD
 from azukari.secure_tokens import outcomes, proof
 from azukari.secure_tokens.errors import NotACard, NotGranted, NothingToVerify, TwoSources, UnsupportedCardBrand
@@ -21,14 +21,14 @@ from azukari.secure_tokens.schemas import SecureTokenCreate, SecureTokenOut
 from azukari.tokens import sources as tokens
 from azukari.tokens import store
 from azukari.tokens.schemas import TokenDetails
-from azukari.tokens.sources import Card, Given
+from azukari.tokens.sources import CardSource, PaymentSource
 from azukari.tokens.store import Token
-from azukari.vault import EntryGone, Masked, PaymentDetails, SealedEntry, Use, Vault
+from azukari.vault import AccessGrant, EntryGone, Masked, PaymentDetails, SealedEntry, Vault
 from azukari.wire import idempotency, return_targets
 from azukari.wire.answers import Answer, Replay
 from azukari.wire.call import Call
 from azukari.wire.idempotency import Claim, KeyReused, idempotent
-from azukari.wiring import Parts
+from azukari.wiring import Services
 
 PUBLIC = "secure_token"
 _LONGEST_ANSWER = 100
@@ -46,7 +46,9 @@ async def create(call: Call, order: SecureTokenCreate) -> Answer:
     given = _given(call, order)
     if order.customer is not None and not call.key.is_secret:
         await _hold_to_grant(call, order.customer, order.customer_grant or "")
-    wanted = Wanted(order.amount + (order.tax or 0), order.currency, await _way_back(call, order.return_url))
+    wanted = AuthenticationTerms(
+        order.amount + (order.tax or 0), order.currency, await _way_back(call, order.return_url)
+    )
     try:
         token, answer = await _authenticate(call, call.claim, given, order.customer, wanted)
     except Replay as replay:
@@ -77,7 +79,7 @@ async def _way_back(call: Call, url: str) -> str:
     return url if straight and not pages.asks(url) else pages.asking_first(url)
 
 
-def _given(call: Call, order: SecureTokenCreate) -> Given | None:
+def _given(call: Call, order: SecureTokenCreate) -> PaymentSource | None:
     if order.payment_details is not None and order.customer is not None:
         raise TwoSources
     if is_method(order.payment_details):
@@ -93,7 +95,14 @@ def _given(call: Call, order: SecureTokenCreate) -> Given | None:
 
 
 async def begin_for_session(
-    call: Call, given: Given, *, amount: int, currency: str, return_url: str, made_for: str, without: bool = False
+    call: Call,
+    given: PaymentSource,
+    *,
+    amount: int,
+    currency: str,
+    return_url: str,
+    made_for: str,
+    without: bool = False,
 ) -> SecureTokenOut:
     """The same for a session. amount: tax included. made_for: the session's try, by any name of the session's own.
     without: it goes on without a bank that could not be asked, as without one that takes no part: ``SKIPPED``.
@@ -102,7 +111,7 @@ async def begin_for_session(
     being asked. A token that was given is used up; the card and its verification value wait with the secure token,
     whose id is then paid with. Raises UnsupportedCardBrand (go on without), InvalidToken.
     """
-    wanted = Wanted(amount, currency, return_url, made_for, without)
+    wanted = AuthenticationTerms(amount, currency, return_url, made_for, without)
     token, _ = await _authenticate(call, None, given, None, wanted)
     return Pages.of(call.parts).show(token, await call.parts.moment_of(call.owner))
 
@@ -114,7 +123,7 @@ async def read(call: Call, token_id: str) -> SecureTokenOut:
     return out
 
 
-async def show(parts: Parts, owner: Owner, token_id: str) -> SecureTokenOut:
+async def show(parts: Services, owner: Owner, token_id: str) -> SecureTokenOut:
     """The owner's secure token. Raises NotFound."""
     token = await parts.db.read(store.find, owner, token_id)
     if token is None or token.verification is None:
@@ -122,7 +131,7 @@ async def show(parts: Parts, owner: Owner, token_id: str) -> SecureTokenOut:
     return Pages.of(parts).show(token, await parts.moment_of(owner))
 
 
-class Wanted(NamedTuple):
+class AuthenticationTerms(NamedTuple):
     """What a shopper is asked to agree to. total: tax included. without: see :func:`begin_for_session`."""
 
     total: int
@@ -133,11 +142,11 @@ class Wanted(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class _Plan:
+class _AuthenticationDraft:
     """An authentication before its card has been looked at. given: None for a customer's saved card."""
 
     token: Token
-    given: Given | None
+    given: PaymentSource | None
     sealed: SealedEntry | None
     brands: frozenset[str]
     who: str
@@ -145,11 +154,11 @@ class _Plan:
     moment: Moment
 
 
-class _Begun(NamedTuple):
+class _AuthenticationIntent(NamedTuple):
     """A token whose authentication is written down."""
 
     token: Token
-    use: Use
+    use: AccessGrant
 
 
 class _AlreadyMade(Exception):
@@ -157,7 +166,7 @@ class _AlreadyMade(Exception):
 
 
 async def _authenticate(
-    call: Call, claim: Claim | None, given: Given | None, customer: str | None, wanted: Wanted
+    call: Call, claim: Claim | None, given: PaymentSource | None, customer: str | None, wanted: AuthenticationTerms
 ) -> tuple[Token, Answer | None]:  # fmt: skip
     """The token as it ends, and the answer that was stored of it."""
     parts, processor = call.parts, call.parts.processors.pick(call.owner)
@@ -167,7 +176,7 @@ async def _authenticate(
     await call.vault.ready(call.owner)
     sealed = await _sealed(call, given)
     token = _new(call, processor, sealed, given, customer, wanted)
-    plan = _Plan(token, given, sealed, brands, call.key.id, call.new_id(), call.moment)
+    plan = _AuthenticationDraft(token, given, sealed, brands, call.key.id, call.new_id(), call.moment)
     try:
         # Write down who is about to be authenticated: a crash below leaves a token that ends by itself.
         begun = await call.db.write(_begin, claim, call.owner, call.vault, plan, Pages.of(parts))
@@ -179,16 +188,16 @@ async def _authenticate(
             return await _made_for(call, wanted.made_for or ""), None
         raise
     # Ask. No transaction is open: issuers take seconds.
-    order = AuthOrder(call.owner, token.ref or "", wanted.total, wanted.currency, begun.use, call.orders)
-    result = await outcomes.ask(processor, order) or AuthResult("ERRORED")
+    order = AuthenticationRequest(call.owner, token.ref or "", wanted.total, wanted.currency, begun.use, call.orders)
+    result = await outcomes.ask(processor, order) or AuthenticationResult("ERRORED")
     if wanted.without and result.could_not_be_asked:
-        result = AuthResult("SKIPPED", result.three_ds)
+        result = AuthenticationResult("SKIPPED", result.three_ds)
     # Write down what came of it, together with the answer that is repeated.
     ended = await outcomes.conclude(parts, begun.token, result)
     return ended.token, ended.answer
 
 
-async def _sealed(call: Call, given: Given | None) -> SealedEntry | None:
+async def _sealed(call: Call, given: PaymentSource | None) -> SealedEntry | None:
     if not isinstance(given, PaymentDetails):
         return None
     sealed = await call.vault.seal(call.owner, given)
@@ -198,8 +207,8 @@ async def _sealed(call: Call, given: Given | None) -> SealedEntry | None:
 
 
 def _new(
-    call: Call, processor: Processor, sealed: SealedEntry | None, given: Given | None, customer: str | None,
-    wanted: Wanted,
+    call: Call, processor: Processor, sealed: SealedEntry | None, given: PaymentSource | None, customer: str | None,
+    wanted: AuthenticationTerms,
 ) -> Token:  # fmt: skip
     """The row as it begins; of a token or a customer what is missing is read with them."""
     raw = given if isinstance(given, PaymentDetails) else None
@@ -230,7 +239,9 @@ async def _made_for(call: Call, purpose: str) -> Token:
 
 
 @idempotent
-async def _begin(tx: Tx, claim: Claim | None, owner: Owner, vault: Vault, plan: _Plan, pages: Pages) -> _Begun:
+async def _begin(
+    tx: Tx, claim: Claim | None, owner: Owner, vault: Vault, plan: _AuthenticationDraft, pages: Pages
+) -> _AuthenticationIntent:
     """T1: the token, ``CREATED``, and the audit line of its card's use.
 
     Raises NotFound (no such customer), NothingToVerify, InvalidToken, UnsupportedCardBrand, _AlreadyMade.
@@ -248,24 +259,24 @@ async def _begin(tx: Tx, claim: Claim | None, owner: Owner, vault: Vault, plan: 
     elif isinstance(plan.given, str):
         # Its card is the secure token's from now on, which sees to it that it is shredded one day.
         await store.spend(tx, owner, plan.given, moment, token.id)
-        await store.adopt(tx, owner, plan.given)
+        await store.claim_for_customer(tx, owner, plan.given)
     if not await store.save_once(tx, token):
         raise _AlreadyMade  # by a moment
     await directory.publish(tx, owner, token.id, KIND)
     await vault.note(
         tx, use, why="authenticate", object_id=token.id, who=plan.who, now=moment.real, audit_id=plan.audit_id
     )  # fmt: skip
-    return _Begun(token, use)
+    return _AuthenticationIntent(token, use)
 
 
-async def _look(tx: Tx, owner: Owner, vault: Vault, plan: _Plan) -> tuple[Token, Use]:
+async def _look(tx: Tx, owner: Owner, vault: Vault, plan: _AuthenticationDraft) -> tuple[Token, AccessGrant]:
     """The token with what its card says, and the card. Reads only."""
     token, given = plan.token, plan.given
     if isinstance(given, PaymentDetails):
         return token, vault.borrow(owner, given)
     if given is not None:
-        card = await tokens.look(tx, vault, owner, given, token.created_at, token.currency)
-        if not isinstance(card, Card) or card.token is None or card.token.verification is not None:
+        card = await tokens.resolve(tx, vault, owner, given, token.created_at, token.currency)
+        if not isinstance(card, CardSource) or card.token is None or card.token.verification is not None:
             raise InvalidToken
         changes = {
             name: getattr(card.token, name) for name in ("entry_id", "details", "email", "has_verification_value")

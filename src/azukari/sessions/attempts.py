@@ -5,7 +5,7 @@ from typing import NamedTuple
 import msgspec
 
 from azukari.processors.base import Consent
-from azukari.tokens.sources import Given
+from azukari.tokens.sources import PaymentSource
 from azukari.wire.return_urls import with_query
 
 
@@ -16,7 +16,7 @@ class Try(NamedTuple):
     language: of our own page, where it is another than the session's.
     """
 
-    given: Given
+    given: PaymentSource
     capture: str | None = None
     locale: str | None = None
     consent: Consent | None = None
@@ -27,7 +27,7 @@ class Try(NamedTuple):
         return url if self.language is None else with_query(url, "locale", self.language)
 
 
-class Trying(msgspec.Struct, frozen=True, omit_defaults=True):
+class TryContext(msgspec.Struct, frozen=True, omit_defaults=True):
     """What the end of a try needs beside its attempt, or what a try needs that begins after an authentication.
 
     secret: a secret key made it. entry_id: of the details to be kept; token_id: where they come from, if from there.
@@ -46,12 +46,12 @@ class Trying(msgspec.Struct, frozen=True, omit_defaults=True):
         return msgspec.json.encode(self).decode()
 
     @classmethod
-    def of(cls, text: str | None) -> "Trying":
+    def of(cls, text: str | None) -> "TryContext":
         """What the session keeps."""
         return cls() if text is None else _decode(text)
 
 
-_decode = msgspec.json.Decoder(Trying).decode
+_decode = msgspec.json.Decoder(TryContext).decode
 
 
 def encoded(consent: Consent | None) -> str | None:

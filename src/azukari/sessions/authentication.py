@@ -1,26 +1,26 @@
 """3-D Secure in a session: the shopper behind a card is authenticated before it is tried, where that is demanded."""
 
 from azukari.core.errors import Locked
-from azukari.db import Owner, Tx, persevere
+from azukari.db import Owner, Tx, retry_on_conflict
 from azukari.secure_tokens import service as secure_tokens
 from azukari.secure_tokens.errors import UnsupportedCardBrand
 from azukari.secure_tokens.schemas import SecureTokenOut
 from azukari.sessions import attempts as tries
 from azukari.sessions import store
-from azukari.sessions.attempts import Try, Trying
+from azukari.sessions.attempts import Try, TryContext
 from azukari.sessions.demands import Demand
 from azukari.sessions.errors import NotAuthenticated
-from azukari.sessions.queries import waiting_of
+from azukari.sessions.queries import pending_of
 from azukari.sessions.schemas import PayResult, SessionMethod, View
 from azukari.sessions.store import Session
-from azukari.tokens.sources import Given
+from azukari.tokens.sources import PaymentSource
 from azukari.wire.answers import Answer
 from azukari.wire.call import Call
 
 
 async def begin(
     call: Call, session: Session, wanted: Try, method: SessionMethod, view: View, demand: Demand
-) -> Given | Answer:
+) -> PaymentSource | Answer:
     """Ask the card's issuer. What the try goes on with, or the answer that sends the shopper to the issuer's page.
 
     Raises NotAuthenticated (counted like a declined try), Locked (the same is being asked this moment, or another try
@@ -36,17 +36,17 @@ async def begin(
         if not demand.goes_on_without:
             raise NotAuthenticated from None
         return wanted.given  # nobody can authenticate it
-    await persevere(call.db, note_token, call.owner, session.id, token.id, wanted, call.now)
+    await retry_on_conflict(call.db, note_token, call.owner, session.id, token.id, wanted, call.now)
     return await _act_on(call, session, token, demand)
 
 
-async def go_on(call: Call, session: Session, demand: Demand) -> Given | Answer:
+async def go_on(call: Call, session: Session, demand: Demand) -> PaymentSource | Answer:
     """The same for a shopper who may be back from the issuer's page."""
     token = await secure_tokens.show(call.parts, call.owner, session.secure_token_id or "")
     return await _act_on(call, session, token, demand)
 
 
-async def _act_on(call: Call, session: Session, token: SecureTokenOut, demand: Demand) -> Given | Answer:
+async def _act_on(call: Call, session: Session, token: SecureTokenOut, demand: Demand) -> PaymentSource | Answer:
     match token.verification_status:
         case "OK" | "SKIPPED" as status if demand.takes(status):
             return token.id
@@ -66,8 +66,8 @@ async def note_token(
     session = await store.get(tx, owner, session_id)
     if session.secure_token_id == token_id:
         return  # the same, pressed twice
-    if await waiting_of(tx, session) is not None or not await store.authenticate(
-        tx, session, token_id, trying=Trying(locale=wanted.locale).encoded(),
+    if await pending_of(tx, session) is not None or not await store.authenticate(
+        tx, session, token_id, trying=TryContext(locale=wanted.locale).encoded(),
         consent=tries.encoded(wanted.consent), now=now,
     ):  # fmt: skip
         raise Locked

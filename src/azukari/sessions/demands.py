@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from azukari.merchants.keys import LIVE, ApiKey
 from azukari.merchants.settings import MerchantSettings, ThreeDSecure
-from azukari.tokens.sources import Card
+from azukari.tokens.sources import CardSource
 from azukari.vault import CREDIT_CARD
 
 
@@ -31,13 +31,13 @@ class Demand(NamedTuple):
         """Whether this is how an authentication may end."""
         return status == "OK" or (status == "SKIPPED" and self.skipped)
 
-    def is_met_by(self, card: Card) -> bool:
+    def is_met_by(self, card: CardSource) -> bool:
         """Whether the card comes with an authentication, or needs none."""
         if not self.asks or card.use.masked.type != CREDIT_CARD:
             return True
         return card.token is not None and card.token.verification is not None
 
-    def refuses(self, card: Card) -> bool:
+    def refuses(self, card: CardSource) -> bool:
         """Whether the authentication it comes with is not enough."""
         token = card.token
         return self.asks and token is not None and token.verification is not None and not self.takes(token.verification)

@@ -2,27 +2,27 @@
 
 from azukari.core import log
 from azukari.core.errors import Locked
-from azukari.db import Owner, Place, Tx, in_turn
+from azukari.db import Cursor, Owner, Tx, sweep_due
 from azukari.sessions import pending, store
-from azukari.sessions.queries import waiting_of
+from azukari.sessions.queries import pending_of
 from azukari.sessions.store import Session
-from azukari.wiring import Parts
+from azukari.wiring import Services
 
 #: When the time of an owner's next session runs out.
 next_due = store.next_due
 
 
-async def end(parts: Parts, limit: int = 200, owner: Owner | None = None) -> int:
+async def end(parts: Services, limit: int = 200, owner: Owner | None = None) -> int:
     """End expired sessions, of one owner or of all, reading so many at a time; how many were ended."""
     over = parts.due_of(owner, limit, everybodys=store.over, owners=store.over_of)
 
-    def place(session: Session) -> Place:
-        return Place(session.open_until or 0, session.id)
+    def place(session: Session) -> Cursor:
+        return Cursor(session.open_until or 0, session.id)
 
-    return await in_turn(over, place, lambda each: _end(parts, each), step="end sessions", named="session")
+    return await sweep_due(over, place, lambda each: _end(parts, each), step="end sessions", named="session")
 
 
-async def _end(parts: Parts, session: Session) -> bool:
+async def _end(parts: Services, session: Session) -> bool:
     """Whether it is over; another round tries the others."""
     call = await pending.own_call(parts, session.owner, "worker", parts.ids.new())
     try:
@@ -36,4 +36,4 @@ async def _end(parts: Parts, session: Session) -> bool:
 async def close(tx: Tx, owner: Owner, session_id: str, now: int) -> bool:
     """Close an expired session; False: it has gone on, or still waits for its shopper."""
     session = await store.get(tx, owner, session_id)
-    return await waiting_of(tx, session) is None and await store.close(tx, session, now)
+    return await pending_of(tx, session) is None and await store.close(tx, session, now)

@@ -13,18 +13,18 @@ from azukari.db import Owner, Tx, directory
 from azukari.merchants.keys import PUBLISHABLE, ApiKey
 from azukari.merchants.service import API_VERSIONS
 from azukari.merchants.settings import MerchantSettings
-from azukari.payments.outcomes import Shown
-from azukari.processors.base import NO_ORDERS, Consent, TestOrders
+from azukari.payments.outcomes import PaymentView
+from azukari.processors.base import NO_DIRECTIVES, Consent, SimulatorDirectives
 from azukari.secure_tokens.pages import Pages
 from azukari.secure_tokens.schemas import SecureTokenOut
 from azukari.sessions import responses
-from azukari.sessions.queries import Looked, look
+from azukari.sessions.queries import SessionView, view_of
 from azukari.sessions.schemas import LineItem, SessionMethod, View, line_items_of, methods_of
 from azukari.sessions.store import Session
 from azukari.wire import idempotency
 from azukari.wire.call import Call
 from azukari.wire.idempotency import Claim
-from azukari.wiring import Parts
+from azukari.wiring import Services
 
 KEY = "hosted_page"
 #: Of a session, in the directory of public ids.
@@ -50,7 +50,7 @@ class SessionState(msgspec.Struct):
 
 
 @dataclass(frozen=True, slots=True)
-class Opened:
+class HostedSession:
     """A session for its page. methods: what it offers, in order. payment: of its latest try."""
 
     owner: Owner
@@ -58,7 +58,7 @@ class Opened:
     settings: MerchantSettings
     methods: list[SessionMethod]
     line_items: list[LineItem]
-    payment: Shown | None
+    payment: PaymentView | None
     secure_token: SecureTokenOut | None
     state: SessionState
     at: Moment
@@ -68,37 +68,37 @@ class Opened:
         return self.settings.name
 
 
-async def open_session(parts: Parts, session_id: str) -> Opened:
+async def open_session(parts: Services, session_id: str) -> HostedSession:
     """A session by its address. Raises NotFound."""
     looked = await parts.db.read(_find, session_id, parts.modes_served)
     session = looked.session
     at = await parts.moment_of(session.owner)
     token = None if looked.secure_token is None else Pages.of(parts).show(looked.secure_token, at)
-    return Opened(
+    return HostedSession(
         session.owner, session, await parts.settings_of(session.owner), methods_of(session.methods),
         line_items_of(session.line_items), looked.payment, token, state_of(parts, looked, at.now), at,
     )  # fmt: skip
 
 
-async def state(parts: Parts, session_id: str) -> SessionState:
+async def state(parts: Services, session_id: str) -> SessionState:
     """How it stands. Raises NotFound."""
     looked = await parts.db.read(_find, session_id, parts.modes_served)
     return state_of(parts, looked, await parts.time_of(looked.session.owner))
 
 
-async def owner_of(parts: Parts, session_id: str) -> Owner:
+async def owner_of(parts: Services, session_id: str) -> Owner:
     """Whose it is. Raises NotFound."""
     return (await parts.db.read(_find, session_id, parts.modes_served)).session.owner
 
 
-async def _find(tx: Tx, session_id: str, modes: Collection[str]) -> Looked:
+async def _find(tx: Tx, session_id: str, modes: Collection[str]) -> SessionView:
     owner = await directory.find_public(tx, session_id, KIND, modes)
     if owner is None:
         raise NotFound
-    return await look(tx, owner, session_id)
+    return await view_of(tx, owner, session_id)
 
 
-def state_of(parts: Parts, looked: Looked, now: int) -> SessionState:
+def state_of(parts: Services, looked: SessionView, now: int) -> SessionState:
     """How a session stands."""
     session = looked.session
     step, url = _step(View(parts.settings.base_url, False, API_VERSIONS[-1]), looked, now)
@@ -107,7 +107,7 @@ def state_of(parts: Parts, looked: Looked, now: int) -> SessionState:
     )  # fmt: skip
 
 
-def _step(view: View, looked: Looked, now: int) -> tuple[Next, str | None]:
+def _step(view: View, looked: SessionView, now: int) -> tuple[Next, str | None]:
     session = looked.session
     if session.status == "completed" and looked.payment is not None and view.instructions(looked.payment):
         return "instructions", view.instructions(looked.payment)
@@ -123,8 +123,8 @@ def _step(view: View, looked: Looked, now: int) -> tuple[Next, str | None]:
 
 
 def page_call(
-    parts: Parts, owner: Owner, *, at: Moment, client: str | None, request_id: str, nonce: str | None = None,
-    body: bytes = b"", orders: TestOrders = NO_ORDERS,
+    parts: Services, owner: Owner, *, at: Moment, client: str | None, request_id: str, nonce: str | None = None,
+    body: bytes = b"", orders: SimulatorDirectives = NO_DIRECTIVES,
 ) -> Call:  # fmt: skip
     """A call from our own page, which has no key: it may do what a publishable one may.
 

@@ -18,13 +18,13 @@ from azukari.core.errors import ApiError, InvalidToken, Locked, Unavailable
 from azukari.db import Owner, Tx, directory
 from azukari.payments import charge as charges
 from azukari.payments import operations, outcomes
-from azukari.payments.outcomes import Shown
+from azukari.payments.outcomes import PaymentView
 from azukari.payments.schemas import PaymentCreate
-from azukari.processors.base import Consent, NotDone, Outcome, Visit
+from azukari.processors.base import Consent, NotSent, Outcome, Visit
 from azukari.processors.methods import CREDIT_CARD, MethodDetails
 from azukari.sessions import attempts as tries
 from azukari.sessions import authentication, demands, pending, record, responses, store
-from azukari.sessions.attempts import Try, Trying
+from azukari.sessions.attempts import Try, TryContext
 from azukari.sessions.demands import Demand, demanded
 from azukari.sessions.errors import (
     Cancelled,
@@ -36,12 +36,12 @@ from azukari.sessions.errors import (
     TooManyTries,
 )
 from azukari.sessions.pending import StillWaiting
-from azukari.sessions.queries import waiting_of
+from azukari.sessions.queries import pending_of
 from azukari.sessions.schemas import PaymentData, SessionMethod, SessionPay, View, methods_of, payment_data_of
 from azukari.sessions.store import Session
 from azukari.tokens import sources as tokens
 from azukari.tokens import store as token_store
-from azukari.tokens.sources import Card, Given, Method
+from azukari.tokens.sources import CardSource, MethodSource, PaymentSource
 from azukari.vault import PaymentDetails, SealedEntry, Vault
 from azukari.wire import idempotency
 from azukari.wire.answers import Answer, Replay
@@ -49,7 +49,7 @@ from azukari.wire.call import Call
 from azukari.wire.idempotency import Claim, idempotent
 
 
-class FromPage(NamedTuple):
+class PageTry(NamedTuple):
     """A try from our own page. consent: to keeping the details.
 
     asks: a card's shopper is authenticated first also where the merchant has chosen nothing, in test mode.
@@ -65,7 +65,7 @@ class _Unauthenticated(ApiError):
     """A card whose shopper is to be asked first. Nobody is ever told so."""
 
 
-async def pay(call: Call, session_id: str, order: SessionPay, *, page: FromPage | None = None) -> Answer:
+async def pay(call: Call, session_id: str, order: SessionPay, *, page: PageTry | None = None) -> Answer:
     """Pay a session, or store details with it; what is given may be a card, a token, or details of another type.
 
     Answers 200 with what has to be done next, 202 while the outcome is not known, or the decline.
@@ -103,7 +103,7 @@ async def pay(call: Call, session_id: str, order: SessionPay, *, page: FromPage 
 
 
 async def demand_of(call: Call, *, asks: bool) -> Demand:
-    """What the merchant demands of who calls. asks: see :class:`FromPage`."""
+    """What the merchant demands of who calls. asks: see :class:`PageTry`."""
     return demanded(await call.parts.settings_of(call.owner), call.key, by_default=asks)
 
 
@@ -143,7 +143,7 @@ async def _top_up(call: Call, session: Session, payment_id: str, card: MethodDet
 
 
 @dataclass(frozen=True, slots=True)
-class _Plan:
+class _TryDraft:
     """A try before its session and its details have been looked at.
 
     method: the session's entry for it; None: it has none. charge: None where nothing is paid.
@@ -152,7 +152,7 @@ class _Plan:
     attempt: Attempt
     wanted: Try
     method: SessionMethod | None
-    charge: charges.Plan | None
+    charge: charges.ChargeDraft | None
     visit: Visit
     sealed: SealedEntry | None
     demand: Demand
@@ -162,22 +162,22 @@ class _Plan:
 
 
 @dataclass(frozen=True, slots=True)
-class _Ready:
+class _TryIntent:
     """A try whose intent is durable: what the call needs. charge: None where nothing is paid."""
 
     attempt: Attempt
     session: Session
     view: View
-    means: Card | Method
+    means: CardSource | MethodSource
     visit: Visit | None = None
-    charge: charges.Ready | None = None
+    charge: charges.ChargeIntent | None = None
 
     @property
-    def shown(self) -> Shown | None:
-        return None if self.charge is None else Shown(self.charge.payment, [])
+    def shown(self) -> PaymentView | None:
+        return None if self.charge is None else PaymentView(self.charge.payment, [])
 
 
-async def _plan(call: Call, session: Session, wanted: Try, demand: Demand) -> _Plan:
+async def _plan(call: Call, session: Session, wanted: Try, demand: Demand) -> _TryDraft:
     type = await _type_of(call, wanted.given)
     method = find_offered(session, type)
     # The key of details that are to be kept is durable before they are.
@@ -200,10 +200,10 @@ async def _plan(call: Call, session: Session, wanted: Try, demand: Demand) -> _P
     )  # fmt: skip
     if charge is not None:
         charge = replace(charge, attempt=planned, visit=visit)
-    return _Plan(planned, wanted, method, charge, visit, sealed, demand, call.key.id, view_of(call), call.moment)
+    return _TryDraft(planned, wanted, method, charge, visit, sealed, demand, call.key.id, view_of(call), call.moment)
 
 
-async def _type_of(call: Call, given: Given) -> str:
+async def _type_of(call: Call, given: PaymentSource) -> str:
     """Of payment details; a token that is not there is found out about later."""
     if not isinstance(given, str):
         return given.type
@@ -226,11 +226,11 @@ def _ordered(session: Session, planned: Attempt) -> Attempt:
     """With what every test try of the session ends in."""
     if session.scenario is None:
         return planned
-    ordered = replace(execute.orders_of(planned), scenario=session.scenario)
+    ordered = replace(execute.directives_of(planned), scenario=session.scenario)
     return replace(planned, orders=ordered.encoded())
 
 
-async def _charge(call: Call, session: Session, wanted: Try, method: SessionMethod) -> charges.Plan:
+async def _charge(call: Call, session: Session, wanted: Try, method: SessionMethod) -> charges.ChargeDraft:
     """The charge of a try: what the session says, in the method's own currency and with its own fee."""
     data = PaymentData() if session.payment_data is None else payment_data_of(session.payment_data)
     order = PaymentCreate(
@@ -238,7 +238,7 @@ async def _charge(call: Call, session: Session, wanted: Try, method: SessionMeth
         capture=(wanted.capture or data.capture) != "manual", external_order_num=session.order_num, mcc=data.mcc,
         statement_descriptor=data.statement_descriptor, platform_details=data.platform_details,
     )  # fmt: skip
-    planned = await charges.plan(
+    planned = await charges.draft_charge(
         call, order, given=wanted.given, session_id=session.id, store=session.keeps_details
     )  # fmt: skip
     payment = replace(
@@ -265,8 +265,8 @@ def refuse(session: Session, now: int) -> None:
 
 @idempotent
 async def begin(
-    tx: Tx, claim: Claim | None, owner: Owner, vault: Vault, session_id: str, plan: _Plan
-) -> _Ready:  # fmt: skip
+    tx: Tx, claim: Claim | None, owner: Owner, vault: Vault, session_id: str, plan: _TryDraft
+) -> _TryIntent:  # fmt: skip
     """T1: write down a try before it is made, and take the session's one place for it."""
     session = await store.get(tx, owner, session_id)
     ready = await _look(tx, vault, session, plan)
@@ -274,7 +274,7 @@ async def begin(
     await idempotency.take(
         tx, owner, claim, None if shown is None else lambda: responses.pending(plan.view, session, shown)
     )  # fmt: skip
-    if not await store.hold(
+    if not await store.lock_session(
         tx, session, ready.attempt.id, payment_id=ready.attempt.payment_id,
         trying=_trying(session, plan, ready).encoded(), consent=tries.encoded(plan.wanted.consent),
         now=plan.at.now,
@@ -289,11 +289,11 @@ async def begin(
     return ready
 
 
-async def _look(tx: Tx, vault: Vault, session: Session, plan: _Plan) -> _Ready:
+async def _look(tx: Tx, vault: Vault, session: Session, plan: _TryDraft) -> _TryIntent:
     """The reads of T1. Raises what :func:`pay` does, and StillWaiting."""
     now = plan.at.now
     refuse(session, now)
-    if await waiting_of(tx, session) is not None:
+    if await pending_of(tx, session) is not None:
         raise StillWaiting
     if plan.method is None:
         raise NotOffered
@@ -302,33 +302,33 @@ async def _look(tx: Tx, vault: Vault, session: Session, plan: _Plan) -> _Ready:
     if session.keeps_details and await record.customer_of(tx, session) is None:
         raise CustomerGone
     if plan.charge is not None:
-        charge = await charges.look(tx, session.owner, vault, plan.charge)
+        charge = await charges.resolve(tx, session.owner, vault, plan.charge)
         _check_demand(plan.demand, charge.means)
-        return _Ready(charge.attempt, session, plan.view, charge.means, charge.visit, charge)
-    means = await tokens.look(tx, vault, session.owner, plan.wanted.given, now, session.currency)
+        return _TryIntent(charge.attempt, session, plan.view, charge.means, charge.visit, charge)
+    means = await tokens.resolve(tx, vault, session.owner, plan.wanted.given, now, session.currency)
     _check_demand(plan.demand, means)
-    visit = plan.visit if isinstance(means, Method) else None
-    return _Ready(plan.attempt, session, plan.view, means, visit)
+    visit = plan.visit if isinstance(means, MethodSource) else None
+    return _TryIntent(plan.attempt, session, plan.view, means, visit)
 
 
-def _may_begin(given: Given, demand: Demand) -> bool:
+def _may_begin(given: PaymentSource, demand: Demand) -> bool:
     """Whether it is no raw card whose shopper has to be asked first. What a token is about is found out later."""
     return not (demand.asks and isinstance(given, PaymentDetails) and given.type == CREDIT_CARD)
 
 
-def _check_demand(demand: Demand, means: Card | Method) -> None:
+def _check_demand(demand: Demand, means: CardSource | MethodSource) -> None:
     """Raises _Unauthenticated, NotAuthenticated."""
-    if isinstance(means, Card):
+    if isinstance(means, CardSource):
         if not demand.is_met_by(means):
             raise _Unauthenticated
         if demand.refuses(means):
             raise NotAuthenticated
 
 
-async def _begin_check(tx: Tx, vault: Vault, plan: _Plan, ready: _Ready) -> None:
+async def _begin_check(tx: Tx, vault: Vault, plan: _TryDraft, ready: _TryIntent) -> None:
     planned = ready.attempt
     await attempts.begin(tx, planned)
-    await tokens.spend(
+    await tokens.redeem(
         tx, vault, planned.owner, ready.means, by=planned.customer_id or "", why="verify", who=plan.who,
         moment=plan.at, audit_id=planned.id,
     )  # fmt: skip
@@ -336,9 +336,9 @@ async def _begin_check(tx: Tx, vault: Vault, plan: _Plan, ready: _Ready) -> None
         await directory.publish(tx, planned.owner, planned.ref, "attempt")
 
 
-def _trying(session: Session, plan: _Plan, ready: _Ready) -> Trying:
-    trying = Trying(secret=plan.view.secret, email=ready.means.email)
-    if not session.keeps_details or not isinstance(ready.means, Card):
+def _trying(session: Session, plan: _TryDraft, ready: _TryIntent) -> TryContext:
+    trying = TryContext(secret=plan.view.secret, email=ready.means.email)
+    if not session.keeps_details or not isinstance(ready.means, CardSource):
         return trying
     token = ready.means.token
     entry_id = plan.sealed.id if plan.sealed else ready.means.use.entry_id or None
@@ -358,7 +358,7 @@ def offered(session: Session, type: str) -> SessionMethod:
     return method
 
 
-async def _send(call: Call, ready: _Ready) -> tuple[Outcome, ApiError | None]:
+async def _send(call: Call, ready: _TryIntent) -> tuple[Outcome, ApiError | None]:
     if ready.charge is not None:
         return await charges.send(call.parts, ready.charge)
     processor = call.parts.processors.named(ready.attempt.processor)
@@ -366,15 +366,20 @@ async def _send(call: Call, ready: _Ready) -> tuple[Outcome, ApiError | None]:
     try:
         return await tokens.send(call.parts, processor, ready.attempt, ready.means, visit=ready.visit), None
     except tokens.NotBegun as ended:
-        return NotDone(), ended.refusal
+        return NotSent(), ended.refusal
 
 
 async def _conclude(
-    call: Call, planned: Attempt, session: Session, shown: Shown | None, outcome: Outcome, refusal: ApiError | None
+    call: Call,
+    planned: Attempt,
+    session: Session,
+    shown: PaymentView | None,
+    outcome: Outcome,
+    refusal: ApiError | None,
 ) -> Answer:
     """Write the outcome down. Should that fail, all we know for certain is that the try was begun."""
     parts = call.parts
-    fault = execute.orders_of(planned).fault or parts.settings.simulator_fault
+    fault = execute.directives_of(planned).fault or parts.settings.simulator_fault
     try:
         answer = await outcomes.write_down(parts, planned, outcome, refusal, record.write)
         if fault == "duplicate_reply":

@@ -10,14 +10,14 @@ from azukari.db import Owner, Tx
 from azukari.merchants.keys import PUBLISHABLE, ApiKey
 from azukari.merchants.service import API_VERSIONS
 from azukari.payments import operations, outcomes
-from azukari.payments.details import given_of
+from azukari.payments.details import details_of
 from azukari.payments.errors import NotCancellable
-from azukari.processors.base import NO_ORDERS
+from azukari.processors.base import NO_DIRECTIVES
 from azukari.processors.methods import MethodDetails
-from azukari.sessions.queries import look
-from azukari.tokens.sources import Given
+from azukari.sessions.queries import view_of
+from azukari.tokens.sources import PaymentSource
 from azukari.wire.call import Call
-from azukari.wiring import Parts
+from azukari.wiring import Services
 
 
 class StillWaiting(Locked):
@@ -27,30 +27,30 @@ class StillWaiting(Locked):
     """
 
 
-async def own_call(parts: Parts, owner: Owner, who: str, request_id: str) -> Call:
+async def own_call(parts: Services, owner: Owner, who: str, request_id: str) -> Call:
     """A call of our own making, for what nobody has asked for."""
     key = ApiKey(who, owner, PUBLISHABLE, API_VERSIONS[-1], "")
-    return Call(parts, key, API_VERSIONS[-1], None, NO_ORDERS, *await parts.moment_of(owner), None, request_id)
+    return Call(parts, key, API_VERSIONS[-1], None, NO_DIRECTIVES, *await parts.moment_of(owner), None, request_id)
 
 
-async def ask(parts: Parts, owner: Owner, session_id: str, *, by_shopper: bool = False) -> Attempt | None:
+async def ask(parts: Services, owner: Owner, session_id: str, *, by_shopper: bool = False) -> Attempt | None:
     """Hear now, and not when it is due, what a shopper has decided; the try that waited, as it is then.
 
-    by_shopper: see :func:`~azukari.payments.outcomes.ask`.
+    by_shopper: see :func:`~azukari.payments.outcomes.poll`.
     """
-    waiting = (await parts.db.read(look, owner, session_id)).waiting
+    waiting = (await parts.db.read(view_of, owner, session_id)).waiting
     if waiting is None:
         return None
-    await outcomes.ask(parts, waiting, by_shopper=by_shopper)
+    await outcomes.poll(parts, waiting, by_shopper=by_shopper)
     return await parts.db.read(attempts.find, owner, waiting.id)
 
 
-async def short_of(call: Call, session_id: str, given: Given) -> tuple[str, MethodDetails] | None:
+async def short_of(call: Call, session_id: str, given: PaymentSource) -> tuple[str, MethodDetails] | None:
     """The payment that waits for the rest of its money, and the card that could be it."""
-    payment = (await call.db.read(look, call.owner, session_id)).payment
+    payment = (await call.db.read(view_of, call.owner, session_id)).payment
     if payment is None or not isinstance(given, MethodDetails):
         return None
-    details = given_of(payment.payment)
+    details = details_of(payment.payment)
     return (payment.payment.id, given) if details.type == given.type and details.short_amount > 0 else None
 
 
@@ -59,11 +59,11 @@ async def end(call: Call, session_id: str) -> None:
 
     Raises Locked: nobody can say now.
     """
-    waiting = (await call.db.read(look, call.owner, session_id)).waiting
+    waiting = (await call.db.read(view_of, call.owner, session_id)).waiting
     if waiting is None:
         return
     if waiting.payment_id is not None:
-        await _cancel(replace(call, claim=None, orders=NO_ORDERS), waiting.payment_id)
+        await _cancel(replace(call, claim=None, orders=NO_DIRECTIVES), waiting.payment_id)
         return
     after = await ask(call.parts, call.owner, session_id)
     if after is not None and after.state == "waiting":

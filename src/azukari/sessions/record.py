@@ -15,28 +15,28 @@ from azukari.core.clock import Moment
 from azukari.core.errors import ApiError, InvalidToken, Locked, NotFound
 from azukari.customers import service as customers
 from azukari.customers import store as customer_store
-from azukari.customers.service import Keeping
+from azukari.customers.service import SavedDetails
 from azukari.customers.store import Customer
-from azukari.db import Tx, persevere
+from azukari.db import Tx, retry_on_conflict
 from azukari.payments import outcomes
-from azukari.payments.outcomes import Shown
-from azukari.payments.transitions import more_of
-from azukari.processors.base import Approved, Consent, DeclinedBy, NotDone, Outcome, Short, Unsettled, Waiting
+from azukari.payments.outcomes import PaymentView
+from azukari.payments.transitions import context_of
+from azukari.processors.base import Approved, Consent, Declined, NotSent, Outcome, PartiallyPaid, Pending, Unknown
 from azukari.sessions import responses, store
-from azukari.sessions.attempts import Trying
+from azukari.sessions.attempts import TryContext
 from azukari.sessions.schemas import View
 from azukari.sessions.store import Session
 from azukari.tokens import sources as tokens
 from azukari.tokens import store as token_store
-from azukari.tokens.sources import Card
+from azukari.tokens.sources import CardSource
 from azukari.vault import EntryGone, SealedEntry, Vault
 from azukari.wire import idempotency
 from azukari.wire.answers import Answer
-from azukari.wiring import Parts
+from azukari.wiring import Services
 
 
 @dataclass(frozen=True, slots=True)
-class Ending:
+class RecordContext:
     """event_ids: of the payment's events. customer_event_id: of the customer's. again_at: when to ask again.
 
     agreement: a wallet's, sealed, where the shopper has given one.
@@ -49,26 +49,26 @@ class Ending:
     agreement: SealedEntry | None = None
 
 
-class Ended(NamedTuple):
+class RecordResult(NamedTuple):
     """unneeded: entries of the vault that nobody needs any more."""
 
     answer: Answer
     unneeded: tuple[str, ...] = ()
 
 
-async def settle(parts: Parts, attempt: Attempt) -> None:
+async def settle(parts: Services, attempt: Attempt) -> None:
     """Find out what became of a try whose owner died or got no answer, or that waits for its shopper."""
     if attempt.kind != "verify":
-        await outcomes.settle(parts, attempt)
+        await outcomes.reconcile(parts, attempt)
         return
     # Nobody need ask what became of a check that gave no answer: it moved nothing.
     if attempt.state == "prepared":
         await tokens.drop_value(parts, attempt)
-    await write(parts, attempt, NotDone(), (), await parts.moment_of(attempt.owner), None, None)
+    await write(parts, attempt, NotSent(), (), await parts.moment_of(attempt.owner), None, None)
 
 
 async def write(
-    parts: Parts, attempt: Attempt, outcome: Outcome, event_ids: tuple[str, ...], at: Moment, again_at: int | None,
+    parts: Services, attempt: Attempt, outcome: Outcome, event_ids: tuple[str, ...], at: Moment, again_at: int | None,
     refusal: ApiError | None,
 ) -> Answer:  # fmt: skip
     """Run the unit that records a try, and see to what it leaves behind."""
@@ -76,9 +76,9 @@ async def write(
     if isinstance(outcome, Approved) and outcome.agreement is not None and attempt.method is not None:
         # The key of an agreement is durable before the agreement is.
         sealed = await parts.vault.seal_agreement(attempt.owner, attempt.method, outcome.agreement)
-    ending = Ending(event_ids, parts.ids.new(), at, again_at, sealed)
+    ending = RecordContext(event_ids, parts.ids.new(), at, again_at, sealed)
     view = View(parts.settings.base_url, False, attempt.api_version)
-    ended = await persevere(parts.db, record_try, attempt, outcome, parts.vault, view, ending, refusal)
+    ended = await retry_on_conflict(parts.db, record_try, attempt, outcome, parts.vault, view, ending, refusal)
     for entry_id in ended.unneeded:
         await parts.vault.shred(attempt.owner, entry_id)
     return ended.answer
@@ -89,16 +89,22 @@ outcomes.written_by_sessions(write)
 
 
 async def record_try(
-    tx: Tx, attempt: Attempt, outcome: Outcome, vault: Vault, view: View, ending: Ending, refusal: ApiError | None
-) -> Ended:
+    tx: Tx,
+    attempt: Attempt,
+    outcome: Outcome,
+    vault: Vault,
+    view: View,
+    ending: RecordContext,
+    refusal: ApiError | None,
+) -> RecordResult:
     """T3: write down what a try came to, to payment, customer and session. Raises Locked: read anew and try again."""
     session = await store.get(tx, attempt.owner, attempt.session_id or "")
     # One more prepaid card goes on with the try that was short of money.
-    holder = more_of(attempt).waiting if attempt.kind == "top_up" else attempt.id
+    holder = context_of(attempt).waiting if attempt.kind == "top_up" else attempt.id
     holds = session.status == "pending" and holder in (session.active_attempt, session.waiting_attempt)
-    trying = Trying.of(session.trying) if holds else Trying()
+    trying = TryContext.of(session.trying) if holds else TryContext()
     # Whoever ends it, the answer that is kept is the one for the key that began it.
-    by_session = more_of(attempt).by_session
+    by_session = context_of(attempt).by_session
     view = msgspec.structs.replace(view, secret=trying.secret if by_session is None else by_session)
     kept = await _keeping(tx, vault, attempt, session, trying, outcome, ending)
 
@@ -106,42 +112,42 @@ async def record_try(
     if not held:
         known = await outcomes.known_outcome(tx, attempt)
         unneeded = () if ending.agreement is None else (ending.agreement.id,)
-        return Ended(await _answer(tx, view, session, shown, attempt, known, refusal), unneeded)
+        return RecordResult(await _answer(tx, view, session, shown, attempt, known, refusal), unneeded)
     moved = _Moved(session)
     if holds and holder is not None:
         moved = await _move(tx, vault, session, holder, trying, attempt, outcome, kept, shown, ending)
     answer = await _answer(tx, view, moved.session, shown, attempt, outcome, refusal)
-    final = attempt.kind == "verify" or not isinstance(outcome, Unsettled)
-    await idempotency.settle(tx, attempt.owner, attempt.idempotency_key, answer, final=final)
-    return Ended(answer, moved.unneeded)
+    final = attempt.kind == "verify" or not isinstance(outcome, Unknown)
+    await idempotency.store_response(tx, attempt.owner, attempt.idempotency_key, answer, final=final)
+    return RecordResult(answer, moved.unneeded)
 
 
 async def _answer(
-    tx: Tx, view: View, session: Session, shown: Shown | None, attempt: Attempt, outcome: Outcome,
+    tx: Tx, view: View, session: Session, shown: PaymentView | None, attempt: Attempt, outcome: Outcome,
     refusal: ApiError | None,
 ) -> Answer:  # fmt: skip
     if attempt.kind != "top_up" or shown is None:
         return await responses.of(tx, view, session, shown, outcome, refusal)
-    if more_of(attempt).by_session is None:
+    if context_of(attempt).by_session is None:
         return outcomes.answer_of(outcome, shown.encoded(attempt.api_version), refusal)
-    if isinstance(outcome, Unsettled):
+    if isinstance(outcome, Unknown):
         return responses.pending(view, session, shown)
     return await responses.of(tx, view, session, shown, outcome, refusal)
 
 
 async def _record_first(
-    tx: Tx, attempt: Attempt, outcome: Outcome, ending: Ending
-) -> tuple[bool, Shown | None]:  # fmt: skip
+    tx: Tx, attempt: Attempt, outcome: Outcome, ending: RecordContext
+) -> tuple[bool, PaymentView | None]:  # fmt: skip
     """The attempt, and its payment where it has one; whether it was ours to end."""
     if attempt.payment_id is not None:
         return await outcomes.record(tx, attempt, outcome, ending.event_ids, ending.at, ending.again_at)
-    if attempt.kind == "verify" and not isinstance(outcome, Approved | DeclinedBy):
-        outcome = NotDone()
-    if attempt.state == "waiting" and isinstance(outcome, Waiting | Unsettled):
+    if attempt.kind == "verify" and not isinstance(outcome, Approved | Declined):
+        outcome = NotSent()
+    if attempt.state == "waiting" and isinstance(outcome, Pending | Unknown):
         await attempts.wait_on(tx, attempt, ending.again_at, ending.at.real)
         return False, None
     held = await attempts.finish(tx, attempt, outcome, ending.at.real, ending.again_at)
-    if not held and isinstance(outcome, Approved | Waiting) and attempt.kind != "verify":
+    if not held and isinstance(outcome, Approved | Pending) and attempt.kind != "verify":
         await attempts.undo(tx, attempt, outcome.processor_ref, ending.at.real)
     return held, None
 
@@ -152,34 +158,34 @@ class _Moved(NamedTuple):
 
 
 async def _move(
-    tx: Tx, vault: Vault, session: Session, holder: str, trying: Trying, attempt: Attempt, outcome: Outcome,
-    kept: Keeping | None, shown: Shown | None, ending: Ending,
+    tx: Tx, vault: Vault, session: Session, holder: str, trying: TryContext, attempt: Attempt, outcome: Outcome,
+    kept: SavedDetails | None, shown: PaymentView | None, ending: RecordContext,
 ) -> _Moved:  # fmt: skip
     """The session's move, and its customer's. Raises Locked: somebody else has moved it this moment."""
     owner, after = session.owner, None
     unneeded: tuple[str, ...] = ()
     match outcome:
-        case Unsettled() if attempt.kind != "verify":
+        case Unknown() if attempt.kind != "verify":
             return _Moved(session)
-        case Waiting() | Short() if shown is not None and shown.payment.status == "authorized":
+        case Pending() | PartiallyPaid() if shown is not None and shown.payment.status == "authorized":
             # Paid at a till, some time: the shopper is done here.
             after = await store.complete(tx, owner, session.id, holder, ending.at.now)
-        case Short() if attempt.kind == "top_up":
+        case PartiallyPaid() if attempt.kind == "top_up":
             return _Moved(session)
         case _ if attempt.kind == "top_up" and not isinstance(outcome, Approved):
             # The try goes on; a card that was refused counts all the same.
-            if isinstance(outcome, DeclinedBy):
+            if isinstance(outcome, Declined):
                 await store.count_decline(tx, owner, session.id, holder)
             return _Moved(session)
-        case Waiting() | Short():
-            url = outcome.redirect_url if isinstance(outcome, Waiting) else None
+        case Pending() | PartiallyPaid():
+            url = outcome.redirect_url if isinstance(outcome, Pending) else None
             waiting = msgspec.structs.replace(trying, redirect_url=url)
             after = await store.wait(tx, owner, session.id, holder, waiting.encoded())
         case Approved():
             unneeded = await _keep(tx, vault, session, trying, kept, ending)
             after = await store.complete(tx, owner, session.id, holder, ending.at.now)
         case _:
-            after = await store.let_go(tx, owner, session.id, holder, declined=isinstance(outcome, DeclinedBy))
+            after = await store.unlock_session(tx, owner, session.id, holder, declined=isinstance(outcome, Declined))
             if trying.entry_id is not None:
                 await vault.retire(tx, owner, trying.entry_id, ending.at.real)
                 unneeded = (trying.entry_id,)
@@ -194,14 +200,14 @@ async def customer_of(tx: Tx, session: Session) -> Customer | None:
 
 
 async def _keeping(
-    tx: Tx, vault: Vault, attempt: Attempt, session: Session, trying: Trying, outcome: Outcome, ending: Ending
-) -> Keeping | None:  # fmt: skip
+    tx: Tx, vault: Vault, attempt: Attempt, session: Session, trying: TryContext, outcome: Outcome, ending: RecordContext
+) -> SavedDetails | None:  # fmt: skip
     """What the customer is to get. Reads only. None: nothing, or there is no customer or no details any more."""
     if not isinstance(outcome, Approved) or await customer_of(tx, session) is None:
         return None
     consent = None if session.consent is None else msgspec.json.decode(session.consent, type=Consent)
     if ending.agreement is not None:
-        return Keeping.of_agreement(ending.agreement, outcome, attempt, ending.at.now, consent)
+        return SavedDetails.of_agreement(ending.agreement, outcome, attempt, ending.at.now, consent)
     if trying.entry_id is None:
         return None
     token = None
@@ -210,14 +216,14 @@ async def _keeping(
         if token is None or token.swept_at is not None:
             return None
     try:
-        card = Card(await vault.find(tx, session.owner, trying.entry_id), trying.email, token)
+        card = CardSource(await vault.find(tx, session.owner, trying.entry_id), trying.email, token)
     except EntryGone:
         return None
-    return Keeping.of_card(card, None, outcome, attempt, ending.at.now, consent)
+    return SavedDetails.of_card(card, None, outcome, attempt, ending.at.now, consent)
 
 
 async def _keep(
-    tx: Tx, vault: Vault, session: Session, trying: Trying, kept: Keeping | None, ending: Ending
+    tx: Tx, vault: Vault, session: Session, trying: TryContext, kept: SavedDetails | None, ending: RecordContext
 ) -> tuple[str, ...]:
     """The customer has its details from now on; the entries that nobody needs any more.
 
@@ -225,7 +231,7 @@ async def _keep(
     """
     if kept is not None and session.customer_id is not None:
         try:
-            replaced = await customers.keep(
+            replaced = await customers.save_details(
                 tx, vault, session.owner, session.customer_id, kept, event_id=ending.customer_event_id,
                 moment=ending.at, email=trying.email,
             )  # fmt: skip

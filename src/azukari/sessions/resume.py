@@ -1,11 +1,11 @@
 """Going on with a session whose shopper has come back: from the issuer's page, or from a method's own."""
 
 from azukari.attempts.store import Attempt
-from azukari.processors.declines import Declined
+from azukari.processors.declines import DeclinedError
 from azukari.sessions import authentication, pending, responses
 from azukari.sessions import pay as session_pay
-from azukari.sessions.attempts import Try, Trying
-from azukari.sessions.queries import look
+from azukari.sessions.attempts import Try, TryContext
+from azukari.sessions.queries import view_of
 from azukari.wire.answers import Answer
 from azukari.wire.call import Call
 
@@ -16,7 +16,7 @@ async def resume(call: Call, session_id: str) -> Answer:
     Nothing to finish: the session as it stands, ``pending``, with the way to what it waits for, or to its own page.
     """
     decided = await pending.ask(call.parts, call.owner, session_id, by_shopper=True)
-    looked = await call.db.read(look, call.owner, session_id)
+    looked = await call.db.read(view_of, call.owner, session_id)
     session, view = looked.session, session_pay.view_of(call)
     if session.status == "completed":
         return await call.db.read(responses.result, view, session, looked.payment)
@@ -29,12 +29,12 @@ async def resume(call: Call, session_id: str) -> Answer:
         shopper = await authentication.go_on(call, session, demand)
         if isinstance(shopper, Answer):
             return shopper
-        wanted = Try(shopper, locale=Trying.of(session.trying).locale)
+        wanted = Try(shopper, locale=TryContext.of(session.trying).locale)
         return await session_pay.attempt(call, session, wanted, demand)
     return await call.db.read(responses.result, view, session, looked.payment)
 
 
 def _tell(decided: Attempt | None) -> None:
-    """Raises Declined: the shopper, or the wallet, has said no just now."""
+    """Raises DeclinedError: the shopper, or the wallet, has said no just now."""
     if decided is not None and decided.state == "declined":
-        raise Declined(decided.code or "")
+        raise DeclinedError(decided.code or "")

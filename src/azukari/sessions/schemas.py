@@ -8,12 +8,12 @@ from msgspec import UNSET, Raw, UnsetType
 from azukari.core.clock import DAY, SECOND, Moment, japanese, japanese_or_none
 from azukari.core.errors import ApiError, InvalidParameter
 from azukari.customers.store import Customer
-from azukari.payments.outcomes import Shown
+from azukari.payments.outcomes import PaymentView
 from azukari.payments.public import without_the_shopper
 from azukari.payments.schemas import PaymentOut, PlatformDetails, StatementDescriptor
 from azukari.secure_tokens.pages import Pages
 from azukari.secure_tokens.schemas import SecureTokenOut
-from azukari.sessions.queries import Looked
+from azukari.sessions.queries import SessionView
 from azukari.sessions.store import Session
 from azukari.wire import errors
 from azukari.wire.answers import Answer
@@ -22,11 +22,11 @@ from azukari.wire.bodies import (
     Amount,
     Currency,
     Email,
+    InvalidValue,
     LongText,
     Metadata,
     Name,
     Reader,
-    Refused,
     ReturnUrl,
     ShortText,
     SignedAmount,
@@ -45,7 +45,7 @@ MOST_ITEMS = 100
 def _life(value: object) -> int:
     seconds = whole(value, LIFE_SECONDS)
     if seconds == 0:
-        raise Refused
+        raise InvalidValue
     return seconds
 
 
@@ -119,7 +119,7 @@ class SessionPay(msgspec.Struct, kw_only=True):
             return None
         try:
             return locale(self.api_locale)
-        except Refused:
+        except InvalidValue:
             raise InvalidParameter("api_locale") from None
 
 
@@ -206,7 +206,7 @@ class _Addresses(msgspec.Struct):
 _addresses = msgspec.json.Decoder(_Addresses).decode
 
 
-def _address(shown: Shown, name: str) -> str | None:
+def _address(shown: PaymentView, name: str) -> str | None:
     if shown.payment.details == "null":
         return None
     found: str | None = getattr(_addresses(shown.payment.details), name)
@@ -233,16 +233,16 @@ class View(msgspec.Struct, frozen=True):
             return self.url(session)
         return with_query(session.return_url, "session_id", session.id)
 
-    def instructions(self, shown: Shown) -> str | None:
+    def instructions(self, shown: PaymentView) -> str | None:
         """The page that says how a cash payment is made."""
         return _address(shown, "instructions_url")
 
-    def payment(self, shown: Shown) -> PaymentOut:
+    def payment(self, shown: PaymentView) -> PaymentOut:
         """A payment; without a secret key how it stands and what its page needs."""
         out = PaymentOut.of(*shown, self.api_version)
         return out if self.secret else without_the_shopper(out, shown.payment)
 
-    def session(self, whole: Looked, merchant_name: str, pages: Pages | None, at: Moment) -> SessionOut:
+    def session(self, whole: SessionView, merchant_name: str, pages: Pages | None, at: Moment) -> SessionOut:
         """A session as the wire shows it. pages: the addresses of authentications; None: there has been none."""
         session, payment, token = whole.session, whole.payment, whole.secure_token
         out = SessionOut(

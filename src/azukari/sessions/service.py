@@ -12,7 +12,7 @@ from azukari.core.money import MAX_AMOUNT
 from azukari.customers import store as customers
 from azukari.customers.schemas import CustomerOut
 from azukari.customers.store import Customer
-from azukari.db import Owner, Tx, directory, persevere
+from azukari.db import Owner, Tx, directory, retry_on_conflict
 from azukari.events import store as events
 from azukari.payment_methods.catalogue import METHODS
 from azukari.payment_methods.offer import Offer, offers
@@ -24,7 +24,7 @@ from azukari.secure_tokens.pages import Pages
 from azukari.sessions import pay as session_pay
 from azukari.sessions import pending, store
 from azukari.sessions.errors import CustomerGone, NoMethod, NotCancellable, OrderNumTaken, UnknownType
-from azukari.sessions.queries import Looked, look
+from azukari.sessions.queries import SessionView, view_of
 from azukari.sessions.schemas import LineItem, PaymentData, SessionCreate, SessionMethod, SessionOut, View
 from azukari.sessions.store import Session
 from azukari.vault import Vault
@@ -69,7 +69,7 @@ async def create(call: Call, order: SessionCreate) -> Answer:
         open_until=call.now + order.expires_in_seconds * 1_000, expires_at=call.now + order.expires_in_seconds * 1_000,
         completed_at=None, cancelled_at=None, created_at=call.now,
     )  # fmt: skip
-    out = session_pay.view_of(call).session(Looked(session), settings.name, None, call.moment)
+    out = session_pay.view_of(call).session(SessionView(session), settings.name, None, call.moment)
     plan = _Plan(
         session, _bare(call, order, session), call.new_id(), call.key.id, _suspicious(order), Answer.of(out), call.real
     )  # fmt: skip
@@ -197,7 +197,7 @@ async def _save(tx: Tx, claim: Claim | None, owner: Owner, vault: Vault, plan: _
         await pan_screening.note(
             tx, vault, owner, id=session.id, at=plan.real, who=plan.who, object_id=session.id
         )  # fmt: skip
-    await idempotency.settle(tx, owner, claim.key if claim else None, plan.answer)
+    await idempotency.store_response(tx, owner, claim.key if claim else None, plan.answer)
     return plan.answer
 
 
@@ -211,7 +211,7 @@ async def _must_exist(tx: Tx, owner: Owner, customer_id: str) -> None:
 async def show(call: Call, session_id: str) -> SessionOut:
     """A session: all of it for a secret key, the allowed members for a publishable one. Raises NotFound."""
     settings = await call.parts.settings_of(call.owner)
-    whole = await call.db.read(look, call.owner, session_id)
+    whole = await call.db.read(view_of, call.owner, session_id)
     out = session_pay.view_of(call).session(whole, settings.name, Pages.of(call.parts), call.moment)
     if out.secure_token:
         await proof.show(call, out.secure_token)
@@ -225,7 +225,7 @@ async def cancel(call: Call, session_id: str) -> Answer:
     """
     settings = await call.parts.settings_of(call.owner)
     await pending.end(call, session_id)
-    return await persevere(
+    return await retry_on_conflict(
         call.db, _cancel, call.claim, call.owner, session_id, session_pay.view_of(call), settings.name,
         Pages.of(call.parts), call.moment,
     )  # fmt: skip
@@ -236,7 +236,7 @@ async def _cancel(
     tx: Tx, claim: Claim | None, owner: Owner, session_id: str, view: View, merchant_name: str, pages: Pages,
     at: Moment,
 ) -> Answer:  # fmt: skip
-    whole = await look(tx, owner, session_id)
+    whole = await view_of(tx, owner, session_id)
     if whole.session.status != "pending":
         raise NotCancellable
     if whole.session.active_attempt is not None or whole.waiting is not None:
@@ -246,5 +246,5 @@ async def _cancel(
     if session is None:
         raise Locked
     answer = Answer.of(view.session(replace(whole, session=session), merchant_name, pages, at))
-    await idempotency.settle(tx, owner, claim.key if claim else None, answer)
+    await idempotency.store_response(tx, owner, claim.key if claim else None, answer)
     return answer

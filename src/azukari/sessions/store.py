@@ -7,17 +7,17 @@ import sqlalchemy as sa
 
 from azukari.core.errors import NotFound
 from azukari.db import (
+    Cursor,
     Integer,
     Json,
     Money,
     Owner,
-    Place,
     Statement,
     Text,
     Time,
     Tx,
     add_unless_there,
-    behind,
+    after_cursor,
     bind,
     owned,
     owned_reference,
@@ -237,7 +237,7 @@ _CANCEL = Statement(
 _OVER = Statement(
     Session,
     sa.select(sessions)
-    .where(due(_columns.open_until), behind(_columns.open_until), _free)
+    .where(due(_columns.open_until), after_cursor(_columns.open_until), _free)
     .order_by(_columns.open_until, _columns.id)
     .limit(sa.bindparam("limit", type_=Integer)),
     ownerless="the worker ends what has expired, whoever's it is",
@@ -245,7 +245,7 @@ _OVER = Statement(
 _OVER_AHEAD = Statement(
     Session,
     sa.select(sessions)
-    .where(_columns.open_until.is_not(None), *due_ahead(_columns.open_until), behind(_columns.open_until), _free)
+    .where(_columns.open_until.is_not(None), *due_ahead(_columns.open_until), after_cursor(_columns.open_until), _free)
     .order_by(_columns.open_until, _columns.id)
     .limit(sa.bindparam("limit", type_=Integer)),
 )
@@ -253,7 +253,7 @@ _open_of = (*owned(sessions), _columns.open_until.is_not(None), _free)
 _OVER_OF = Statement(
     Session,
     sa.select(sessions)
-    .where(*_open_of, _columns.open_until <= _at, behind(_columns.open_until))
+    .where(*_open_of, _columns.open_until <= _at, after_cursor(_columns.open_until))
     .order_by(_columns.open_until, _columns.id)
     .limit(sa.bindparam("limit", type_=Integer)),
 )
@@ -290,7 +290,7 @@ async def find_by_order_num(tx: Tx, owner: Owner, order_num: str) -> Session | N
     return await tx.one(_BY_ORDER, owner, order_num=order_num)
 
 
-async def hold(
+async def lock_session(
     tx: Tx, read: Session, attempt_id: str, *, payment_id: str | None, trying: str, consent: str | None, now: int
 ) -> bool:
     """Take the session's one place for a try in flight.
@@ -314,7 +314,7 @@ async def complete(tx: Tx, owner: Owner, session_id: str, attempt_id: str, now: 
     return await tx.one(_COMPLETE, owner, session=session_id, attempt=attempt_id, at=now)
 
 
-async def let_go(tx: Tx, owner: Owner, session_id: str, attempt_id: str, *, declined: bool) -> Session | None:
+async def unlock_session(tx: Tx, owner: Owner, session_id: str, attempt_id: str, *, declined: bool) -> Session | None:
     """The try is over and the next may come; None: it did not hold the session."""
     return await tx.one(_LET_GO, owner, session=session_id, attempt=attempt_id, declined=int(declined))
 
@@ -348,12 +348,12 @@ async def cancel(tx: Tx, read: Session, now: int) -> Session | None:
     )  # fmt: skip
 
 
-async def over(tx: Tx, real: int, after: Place, limit: int) -> list[Session]:
+async def over(tx: Tx, real: int, after: Cursor, limit: int) -> list[Session]:
     """Sessions whose time has run out, by their merchants' clocks, and that nobody has ended."""
     return await all_due(tx, (_OVER, _OVER_AHEAD), _columns.open_until, real=real, limit=limit, **after.binds)
 
 
-async def over_of(tx: Tx, owner: Owner, now: int, after: Place, limit: int) -> list[Session]:
+async def over_of(tx: Tx, owner: Owner, now: int, after: Cursor, limit: int) -> list[Session]:
     """:func:`over`, of one owner, by its clock."""
     return await tx.all(_OVER_OF, owner, at=now, limit=limit, **after.binds)
 

@@ -8,16 +8,16 @@ from azukari.customers.store import Customer
 from azukari.db import Owner, Tx
 from azukari.events import store as events
 from azukari.subscriptions import queries, store, transitions
-from azukari.subscriptions.schemas import Shown
+from azukari.subscriptions.schemas import SubscriptionView
 
 
-async def end(tx: Tx, owner: Owner, subscription_id: str, event_id: str, now: int) -> Shown:
+async def end(tx: Tx, owner: Owner, subscription_id: str, event_id: str, now: int) -> SubscriptionView:
     """End it, and tell; one that has ended stays as it is. Raises NotFound, Locked (it moves this moment)."""
     shown = await queries.show(tx, owner, subscription_id)
     return shown if shown.subscription.ended_at is not None else await _end(tx, shown, event_id, now)
 
 
-async def _end(tx: Tx, shown: Shown, event_id: str, now: int) -> Shown:
+async def _end(tx: Tx, shown: SubscriptionView, event_id: str, now: int) -> SubscriptionView:
     read = shown.subscription
     period = await store.get_period(tx, read)
     after = await store.change(tx, read, transitions.over(read, now))
@@ -35,7 +35,7 @@ async def end_with_customer(tx: Tx, customer: Customer, ids: Ids, now: int) -> N
     owner = Owner(customer.merchant_id, customer.mode)
     for read in await store.of_customer(tx, owner, customer.id):
         payments = await attempts.payments_of_subscription(tx, owner, read.id)
-        await _end(tx, Shown(read, customer, payments), ids.new(), now)
+        await _end(tx, SubscriptionView(read, customer, payments), ids.new(), now)
 
 
 customers.ends_with_customers(end_with_customer)

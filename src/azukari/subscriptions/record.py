@@ -12,21 +12,21 @@ from azukari.core.clock import Moment
 from azukari.core.errors import ApiError, Locked
 from azukari.customers import store as customers
 from azukari.customers.store import Customer
-from azukari.db import Tx, persevere
+from azukari.db import Tx, retry_on_conflict
 from azukari.events import store as events
 from azukari.payments import outcomes
-from azukari.processors.base import Approved, DeclinedBy, Outcome, Short, Unsettled, Waiting
+from azukari.processors.base import Approved, Declined, Outcome, PartiallyPaid, Pending, Unknown
 from azukari.subscriptions import store, transitions
-from azukari.subscriptions.schemas import Shown
+from azukari.subscriptions.schemas import SubscriptionView
 from azukari.subscriptions.store import PeriodRow, Subscription
 from azukari.subscriptions.transitions import Move
 from azukari.wire import idempotency
 from azukari.wire.answers import Answer
-from azukari.wiring import Parts
+from azukari.wiring import Services
 
 
 @dataclass(frozen=True, slots=True)
-class Ending:
+class RecordContext:
     """event_ids: of the payment's event, and then of the subscription's. again_at: when to ask again.
 
     retry_days: after how many days a declined charge is tried again.
@@ -39,14 +39,14 @@ class Ending:
 
 
 async def write(
-    parts: Parts, attempt: Attempt, outcome: Outcome, event_ids: tuple[str, ...], at: Moment, again_at: int | None,
+    parts: Services, attempt: Attempt, outcome: Outcome, event_ids: tuple[str, ...], at: Moment, again_at: int | None,
     refusal: ApiError | None,
 ) -> Answer:  # fmt: skip
     """Run the unit that records a charge."""
     settings = await parts.settings_of(attempt.owner)
     more = tuple(parts.ids.new() for _ in range(3))
-    ending = Ending((*event_ids[:1], *more), at, again_at, settings.retry_days)
-    return await persevere(parts.db, record_charge, attempt, outcome, ending, refusal)
+    ending = RecordContext((*event_ids[:1], *more), at, again_at, settings.retry_days)
+    return await retry_on_conflict(parts.db, record_charge, attempt, outcome, ending, refusal)
 
 
 # Payments are asked after in their own room; their subscriptions move with them.
@@ -54,18 +54,18 @@ outcomes.written_by_subscriptions(write)
 
 
 async def record_charge(
-    tx: Tx, attempt: Attempt, outcome: Outcome, ending: Ending, refusal: ApiError | None
+    tx: Tx, attempt: Attempt, outcome: Outcome, ending: RecordContext, refusal: ApiError | None
 ) -> Answer:  # fmt: skip
     """T3: write down what a charge came to, to payment, period and subscription. Raises Locked: read anew."""
     owner, now = attempt.owner, ending.at.now
     read = await store.get(tx, owner, attempt.subscription_id or "")
     period = await store.get_period(tx, read)
-    customer = await customers.recall(tx, owner, read.customer_id)
+    customer = await customers.get_including_deleted(tx, owner, read.customer_id)
     payments = await attempts.payments_of_subscription(tx, owner, read.id)
     recorded = await outcomes.record(tx, attempt, outcome, ending.event_ids[:1], ending.at, ending.again_at)
     if not recorded.held:
-        return _answer(await outcomes.known_outcome(tx, attempt), Shown(read, customer, payments), refusal)
-    shown = Shown(read, customer, payments)
+        return _answer(await outcomes.known_outcome(tx, attempt), SubscriptionView(read, customer, payments), refusal)
+    shown = SubscriptionView(read, customer, payments)
     move = _move(read, period, customer, outcome, ending) if read.active_attempt == attempt.id else None
     if move is not None:
         after = await store.change(tx, read, move.subscription)
@@ -73,24 +73,24 @@ async def record_charge(
         settled = await store.settle_period(tx, period, move.period, declines=move.declines, settled_at=settled_at)
         if after is None or not settled:
             raise Locked
-        shown = Shown(after, customer, payments)
+        shown = SubscriptionView(after, customer, payments)
         await report(tx, shown, move.events, ending.event_ids[1:], now)
     answer = _answer(outcome, shown, refusal)
-    final = not isinstance(outcome, Unsettled | Waiting | Short)
-    await idempotency.settle(tx, owner, attempt.idempotency_key, answer, final=final)
+    final = not isinstance(outcome, Unknown | Pending | PartiallyPaid)
+    await idempotency.store_response(tx, owner, attempt.idempotency_key, answer, final=final)
     return answer
 
 
 def _move(
-    read: Subscription, period: PeriodRow, customer: Customer, outcome: Outcome, ending: Ending
+    read: Subscription, period: PeriodRow, customer: Customer, outcome: Outcome, ending: RecordContext
 ) -> Move | None:  # fmt: skip
     """None: nothing is known yet, and nothing else is charged before it is."""
     match outcome:
-        case Unsettled() | Waiting() | Short():
+        case Unknown() | Pending() | PartiallyPaid():
             return None
         case Approved():
             move = transitions.paid(read, period)
-        case DeclinedBy(code):
+        case Declined(code):
             move = transitions.declined(read, period, code, ending.retry_days, ending.at.now)
         case _:
             move = transitions.not_sent(read, period, ending.at.now)
@@ -101,14 +101,14 @@ def _move(
     return move
 
 
-async def report(tx: Tx, shown: Shown, types: Sequence[str], event_ids: Sequence[str], now: int) -> None:
+async def report(tx: Tx, shown: SubscriptionView, types: Sequence[str], event_ids: Sequence[str], now: int) -> None:
     """Within the caller's unit: the events of a subscription that has moved."""
     body = shown.encoded() if types else b""
     for event_id, type in zip(event_ids, types, strict=False):
         await events.record(tx, shown.subscription.owner, id=event_id, type=type, data=body, now=now)
 
 
-def _answer(outcome: Outcome, shown: Shown, refusal: ApiError | None) -> Answer:
+def _answer(outcome: Outcome, shown: SubscriptionView, refusal: ApiError | None) -> Answer:
     """What the caller of the first charge is told; while nobody knows, the subscription is ``pending``."""
     answer = outcomes.answer_of(outcome, shown.encoded(), refusal)
     return answer._replace(status=200) if answer.status == 202 else answer

@@ -21,19 +21,19 @@ from azukari.merchants.keys import LIVE, SECRET, ApiKey
 from azukari.payments import charge as charges
 from azukari.payments import outcomes
 from azukari.payments import store as payments
-from azukari.payments.charge import Plan, Ready
+from azukari.payments.charge import ChargeDraft, ChargeIntent
 from azukari.payments.errors import NothingToCharge
 from azukari.payments.schemas import PaymentCreate
-from azukari.processors.base import NO_ORDERS
+from azukari.processors.base import NO_DIRECTIVES
 from azukari.processors.registry import NoProcessor
 from azukari.subscriptions import cancel, queries, record, store, transitions
-from azukari.subscriptions.schemas import Shown
+from azukari.subscriptions.schemas import SubscriptionView
 from azukari.subscriptions.service import new_period, recurring
 from azukari.subscriptions.store import PeriodRow, Subscription
 from azukari.tokens.sources import WrongCurrency
 from azukari.vault import Vault
 from azukari.wire.call import Call
-from azukari.wiring import Parts
+from azukari.wiring import Services
 
 #: Charged at the same time: a processor that hangs must not hold up the others.
 TOGETHER = 16
@@ -43,7 +43,7 @@ WHO = "worker"
 LOOK_AGAIN_SECONDS = 0.02
 
 
-async def renew_due(parts: Parts, limit: int = 50, owner: Owner | None = None) -> int:
+async def renew_due(parts: Services, limit: int = 50, owner: Owner | None = None) -> int:
     """Charge what is due, of one owner or of all, one period of each subscription; how many charges there were.
 
     For one owner, what another worker has under way is waited for: 0 means that nothing is left to do now.
@@ -55,7 +55,7 @@ async def renew_due(parts: Parts, limit: int = 50, owner: Owner | None = None) -
     return begun + await _wait_for_others(parts, owner)
 
 
-async def _wait_for_others(parts: Parts, owner: Owner) -> int:
+async def _wait_for_others(parts: Services, owner: Owner) -> int:
     """How many there were. It ends with their leases."""
     most = 0
     while found := len(await parts.db.read(store.under_way, owner, parts.clock.now())):
@@ -68,7 +68,7 @@ async def _wait_for_others(parts: Parts, owner: Owner) -> int:
 next_due = store.next_due
 
 
-async def _renew_all(parts: Parts, found: Sequence[Subscription]) -> int:
+async def _renew_all(parts: Services, found: Sequence[Subscription]) -> int:
     # One customer's come one after another: each sees what became of the one before (REL-9).
     by_customer: dict[tuple[Owner, str], list[Subscription]] = {}
     for each in found:
@@ -85,7 +85,7 @@ async def _renew_all(parts: Parts, found: Sequence[Subscription]) -> int:
     return sum(await asyncio.gather(*(take_turns() for _ in range(TOGETHER))))
 
 
-async def _guarded(parts: Parts, due: Subscription) -> bool:
+async def _guarded(parts: Services, due: Subscription) -> bool:
     """Whether it was charged. One that cannot be waits for an hour; the others go on."""
     try:
         return await _renew(parts, due, await parts.moment_of(due.owner))
@@ -108,11 +108,11 @@ async def _put_off(tx: Tx, due: Subscription, until: int) -> None:
     await store.change(tx, due, transitions.put_off(due, until))
 
 
-async def _renew(parts: Parts, due: Subscription, moment: Moment) -> bool:
+async def _renew(parts: Services, due: Subscription, moment: Moment) -> bool:
     key = ApiKey(WHO, due.owner, SECRET, due.api_version, "")
-    call = Call(parts, key, due.api_version, None, NO_ORDERS, moment.now, moment.real, None, parts.ids.new())
+    call = Call(parts, key, due.api_version, None, NO_DIRECTIVES, moment.now, moment.real, None, parts.ids.new())
     order = PaymentCreate(amount=due.amount, currency=due.currency, customer=due.customer_id)
-    plan = await charges.plan(call, order, subscription_id=due.id)
+    plan = await charges.draft_charge(call, order, subscription_id=due.id)
     settings = await parts.settings_of(due.owner)
     # Nothing may be written down that the vault could not open.
     await parts.vault.ready(due.owner)
@@ -125,7 +125,7 @@ async def _renew(parts: Parts, due: Subscription, moment: Moment) -> bool:
     if ready is None:
         return False
     outcome, refusal = await charges.send(parts, ready)
-    await outcomes.conclude(parts, ready.attempt, outcome, outcomes.Shown(ready.payment, []), refusal)
+    await outcomes.finish(parts, ready.attempt, outcome, outcomes.PaymentView(ready.payment, []), refusal)
     return True
 
 
@@ -133,14 +133,14 @@ class Renewal(NamedTuple):
     """A charge that is due. due: as it was read. period_id: of the row, should it begin a period."""
 
     due: Subscription
-    plan: Plan
+    plan: ChargeDraft
     period_id: str
     event_ids: tuple[str, ...]
     retry_days: Sequence[int]
     now: int
 
 
-async def begin(tx: Tx, vault: Vault, renewal: Renewal) -> Ready | None:
+async def begin(tx: Tx, vault: Vault, renewal: Renewal) -> ChargeIntent | None:
     """T1: the period's row, payment and attempt; None: there is nothing to charge now. Raises Locked: another did."""
     due, now = renewal.due, renewal.now
     shown = await queries.show(tx, due.owner, due.id)
@@ -162,7 +162,7 @@ async def begin(tx: Tx, vault: Vault, renewal: Renewal) -> Ready | None:
         begun = replace(read, period_no=number, next_capture_at=read.falls_due(number + 1), retry_count=0)
     begun = replace(begun, due_at=None, retry_at=None)
     try:
-        ready = recurring(await charges.look(tx, read.owner, vault, renewal.plan))
+        ready = recurring(await charges.resolve(tx, read.owner, vault, renewal.plan))
     except (NothingToCharge, WrongCurrency):
         await _record_impossible(tx, renewal, shown, begun, period)
         return None
@@ -188,7 +188,7 @@ async def _write_period(
 
 
 async def _record_impossible(
-    tx: Tx, renewal: Renewal, shown: Shown, begun: Subscription, period: PeriodRow
+    tx: Tx, renewal: Renewal, shown: SubscriptionView, begun: Subscription, period: PeriodRow
 ) -> None:  # fmt: skip
     """The customer has nothing that could be charged: as if it had been declined, without a payment. Raises Locked."""
     row = await _write_period(tx, renewal, begun, period, None)

@@ -95,7 +95,7 @@ class SubscriptionOut(msgspec.Struct):
     payments: list[str]
 
 
-class Shown(NamedTuple):
+class SubscriptionView(NamedTuple):
     """A subscription, whose it is, and the ids of its payments."""
 
     subscription: Subscription

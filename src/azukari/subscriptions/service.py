@@ -5,15 +5,15 @@ from typing import NamedTuple
 from msgspec.structs import replace
 
 from azukari.customers import store as customers
-from azukari.db import Owner, Tx, persevere
+from azukari.db import Owner, Tx, retry_on_conflict
 from azukari.payments import charge as charges
 from azukari.payments import outcomes
-from azukari.payments.charge import Plan, Ready
+from azukari.payments.charge import ChargeDraft, ChargeIntent
 from azukari.payments.schemas import PaymentCreate
 from azukari.processors.methods import CREDIT_CARD
 from azukari.subscriptions import cancel, record, store
 from azukari.subscriptions.schedule import day_of
-from azukari.subscriptions.schemas import Shown, SubscriptionCreate, SubscriptionOut
+from azukari.subscriptions.schemas import SubscriptionCreate, SubscriptionOut, SubscriptionView
 from azukari.subscriptions.store import PeriodRow, Subscription
 from azukari.vault import Vault
 from azukari.wire import idempotency, metadata, pan_screening
@@ -32,7 +32,7 @@ async def create(call: Call, order: SubscriptionCreate) -> Answer:
     settings = await call.parts.settings_of(call.owner)
     subscription_id = call.new_id()
     charge = PaymentCreate(amount=order.amount, currency=order.currency, customer=order.customer)
-    plan = await charges.plan(call, charge, subscription_id=subscription_id)
+    plan = await charges.draft_charge(call, charge, subscription_id=subscription_id)
     subscription = Subscription(
         merchant_id=call.owner.merchant_id, mode=call.owner.mode, id=subscription_id, customer_id=order.customer,
         status="pending", amount=order.amount, currency=order.currency, period=order.period,
@@ -50,8 +50,8 @@ async def create(call: Call, order: SubscriptionCreate) -> Answer:
     # Write down what we are about to do: a crash below leaves an attempt to settle.
     begun = await call.db.write(_begin, call.claim, call.owner, call.vault, plan, first)
     outcome, refusal = await charges.send(call.parts, begun.ready)
-    answer = await outcomes.conclude(
-        call.parts, begun.ready.attempt, outcome, outcomes.Shown(begun.ready.payment, []), refusal
+    answer = await outcomes.finish(
+        call.parts, begun.ready.attempt, outcome, outcomes.PaymentView(begun.ready.payment, []), refusal
     )  # fmt: skip
     # Should the outcome not have been written, the intent is all that is known for certain.
     return Answer(200, begun.shown.encoded()) if answer.status == 202 else answer
@@ -66,7 +66,7 @@ def new_period(subscription: Subscription, id: str, now: int) -> PeriodRow:
     )  # fmt: skip
 
 
-def recurring(ready: Ready) -> Ready:
+def recurring(ready: ChargeIntent) -> ChargeIntent:
     """The processor is told what kind of charge it is: one of a series, the shopper being absent (SEC-22)."""
     if ready.credential is None:
         return ready
@@ -86,20 +86,22 @@ class _First(NamedTuple):
     real: int
 
 
-class _Begun(NamedTuple):
+class _SubscriptionIntent(NamedTuple):
     """A first charge whose intent is durable."""
 
-    ready: Ready
-    shown: Shown
+    ready: ChargeIntent
+    shown: SubscriptionView
 
 
 @idempotent
-async def _begin(tx: Tx, claim: Claim | None, owner: Owner, vault: Vault, plan: Plan, first: _First) -> _Begun:
+async def _begin(
+    tx: Tx, claim: Claim | None, owner: Owner, vault: Vault, plan: ChargeDraft, first: _First
+) -> _SubscriptionIntent:
     """T1: subscription, period, payment and attempt. Raises what :func:`charging.look` does."""
-    ready = recurring(await charges.look(tx, owner, vault, plan))
+    ready = recurring(await charges.resolve(tx, owner, vault, plan))
     customer = await customers.get(tx, owner, first.subscription.customer_id)
     subscription = replace(first.subscription, details_type=ready.attempt.method or CREDIT_CARD)
-    shown = Shown(subscription, customer, (ready.payment.id,))
+    shown = SubscriptionView(subscription, customer, (ready.payment.id,))
     await idempotency.take(tx, owner, claim, lambda: Answer(200, shown.encoded()))
     await charges.begin(tx, vault, plan, ready)
     await store.save(tx, subscription)
@@ -110,10 +112,10 @@ async def _begin(tx: Tx, claim: Claim | None, owner: Owner, vault: Vault, plan: 
         await pan_screening.note(
             tx, vault, owner, id=subscription.id, at=first.real, who=plan.who, object_id=subscription.id
         )  # fmt: skip
-    return _Begun(ready, shown)
+    return _SubscriptionIntent(ready, shown)
 
 
 async def end(call: Call, subscription_id: str) -> SubscriptionOut:
     """End a subscription; a charge under way is not called back. Raises NotFound, Locked. Source: contract 11."""
-    shown = await persevere(call.db, cancel.end, call.owner, subscription_id, call.new_id(), call.now)
+    shown = await retry_on_conflict(call.db, cancel.end, call.owner, subscription_id, call.new_id(), call.now)
     return shown.out()

@@ -35,7 +35,7 @@ from azukari.testing.inbox import Got, Inbox, Postroom
 from azukari.web import server as web
 from azukari.webhooks import service as webhooks
 from azukari.webhooks.schemas import EndpointCreate, EndpointUpdate
-from azukari.wiring import Parts
+from azukari.wiring import Services
 
 #: Who does what a test asks for, in audit lines.
 _WHO = "tests"
@@ -64,7 +64,7 @@ class Shop(NamedTuple):
 class Desk:
     """Answers what tests ask beside the API."""
 
-    def __init__(self, parts: Parts, postroom: Postroom) -> None:
+    def __init__(self, parts: Services, postroom: Postroom) -> None:
         self._parts = parts
         self._postroom = postroom
         self._shops: dict[str, Shop] = {}
@@ -104,7 +104,7 @@ class Desk:
         self._shops.clear()
         self._postroom.inboxes.clear()
         order = EndpointCreate(url=self._postroom.address(name))
-        answer = await webhooks.create(webhooks.Asking(parts, owner, _WHO, now), order, API_VERSIONS[-1])
+        answer = await webhooks.create(webhooks.Caller(parts, owner, _WHO, now), order, API_VERSIONS[-1])
         made = msgspec.json.decode(answer.body)
         inbox = self._postroom.inboxes[name] = Inbox(made["secret"])
         self._shops[name] = Shop(owner, made["id"], inbox)
@@ -115,7 +115,7 @@ class Desk:
 
     async def _close(self, shop: Shop) -> None:
         """So that the worker need not look after endpoints of tests that are over."""
-        asking = webhooks.Asking(self._parts, shop.owner, _WHO, self._parts.clock.now())
+        asking = webhooks.Caller(self._parts, shop.owner, _WHO, self._parts.clock.now())
         with suppress(NotFound, Locked):  # the test has deleted it, or is gone in this moment
             await webhooks.update(asking, shop.endpoint_id, EndpointUpdate(active=False))
 

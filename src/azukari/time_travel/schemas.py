@@ -9,7 +9,7 @@ import msgspec
 
 from azukari.core.clock import DAY, HOUR, MINUTE, SECOND, iso
 from azukari.merchants.clock import TestClock
-from azukari.wire.bodies import MEANT, Flag, Reader, Refused, Timestamp
+from azukari.wire.bodies import MEANT, Flag, InvalidValue, Reader, Timestamp
 
 _DURATION = re.compile(
     r"P(?=.)(?:(\d{1,5})Y)?(?:(\d{1,5})M)?(?:(\d{1,6})W)?(?:(\d{1,7})D)?"
@@ -39,10 +39,10 @@ class Duration(NamedTuple):
 
 
 def duration(value: object) -> Duration:
-    """``P1Y2M3W4DT5H6M7.8S`` or a part of it. Source: ISO 8601. Raises Refused."""
+    """``P1Y2M3W4DT5H6M7.8S`` or a part of it. Source: ISO 8601. Raises InvalidValue."""
     match = _DURATION.fullmatch(value) if isinstance(value, str) else None
     if match is None:
-        raise Refused
+        raise InvalidValue
     years, months, weeks, days, hours, minutes, seconds = (int(part or 0) for part in match.groups()[:7])
     fraction = int((match[8] or "").ljust(3, "0"))
     milliseconds = (weeks * 7 + days) * DAY + hours * HOUR + minutes * MINUTE + seconds * SECOND + fraction

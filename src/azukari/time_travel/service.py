@@ -34,7 +34,7 @@ from azukari.webhooks.sending import deliver_due
 from azukari.wire import errors, idempotency
 from azukari.wire.answers import Answer
 from azukari.wire.idempotency import Claim, idempotent
-from azukari.wiring import Parts
+from azukari.wiring import Services
 
 #: What a clock may show: deadlines have to find room behind it in the calendar.
 FIRST, LAST = 0, parse_iso("9999-01-01T00:00:00Z")
@@ -51,7 +51,7 @@ class Source(NamedTuple):
     """
 
     next_due: Callable[[Tx, Owner, int], Awaitable[int | None]]
-    run: Callable[[Parts, Owner], Awaitable[int]]
+    run: Callable[[Services, Owner], Awaitable[int]]
 
 
 #: In the order in which they are done at one moment. Webhooks come last, with what the others have to tell.
@@ -70,13 +70,13 @@ class TooFar(Unprocessable):
     message = "Too much falls due until then. The clock shows how far it went; advance it again from there."
 
 
-async def show(parts: Parts, owner: Owner) -> ClockOut:
+async def show(parts: Services, owner: Owner) -> ClockOut:
     """The owner's clock. Raises NotFound: a live one has none."""
     _must_be_test(owner)
     return ClockOut.of(await parts.db.read(clocks.clock_of, owner), parts.clock.now())
 
 
-async def change(parts: Parts, owner: Owner, order: ClockSet, claim: Claim | None = None) -> Answer:
+async def change(parts: Services, owner: Owner, order: ClockSet, claim: Claim | None = None) -> Answer:
     """Set the owner's clock, or advance it; answers when all is done that fell due until then.
 
     Raises NotFound (a live key), MissingParameter, InvalidParameter, Locked (it is being advanced), TooFar.
@@ -123,7 +123,7 @@ def _target(order: ClockSet, now: int) -> int:
     return to
 
 
-async def _set(parts: Parts, owner: Owner, claim: Claim | None, clock: TestClock) -> Answer:
+async def _set(parts: Services, owner: Owner, claim: Claim | None, clock: TestClock) -> Answer:
     return await parts.db.change(set_clock, claim, owner, clock, parts.clock.now())
 
 
@@ -133,7 +133,7 @@ async def set_clock(tx: Tx, claim: Claim | None, owner: Owner, clock: TestClock,
     answer = Answer.of(ClockOut.of(clock, real))
     await idempotency.take(tx, owner, claim, lambda: answer)
     await clocks.keep(tx, owner, clock, real, "")
-    await idempotency.settle(tx, owner, claim.key if claim else None, answer)
+    await idempotency.store_response(tx, owner, claim.key if claim else None, answer)
     return answer
 
 
@@ -141,14 +141,14 @@ async def set_clock(tx: Tx, claim: Claim | None, owner: Owner, clock: TestClock,
 class _Trip:
     """One advance of one clock. me: nobody else has this name."""
 
-    parts: Parts
+    parts: Services
     owner: Owner
     claim: Claim | None
     to: int
     me: str
 
 
-async def _travel(parts: Parts, owner: Owner, claim: Claim | None, to: int) -> Answer:
+async def _travel(parts: Services, owner: Owner, claim: Claim | None, to: int) -> Answer:
     trip = _Trip(parts, owner, claim, to, parts.ids.new())
     await parts.db.change(depart, claim, owner, parts.clock.now(), trip.me)
     try:
@@ -178,14 +178,14 @@ async def arrive(tx: Tx, claim: Claim | None, owner: Owner, to: int, real: int, 
         clock = clock.set_to(to, real)
     answer = Answer.of(ClockOut.of(clock, real))
     await clocks.keep(tx, owner, clock, real, me)
-    await idempotency.settle(tx, owner, claim.key if claim else None, answer)
+    await idempotency.store_response(tx, owner, claim.key if claim else None, answer)
     return answer
 
 
 async def give_up(tx: Tx, claim: Claim | None, owner: Owner, real: int, me: str, answer: Answer) -> None:
     """The clock stays where it is, and is free again."""
     await clocks.keep(tx, owner, await clocks.clock_of(tx, owner), real, me)
-    await idempotency.settle(tx, owner, claim.key if claim else None, answer)
+    await idempotency.store_response(tx, owner, claim.key if claim else None, answer)
 
 
 async def move(tx: Tx, owner: Owner, to: int, real: int, me: str) -> None:
@@ -234,7 +234,7 @@ async def _next_due(tx: Tx, owner: Owner, now: int) -> int | None:
     return min((due for due in found if due is not None), default=None)
 
 
-async def run_due(parts: Parts, owner: Owner) -> None:
+async def run_due(parts: Services, owner: Owner) -> None:
     """Do all that is due for an owner by now, and what falls due by that; send its webhooks and wait for them."""
     for _ in range(_MOST_ROUNDS):
         count = sum([await source.run(parts, owner) for source in SOURCES])

@@ -3,7 +3,7 @@
 import msgspec
 
 from azukari.core.errors import Conflict, MissingParameter
-from azukari.db import Owner, Place, Tx, directory, in_turn
+from azukari.db import Cursor, Owner, Tx, directory, sweep_due
 from azukari.payment_methods.details import encoded, read_details
 from azukari.processors.methods import CREDIT_CARD, MethodDetails
 from azukari.tokens import store
@@ -14,7 +14,7 @@ from azukari.wire import idempotency
 from azukari.wire.answers import Answer, Replay
 from azukari.wire.call import Call
 from azukari.wire.idempotency import Claim, KeyReused, idempotent
-from azukari.wiring import Parts
+from azukari.wiring import Services
 
 
 async def create(call: Call, order: TokenCreate) -> Answer:
@@ -70,27 +70,27 @@ async def _save(
     if sealed is not None:
         await vault.add(tx, owner, sealed, real)
     await store.save(tx, token)
-    await idempotency.settle(tx, owner, claim.key if claim else None, answer)
+    await idempotency.store_response(tx, owner, claim.key if claim else None, answer)
     return answer
 
 
-async def sweep(parts: Parts, real: int, limit: int = 200) -> int:
+async def sweep(parts: Services, real: int, limit: int = 200) -> int:
     """Forget tokens past their day, and shred the details nobody has adopted; how many were forgotten."""
 
-    async def over(after: Place) -> list[Token]:
+    async def over(after: Cursor) -> list[Token]:
         return await parts.db.read(store.over, real, after, limit)
 
-    def place(token: Token) -> Place:
-        return Place(token.expires_at, token.id)
+    def place(token: Token) -> Cursor:
+        return Cursor(token.expires_at, token.id)
 
-    return await in_turn(over, place, lambda each: _sweep(parts, each, real), step="forget tokens")
+    return await sweep_due(over, place, lambda each: _sweep(parts, each, real), step="forget tokens")
 
 
-async def _sweep(parts: Parts, token: Token, real: int) -> bool:
+async def _sweep(parts: Services, token: Token, real: int) -> bool:
     owner = token.owner
     if token.has_authentication_value and token.used_at is None:
         await parts.vault.take_authentication_value(owner, token.id)
-    if token.entry_id is not None and await parts.db.write(store.give_up, owner, token.id, real):
+    if token.entry_id is not None and await parts.db.write(store.release_to_sweep, owner, token.id, real):
         await parts.vault.shred(owner, token.entry_id)
         await parts.db.write(_forget, parts.vault, owner, token)
     else:

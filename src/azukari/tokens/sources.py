@@ -11,15 +11,15 @@ from azukari.core.secret import Secret
 from azukari.db import Owner, Tx
 from azukari.payment_methods.details import decoded, read_details
 from azukari.processors import three_ds as results
-from azukari.processors.base import NotDone, Outcome, Processor, Visit
+from azukari.processors.base import NotSent, Outcome, Processor, Visit
 from azukari.processors.methods import MethodDetails
 from azukari.processors.three_ds import ThreeDs
 from azukari.tokens import store
 from azukari.tokens.store import Token
-from azukari.vault import EntryGone, PaymentDetails, Use, Vault
-from azukari.wiring import Parts
+from azukari.vault import AccessGrant, EntryGone, PaymentDetails, Vault
+from azukari.wiring import Services
 
-Given = str | PaymentDetails | MethodDetails
+PaymentSource = str | PaymentDetails | MethodDetails
 
 
 class WrongCurrency(Unprocessable):
@@ -28,7 +28,7 @@ class WrongCurrency(Unprocessable):
     code, message, param = "invalid_currency", "This token was made for another currency.", "currency"
 
 
-def read(value: object, now: int) -> Given:
+def read(value: object, now: int) -> PaymentSource:
     """A token's id or checked details of any type. Raises InvalidToken, MissingParameter, InvalidParameter."""
     if isinstance(value, str):
         if not value.startswith("tok_"):
@@ -37,14 +37,14 @@ def read(value: object, now: int) -> Given:
     return read_details(value, now)
 
 
-class Card(msgspec.Struct, frozen=True):
+class CardSource(msgspec.Struct, frozen=True):
     """Details found fit for one attempt.
 
     token: where they come from, or None for raw ones. value: the verification value of raw ones; a token's lies in the
     vault until the call.
     """
 
-    use: Use
+    use: AccessGrant
     email: str | None
     token: Token | None = None
     value: Secret | None = None
@@ -87,7 +87,7 @@ def names_of(token: Token) -> Names:
     return _names(token.details) or Names()
 
 
-class Method(msgspec.Struct, frozen=True):
+class MethodSource(msgspec.Struct, frozen=True):
     """Details of any other type, found fit for one attempt."""
 
     details: MethodDetails
@@ -103,15 +103,15 @@ def method_of(token: Token) -> MethodDetails:
     return decoded(token.method or "")
 
 
-def needs_two_steps(given: Given) -> bool:
+def needs_two_steps(given: PaymentSource) -> bool:
     """Whether its attempt is born ``prepared``: a token's verification value leaves its store before the call."""
     return isinstance(given, str)
 
 
-async def look(
-    tx: Tx, vault: Vault, owner: Owner, given: Given, now: int, currency: str | None, *, total: int | None = None,
+async def resolve(
+    tx: Tx, vault: Vault, owner: Owner, given: PaymentSource, now: int, currency: str | None, *, total: int | None = None,
     saved: bool = False, ordered_in: str | None = None,
-) -> Card | Method:  # fmt: skip
+) -> CardSource | MethodSource:  # fmt: skip
     """What is behind what is given. Reads only.
 
     ordered_in: the order's currency, where ``currency`` is a method's own: a token may be locked to either.
@@ -120,21 +120,21 @@ async def look(
     Raises InvalidToken (unknown, used, expired, or not verified for just this), WrongCurrency.
     """
     if isinstance(given, PaymentDetails):
-        return Card(vault.borrow(owner, given), given.email, value=given.verification_value)
+        return CardSource(vault.borrow(owner, given), given.email, value=given.verification_value)
     if isinstance(given, MethodDetails):
-        return Method(given)
+        return MethodSource(given)
     token = await store.get_unspent(tx, owner, given, now)
     if token.verification is not None:
         _check_verified(token, currency, total, saved)
     elif currency is not None and token.currency not in (None, currency, ordered_in):
         raise WrongCurrency
     if token.method is not None:
-        return Method(method_of(token), token)
+        return MethodSource(method_of(token), token)
     try:
         use = await vault.find(tx, owner, token.entry_id or "")
     except EntryGone:
         raise InvalidToken from None
-    return Card(use, token.email, token)
+    return CardSource(use, token.email, token)
 
 
 def _check_verified(token: Token, currency: str | None, total: int | None, saved: bool) -> None:
@@ -149,8 +149,8 @@ def _check_verified(token: Token, currency: str | None, total: int | None, saved
         raise InvalidToken
 
 
-async def spend(
-    tx: Tx, vault: Vault, owner: Owner, card: Card | Method, *, by: str, why: str, who: str, moment: Moment,
+async def redeem(
+    tx: Tx, vault: Vault, owner: Owner, card: CardSource | MethodSource, *, by: str, why: str, who: str, moment: Moment,
     audit_id: str,
 ) -> None:  # fmt: skip
     """Use up the token, where it is one, and leave the vault's audit line of a card. Raises InvalidToken.
@@ -159,7 +159,7 @@ async def spend(
     """
     if card.token is not None:
         await store.spend(tx, owner, card.token.id, moment, by)
-    if isinstance(card, Card):
+    if isinstance(card, CardSource):
         await vault.note(tx, card.use, why=why, object_id=by, who=who, now=moment.real, audit_id=audit_id)
 
 
@@ -172,7 +172,12 @@ class NotBegun(Exception):
 
 
 async def send(
-    parts: Parts, processor: Processor, attempt: Attempt, card: Card | Method, *, visit: Visit | None = None
+    parts: Services,
+    processor: Processor,
+    attempt: Attempt,
+    card: CardSource | MethodSource,
+    *,
+    visit: Visit | None = None,
 ) -> Outcome:
     """The call of a fresh attempt: first what waits for it leaves its store, then the row says ``sent`` (T2).
 
@@ -181,26 +186,26 @@ async def send(
     """
     value, proof = None, None
     try:
-        if isinstance(card, Card):
+        if isinstance(card, CardSource):
             value, proof = await _values(parts, attempt, card)
         if attempt.state == "prepared":
             now = parts.clock.now()
             due = now + processor.declares.timeout + attempts.GRACE
             sent = await parts.db.write(attempts.mark_sent, attempt, due, now)
             if sent is None:
-                return NotDone()
+                return NotSent()
             attempt = sent
     except Unavailable as away:
         raise NotBegun(away) from away
-    if isinstance(card, Method):
-        return await execute.carry_out(processor, attempt, parts.clock, method=card.details, visit=visit)
-    return await execute.carry_out(
+    if isinstance(card, MethodSource):
+        return await execute.execute(processor, attempt, parts.clock, method=card.details, visit=visit)
+    return await execute.execute(
         processor, attempt, parts.clock, use=card.use, verification_value=value, three_ds=card.three_ds,
         authentication_value=proof,
     )  # fmt: skip
 
 
-async def _values(parts: Parts, attempt: Attempt, card: Card) -> tuple[Secret | None, Secret | None]:
+async def _values(parts: Services, attempt: Attempt, card: CardSource) -> tuple[Secret | None, Secret | None]:
     """The verification value, and what proves an authentication. Raises NotBegun: one of them is gone."""
     value, proof = card.value, None
     if card.waits_for_value:
@@ -212,7 +217,7 @@ async def _values(parts: Parts, attempt: Attempt, card: Card) -> tuple[Secret | 
     return value, proof
 
 
-async def drop_value(parts: Parts, attempt: Attempt) -> None:
+async def drop_value(parts: Services, attempt: Attempt) -> None:
     """Destroy what waits for an attempt whose owner died before the call: nobody will need it (SEC-2)."""
     by = attempt.payment_id or attempt.customer_id or ""
     for token in await parts.db.read(store.spent, attempt.owner, by, attempt.created_at):

@@ -8,18 +8,18 @@ import sqlalchemy as sa
 from azukari.core.clock import DAY, HOUR, Moment
 from azukari.core.errors import InvalidToken
 from azukari.db import (
+    Cursor,
     Integer,
     Json,
     Money,
     Owner,
-    Place,
     Statement,
     Text,
     Time,
     Tx,
     add,
     add_unless_there,
-    behind,
+    after_cursor,
     bind,
     owned,
     owned_reference,
@@ -157,7 +157,7 @@ _ADOPT = Statement(
     .values(adopted=1),
 )
 _forgettable = (
-    behind(tokens.c.expires_at),
+    after_cursor(tokens.c.expires_at),
     sa.or_(tokens.c.used_at.is_(None), tokens.c.used_at <= sa.bindparam("ended_by", type_=Time)),
     tokens.c.open_until.is_(None),  # somebody may wait for the end of its authentication
 )
@@ -209,7 +209,9 @@ _while_open = sa.case(
 _OPEN = Statement(
     Token,
     sa.select(tokens)
-    .where(tokens.c.open_until.is_not(None), due(tokens.c.open_until, when=_while_open), behind(tokens.c.open_until))
+    .where(
+        tokens.c.open_until.is_not(None), due(tokens.c.open_until, when=_while_open), after_cursor(tokens.c.open_until)
+    )
     .order_by(tokens.c.open_until, tokens.c.id)
     .limit(sa.bindparam("limit", type_=Integer)),
     ownerless="the sweep ends authentications nobody has ended, whoever's they are",
@@ -220,7 +222,7 @@ _OPEN_AHEAD = Statement(
     sa.select(tokens)
     .where(
         tokens.c.open_until.is_not(None), tokens.c.verification != "CREATED", *due_ahead(tokens.c.open_until),
-        behind(tokens.c.open_until),
+        after_cursor(tokens.c.open_until),
     )
     .order_by(tokens.c.open_until, tokens.c.id)
     .limit(sa.bindparam("limit", type_=Integer)),
@@ -229,7 +231,7 @@ _challenged = (*owned(tokens), tokens.c.open_until.is_not(None), tokens.c.verifi
 _OPEN_OF = Statement(
     Token,
     sa.select(tokens)
-    .where(*_challenged, tokens.c.open_until <= sa.bindparam("now", type_=Time), behind(tokens.c.open_until))
+    .where(*_challenged, tokens.c.open_until <= sa.bindparam("now", type_=Time), after_cursor(tokens.c.open_until))
     .order_by(tokens.c.open_until, tokens.c.id)
     .limit(sa.bindparam("limit", type_=Integer)),
 )
@@ -294,12 +296,12 @@ async def verify(
     )  # fmt: skip
 
 
-async def abandoned(tx: Tx, real: int, after: Place, limit: int) -> list[Token]:
+async def abandoned(tx: Tx, real: int, after: Cursor, limit: int) -> list[Token]:
     """Secure tokens whose authentication is over without an end, the longest overdue first."""
     return await all_due(tx, (_OPEN, _OPEN_AHEAD), tokens.c.open_until, real=real, limit=limit, **after.binds)
 
 
-async def abandoned_of(tx: Tx, owner: Owner, now: int, after: Place, limit: int) -> list[Token]:
+async def abandoned_of(tx: Tx, owner: Owner, now: int, after: Cursor, limit: int) -> list[Token]:
     """Challenges of one owner that are over by its clock without an end."""
     return await tx.all(_OPEN_OF, owner, now=now, limit=limit, **after.binds)
 
@@ -327,18 +329,18 @@ async def spent(tx: Tx, owner: Owner, by: str, at: int) -> list[Token]:
     return await tx.all(_SPENT, owner, used_by=by, used_at=at)
 
 
-async def adopt(tx: Tx, owner: Owner, token_id: str) -> None:
+async def claim_for_customer(tx: Tx, owner: Owner, token_id: str) -> None:
     """A customer keeps its details from now on. Raises InvalidToken: the sweep has them."""
     if await tx.run(_ADOPT, owner, token=token_id) != 1:
         raise InvalidToken
 
 
-async def give_up(tx: Tx, owner: Owner, token_id: str, now: int) -> bool:
+async def release_to_sweep(tx: Tx, owner: Owner, token_id: str, now: int) -> bool:
     """From now on nobody can adopt its details; False: somebody has."""
     return await tx.run(_SWEEP, owner, token=token_id, now=now) == 1
 
 
-async def over(tx: Tx, real: int, after: Place, limit: int) -> list[Token]:
+async def over(tx: Tx, real: int, after: Cursor, limit: int) -> list[Token]:
     """Tokens past their day, spent or not; one spent a moment ago may still be on its way to a customer."""
     return await all_due(
         tx, (_OVER, _OVER_AHEAD), tokens.c.expires_at, real=real, ended_by=real - HOUR, limit=limit, **after.binds

@@ -2,7 +2,7 @@
 
 from azukari.core.pan import looks_like_card_number
 from azukari.vault.inside.details import CARDS, CREDIT_CARD, TERMINAL, Masked, PaymentDetails
-from azukari.vault.inside.entries import SealedEntry, Use
+from azukari.vault.inside.entries import AccessGrant, SealedEntry
 from azukari.vault.inside.errors import (
     EntryGone,
     KeyFileError,
@@ -21,20 +21,49 @@ from azukari.vault.inside.signing import Signer
 from azukari.vault.inside.transport import (
     Blank,
     Filled,
-    NotSent,
     OrderRefused,
     Outbound,
     Reply,
+    ReplyUnknown,
+    RequestNotSent,
     Transport,
-    Unknown,
 )  # fmt: skip
 from azukari.vault.inside.variants import BRAZIL, CHIP
 from azukari.vault.inside.vault import Vault
 
 __all__ = [
-    "BRAZIL", "CARDS", "CHIP", "CREDIT_CARD", "TERMINAL",
-    "Blank", "Context", "EntryGone", "FileKeyProvider", "Filled", "KeyFileError", "KeyMissing",
-    "KeyProvider", "Masked", "NotFitForLive", "NotSent", "OrderRefused", "Outbound", "PaymentDetails", "ProviderDown",
-    "Reply", "SealedEntry", "Signer", "Transport", "Unknown", "Unreadable", "Use", "UseRefused", "Vault", "VaultError",
-    "Wrapped", "WrongKey", "looks_like_card_number", "root_mac",
+    "BRAZIL",
+    "CARDS",
+    "CHIP",
+    "CREDIT_CARD",
+    "TERMINAL",
+    "AccessGrant",
+    "Blank",
+    "Context",
+    "EntryGone",
+    "FileKeyProvider",
+    "Filled",
+    "KeyFileError",
+    "KeyMissing",
+    "KeyProvider",
+    "Masked",
+    "NotFitForLive",
+    "OrderRefused",
+    "Outbound",
+    "PaymentDetails",
+    "ProviderDown",
+    "Reply",
+    "ReplyUnknown",
+    "RequestNotSent",
+    "SealedEntry",
+    "Signer",
+    "Transport",
+    "Unreadable",
+    "UseRefused",
+    "Vault",
+    "VaultError",
+    "Wrapped",
+    "WrongKey",
+    "looks_like_card_number",
+    "root_mac",
 ]  # fmt: skip

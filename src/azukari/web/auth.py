@@ -10,7 +10,7 @@ from ipaddress import IPv4Address, IPv6Address, ip_address
 
 from azukari.core.errors import Forbidden, Unauthorized
 from azukari.merchants.keys import ApiKey
-from azukari.merchants.service import Keyring
+from azukari.merchants.service import ApiKeys
 from azukari.web.connections import Networks, place_of
 from azukari.web.dispatch import Scope
 
@@ -26,7 +26,7 @@ class Access(enum.Enum):
     PUBLISHABLE = "publishable"  # or a secret one
 
 
-async def authenticate(header: bytes | None, access: Access, client: str | None, keyring: Keyring) -> ApiKey:
+async def authenticate(header: bytes | None, access: Access, client: str | None, keyring: ApiKeys) -> ApiKey:
     """The key of a request. Raises Unauthorized, Forbidden."""
     key = await keyring.resolve(key_text(header), client)
     if access is Access.SECRET and not key.is_secret:

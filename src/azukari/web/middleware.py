@@ -10,10 +10,10 @@ from azukari.web import cors
 from azukari.web.auth import caller_of, key_text
 from azukari.web.dispatch import Dispatch, Receive, Scope, Send
 from azukari.web.limits import Limiter
-from azukari.web.request_tail import Taps
+from azukari.web.request_tail import RequestTail
 from azukari.wire import bodies, errors
 from azukari.wire.answers import Answer, Replay
-from azukari.wiring import Parts
+from azukari.wiring import Services
 
 _ALWAYS = [(b"x-content-type-options", b"nosniff"), (b"cache-control", b"no-store")]
 _HTTPS = [(b"strict-transport-security", b"max-age=63072000; includeSubDomains")]
@@ -44,10 +44,10 @@ class _TooMany(Exception):
         super().__init__()
 
 
-class Front:
+class Middleware:
     """An ASGI app around the router. taps: who watches its requests."""
 
-    def __init__(self, app: Dispatch, parts: Parts, taps: Taps, limiter: Limiter) -> None:
+    def __init__(self, app: Dispatch, parts: Services, taps: RequestTail, limiter: Limiter) -> None:
         self._app = app
         self._limiter = limiter
         self._taps = taps
@@ -135,7 +135,7 @@ def _is_free(scope: Scope) -> bool:
     )  # fmt: skip
 
 
-async def _note_url(parts: Parts, headers: Mapping[bytes, bytes], request_id: str) -> None:
+async def _note_url(parts: Services, headers: Mapping[bytes, bytes], request_id: str) -> None:
     """Audit a URL that was refused, where it is known whose client sent it."""
     try:
         key = await parts.keyring.resolve(key_text(headers.get(b"authorization")), None)

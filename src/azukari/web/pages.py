@@ -10,7 +10,7 @@ from azukari.web import assets
 from azukari.web.dispatch import Receive, Route, Scope, Send
 from azukari.web.readiness import Readiness
 from azukari.wire.answers import Answer
-from azukari.wiring import Parts
+from azukari.wiring import Services
 
 HTML = "text/html; charset=utf-8"
 _CACHED = {"Cache-Control": "public, max-age=3600", "Cross-Origin-Resource-Policy": "cross-origin"}
@@ -42,7 +42,7 @@ class _Page:
         await scope["azukari.send"](await self._make(scope), send)
 
 
-def routes(parts: Parts) -> list[Route]:
+def routes(parts: Services) -> list[Route]:
     """The routes outside of the API."""
     readiness = Readiness(parts)
 

@@ -6,7 +6,7 @@ from azukari.core.clock import SECOND
 from azukari.core.errors import Unavailable
 from azukari.db.probing import probe
 from azukari.merchants import store as merchants
-from azukari.wiring import Parts
+from azukari.wiring import Services
 
 #: How long what a probe has found is true: however often a balancer asks, the disk is not kept busy by it.
 REMEMBERED = 2 * SECOND
@@ -15,7 +15,7 @@ REMEMBERED = 2 * SECOND
 class Readiness:
     """Of one process, which tries one write at a time."""
 
-    def __init__(self, parts: Parts) -> None:
+    def __init__(self, parts: Services) -> None:
         self._parts = parts
         self._probed_at: int | None = None
         self._writes = False

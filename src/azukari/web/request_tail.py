@@ -23,7 +23,7 @@ MOST = 8
 LONGEST = 512
 
 
-class Taps:
+class RequestTail:
     """The pipes of one process."""
 
     def __init__(self, data: Path) -> None:

@@ -20,7 +20,7 @@ from azukari.core.errors import BadRequest, MethodNotAllowed
 from azukari.merchants import origins
 from azukari.merchants.keys import ApiKey
 from azukari.merchants.service import API_VERSIONS
-from azukari.processors.base import NO_ORDERS
+from azukari.processors.base import NO_DIRECTIVES
 from azukari.processors.declines import SCENARIOS
 from azukari.web import cors
 from azukari.web.auth import Access, authenticate
@@ -29,9 +29,9 @@ from azukari.web.limits import Limiter
 from azukari.web.server import read_body
 from azukari.wire import bodies, idempotency
 from azukari.wire.answers import Answer
-from azukari.wire.call import Call, read_orders
+from azukari.wire.call import Call, read_directives
 from azukari.wire.return_urls import origin_of
-from azukari.wiring import Parts
+from azukari.wiring import Services
 
 SecretKey, PublishableKey = Access.SECRET, Access.PUBLISHABLE
 Handler = Callable[..., Awaitable[Any]]
@@ -127,7 +127,7 @@ class Router:
 class Resource:
     """All methods of one path, as an ASGI app."""
 
-    def __init__(self, path: str, endpoints: Iterable[Endpoint], parts: Parts, limiter: Limiter) -> None:
+    def __init__(self, path: str, endpoints: Iterable[Endpoint], parts: Services, limiter: Limiter) -> None:
         self._path = path
         self._methods = {endpoint.method: endpoint for endpoint in endpoints}
         if "GET" in self._methods:
@@ -200,9 +200,9 @@ class Resource:
                 what = f"POST {scope['path']} {version} ".encode() + _canonical(tree)
                 mac = functools.partial(parts.vault.mac, "idempotency")
                 claim = idempotency.Claim(idempotency.stored_name(name, mac), mac(what), *moment)
-        orders = NO_ORDERS
+        orders = NO_DIRECTIVES
         if key.is_test and endpoint.method in ("POST", "PATCH"):
-            orders = read_orders(
+            orders = read_directives(
                 _text(headers.get(b"komoju-scenario")),
                 _text(headers.get(b"azukari-fault")),
                 _text(headers.get(b"azukari-delay")),
@@ -219,7 +219,7 @@ def _text(value: bytes | None) -> str | None:
     return None if value is None else value.decode("latin-1")
 
 
-def mount(prefix: str, routers: Iterable[Router], parts: Parts, limiter: Limiter) -> list[Route]:
+def mount(prefix: str, routers: Iterable[Router], parts: Services, limiter: Limiter) -> list[Route]:
     """The routes of some routers: one per path."""
     by_path: dict[str, list[Endpoint]] = {}
     for router in routers:

@@ -109,7 +109,7 @@ class Delivery(msgspec.Struct, frozen=True):
         return Owner(self.merchant_id, self.mode)
 
 
-class Happened(NamedTuple):
+class EventRef(NamedTuple):
     """An event, without what it tells."""
 
     id: str
@@ -117,7 +117,7 @@ class Happened(NamedTuple):
     sequence: int
 
 
-class Told(NamedTuple):
+class Notification(NamedTuple):
     """What an endpoint is to be told of. id: for the delivery. sequence: the event's number."""
 
     id: str
@@ -126,7 +126,7 @@ class Told(NamedTuple):
     sequence: int
 
 
-class Try(msgspec.Struct, frozen=True):
+class DeliveryAttempt(msgspec.Struct, frozen=True):
     """A line of the delivery log.
 
     code: the receiver's answer, None where it gave none; failure: our word for why. state, next_at: of the delivery.
@@ -165,7 +165,7 @@ _BY_EVENT = Statement(
     Delivery, sa.select(deliveries).where(*_of_endpoint, deliveries.c.event_id == bind(deliveries.c.event_id))
 )
 _AFTER = Statement(
-    Happened,
+    EventRef,
     sa.select(events.c.id, events.c.type, events.c.sequence)
     .where(*owned(events), events.c.sequence > sa.bindparam("after", type_=Integer))
     .order_by(events.c.sequence)
@@ -312,7 +312,7 @@ _LETTERS = Statement(
     .limit(_limit),
 )
 _BETWEEN = Statement(
-    Happened,
+    EventRef,
     sa.select(events.c.id, events.c.type, events.c.sequence)
     .where(
         *owned(events), events.c.sequence.is_not(None),
@@ -330,7 +330,7 @@ _logged = (
     *_of_endpoint, tries.c.at >= sa.bindparam("start", type_=Time), tries.c.at < sa.bindparam("end", type_=Time)
 )  # fmt: skip
 _LOG = Statement(
-    Try,
+    DeliveryAttempt,
     sa.select(
         tries.c.id, tries.c.at, deliveries.c.id, deliveries.c.event_id, deliveries.c.event_type, deliveries.c.state,
         tries.c.number, tries.c.code, tries.c.failure, tries.c.ms, deliveries.c.due_at,
@@ -363,12 +363,12 @@ _FORGET: Statement[None] = Statement(
 # Coming about
 
 
-async def after(tx: Tx, owner: Owner, sequence: int, limit: int) -> list[Happened]:
+async def after(tx: Tx, owner: Owner, sequence: int, limit: int) -> list[EventRef]:
     """The owner's events with greater numbers, by number."""
     return await tx.all(_AFTER, owner, after=sequence, limit=limit)
 
 
-async def tell(tx: Tx, endpoint: Endpoint, wanted: Sequence[Told], to: int, now: int) -> bool:
+async def enqueue(tx: Tx, endpoint: Endpoint, wanted: Sequence[Notification], to: int, now: int) -> bool:
     """Deliveries of what an endpoint wants of the events up to a number; False: it is not as it was read."""
     if not await store.told(tx, endpoint, to):
         return False
@@ -376,8 +376,8 @@ async def tell(tx: Tx, endpoint: Endpoint, wanted: Sequence[Told], to: int, now:
     return True
 
 
-async def tell_payments(
-    tx: Tx, owner: Owner, wanted: Sequence[tuple[Endpoint, Told]], read: int, to: int, now: int
+async def enqueue_for_payments(
+    tx: Tx, owner: Owner, wanted: Sequence[tuple[Endpoint, Notification]], read: int, to: int, now: int
 ) -> bool:  # fmt: skip
     """The same for payments' own endpoints, all of an owner's at once. read: up to where they were told."""
     if not await numbering.advance(tx, owner, numbering.OF_PAYMENTS, read, to):
@@ -387,12 +387,12 @@ async def tell_payments(
     return True
 
 
-async def add_all(tx: Tx, endpoint: Endpoint, wanted: Sequence[Told], now: int) -> int:
+async def add_all(tx: Tx, endpoint: Endpoint, wanted: Sequence[Notification], now: int) -> int:
     """Deliveries that are not there yet, due now; how many were not."""
     return sum([await _add(tx, endpoint, each, now) for each in wanted])
 
 
-async def _add(tx: Tx, endpoint: Endpoint, told: Told, now: int) -> int:
+async def _add(tx: Tx, endpoint: Endpoint, told: Notification, now: int) -> int:
     return await tx.run(
         _ADD, endpoint.owner, **told._asdict(), endpoint_id=endpoint.id, state=PENDING, tries=0, due_at=now,
         leased_until=None, fence=0, created_at=now, ended_at=None, payment_id=endpoint.payment_id,
@@ -531,7 +531,7 @@ async def finish(tx: Tx, delivery: Delivery, outcome: Outcome, try_id: str, at: 
 # Afterwards
 
 
-async def replay(tx: Tx, endpoint: Endpoint, wanted: Sequence[Told], now: int) -> int:
+async def replay(tx: Tx, endpoint: Endpoint, wanted: Sequence[Notification], now: int) -> int:
     """Send events again, or for the first time. One that is on its way stays as it is. How many are sent."""
     count = 0
     found = [await _of_event(tx, endpoint, each.event_id) for each in wanted]
@@ -554,7 +554,7 @@ async def dead_letters(tx: Tx, endpoint: Endpoint, after: str, limit: int) -> li
     return await tx.all(_LETTERS, endpoint.owner, endpoint_id=endpoint.id, after=after, limit=limit)
 
 
-async def happened(tx: Tx, owner: Owner, after: str, before: str, limit: int) -> list[Happened]:
+async def happened(tx: Tx, owner: Owner, after: str, before: str, limit: int) -> list[EventRef]:
     """Events between two ids, by id."""
     return await tx.all(_BETWEEN, owner, after=after, before=before, limit=limit)
 
@@ -566,7 +566,7 @@ async def drop(tx: Tx, owner: Owner, endpoint_id: str, real: int) -> None:
 
 async def log(
     tx: Tx, owner: Owner, endpoint_id: str, *, page: int, per_page: int, start: int, end: int
-) -> Page[Try]:  # fmt: skip
+) -> Page[DeliveryAttempt]:  # fmt: skip
     """A page of an endpoint's tries, newest first; start, end: when they were made, as in lists. Raises NotFound."""
     endpoint = await store.get(tx, owner, endpoint_id)
     total = await tx.one(_LOGGED, owner, endpoint_id=endpoint.id, start=start, end=end) or 0

@@ -15,10 +15,10 @@ from azukari.db import Owner
 from azukari.events import numbering
 from azukari.events import store as events
 from azukari.webhooks import deliveries, store
-from azukari.webhooks.deliveries import Told
+from azukari.webhooks.deliveries import Notification
 from azukari.webhooks.service import PING
 from azukari.webhooks.store import Endpoint
-from azukari.wiring import Parts
+from azukari.wiring import Services
 
 R = TypeVar("R")
 
@@ -26,13 +26,13 @@ R = TypeVar("R")
 BATCH = 100
 
 
-async def look(parts: Parts, *, thorough: bool = False) -> None:
+async def look(parts: Services, *, thorough: bool = False) -> None:
     """Give what has happened its number, and each endpoint its deliveries. thorough: also what was committed late."""
     while await look_once(parts, thorough=thorough):
         continue
 
 
-async def look_once(parts: Parts, *, thorough: bool = False) -> bool:
+async def look_once(parts: Services, *, thorough: bool = False) -> bool:
     """A turn for each: whether there is more. What has happened to one by the thousand holds up nobody else's."""
     await numbering.number_all(parts, quick=not thorough)
     more = False
@@ -55,7 +55,7 @@ async def _alone(telling: Coroutine[Any, Any, R | None], **whose: str) -> R | No
         return None
 
 
-async def look_for(parts: Parts, owner: Owner) -> None:
+async def look_for(parts: Services, owner: Owner) -> None:
     """The thorough look for one owner."""
     await numbering.number_all(parts, owner)
     for endpoint in await parts.db.read(store.active, owner):
@@ -68,18 +68,18 @@ async def look_for(parts: Parts, owner: Owner) -> None:
             to = await _fan_out_to_payments(parts, owner, to)
 
 
-async def _fan_out(parts: Parts, endpoint: Endpoint) -> Endpoint | None:
+async def _fan_out(parts: Services, endpoint: Endpoint) -> Endpoint | None:
     """A turn; the endpoint as it is then, where there may be more."""
     found = await parts.db.read(deliveries.after, endpoint.owner, endpoint.told, BATCH)
     if not found:
         return None
     wanted = [
-        Told(parts.ids.new(), *event) for event in found
+        Notification(parts.ids.new(), *event) for event in found
         # What was under way when the endpoint was made has its number later than the endpoint, and its id before.
         if event.id > (endpoint.since or "") and event.type != PING and endpoint.wants(event.type)
     ]  # fmt: skip
     told = found[-1].sequence
-    if not await parts.db.write(deliveries.tell, endpoint, wanted, told, await parts.time_of(endpoint.owner)):
+    if not await parts.db.write(deliveries.enqueue, endpoint, wanted, told, await parts.time_of(endpoint.owner)):
         return None  # another worker has done it, or it is not wanted any more
     return None if len(found) < BATCH else msgspec.structs.replace(endpoint, told=told)
 
@@ -93,7 +93,7 @@ class _Resource(msgspec.Struct):
 _resource = msgspec.json.Decoder(_Resource).decode
 
 
-async def _fan_out_to_payments(parts: Parts, owner: Owner, told: int) -> int | None:
+async def _fan_out_to_payments(parts: Services, owner: Owner, told: int) -> int | None:
     """For payments with webhooks of their own: the events of an owner who has any, each one looked at once.
 
     A turn; up to which number, where there may be more.
@@ -104,12 +104,12 @@ async def _fan_out_to_payments(parts: Parts, owner: Owner, told: int) -> int | N
     of_payments = [(event, _resource(event.data).id) for event in found if event.type.startswith("payment.")]
     endpoints = await parts.db.read(store.of_payments, owner, list({payment_id for _, payment_id in of_payments}))
     wanted = [
-        (endpoint, Told(parts.ids.new(), event.id, event.type, event.sequence or 0))
+        (endpoint, Notification(parts.ids.new(), event.id, event.type, event.sequence or 0))
         for event, payment_id in of_payments
         for endpoint in endpoints[payment_id]
         if endpoint.wants(event.type)
     ]
     to = found[-1].sequence or told
-    if not await parts.db.write(deliveries.tell_payments, owner, wanted, told, to, await parts.time_of(owner)):
+    if not await parts.db.write(deliveries.enqueue_for_payments, owner, wanted, told, to, await parts.time_of(owner)):
         return None
     return None if len(found) < BATCH else to

@@ -16,10 +16,10 @@ from azukari.events import numbering
 from azukari.vault import SealedEntry
 from azukari.webhooks import service, store
 from azukari.webhooks.schemas import EventTypes, SigningSecret, Url
-from azukari.webhooks.service import ALL, Asking
+from azukari.webhooks.service import ALL, Caller
 from azukari.webhooks.store import Endpoint
 from azukari.wire.bodies import MEANT, NOT_BLANK, convert
-from azukari.wiring import Parts
+from azukari.wiring import Services
 
 #: Of one payment.
 MOST = 5
@@ -37,10 +37,10 @@ class _Given(msgspec.Struct):
     webhooks: list[PaymentWebhook]
 
 
-class Wanted(msgspec.Struct, frozen=True):
+class PaymentWebhookDraft(msgspec.Struct, frozen=True):
     """Endpoints and the secrets they were given, ready to be written beside their payment. real: the machine's time."""
 
-    parts: Parts
+    parts: Services
     endpoints: list[tuple[Endpoint, SealedEntry | None]]
     who: str
     real: int
@@ -59,12 +59,14 @@ class Wanted(msgspec.Struct, frozen=True):
             )  # fmt: skip
 
 
-async def read(parts: Parts, owner: Owner, given: object, who: str, api_version: str, now: int) -> Wanted:
+async def read(
+    parts: Services, owner: Owner, given: object, who: str, api_version: str, now: int
+) -> PaymentWebhookDraft:
     """What an order gives: an address, an object ``{url, events, secret}``, or a list of these.
 
     Raises InvalidParameter, MissingParameter, ProviderDown.
     """
-    asking = Asking(parts, owner, who, now)
+    asking = Caller(parts, owner, who, now)
     orders = _read(given)
     if any(order.secret is None for order in orders) and await parts.db.read(store.oldest, owner) is None:
         raise InvalidParameter(
@@ -73,7 +75,7 @@ async def read(parts: Parts, owner: Owner, given: object, who: str, api_version:
     # All at once: the request waits for names as long as for a single one.
     urls = await asyncio.gather(*(service.checked_url(asking, order.url, "webhooks") for order in orders))
     endpoints = [await _endpoint(asking, order, url, api_version) for order, url in zip(orders, urls, strict=True)]
-    return Wanted(parts, endpoints, who, asking.real)
+    return PaymentWebhookDraft(parts, endpoints, who, asking.real)
 
 
 def _read(given: object) -> list[PaymentWebhook]:
@@ -85,7 +87,7 @@ def _read(given: object) -> list[PaymentWebhook]:
 
 
 async def _endpoint(
-    asking: Asking, order: PaymentWebhook, url: str, api_version: str
+    asking: Caller, order: PaymentWebhook, url: str, api_version: str
 ) -> tuple[Endpoint, SealedEntry | None]:
     secret = order.secret
     sealed = None if secret is None else await asking.parts.vault.seal_secret(asking.owner, Secret(secret))
@@ -100,10 +102,10 @@ async def _endpoint(
     return endpoint, sealed
 
 
-async def forget_old(parts: Parts, limit: int) -> int:
+async def forget_old(parts: Services, limit: int) -> int:
     """Delete those of payments made half a year ago; how many there were."""
     over = await parts.db.read(store.of_old_payments, parts.clock.now(), limit)
     for endpoint in over:
         now = await parts.time_of(endpoint.owner)
-        await service.delete_of_payment(Asking(parts, endpoint.owner, "worker", now), endpoint)
+        await service.delete_of_payment(Caller(parts, endpoint.owner, "worker", now), endpoint)
     return len(over)

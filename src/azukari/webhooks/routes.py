@@ -3,7 +3,7 @@
 from azukari.web.routing import Router, SecretKey
 from azukari.webhooks import deliveries, service, store
 from azukari.webhooks.schemas import EndpointCreate, EndpointOut, EndpointUpdate, Replay, Roll, TryOut
-from azukari.webhooks.service import Asking
+from azukari.webhooks.service import Caller
 from azukari.wire.answers import Answer
 from azukari.wire.call import Call
 from azukari.wire.lists import ListOut, ListQuery, list_out
@@ -11,8 +11,8 @@ from azukari.wire.lists import ListOut, ListQuery, list_out
 router = Router()
 
 
-def _asking(call: Call) -> Asking:
-    return Asking(call.parts, call.owner, call.key.id, call.now, call.claim)
+def _asking(call: Call) -> Caller:
+    return Caller(call.parts, call.owner, call.key.id, call.now, call.claim)
 
 
 @router.post("/webhook_endpoints", SecretKey)

@@ -10,9 +10,9 @@ from azukari.core.clock import iso, iso_or_none
 from azukari.core.errors import InvalidParameter, MissingParameter
 from azukari.core.pan import looks_like_card_number
 from azukari.merchants.service import API_VERSIONS
-from azukari.webhooks.deliveries import Try
+from azukari.webhooks.deliveries import DeliveryAttempt
 from azukari.webhooks.store import Endpoint
-from azukari.wire.fields import MEANT, NOT_BLANK, Flag, Reader, Refused, ShortText, Timestamp
+from azukari.wire.fields import MEANT, NOT_BLANK, Flag, InvalidValue, Reader, ShortText, Timestamp
 
 MOST_EVENTS = 100
 #: Of a secret that a shop brings along. Shorter than the second it is taken, and told to be short.
@@ -26,20 +26,20 @@ _EVENT_TYPE = re.compile(r"\*|[a-z_]{1,40}(?:\.[a-z_]{1,40}){0,3}")
 
 def _events(value: object) -> list[str]:
     if not isinstance(value, list) or not 1 <= len(value) <= MOST_EVENTS:
-        raise Refused
+        raise InvalidValue
     if not all(isinstance(each, str) and _EVENT_TYPE.fullmatch(each) for each in value):
-        raise Refused
+        raise InvalidValue
     return list(dict.fromkeys(value))
 
 
 def _secret(value: object) -> str:
     # It goes through an environment variable or a form at the receiver's: what these would change is refused.
     if not isinstance(value, str) or not LEAST_SECRET <= len(value) <= LONGEST_SECRET or not _is_plain(value):
-        raise Refused(f"{{}} must be {LEAST_SECRET} to {LONGEST_SECRET} printable ASCII characters.")
+        raise InvalidValue(f"{{}} must be {LEAST_SECRET} to {LONGEST_SECRET} printable ASCII characters.")
     if value != value.strip():
-        raise Refused("{} must not begin or end with a space.")
+        raise InvalidValue("{} must not begin or end with a space.")
     if looks_like_card_number(value):
-        raise Refused("{} must not hold a card number.")
+        raise InvalidValue("{} must not hold a card number.")
     return value
 
 
@@ -59,13 +59,13 @@ def warnings_about(secret: str | None) -> list[str] | UnsetType:
 
 def _version(value: object) -> str:
     if not isinstance(value, str) or value not in API_VERSIONS:
-        raise Refused
+        raise InvalidValue
     return value
 
 
 def _url(value: object) -> str:
     if not isinstance(value, str):
-        raise Refused
+        raise InvalidValue
     return value
 
 
@@ -153,7 +153,7 @@ class TryOut(msgspec.Struct):
     created_at: str
 
     @classmethod
-    def of(cls, tried: Try) -> "TryOut":
+    def of(cls, tried: DeliveryAttempt) -> "TryOut":
         return cls(
             id=tried.id, resource="webhook_attempt", delivery=tried.delivery_id, event=tried.event_id,
             event_type=tried.event_type, attempt=tried.number, code=tried.code, failure=tried.failure,

@@ -15,7 +15,7 @@ from azukari.core.clock import HOUR, MINUTE, SECOND
 from azukari.core.errors import Unavailable
 from azukari.db import Owner, Tx
 from azukari.events.schemas import EventOut
-from azukari.vault import EntryGone, Signer, Use, Vault, VaultError
+from azukari.vault import AccessGrant, EntryGone, Signer, Vault, VaultError
 from azukari.webhooks import addresses, deliveries, fanout, signing, store
 from azukari.webhooks.addresses import AddressRefused, Unresolved
 from azukari.webhooks.deliveries import DEAD, DELIVERED, IN_FLIGHT, LEASE, PENDING, Claimed, Delivery, Outcome
@@ -23,7 +23,7 @@ from azukari.webhooks.names import Lookup, Names
 from azukari.webhooks.post import Post, Posted, within_limit
 from azukari.webhooks.service import loopback_allowed
 from azukari.webhooks.store import Endpoint
-from azukari.wiring import Parts
+from azukari.wiring import Services
 
 #: How long after each failed try comes the next; after the last there is none. Source: ``docs/security.md``.
 WAITS = (
@@ -57,7 +57,7 @@ class Sender:
     """
 
     def __init__(
-        self, parts: Parts, *, lookup: Lookup | None = None,
+        self, parts: Services, *, lookup: Lookup | None = None,
         chance: Callable[[], float] = _random.random, post: Post | None = None,
     ) -> None:  # fmt: skip
         self._parts = parts
@@ -170,7 +170,7 @@ class Sender:
         return Outcome(PENDING, now + int(wait), *posted, ms)
 
 
-async def deliver_due(parts: Parts, owner: Owner) -> None:
+async def deliver_due(parts: Services, owner: Owner) -> None:
     """Deliver all that has happened to an owner and is due by now, and wait until it was tried, by whomever."""
     sender = Sender(parts)
     try:
@@ -211,7 +211,7 @@ class _Opened(NamedTuple):
 class Signers:
     """Endpoints' secrets, opened for a while: each opening leaves an audit line, each delivery does not."""
 
-    def __init__(self, parts: Parts) -> None:
+    def __init__(self, parts: Services) -> None:
         self._vault = parts.vault
         self._parts = parts
         self._opened: dict[str, _Opened] = {}
@@ -247,7 +247,7 @@ class Signers:
 
 async def note_signing(
     tx: Tx, vault: Vault, endpoint: Endpoint, entry_id: str, audit_id: str, now: int
-) -> Use:  # fmt: skip
+) -> AccessGrant:  # fmt: skip
     """The permission to open an endpoint's secret, and the audit line of it. Raises EntryGone."""
     use = await vault.find(tx, endpoint.owner, entry_id)
     await vault.note(tx, use, why="sign", object_id=endpoint.id, who="worker", now=now, audit_id=audit_id)

@@ -11,13 +11,13 @@ from azukari.core.clock import DAY
 from azukari.core.errors import InvalidParameter, Locked, NotFound, Unavailable, Unprocessable
 from azukari.core.ids import earliest
 from azukari.core.secret import Secret
-from azukari.db import Owner, Tx, persevere
+from azukari.db import Owner, Tx, retry_on_conflict
 from azukari.events import numbering
 from azukari.events import store as events
 from azukari.vault import SealedEntry, Vault
 from azukari.webhooks import addresses, deliveries, store
 from azukari.webhooks.addresses import AddressRefused
-from azukari.webhooks.deliveries import Told
+from azukari.webhooks.deliveries import Notification
 from azukari.webhooks.names import Names
 from azukari.webhooks.schemas import (
     EndpointCreate,
@@ -32,7 +32,7 @@ from azukari.webhooks.store import Endpoint
 from azukari.wire import errors, idempotency
 from azukari.wire.answers import Answer
 from azukari.wire.idempotency import Claim, idempotent
-from azukari.wiring import Parts
+from azukari.wiring import Services
 
 ALL = ["*"]
 PING = "ping"
@@ -53,13 +53,13 @@ class TooMany(Unprocessable):
 
 
 @dataclass(frozen=True, slots=True)
-class Asking:
+class Caller:
     """Who asks for a change: of which owner, by which key or person, when. claim: of a request that has one.
 
     now: by the merchant's clock. real: by the machine's. logs: False at the command line, which tells by itself.
     """
 
-    parts: Parts
+    parts: Services
     owner: Owner
     who: str
     now: int
@@ -76,14 +76,14 @@ class Asking:
         return loopback_allowed(self.parts, self.owner.mode)
 
 
-def loopback_allowed(parts: Parts, mode: str) -> bool:
+def loopback_allowed(parts: Services, mode: str) -> bool:
     """In test mode, where the installation says so. That we listen on loopback says nothing: so does whoever stands
     behind a proxy on the same machine, beside services that trust whoever can reach them.
     """
     return mode == "test" and parts.settings.loopback_webhooks
 
 
-async def create(asking: Asking, order: EndpointCreate, api_version: str) -> Answer:
+async def create(asking: Caller, order: EndpointCreate, api_version: str) -> Answer:
     """A new endpoint, and a ping to it. The answer shows its secret, once: a repeat of the request does not.
 
     Raises InvalidParameter, TooMany, ProviderDown.
@@ -108,7 +108,7 @@ async def create(asking: Asking, order: EndpointCreate, api_version: str) -> Ans
     return Answer.of(EndpointOut.of(endpoint, secret.reveal(), warnings))
 
 
-async def update(asking: Asking, endpoint_id: str, order: EndpointUpdate) -> EndpointOut:
+async def update(asking: Caller, endpoint_id: str, order: EndpointUpdate) -> EndpointOut:
     """Change an endpoint. One that is switched on is told of what happens from now on.
 
     Raises NotFound, InvalidParameter, Locked.
@@ -117,54 +117,54 @@ async def update(asking: Asking, endpoint_id: str, order: EndpointUpdate) -> End
     await parts.db.read(store.get, asking.owner, endpoint_id)
     url = None if order.url is None else await checked_url(asking, order.url)
     words = _Words(asking.who, "", "", parts.ids.new(), asking.now, asking.real)
-    changed = await persevere(
+    changed = await retry_on_conflict(
         parts.db, _update, asking.owner, parts.vault, endpoint_id, order, url, parts.ids.new(), words
     )  # fmt: skip
     return EndpointOut.of(changed)
 
 
-async def roll(asking: Asking, endpoint_id: str, given: str | None) -> Answer:
+async def roll(asking: Caller, endpoint_id: str, given: str | None) -> Answer:
     """Another secret. The one before signs too, for a day. Raises NotFound, Locked, ProviderDown."""
     parts = asking.parts
     await parts.db.read(store.get, asking.owner, endpoint_id)
     secret, warnings = _new_secret(parts, given), warnings_about(given)
     sealed = await parts.vault.seal_secret(asking.owner, secret)
     words = _Words(asking.who, "", "", parts.ids.new(), asking.now, asking.real, warnings)
-    changed = await persevere(
+    changed = await retry_on_conflict(
         parts.db, _roll, asking.claim, asking.owner, parts.vault, endpoint_id, sealed, words
     )  # fmt: skip
     note_short(asking, given, changed)
     return Answer.of(EndpointOut.of(changed, secret.reveal(), warnings))
 
 
-async def delete(asking: Asking, endpoint_id: str) -> EndpointOut:
+async def delete(asking: Caller, endpoint_id: str) -> EndpointOut:
     """Forget an endpoint and its secrets; what was on its way to it is dropped. Raises NotFound, Locked."""
     endpoint = await asking.parts.db.read(store.get, asking.owner, endpoint_id)
     return EndpointOut.of(await _forget(asking, endpoint))
 
 
-async def delete_of_payment(asking: Asking, endpoint: Endpoint) -> None:
+async def delete_of_payment(asking: Caller, endpoint: Endpoint) -> None:
     """The same for one of a payment's own. Raises NotFound, Locked."""
     await _forget(asking, endpoint)
 
 
-async def _forget(asking: Asking, endpoint: Endpoint) -> Endpoint:
+async def _forget(asking: Caller, endpoint: Endpoint) -> Endpoint:
     parts = asking.parts
     words = _Words(asking.who, "", "", parts.ids.new(), asking.now, asking.real)
-    deleted = await persevere(parts.db, _delete, asking.owner, parts.vault, endpoint.id, words)
+    deleted = await retry_on_conflict(parts.db, _delete, asking.owner, parts.vault, endpoint.id, words)
     for entry in deleted.entries:
         await parts.vault.shred(asking.owner, entry)
     return deleted
 
 
-async def ping(asking: Asking, endpoint_id: str) -> Answer:
+async def ping(asking: Caller, endpoint_id: str) -> Answer:
     """Send a ping. Raises NotFound."""
     ids = asking.parts.ids
     words = _Words(asking.who, ids.new(), ids.new(), "", asking.now, asking.real)
     return await asking.parts.db.write(_ping, asking.claim, asking.owner, endpoint_id, words)
 
 
-async def replay(asking: Asking, endpoint_id: str, order: Replay) -> Answer:
+async def replay(asking: Caller, endpoint_id: str, order: Replay) -> Answer:
     """Send events again: one, whatever the endpoint wants of its kind; what it wants of those of a time; or all that
     was given up. What is on its way stays as it is.
 
@@ -175,7 +175,7 @@ async def replay(asking: Asking, endpoint_id: str, order: Replay) -> Answer:
     await numbering.number_all(parts, asking.owner)
     count, claim, key = 0, asking.claim, asking.claim.key if asking.claim else None
     chosen = _chosen(asking, endpoint, order)
-    wanted: list[Told] = await anext(chosen, [])
+    wanted: list[Notification] = await anext(chosen, [])
     while True:
         following = await anext(chosen, None)
         count = await parts.db.write(
@@ -186,26 +186,26 @@ async def replay(asking: Asking, endpoint_id: str, order: Replay) -> Answer:
         wanted, claim = following, None
 
 
-async def _chosen(asking: Asking, endpoint: Endpoint, order: Replay) -> AsyncIterator[list[Told]]:
+async def _chosen(asking: Caller, endpoint: Endpoint, order: Replay) -> AsyncIterator[list[Notification]]:
     """What is to be sent again, some at a time."""
     parts, owner, ids = asking.parts, asking.owner, asking.parts.ids
     if order.event is not None:
         event = await parts.db.read(events.get, owner, order.event)
-        yield [Told(ids.new(), event.id, event.type, event.sequence or 0)]
+        yield [Notification(ids.new(), event.id, event.type, event.sequence or 0)]
     elif order.dead:
         after = ""
         while letters := await parts.db.read(deliveries.dead_letters, endpoint, after, BATCH):
-            yield [Told("", event_id, "", 0) for event_id in letters]
+            yield [Notification("", event_id, "", 0) for event_id in letters]
             after = letters[-1]
     else:
         start, end = order.bounds(asking.now)
         after, before = earliest(start), earliest(end)
         while found := await parts.db.read(deliveries.happened, owner, after, before, BATCH):
-            yield [Told(ids.new(), *each) for each in found if each.type != PING and endpoint.wants(each.type)]
+            yield [Notification(ids.new(), *each) for each in found if each.type != PING and endpoint.wants(each.type)]
             after = found[-1].id
 
 
-async def end_old_secrets(parts: Parts, limit: int) -> int:
+async def end_old_secrets(parts: Services, limit: int) -> int:
     """Forget secrets that were rolled a day ago; how many there were."""
     now = parts.clock.now()
     rolled = await parts.db.read(store.rolled, now, limit)
@@ -228,7 +228,7 @@ class _Words:
     warnings: list[str] | UnsetType = UNSET
 
 
-async def checked_url(asking: Asking, url: str, param: str = "url") -> str:
+async def checked_url(asking: Caller, url: str, param: str = "url") -> str:
     """The address as it is kept. Raises InvalidParameter."""
     try:
         target = addresses.parse(url, loopback=asking.loopback)
@@ -238,11 +238,11 @@ async def checked_url(asking: Asking, url: str, param: str = "url") -> str:
     return target.url
 
 
-def _new_secret(parts: Parts, given: str | None) -> Secret:
+def _new_secret(parts: Services, given: str | None) -> Secret:
     return Secret(given or _PREFIX + parts.ids.base62(_LENGTH))
 
 
-def note_short(asking: Asking, given: str | None, endpoint: Endpoint) -> None:
+def note_short(asking: Caller, given: str | None, endpoint: Endpoint) -> None:
     """The server's log is told of a short secret too."""
     if is_short(given) and asking.logs:
         log.warning("webhook.short_secret", merchant=endpoint.merchant_id, mode=endpoint.mode, endpoint=endpoint.id)
@@ -267,13 +267,13 @@ async def _save(
     await store.save(tx, msgspec.structs.replace(endpoint, told=told))
     await _audit(tx, vault, endpoint, words, "webhook.create")
     await _send_ping(tx, endpoint, words)
-    await idempotency.settle(tx, owner, claim.key if claim else None, answer)
+    await idempotency.store_response(tx, owner, claim.key if claim else None, answer)
 
 
 async def _send_ping(tx: Tx, endpoint: Endpoint, words: _Words) -> None:
     await events.record(tx, endpoint.owner, id=words.event_id, type=PING, data=b"{}", now=words.now)
     # It is nobody else's, waits for nothing and holds nothing up: it has no place among the others.
-    await deliveries.add_all(tx, endpoint, [Told(words.delivery_id, words.event_id, PING, 0)], words.now)
+    await deliveries.add_all(tx, endpoint, [Notification(words.delivery_id, words.event_id, PING, 0)], words.now)
 
 
 @idempotent
@@ -282,20 +282,20 @@ async def _ping(tx: Tx, claim: Claim | None, owner: Owner, endpoint_id: str, wor
     answer = Answer.of(EndpointOut.of(endpoint))
     await idempotency.take(tx, owner, claim, lambda: answer)
     await _send_ping(tx, endpoint, words)
-    await idempotency.settle(tx, owner, claim.key if claim else None, answer)
+    await idempotency.store_response(tx, owner, claim.key if claim else None, answer)
     return answer
 
 
 @idempotent
 async def _replay(
-    tx: Tx, claim: Claim | None, owner: Owner, endpoint: Endpoint, wanted: list[Told], before: int, key: str | None,
+    tx: Tx, claim: Claim | None, owner: Owner, endpoint: Endpoint, wanted: list[Notification], before: int, key: str | None,
     now: int,
 ) -> int:  # fmt: skip
     """Some of what is sent again. before: how many were so far. key: of the request, where these are the last."""
     # Should we die before the last of them, nobody knows how many were sent.
     await idempotency.take(tx, owner, claim, lambda: errors.answer(Unavailable()))
     count = before + await deliveries.replay(tx, endpoint, wanted, now)
-    await idempotency.settle(tx, owner, key, Answer.of(ReplayOut(endpoint.id, count)))
+    await idempotency.store_response(tx, owner, key, Answer.of(ReplayOut(endpoint.id, count)))
     return count
 
 
@@ -335,7 +335,7 @@ async def _roll(
     if read.old_entry_id is not None:
         await vault.retire(tx, owner, read.old_entry_id, words.real)
     changed = await _changed(tx, vault, read, change, words, "webhook.roll")
-    await idempotency.settle(tx, owner, claim.key if claim else None, answer)
+    await idempotency.store_response(tx, owner, claim.key if claim else None, answer)
     return changed
 
 

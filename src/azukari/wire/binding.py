@@ -14,7 +14,7 @@ import msgspec
 
 from azukari.core.errors import ApiError, InvalidParameter, MissingParameter
 from azukari.wire import forms
-from azukari.wire.fields import Explicit, Flag, Reader, Refused, ShortText, Whole, unfit, unindexed
+from azukari.wire.fields import Explicit, Flag, InvalidValue, Reader, ShortText, Whole, unfit, unindexed
 
 S = TypeVar("S", bound=msgspec.Struct)
 Step = Callable[[Any], object]
@@ -45,7 +45,7 @@ def convert_query(raw: bytes, kind: type[S], body: dict[str, object] | None = No
 def _convert(tree: dict[str, object], kind: type[S], name: Callable[[Path], str]) -> S:
     try:
         return msgspec.convert(_step(kind)(tree), kind, dec_hook=_as_it_is)
-    except Refused as refused:
+    except InvalidValue as refused:
         path = refused.path[::-1]
         error = InvalidParameter(name(path), _sentence(refused.message, path))
         error.code = refused.code or error.code
@@ -122,7 +122,7 @@ def _step(kind: type[msgspec.Struct]) -> Step:
             if step is not None:
                 try:
                     value = step(value)
-                except Refused as refused:
+                except InvalidValue as refused:
                     refused.path.append(name)
                     raise
                 if value == "":
@@ -200,7 +200,7 @@ def _elements(step: Step | None) -> Step:
                 continue
             try:
                 found.append(held if step is None else step(held))
-            except Refused as refused:
+            except InvalidValue as refused:
                 refused.path.append(position)
                 raise
         return found

@@ -7,10 +7,10 @@ from azukari.core.config import FAULTS
 from azukari.core.errors import InvalidParameter
 from azukari.db import Database, Owner
 from azukari.merchants.keys import ApiKey
-from azukari.processors.base import TestOrders
+from azukari.processors.base import SimulatorDirectives
 from azukari.vault import Vault
 from azukari.wire.idempotency import Claim
-from azukari.wiring import Parts
+from azukari.wiring import Services
 
 
 class Call(msgspec.Struct, frozen=True):
@@ -20,11 +20,11 @@ class Call(msgspec.Struct, frozen=True):
     real: by the machine's, which leases, audit lines and all that guards us go by.
     """
 
-    parts: Parts
+    parts: Services
     key: ApiKey
     api_version: str
     claim: Claim | None
-    orders: TestOrders
+    orders: SimulatorDirectives
     now: int
     real: int
     client: str | None
@@ -59,14 +59,16 @@ class Call(msgspec.Struct, frozen=True):
 LONGEST_DELAY = 60_000
 
 
-def read_orders(scenario: str | None, fault: str | None, delay: str | None, scenarios: frozenset[str]) -> TestOrders:
+def read_directives(
+    scenario: str | None, fault: str | None, delay: str | None, scenarios: frozenset[str]
+) -> SimulatorDirectives:
     """The headers of a test request. Raises InvalidParameter."""
     if scenario is not None and scenario not in scenarios:
         raise InvalidParameter("Komoju-Scenario")
     if fault is not None and fault not in FAULTS:
         raise InvalidParameter("Azukari-Fault")
     if delay is None:
-        return TestOrders(scenario, fault, None)
+        return SimulatorDirectives(scenario, fault, None)
     if not (delay.isascii() and delay.isdigit() and len(delay) < 7 and int(delay) <= LONGEST_DELAY):
         raise InvalidParameter("Azukari-Delay")
-    return TestOrders(scenario, fault, int(delay))
+    return SimulatorDirectives(scenario, fault, int(delay))

@@ -40,7 +40,7 @@ class Number:
         return "Number(***)"
 
 
-class Refused(Exception):
+class InvalidValue(Exception):
     """A value that cannot be read.
 
     message: a sentence to show, in which ``{}`` is the parameter's name as a sentence begins and ``{name}`` as it is.
@@ -55,9 +55,9 @@ class Refused(Exception):
         self.path: list[str | int] = []
 
 
-def unfit(rule: str, code: str | None = None) -> Refused:
+def unfit(rule: str, code: str | None = None) -> InvalidValue:
     """The refusal of a value that breaks a rule: ``it must be true or false``."""
-    return Refused(f"The value of {{name}} is invalid: {rule}.", code)
+    return InvalidValue(f"The value of {{name}} is invalid: {rule}.", code)
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +98,7 @@ _EXPIRATION = re.compile(r"(?:0[1-9]|1[0-2])[0-9]{2}")
 
 
 def whole(value: object, most: int = MAX_AMOUNT) -> int:
-    """A whole number from 0 to ``most``. Raises Refused."""
+    """A whole number from 0 to ``most``. Raises InvalidValue."""
     if type(value) is int:
         number = value
     else:
@@ -124,7 +124,7 @@ def _signed(value: object) -> int:
 def _positive(value: object) -> int:
     number = whole(value)
     if number == 0:
-        raise Refused("{} must be greater than 0")
+        raise InvalidValue("{} must be greater than 0")
     return number
 
 
@@ -247,7 +247,7 @@ def _moment(value: object) -> int:
 
 def _expiration(value: object) -> str:
     if not isinstance(value, str) or not _EXPIRATION.fullmatch(value):
-        raise Refused
+        raise InvalidValue
     return value
 
 

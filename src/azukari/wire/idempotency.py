@@ -184,7 +184,7 @@ def idempotent(
 async def take(tx: Tx, owner: Owner, claim: Claim | None, meanwhile: Callable[[], Answer] | None) -> None:
     """Claim the key for this request, or raise what is known of it: Replay, Conflict or KeyReused.
 
-    meanwhile: the answer that holds until :func:`settle`, should we never come back; None: there is none, and repeats
+    meanwhile: the answer that holds until :func:`store_response`, should we never come back; None: there is none, and repeats
     are told to wait for as long as it takes. A failure of ours is the answer of what nobody goes on with then.
     """
     if claim is None:
@@ -205,7 +205,7 @@ async def is_known(tx: Tx, owner: Owner, claim: Claim) -> bool:
     return await tx.one(_FIND, owner, id=claim.key) is not None
 
 
-async def settle(tx: Tx, owner: Owner, key: str | None, answer: Answer, *, final: bool = True) -> None:
+async def store_response(tx: Tx, owner: Owner, key: str | None, answer: Answer, *, final: bool = True) -> None:
     """Store a request's answer, in the unit that makes it true.
 
     final: what it is about has ended; else the key stays ours until it has. An answer that was given is not changed.

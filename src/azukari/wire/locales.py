@@ -8,7 +8,7 @@ from collections.abc import Collection
 from typing import Annotated
 
 from azukari.core.pan import looks_like_card_number
-from azukari.wire.fields import Reader, Refused
+from azukari.wire.fields import InvalidValue, Reader
 
 #: What the wire has words for; without a wish it is the first.
 ON_THE_WIRE = ("ja", "en", "ko")
@@ -41,9 +41,9 @@ def nearest(text: str, offered: Collection[str] = ON_THE_WIRE) -> str:
 
 
 def locale(value: object) -> str:
-    """The rule of :data:`Locale`, for whoever reads members by hand. Raises Refused."""
+    """The rule of :data:`Locale`, for whoever reads members by hand. Raises InvalidValue."""
     if not isinstance(value, str) or len(value) > LONGEST or looks_like_card_number(value):
-        raise Refused
+        raise InvalidValue
     return nearest(value)
 
 

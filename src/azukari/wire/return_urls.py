@@ -13,7 +13,7 @@ import idna
 
 from azukari.core.pan import looks_like_card_number
 from azukari.merchants.schemes import OF_THE_BROWSER, may_be_an_apps
-from azukari.wire.fields import Reader, Refused
+from azukari.wire.fields import InvalidValue, Reader
 
 __all__ = ["OF_THE_BROWSER", "ReturnUrl", "return_url", "with_query"]
 
@@ -30,26 +30,26 @@ _BROKEN_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
 def return_url(value: object) -> str:
     """The address as it is kept: what may not stand in one is escaped, a host's name in any script is written by IDNA.
 
-    Raises Refused.
+    Raises InvalidValue.
     """
     if not isinstance(value, str) or not value.isprintable() or len(value) > LONGEST:
-        raise Refused
+        raise InvalidValue
     if "\\" in value or any(unicodedata.category(character)[0] in "CZ" for character in value):
-        raise Refused
+        raise InvalidValue
     match = _SCHEME.fullmatch(value)
     if match is None:
-        raise Refused
+        raise InvalidValue
     scheme, rest = match[1].lower(), match[2]
     on_the_web = scheme in ("http", "https")
     if not on_the_web and not may_be_an_apps(scheme):
-        raise Refused
+        raise InvalidValue
     rest = _escaped(_with_plain_host(rest) if on_the_web else rest)
     if on_the_web and not _is_on_the_web(rest):
-        raise Refused
+        raise InvalidValue
     address = f"{scheme}:{rest}"
     # IDNA writes more digits as ours than a text's reader takes for digits.
     if any(looks_like_card_number(text) for text in (value, unquote(value), address)):
-        raise Refused
+        raise InvalidValue
     return address
 
 
@@ -60,7 +60,7 @@ def _with_plain_host(rest: str) -> str:
     try:
         return f"//{idna.encode(match[1], uts46=True, std3_rules=True).decode()}{match[2]}"
     except (idna.IDNAError, UnicodeError):
-        raise Refused from None
+        raise InvalidValue from None
 
 
 def _is_on_the_web(rest: str) -> bool:

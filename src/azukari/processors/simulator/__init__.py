@@ -5,14 +5,14 @@ from azukari.core.config import Settings
 from azukari.core.ids import Ids
 from azukari.processors.simulator import issuer
 from azukari.processors.simulator.bank import HOST, Bank
-from azukari.processors.simulator.desk import Desk
+from azukari.processors.simulator.desk import OffsiteBackend
 from azukari.processors.simulator.processor import Simulator
 from azukari.vault import Vault
 
 
 def build(settings: Settings, vault: Vault, clock: Clock, ids: Ids) -> Simulator:
     """The entry point."""
-    desk = Desk(
+    desk = OffsiteBackend(
         settings.data / "simulator-desk.jsonl", clock, lambda text: vault.mac("pepper", b"simulator " + text),
         settings.base_url,
     )  # fmt: skip

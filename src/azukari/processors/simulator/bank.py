@@ -7,11 +7,11 @@ from pathlib import Path
 import msgspec
 
 from azukari.core.ids import Ids
-from azukari.processors.simulator.book import Book, Line
+from azukari.processors.simulator.book import Journal, JournalEntry
 from azukari.processors.simulator.cards import DECLINED
-from azukari.processors.simulator.desk import Desk, Slip
+from azukari.processors.simulator.desk import OffsiteBackend, SimulatedOrder
 from azukari.processors.simulator.orders import NOW, BankOrder
-from azukari.vault import BRAZIL, Filled, NotSent, Reply, Unknown
+from azukari.vault import BRAZIL, Filled, Reply, ReplyUnknown, RequestNotSent
 
 HOST = "simulator"
 #: Milliseconds an answer takes when ``slow`` is ordered.
@@ -34,15 +34,15 @@ class Bank:
     delay, fault: what every call does unless its request ordered otherwise.
     """
 
-    def __init__(self, book: Path, desk: Desk, ids: Ids, *, delay: int = 0, fault: str | None = None) -> None:
-        self._book = Book(book)
+    def __init__(self, book: Path, desk: OffsiteBackend, ids: Ids, *, delay: int = 0, fault: str | None = None) -> None:
+        self._book = Journal(book)
         self.desk = desk
         self._ids = ids
         self._delay = delay
         self._fault = fault
 
     async def send(self, request: Filled) -> Reply:
-        """The transport's one method. Raises NotSent, Unknown, as a network would."""
+        """The transport's one method. Raises RequestNotSent, ReplyUnknown, as a network would."""
         path = request.url.partition(HOST)[2].strip("/").split("/")
         if path[0] == "revocations":
             self.desk.revoke(_decode_revocation(request.body).agreement)
@@ -56,13 +56,13 @@ class Bank:
             return self._void(path[1], line)
         return _reply({"result": "unknown_ref"} if line is None or line.voided else line.reply)
 
-    def _about(self, slip: Slip, *, void: bool) -> Reply:
+    def _about(self, slip: SimulatedOrder, *, void: bool) -> Reply:
         if void:
             self.desk.void(slip.ref)
             return _reply({"result": "approved", "id": slip.id})
         return _reply({"result": "unknown_ref"} if slip.voided else self._told(slip))
 
-    def _told(self, slip: Slip) -> dict[str, object]:
+    def _told(self, slip: SimulatedOrder) -> dict[str, object]:
         """What the desk says of an order."""
         told = {
             "result": "unknown_ref" if slip.state == "cancelled" else slip.state, "id": slip.id, "code": slip.code,
@@ -74,22 +74,22 @@ class Bank:
     async def _order(self, ref: str, order: BankOrder) -> Reply:
         fault = order.orders.fault or self._fault
         if fault == "processor_down":
-            raise NotSent("ProcessorDown")
+            raise RequestNotSent("ProcessorDown")
         if fault == "lost_request":
-            raise Unknown("LostRequest")
+            raise ReplyUnknown("LostRequest")
         # The bank books an order when it comes, not when it answers: whoever asks meanwhile is told the truth.
         told = self._told(self.desk.take(ref, order)) if order.for_desk else self._carry_out(ref, order).reply
         delay = order.orders.delay if order.orders.delay is not None else self._delay
         if delay or fault == "slow":
             await asyncio.sleep((delay or SLOW) / 1_000)
         if fault == "lost_reply":
-            raise Unknown("LostReply")
+            raise ReplyUnknown("LostReply")
         return _reply(told)
 
-    def _carry_out(self, ref: str, order: BankOrder) -> Line:
+    def _carry_out(self, ref: str, order: BankOrder) -> JournalEntry:
         line = self._book.recall(ref)
         if line is None:
-            line = Line(
+            line = JournalEntry(
                 ref, order.kind, order.amount, order.currency, order.parent, self._decide(order),
                 stored=order.credential is not None,
                 network_id=order.credential.network_id if order.credential is not None else None,
@@ -117,7 +117,7 @@ class Bank:
             reply["details"] = {"remote_payment_id": reply["id"]}
         return reply
 
-    def _void(self, ref: str, line: Line | None) -> Reply:
+    def _void(self, ref: str, line: JournalEntry | None) -> Reply:
         if line is not None:
             line.voided = True
             self._book.write(line)

@@ -15,7 +15,7 @@ ROTATE = 64 * 1024 * 1024
 _REMEMBERED = 10_000
 
 
-class Line(msgspec.Struct):
+class JournalEntry(msgspec.Struct):
     """An order and the bank's reply to it. stored, network_id: of a card kept before. code: whether one came along.
 
     authenticated: the proof of a 3-D Secure authentication came along. ds_trans_id: of the one the order named.
@@ -36,10 +36,10 @@ class Line(msgspec.Struct):
 
 
 _encode = msgspec.json.Encoder().encode
-_decode = msgspec.json.Decoder(Line).decode
+_decode = msgspec.json.Decoder(JournalEntry).decode
 
 
-class Book:
+class Journal:
     """Append-only; several processes may share one."""
 
     def __init__(self, path: Path) -> None:
@@ -47,10 +47,10 @@ class Book:
         self._file = -1
         self._size = 0
         # Two halves: when the younger is full, the older is forgotten as a whole.
-        self._recent: dict[str, Line] = {}
-        self._older: dict[str, Line] = {}
+        self._recent: dict[str, JournalEntry] = {}
+        self._older: dict[str, JournalEntry] = {}
 
-    def write(self, line: Line) -> None:
+    def write(self, line: JournalEntry) -> None:
         """Remember an order."""
         if self._file < 0 or self._size > ROTATE:
             self._open()
@@ -69,11 +69,11 @@ class Book:
         self._file = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
         self._size = os.fstat(self._file).st_size
 
-    def recall(self, ref: str) -> Line | None:
+    def recall(self, ref: str) -> JournalEntry | None:
         """An order of this process that is fresh in memory."""
         return self._recent.get(ref) or self._older.get(ref)
 
-    def search(self, ref: str) -> Line | None:
+    def search(self, ref: str) -> JournalEntry | None:
         """The latest line of a ref, from memory or from the files: slow, for those who look things up."""
         needle, found = f'{{"ref":"{ref}"'.encode(), self.recall(ref)
         if found is not None:

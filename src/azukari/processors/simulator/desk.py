@@ -15,7 +15,7 @@ from azukari.processors.methods import CASH, PASSWORD, PREPAID
 from azukari.processors.simulator import numbers
 from azukari.processors.simulator.cards import DECLINED
 from azukari.processors.simulator.numbers import Mac, Numbers
-from azukari.processors.simulator.orders import PREFIX, Asked, BankOrder, CardOrder, Guest
+from azukari.processors.simulator.orders import PREFIX, BankOrder, CardOrder, MethodFields, PageContext
 from azukari.processors.simulator.shared import SharedLines
 from azukari.vault import CHIP, TERMINAL
 
@@ -55,7 +55,7 @@ class Card(msgspec.Struct, frozen=True):
     points: int
 
 
-class Slip(msgspec.Struct, kw_only=True):
+class SimulatedOrder(msgspec.Struct, kw_only=True):
     """An order as it stands: the latest of a ref counts. later: a further word about one that is in the book.
 
     parent: the id of the order it is about. card: the prepaid card it came with; short: what is still missing.
@@ -79,7 +79,7 @@ class Slip(msgspec.Struct, kw_only=True):
     short: int = 0
     card: Card | None = None
     agreement: str | None = None
-    guest: Guest = msgspec.field(default_factory=Guest)
+    guest: PageContext = msgspec.field(default_factory=PageContext)
     revoked: bool = False
     voided: bool = False
     held: bool = False
@@ -93,10 +93,10 @@ class Slip(msgspec.Struct, kw_only=True):
 
 
 _encode = msgspec.json.Encoder().encode
-_decode = msgspec.json.Decoder(Slip).decode
+_decode = msgspec.json.Decoder(SimulatedOrder).decode
 
 
-class Desk:
+class OffsiteBackend:
     """Takes orders, hears what shoppers decide, says how things stand."""
 
     def __init__(self, path: Path, clock: Clock, mac: Mac, base_url: str) -> None:
@@ -108,8 +108,8 @@ class Desk:
 
     def forget(self) -> None:
         """Know of no order."""
-        self._by_ref: dict[str, Slip] = {}
-        self._by_id: dict[str, Slip] = {}
+        self._by_ref: dict[str, SimulatedOrder] = {}
+        self._by_id: dict[str, SimulatedOrder] = {}
         self._agreements: dict[str, str] = {}
         self._uses: dict[str, set[str]] = {}
         self._top_ups: dict[str, dict[str, None]] = {}
@@ -123,16 +123,16 @@ class Desk:
             if at >= len(slips) - REMEMBERED or slip.state in ("waiting", "short") or self._matters(slip):
                 yield _encode(msgspec.structs.replace(slip, told=True))
 
-    def _matters(self, slip: Slip) -> bool:
+    def _matters(self, slip: SimulatedOrder) -> bool:
         return self.agreement_of(slip) is not None or (slip.stands and slip.card is not None)
 
-    def take(self, ref: str, order: BankOrder) -> Slip:
+    def take(self, ref: str, order: BankOrder) -> SimulatedOrder:
         """Carry out an order, once."""
         with self._lines.held():
             known = self._by_ref.get(ref)
             return known or self._write(self._new(ref, order))
 
-    def look_up(self, ref: str, now: int | None = None) -> Slip | None:
+    def look_up(self, ref: str, now: int | None = None) -> SimulatedOrder | None:
         """How an order stands; one that nobody paid in time has lapsed.
 
         now: the merchant's time; None: the machine's.
@@ -143,7 +143,7 @@ class Desk:
                 slip = self._amend(slip, state="lapsed")
             return slip
 
-    def decide(self, ref: str, decision: Decision, now: int | None = None) -> Slip | None:
+    def decide(self, ref: str, decision: Decision, now: int | None = None) -> SimulatedOrder | None:
         """A shopper's decision about an order that waits; one that does not stays as it is."""
         with self._lines.held():
             slip = self._by_ref.get(ref)
@@ -170,19 +170,19 @@ class Desk:
             if made_by is not None:
                 self._amend(self._by_ref[made_by], revoked=True)
 
-    def agreement_of(self, slip: Slip) -> str | None:
+    def agreement_of(self, slip: SimulatedOrder) -> str | None:
         """What came of an order that asked for one: it is made anew each time, and written down nowhere."""
         if slip.state != "approved" or not (slip.kind == "agree" or slip.guest.store):
             return None
         return "agr_" + Numbers(self._mac, slip.ref).word("agreement")
 
-    def _new(self, ref: str, order: BankOrder) -> Slip:
+    def _new(self, ref: str, order: BankOrder) -> SimulatedOrder:
         parent = self._by_id.get(order.parent or "")
         asked = order.method
-        slip = Slip(
+        slip = SimulatedOrder(
             ref=ref, kind=order.kind, type=asked.type if asked else parent.type if parent else "", amount=order.amount,
             currency=order.currency, id=PREFIX + Numbers(self._mac, ref).word("id")[:22], state="approved",
-            created_at=self._time(order.now), parent=order.parent, guest=order.visit or Guest(),
+            created_at=self._time(order.now), parent=order.parent, guest=order.visit or PageContext(),
         )  # fmt: skip
         if order.orders.scenario is not None:
             return _declined(slip, order.orders.scenario)
@@ -202,7 +202,7 @@ class Desk:
             return _declined(slip, "invalid_password") if asked.password == _WRONG_PASSWORD else slip
         return self._waiting(slip, asked)
 
-    def _waiting(self, slip: Slip, asked: Asked) -> Slip:
+    def _waiting(self, slip: SimulatedOrder, asked: MethodFields) -> SimulatedOrder:
         own = Numbers(self._mac, slip.ref)
         slip.state = "waiting"
         if asked.type not in CASH:
@@ -221,7 +221,7 @@ class Desk:
                 slip.details = numbers.of_pay_easy(own)
         return slip
 
-    def _read(self, slip: Slip, asked: Asked, card: CardOrder | None) -> Slip:
+    def _read(self, slip: SimulatedOrder, asked: MethodFields, card: CardOrder | None) -> SimulatedOrder:
         """A card at a terminal: a stripe's is paid at once, a chip has the last word."""
         code = None if card is None else DECLINED.get(card.number)
         if code is not None:
@@ -231,13 +231,13 @@ class Desk:
             slip.state, slip.deadline = "waiting", end_of_japanese_day(slip.created_at, _DAYS_ON_A_PAGE)
         return slip
 
-    def _finalized(self, slip: Slip, parent: Slip | None, asked: Asked) -> Slip:
+    def _finalized(self, slip: SimulatedOrder, parent: SimulatedOrder | None, asked: MethodFields) -> SimulatedOrder:
         if parent is None or parent.voided or parent.state != "waiting" or asked.ac_type is None:
             return _declined(slip, "other_error")
         said, slip.held = asked.ac_type.upper(), (asked.capture or str(parent.kind == "sale").lower()) == "false"
         return slip if said == _APPROVES else _declined(slip, "card_declined" if said == _REFUSES else "other_error")
 
-    def _by_agreement(self, slip: Slip, agreement: str) -> Slip:
+    def _by_agreement(self, slip: SimulatedOrder, agreement: str) -> SimulatedOrder:
         slip.agreement = self._mark(agreement)
         made_by = self._by_ref.get(self._agreements.get(slip.agreement, ""))
         if made_by is None or made_by.revoked or made_by.voided:
@@ -245,14 +245,14 @@ class Desk:
         slip.type = made_by.type
         return slip
 
-    def _cancelled(self, slip: Slip, parent: Slip | None) -> Slip:
+    def _cancelled(self, slip: SimulatedOrder, parent: SimulatedOrder | None) -> SimulatedOrder:
         if parent is None:
             return _declined(slip, "other_error")
         if parent.state == "approved" and parent.kind != "authorize":
             return _declined(slip, "not_cancellable")
         return slip
 
-    def _from_card(self, slip: Slip, parent: Slip | None, number: str) -> Slip:
+    def _from_card(self, slip: SimulatedOrder, parent: SimulatedOrder | None, number: str) -> SimulatedOrder:
         """Take what is needed off a prepaid card, or all there is."""
         mark = self._mark(number)
         left = self._left(number, mark, parent)
@@ -271,12 +271,12 @@ class Desk:
             slip.details = _of_cards(slip.short, [*self._cards_of(parent), slip.card])
         return slip
 
-    def _cards_of(self, first: Slip) -> list[Card]:
+    def _cards_of(self, first: SimulatedOrder) -> list[Card]:
         """All cards of an order that count: its own, and what was added."""
         slips = [first, *(self._by_ref[ref] for ref in self._top_ups.get(first.id, ()))]
         return [slip.card for slip in slips if slip.card is not None and slip.stands]
 
-    def _left(self, number: str, mark: str, parent: Slip | None) -> int:
+    def _left(self, number: str, mark: str, parent: SimulatedOrder | None) -> int:
         """What is on a prepaid card."""
         if number not in _BALANCES:
             return _BALANCE - self._spent(mark)
@@ -291,7 +291,7 @@ class Desk:
             spent += slip.card.points if slip.card is not None and slip.stands and first.stands else 0
         return spent
 
-    def _late(self, slip: Slip, now: int | None) -> bool:
+    def _late(self, slip: SimulatedOrder, now: int | None) -> bool:
         return slip.deadline is not None and self._time(now) > slip.deadline + _LATE
 
     def _time(self, now: int | None) -> int:
@@ -300,10 +300,10 @@ class Desk:
     def _mark(self, secret: str) -> str:
         return self._mac(b"secret " + secret.encode()).hex()[:32]
 
-    def _amend(self, slip: Slip, **changes: object) -> Slip:
+    def _amend(self, slip: SimulatedOrder, **changes: object) -> SimulatedOrder:
         return self._write(msgspec.structs.replace(slip, later=True, told=False, **changes))
 
-    def _write(self, slip: Slip) -> Slip:
+    def _write(self, slip: SimulatedOrder) -> SimulatedOrder:
         self._lines.append(_encode(slip))
         return self._by_ref[slip.ref]
 
@@ -346,6 +346,6 @@ def _of_cards(short: int, cards: list[Card]) -> dict[str, object]:
     return {"short_amount": short, "prepaid_cards": taken}
 
 
-def _declined(slip: Slip, code: str) -> Slip:
+def _declined(slip: SimulatedOrder, code: str) -> SimulatedOrder:
     slip.state, slip.code = "declined", code
     return slip

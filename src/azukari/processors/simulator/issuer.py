@@ -18,11 +18,11 @@ from uuid import UUID
 import msgspec
 
 from azukari.core.clock import Clock
-from azukari.processors.base import NO_ORDERS, TestOrders
+from azukari.processors.base import NO_DIRECTIVES, SimulatorDirectives
 from azukari.processors.simulator.bank import SLOW
 from azukari.processors.simulator.orders import CardOrder
 from azukari.processors.three_ds import ThreeDs
-from azukari.vault import Filled, NotSent, Reply, Unknown
+from azukari.vault import Filled, Reply, ReplyUnknown, RequestNotSent
 
 HOST = "issuer.simulator"
 #: Wrong passwords after which the bank says no.
@@ -71,7 +71,7 @@ class IssuerOrder(msgspec.Struct):
     currency: str
     brand: str
     card: CardOrder
-    orders: TestOrders = NO_ORDERS
+    orders: SimulatorDirectives = NO_DIRECTIVES
 
 
 class IssuerAnswer(msgspec.Struct):
@@ -88,7 +88,7 @@ class IssuerReply(msgspec.Struct, omit_defaults=True):
     value: str | None = None
 
 
-class Line(msgspec.Struct):
+class IssuerEntry(msgspec.Struct):
     """An authentication in the book. at: when it came to this, milliseconds."""
 
     ref: str
@@ -103,7 +103,7 @@ class Line(msgspec.Struct):
 
 _read_order = msgspec.json.Decoder(IssuerOrder).decode
 _read_answer = msgspec.json.Decoder(IssuerAnswer).decode
-_read_line = msgspec.json.Decoder(Line).decode
+_read_line = msgspec.json.Decoder(IssuerEntry).decode
 _encode = msgspec.json.Encoder().encode
 
 
@@ -114,12 +114,12 @@ class Issuer:
     """
 
     def __init__(self, book: Path, clock: Clock, *, delay: int = 0, fault: str | None = None) -> None:
-        self._book = IssuerBook(book)
+        self._book = IssuerJournal(book)
         self._clock = clock
-        self._orders = TestOrders(fault=fault, delay=delay)
+        self._orders = SimulatorDirectives(fault=fault, delay=delay)
 
     async def send(self, request: Filled) -> Reply:
-        """The transport's one method. Raises NotSent, Unknown, as a network would."""
+        """The transport's one method. Raises RequestNotSent, ReplyUnknown, as a network would."""
         path = request.url.partition(HOST)[2].strip("/").split("/")
         if len(path) == 1:
             order = _read_order(request.body)
@@ -129,23 +129,23 @@ class Issuer:
         if line is None:
             return Reply(404, {}, b"{}")
         answer = _read_answer(request.body).answer
-        return await self._answer(NO_ORDERS, lambda: self._go_on(line, answer))
+        return await self._answer(NO_DIRECTIVES, lambda: self._go_on(line, answer))
 
-    async def _answer(self, orders: TestOrders, decide: Callable[[], Line]) -> Reply:
+    async def _answer(self, orders: SimulatorDirectives, decide: Callable[[], IssuerEntry]) -> Reply:
         fault = orders.fault or self._orders.fault
         if fault == "processor_down":
-            raise NotSent("ProcessorDown")
+            raise RequestNotSent("ProcessorDown")
         if fault == "lost_request":
-            raise Unknown("LostRequest")
+            raise ReplyUnknown("LostRequest")
         line = decide()
         delay = orders.delay if orders.delay is not None else self._orders.delay
         if delay or fault == "slow":
             await asyncio.sleep((delay or SLOW) / 1_000)
         if fault == "lost_reply":
-            raise Unknown("LostReply")
+            raise ReplyUnknown("LostReply")
         return Reply(200, {}, _encode(self._reply(line)))
 
-    def _begin(self, ref: str, order: IssuerOrder) -> Line:
+    def _begin(self, ref: str, order: IssuerOrder) -> IssuerEntry:
         line = self._book.find(ref)
         if line is not None:
             return line
@@ -153,10 +153,10 @@ class Issuer:
         if order.orders.scenario is not None:
             plan = "errored"
         return self._book.write(
-            Line(ref, order.amount, order.currency, order.brand, plan, AT_ONCE[plan], self._clock.now())
+            IssuerEntry(ref, order.amount, order.currency, order.brand, plan, AT_ONCE[plan], self._clock.now())
         )  # fmt: skip
 
-    def _go_on(self, line: Line, answer: str | None) -> Line:
+    def _go_on(self, line: IssuerEntry, answer: str | None) -> IssuerEntry:
         """The shopper has come to the page, or typed something there."""
         if line.status != "CHALLENGE":
             return line
@@ -175,7 +175,7 @@ class Issuer:
         return self._book.write(msgspec.structs.replace(line, status=status, tries=tries, at=self._clock.now()))
 
     @staticmethod
-    def _reply(line: Line) -> IssuerReply:
+    def _reply(line: IssuerEntry) -> IssuerReply:
         if line.status not in ("OK", "ERRORED"):
             return IssuerReply(line.status)
         yes = line.status == "OK"
@@ -191,16 +191,16 @@ class Issuer:
         return IssuerReply(line.status, three_ds, b64encode(_bytes(line, "value", 20)).decode() if yes else None)
 
 
-def _id(line: Line, of: str) -> str:
+def _id(line: IssuerEntry, of: str) -> str:
     """One of the ids an authentication has: the same whenever it is asked for."""
     return str(UUID(bytes=_bytes(line, of, 16), version=4))
 
 
-def _bytes(line: Line, of: str, length: int) -> bytes:
+def _bytes(line: IssuerEntry, of: str, length: int) -> bytes:
     return hashlib.blake2s(f"{of} {line.ref}".encode(), digest_size=length).digest()
 
 
-class IssuerBook:
+class IssuerJournal:
     """One line of JSON for each change. Append-only; several processes may share one, each reads what others wrote.
 
     A full file makes way for a new one, and is kept until that is full too: more than are remembered fit into one.
@@ -211,9 +211,9 @@ class IssuerBook:
         self._older = path.with_suffix(".1.jsonl")
         self._file = -1
         self._read = 0
-        self._known: dict[str, Line] = {}
+        self._known: dict[str, IssuerEntry] = {}
 
-    def write(self, line: Line) -> Line:
+    def write(self, line: IssuerEntry) -> IssuerEntry:
         """Remember how an authentication stands now."""
         while not self._append(_encode(line) + b"\n"):
             pass
@@ -233,7 +233,7 @@ class IssuerBook:
         finally:
             os.close(file)
 
-    def find(self, ref: str) -> Line | None:
+    def find(self, ref: str) -> IssuerEntry | None:
         """The latest line of a ref."""
         self._read_on()
         while not self._is_newest():
@@ -272,7 +272,7 @@ class IssuerBook:
         if self._file >= 0:
             os.close(self._file)
 
-    def _remember(self, line: Line) -> None:
+    def _remember(self, line: IssuerEntry) -> None:
         self._known.pop(line.ref, None)
         self._known[line.ref] = line
         if len(self._known) > _REMEMBERED:

@@ -3,7 +3,7 @@
 import msgspec
 
 from azukari.core.clock import end_of_month
-from azukari.processors.base import NO_ORDERS, Credential, TestOrders
+from azukari.processors.base import NO_DIRECTIVES, Credential, SimulatorDirectives
 from azukari.processors.methods import CREDIT_CARD
 
 #: Ids of orders that are not about cards begin so.
@@ -33,7 +33,7 @@ class Proof(msgspec.Struct):
     value: str | None = None
 
 
-class Asked(msgspec.Struct):
+class MethodFields(msgspec.Struct):
     """Payment details as the vault filled them in."""
 
     type: str
@@ -47,7 +47,7 @@ class Asked(msgspec.Struct):
     password: str | None = None
 
 
-class Guest(msgspec.Struct):
+class PageContext(msgspec.Struct):
     """A shopper who is sent to the desk's page."""
 
     return_url: str = ""
@@ -66,9 +66,9 @@ class BankOrder(msgspec.Struct):
     parent: str | None = None
     card: CardOrder | None = None
     credential: Credential | None = None
-    orders: TestOrders = NO_ORDERS
-    method: Asked | None = None
-    visit: Guest | None = None
+    orders: SimulatorDirectives = NO_DIRECTIVES
+    method: MethodFields | None = None
+    visit: PageContext | None = None
     agreement: str | None = None
     proof: Proof | None = None
     #: The merchant's time, where the order is not about a card.

@@ -13,25 +13,25 @@ from azukari.core.secret import Secret
 from azukari.db import Owner
 from azukari.processors.base import (
     Approved,
-    AuthOrder,
-    AuthResult,
+    AuthenticationRequest,
+    AuthenticationResult,
     Declares,
-    DeclinedBy,
-    Lapsed,
-    NotDone,
-    Order,
+    Declined,
+    Expired,
+    NotSent,
     Outcome,
-    Short,
-    Unsettled,
-    Waiting,
+    PartiallyPaid,
+    Pending,
+    ProcessorRequest,
+    Unknown,
 )
 from azukari.processors.methods import METHODS, MethodDetails
 from azukari.processors.simulator import issuer
 from azukari.processors.simulator.bank import HOST
-from azukari.processors.simulator.desk import Decision, Desk
+from azukari.processors.simulator.desk import Decision, OffsiteBackend
 from azukari.processors.simulator.issuer import IssuerReply
 from azukari.processors.simulator.orders import NOW, PREFIX
-from azukari.vault import CARDS, TERMINAL, Blank, NotSent, Outbound, Reply, Unknown, Use, Vault
+from azukari.vault import CARDS, TERMINAL, AccessGrant, Blank, Outbound, Reply, ReplyUnknown, RequestNotSent, Vault
 
 #: Types whose orders wait, and so go by the merchant's time.
 _AT_THE_DESK = METHODS | {TERMINAL}
@@ -55,7 +55,7 @@ class BankReply(msgspec.Struct):
 
 
 @dataclass(frozen=True, slots=True)
-class FarOrder:
+class OffsitePage:
     """An order as the far side's own page shows it to its shopper. state: ``waiting`` until it is decided."""
 
     ref: str
@@ -100,7 +100,7 @@ class Simulator:
         methods=METHODS | set(CARDS),
     )
 
-    def __init__(self, vault: Vault, desk: Desk) -> None:
+    def __init__(self, vault: Vault, desk: OffsiteBackend) -> None:
         self._vault = vault
         self.desk = desk
         self._tell: TimeOf | None = None
@@ -113,9 +113,9 @@ class Simulator:
         try:
             return None if self._tell is None else await self._tell(owner)
         except Unavailable:
-            raise NotSent("NoTime") from None
+            raise RequestNotSent("NoTime") from None
 
-    async def perform(self, order: Order) -> Outcome:
+    async def perform(self, order: ProcessorRequest) -> Outcome:
         body: dict[str, object] = {
             "kind": order.kind,
             "type": order.type,
@@ -158,7 +158,7 @@ class Simulator:
         outbound = Outbound("POST", f"https://{HOST}/orders/{ref}/void", headers={"Idempotency-Key": ref}, json={})
         return (await self._vault.send_plain(outbound)).status == 200
 
-    async def authenticate(self, order: AuthOrder) -> AuthResult:
+    async def authenticate(self, order: AuthenticationRequest) -> AuthenticationResult:
         body: dict[str, object] = {
             "amount": order.amount,
             "currency": order.currency,
@@ -170,20 +170,20 @@ class Simulator:
         outbound = Outbound("POST", url, headers={"Idempotency-Key": order.ref}, json=body)
         return _read_issuer(await self._vault.send(order.use, None, outbound))
 
-    async def finish_authentication(self, owner: Owner, ref: str, answer: Secret | None) -> AuthResult:
+    async def finish_authentication(self, owner: Owner, ref: str, answer: Secret | None) -> AuthenticationResult:
         body = {"answer": None if answer is None else answer.reveal()}
         outbound = Outbound("POST", f"https://{issuer.HOST}/authentications/{ref}", json=body)
         return _read_issuer(await self._vault.send_plain(outbound))
 
     # What its shoppers do: the far side's own page and the test routes ask for it.
 
-    def order_of(self, ref: str, now: int | None = None) -> FarOrder | None:
+    def order_of(self, ref: str, now: int | None = None) -> OffsitePage | None:
         """What a shopper who comes to the far side's page has before them. now: the merchant's time."""
         slip = self.desk.look_up(ref, now)
         if slip is None or slip.redirect_url is None:
             return None
         guest = slip.guest
-        return FarOrder(
+        return OffsitePage(
             slip.ref, slip.kind, slip.type, slip.amount, slip.currency, guest.label, guest.return_url,
             guest.store or slip.kind == "agree", guest.locale, "cancelled" if slip.voided else slip.state,
         )  # fmt: skip
@@ -195,20 +195,20 @@ class Simulator:
         """
         return self.desk.decide(ref, decision, now) is not None
 
-    async def revoke(self, use: Use) -> None:
-        """The shopper takes a wallet's agreement back. Raises NotSent, Unknown."""
+    async def revoke(self, use: AccessGrant) -> None:
+        """The shopper takes a wallet's agreement back. Raises RequestNotSent, ReplyUnknown."""
         body = {"agreement": Blank.AGREEMENT}
         await self._vault.send(use, None, Outbound("POST", f"https://{HOST}/revocations", headers={}, json=body))
 
 
-def _read_issuer(reply: Reply) -> AuthResult:
+def _read_issuer(reply: Reply) -> AuthenticationResult:
     if reply.status != 200:
-        return AuthResult("ERRORED")  # it has never heard of this shopper
+        return AuthenticationResult("ERRORED")  # it has never heard of this shopper
     try:
         read = _decode_issuer(reply.body)
     except msgspec.DecodeError:
-        raise Unknown("UnreadableReply") from None
-    return AuthResult(read.status, read.three_ds, None if read.value is None else Secret(read.value))
+        raise ReplyUnknown("UnreadableReply") from None
+    return AuthenticationResult(read.status, read.three_ds, None if read.value is None else Secret(read.value))
 
 
 def _method(details: MethodDetails) -> dict[str, object]:
@@ -232,18 +232,18 @@ def _read(reply: Reply) -> Outcome:
     try:
         read = _decode(reply.body)
     except msgspec.DecodeError:
-        return Unsettled()
+        return Unknown()
     match read.result:
         case "approved":
             agreement = None if read.agreement is None else Secret(read.agreement)
             return Approved(read.id, read.network_id, read.cvc_result, agreement, read.details)
         case "declined":
-            return DeclinedBy(read.code)
+            return Declined(read.code)
         case "waiting":
-            return Waiting(read.id, read.details or {}, read.deadline, read.redirect_url)
+            return Pending(read.id, read.details or {}, read.deadline, read.redirect_url)
         case "short":
-            return Short(read.id, read.details or {}, read.short_amount, read.deadline)
+            return PartiallyPaid(read.id, read.details or {}, read.short_amount, read.deadline)
         case "lapsed":
-            return Lapsed()
+            return Expired()
         case "unknown_ref":
-            return NotDone()
+            return NotSent()

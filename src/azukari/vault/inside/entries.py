@@ -127,7 +127,7 @@ class Stored:
         self.credential = credential
 
 
-class Use:
+class AccessGrant:
     """Permission to open one entry, once, for one order. Only the vault gives it and only the vault can follow it.
 
     entry_id: empty for a card that is not stored. ``masked``, ``extras`` and ``credential`` (JSON text kept with the
@@ -298,12 +298,12 @@ async def add_entry(tx: Tx, owner: Owner, sealed: SealedEntry, now: int) -> None
     )  # fmt: skip
 
 
-async def find(tx: Tx, owner: Owner, entry_id: str) -> Use:
+async def find(tx: Tx, owner: Owner, entry_id: str) -> AccessGrant:
     """The permission to open an entry. Raises EntryGone."""
     stored = await tx.one(STORED, owner, id=entry_id)
     if stored is None:
         raise EntryGone
-    return Use(owner, entry_id, stored)
+    return AccessGrant(owner, entry_id, stored)
 
 
 async def set_credential(tx: Tx, owner: Owner, entry_id: str, credential: str) -> None:

@@ -4,7 +4,7 @@ import logging
 from typing import TYPE_CHECKING
 
 from azukari.core.deadline import Deadline
-from azukari.vault.inside.transport import Filled, NotSent, Reply, Unknown
+from azukari.vault.inside.transport import Filled, Reply, ReplyUnknown, RequestNotSent
 
 if TYPE_CHECKING:
     import httpx
@@ -22,14 +22,14 @@ class HttpTransport:
         self._client: httpx.AsyncClient | None = None
 
     async def send(self, request: Filled) -> Reply:
-        """Raises NotSent when no connection, or no TLS, came about; Unknown and other errors when one did."""
+        """Raises RequestNotSent when no connection, or no TLS, came about; ReplyUnknown and other errors when one did."""
         import httpx
 
         try:
             with Deadline(request.timeout_seconds):
                 return await self._exchange(self._connected(), request)
         except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout) as error:
-            raise NotSent from error
+            raise RequestNotSent from error
 
     async def close(self) -> None:
         """Close the pool."""
@@ -44,7 +44,7 @@ class HttpTransport:
             async for chunk in response.aiter_bytes():
                 body += chunk
                 if len(body) > MAX_REPLY:
-                    raise Unknown("ReplyTooLarge")
+                    raise ReplyUnknown("ReplyTooLarge")
         return Reply(response.status_code, dict(response.headers), bytes(body))
 
     def _connected(self) -> "httpx.AsyncClient":

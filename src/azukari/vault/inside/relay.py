@@ -15,12 +15,12 @@ from azukari.vault.inside.transport import (
     NO_WORDS,
     Blank,
     Filled,
-    NotSent,
     OrderRefused,
     Outbound,
     Reply,
+    ReplyUnknown,
+    RequestNotSent,
     Transport,
-    Unknown,
 )
 
 _LOOPBACK = frozenset(("127.0.0.1", "::1", "localhost"))
@@ -47,7 +47,7 @@ class Relay:
         self, order: Outbound, card: Plain | None, code: Secret | None, proof: Secret | None = None,
         words: Mapping[Blank, Secret] = NO_WORDS,
     ) -> Reply:  # fmt: skip
-        """words: secrets that are no card's. Raises NotSent (OrderRefused among them), Unknown.
+        """words: secrets that are no card's. Raises RequestNotSent (OrderRefused among them), ReplyUnknown.
 
         Neither shows the transport's own error, which may hold the order.
         """
@@ -61,7 +61,7 @@ class Relay:
             raise failure
         cleaned = _scrubbed(reply, scrubber)
         if cleaned is None:
-            raise Unknown("UnreadableReply")
+            raise ReplyUnknown("UnreadableReply")
         return cleaned
 
     async def close(self) -> None:
@@ -85,15 +85,15 @@ class Relay:
         return self._loopback_http and scheme == "http" and host in _LOOPBACK
 
     async def _call(self, host: str, transport: Transport, request: Filled) -> tuple[Reply | None, Exception]:
-        failure: Exception = Unknown("NoReply")
+        failure: Exception = ReplyUnknown("NoReply")
         reply = None
         self._announce(f"call:before:{host}")
         try:
             reply = await transport.send(request)
-        except NotSent as error:
-            failure = NotSent(_word(error))
+        except RequestNotSent as error:
+            failure = RequestNotSent(_word(error))
         except Exception as error:
-            failure = Unknown(_word(error))
+            failure = ReplyUnknown(_word(error))
         finally:
             self._announce(f"call:after:{host}")
         return reply, failure

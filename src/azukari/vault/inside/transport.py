@@ -88,22 +88,22 @@ class Reply(msgspec.Struct, frozen=True):
         return [("status", self.status)]
 
     def json(self) -> Any:
-        """The decoded body. Raises Unknown: an answer nobody can read says nothing of what was done."""
+        """The decoded body. Raises ReplyUnknown: an answer nobody can read says nothing of what was done."""
         try:
             return msgspec.json.decode(self.body)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-            raise Unknown("UnreadableReply") from None
+            raise ReplyUnknown("UnreadableReply") from None
 
 
-class NotSent(Exception):
+class RequestNotSent(Exception):
     """Provably no byte of the order left: it may be tried again. The text is a word for the log, never a value."""
 
 
-class OrderRefused(NotSent):
+class OrderRefused(RequestNotSent):
     """The relay does not send such an order: its host was not declared, or a header would break its line."""
 
 
-class Unknown(Exception):
+class ReplyUnknown(Exception):
     """Whether the order was carried out cannot be told. The text is a word for the log, never a value."""
 
 
@@ -111,5 +111,5 @@ class Transport(Protocol):
     """Carries filled orders to a host."""
 
     async def send(self, request: Filled) -> Reply:
-        """The answer, as it came; redirects are answers. Raises NotSent; anything else raised means Unknown."""
+        """The answer, as it came; redirects are answers. Raises RequestNotSent; anything else raised means ReplyUnknown."""
         ...

@@ -14,7 +14,7 @@ from azukari.db import Announce, Database, Owner, Tx, quiet
 from azukari.db.shelf import Shelf
 from azukari.vault.inside import audit, entries, envelope, sweep
 from azukari.vault.inside.details import PaymentDetails
-from azukari.vault.inside.entries import Plain, SealedEntry, Stored, Use
+from azukari.vault.inside.entries import AccessGrant, Plain, SealedEntry, Stored
 from azukari.vault.inside.envelope import Cipher
 from azukari.vault.inside.errors import ProviderDown, Unreadable, VaultError
 from azukari.vault.inside.keys import FINGERPRINT, MerchantKeys, Purpose, add_dek, all_roots, drop_deks, load_roots
@@ -24,7 +24,7 @@ from azukari.vault.inside.sad import VerificationValues
 from azukari.vault.inside.sad_keys import SadKeys
 from azukari.vault.inside.signing import Signer
 from azukari.vault.inside.tables import deks
-from azukari.vault.inside.transport import NO_WORDS, Blank, NotSent, Outbound, Reply, Transport
+from azukari.vault.inside.transport import NO_WORDS, Blank, Outbound, Reply, RequestNotSent, Transport
 
 
 class Vault:
@@ -228,15 +228,17 @@ class Vault:
 
     # Using
 
-    async def find(self, tx: Tx, owner: Owner, entry_id: str) -> Use:
+    async def find(self, tx: Tx, owner: Owner, entry_id: str) -> AccessGrant:
         """Within the caller's unit: the permission to open an entry once, from :meth:`note` on. Raises EntryGone."""
         return await entries.find(tx, owner, entry_id)
 
-    def borrow(self, owner: Owner, details: PaymentDetails) -> Use:
+    def borrow(self, owner: Owner, details: PaymentDetails) -> AccessGrant:
         """The same permission for a card that is not stored."""
-        return Use(owner, "", details)
+        return AccessGrant(owner, "", details)
 
-    async def note(self, tx: Tx, use: Use, *, why: str, object_id: str, who: str, now: int, audit_id: str) -> None:
+    async def note(
+        self, tx: Tx, use: AccessGrant, *, why: str, object_id: str, who: str, now: int, audit_id: str
+    ) -> None:
         """Within the caller's unit: the audit line of a use, without which :meth:`send` does not follow it.
 
         why: ``charge``, ``verify``, …: the line's action. object_id: the payment or customer it is for. who: the key or
@@ -267,11 +269,11 @@ class Vault:
     # Sending
 
     async def send(
-        self, use: Use, verification_value: Secret | None, order: Outbound, authentication_value: Secret | None = None
+        self, use: AccessGrant, verification_value: Secret | None, order: Outbound, authentication_value: Secret | None = None
     ) -> Reply:  # fmt: skip
         """Fill the order's blanks with the card or agreement, send it, take that out of the reply.
 
-        Raises NotSent (the entry cannot be opened, the order is refused, no connection), Unknown, and UseRefused (a
+        Raises RequestNotSent (the entry cannot be opened, the order is refused, no connection), Unknown, and UseRefused (a
         bug).
         """
         words = use.words
@@ -283,13 +285,13 @@ class Vault:
     async def send_plain(self, order: Outbound, words: Mapping[Blank, Secret] = NO_WORDS) -> Reply:
         """Send an order without stored details in it, by the same rules. words: secrets lent for it, by their blanks.
 
-        Raises NotSent, Unknown.
+        Raises RequestNotSent, Unknown.
         """
         return await self._relay.send(order, None, None, words=words)
 
     # Signing
 
-    async def signer(self, use: Use) -> Signer:
+    async def signer(self, use: AccessGrant) -> Signer:
         """What signs with a sealed secret; the secret itself stays in the room.
 
         Raises ProviderDown, EntryGone, Unreadable (also for an entry of another kind), UseRefused.
@@ -300,7 +302,7 @@ class Vault:
         merchant_key = await self._merchant_keys.of_version(use.owner, stored.mk_version)
         return Signer(entries.open_secret(use.owner, use.entry_id, stored, merchant_key.cipher))
 
-    async def _open(self, use: Use) -> Plain | Secret:
+    async def _open(self, use: AccessGrant) -> Plain | Secret:
         card = use.spend()
         if isinstance(card, PaymentDetails):
             return Plain.of(card)
@@ -312,7 +314,7 @@ class Vault:
         except (VaultError, ProviderDown) as error:
             # The caller hears what he hears when a processor is away: that a record was changed or moved, only we know.
             log.warning("entry.not_opened", entry=use.entry_id, reason=type(error).__name__)
-            raise NotSent(type(error).__name__) from error
+            raise RequestNotSent(type(error).__name__) from error
 
 
 async def _note_read(tx: Tx, owner: Owner, id: str, at: int, who: str, token_id: str) -> None:
