@@ -40,18 +40,18 @@ CHARGED = 10_000
 
 async def fill(settings: Settings, key: str, count: int) -> list[str]:
     """Give a merchant so many customers with a saved card; the ids of those to charge."""
-    async with calling(settings, key) as (parts, client):
+    async with calling(settings, key) as (services, client):
         reply = await client.post("/customers", json={"payment_details": CARD})
         reply.raise_for_status()
-        owner = (await parts.keyring.resolve(key, None)).owner
-        like = await parts.db.read(customers.get, owner, reply.json()["id"])
+        owner = (await services.keyring.resolve(key, None)).owner
+        like = await services.db.read(customers.get, owner, reply.json()["id"])
         collected = _Collected()
-        collected.credential = (await parts.db.read(parts.vault.find, owner, like.entry_id or "")).credential
-        vault = await _collecting(parts, collected)
+        collected.credential = (await services.db.read(services.vault.find, owner, like.entry_id or "")).credential
+        vault = await _collecting(services, collected)
         ids: list[str] = []
         for start in range(0, count, CHUNK):
             for _ in range(min(CHUNK, count - start)):
-                ids.append(await _add(parts, vault, collected, like))
+                ids.append(await _add(services, vault, collected, like))
             await _write(settings, collected)
         await vault.close()
         return ids[:: max(1, count // CHARGED)]
@@ -59,13 +59,13 @@ async def fill(settings: Settings, key: str, count: int) -> list[str]:
 
 async def fill_payments(settings: Settings, key: str, count: int, since: int) -> None:
     """Give a merchant so many payments, spread evenly from a moment until now: each like one that was really made."""
-    async with calling(settings, key) as (parts, client):
+    async with calling(settings, key) as (services, client):
         form = {"amount": "1000", "currency": "JPY", **{f"payment_details[{name}]": it for name, it in CARD.items()}}
         reply = await client.post("/payments", data=form)
         reply.raise_for_status()
-        owner = (await parts.keyring.resolve(key, None)).owner
-        like = await parts.db.read(payments.get, owner, reply.json()["id"])
-        clock = _Walking(since, (parts.clock.now() - LATE - since) / count)
+        owner = (await services.keyring.resolve(key, None)).owner
+        like = await services.db.read(payments.get, owner, reply.json()["id"])
+        clock = _Walking(since, (services.clock.now() - LATE - since) / count)
         ids = RandomIds(clock)
         collected = _Collected()
         for start in range(0, count, CHUNK):
@@ -74,7 +74,7 @@ async def fill_payments(settings: Settings, key: str, count: int, since: int) ->
                 await payments.save(collected, msgspec.structs.replace(like, id=ids.new(), created_at=clock.now()))
             await _write(settings, collected, analyze=False)
         await settle(settings)
-        await LongLists(parts).write_down(owner)
+        await LongLists(services).write_down(owner)
 
 
 class _Walking:
@@ -94,33 +94,33 @@ class _Walking:
 async def calling(settings: Settings, key: str) -> AsyncIterator[tuple[Services, httpx.AsyncClient]]:
     """An installation opened in this process, and a client of it. It logs nothing."""
     with Path(os.devnull).open("w") as nowhere, mock.patch.object(log._sink, "stream", nowhere):
-        parts = await Services.assemble(settings)
-        transport = httpx.ASGITransport(asgi(parts))
+        services = await Services.assemble(settings)
+        transport = httpx.ASGITransport(asgi(services))
         try:
             async with httpx.AsyncClient(transport=transport, base_url="http://bench/api/v1", auth=(key, "")) as client:
-                yield parts, client
+                yield services, client
         finally:
-            await parts.close()
+            await services.close()
 
 
-async def _collecting(parts: Services, collected: "_Collected") -> Vault:
+async def _collecting(services: Services, collected: "_Collected") -> Vault:
     """The installation's vault, but what it writes to its keys store is collected."""
-    settings = parts.settings
+    settings = services.settings
     provider = FileKeyProvider.load(settings.data / KEK_NAME, data=settings.data, create=False)
-    keys: Any = _CollectingStore(parts.stores.keys, collected)
+    keys: Any = _CollectingStore(services.stores.keys, collected)
     vault = Vault(
-        main=parts.db, keys=keys, sad=parts.stores.sad, provider=provider, clock=parts.clock, ids=parts.ids
+        main=services.db, keys=keys, sad=services.stores.sad, provider=provider, clock=services.clock, ids=services.ids
     )  # fmt: skip
     await vault.open()
     return vault
 
 
-async def _add(parts: Services, vault: Vault, collected: "_Collected", like: Customer) -> str:
+async def _add(services: Services, vault: Vault, collected: "_Collected", like: Customer) -> str:
     """One more customer: a row like that of the one who came through the API, with a card of its own."""
-    owner, now = Owner(like.merchant_id, like.mode), parts.clock.now()
+    owner, now = Owner(like.merchant_id, like.mode), services.clock.now()
     sealed = await vault.seal(owner, PaymentDetails.parse(CARD, now=now))
     await vault.add(collected, owner, sealed, now)
-    customer = msgspec.structs.replace(like, id=parts.ids.new(), entry_id=sealed.id, created_at=now)
+    customer = msgspec.structs.replace(like, id=services.ids.new(), entry_id=sealed.id, created_at=now)
     await customers.save(collected, customer)
     return customer.id
 

@@ -109,7 +109,7 @@ async def _hold_against_description(reply: httpx.Response) -> None:
 class House:
     """A running installation. ``api`` calls it with the first secret test key."""
 
-    parts: Services
+    services: Services
     api: Api
     installation: Installation
     clock: TestClock
@@ -125,13 +125,13 @@ async def running(settings: Settings, announce: Announce = quiet) -> AsyncIterat
     """Open an installation; its worker stands still, tests run its rounds themselves."""
     clock = TestClock()
     installation = await init(settings)
-    parts = await Services.assemble(settings, announce, clock)
-    transport = httpx.ASGITransport(asgi(parts), raise_app_exceptions=False, client=("203.0.113.7", 40_000))
+    services = await Services.assemble(settings, announce, clock)
+    transport = httpx.ASGITransport(asgi(services), raise_app_exceptions=False, client=("203.0.113.7", 40_000))
     try:
         async with Api(transport, installation.secret_key.reveal()) as api:
-            yield House(parts, api, installation, clock)
+            yield House(services, api, installation, clock)
     finally:
-        await parts.close()
+        await services.close()
         forget_memory(settings.data)
 
 

@@ -59,12 +59,12 @@ def server(*settings: str) -> Iterator[str]:
 
 def _without_password(url: str) -> str:
     """The driver takes it from the environment: commands are given the address as an option, which all may read."""
-    parts = urlsplit(url)
-    user, _, password = parts.netloc.rpartition("@")[0].partition(":")
+    services = urlsplit(url)
+    user, _, password = services.netloc.rpartition("@")[0].partition(":")
     if not password:
         return url
     os.environ["PGPASSWORD"] = unquote(password)
-    return urlunsplit(parts._replace(netloc=f"{user}@{parts.netloc.rpartition('@')[2]}"))
+    return urlunsplit(services._replace(netloc=f"{user}@{services.netloc.rpartition('@')[2]}"))
 
 
 @contextmanager

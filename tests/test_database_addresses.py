@@ -46,7 +46,7 @@ async def empty(postgres_url: str) -> AsyncIterator[str]:
 
 
 @pytest.fixture
-async def parts(empty: str) -> AsyncIterator[dict[str, str]]:
+async def services(empty: str) -> AsyncIterator[dict[str, str]]:
     """What an address is made of."""
     parsed = urlsplit(empty)
     folder = parsed.query.removeprefix("host=")
@@ -74,9 +74,9 @@ GOOD = {
 
 @pytest.mark.parametrize("name", GOOD)
 async def test_an_address_is_migrated_initialised_and_served(
-    name: str, parts: Mapping[str, str], tmp_path: Path
+    name: str, services: Mapping[str, str], tmp_path: Path
 ) -> None:
-    url = GOOD[name].format_map(parts)
+    url = GOOD[name].format_map(services)
     data = tmp_path / "data"
 
     migrated = await asyncio.to_thread(azukari, "migrate", "--data", data, AZUKARI_DATABASE_URL=url)
@@ -90,12 +90,12 @@ async def test_an_address_is_migrated_initialised_and_served(
 
 
 async def test_the_servers_role_is_the_one_that_its_database_knows_it_by(
-    parts: Mapping[str, str], empty: str, tmp_path: Path
+    services: Mapping[str, str], empty: str, tmp_path: Path
 ) -> None:
     """Who owns the tables gives it its rights, also where the address has several hosts."""
-    role = f"r_{parts['database']}"
+    role = f"r_{services['database']}"
     await postgres.execute(empty, f"CREATE ROLE {role} LOGIN")
-    server = f"postgresql://{role}@{CLOSED},{parts['port']}/{parts['database']}"
+    server = f"postgresql://{role}@{CLOSED},{services['port']}/{services['database']}"
     try:
         migrated = await asyncio.to_thread(
             azukari, "migrate", "--data", tmp_path / "data",
@@ -136,11 +136,11 @@ BAD = {
 
 @pytest.mark.parametrize("command", ["migrate", "init"])
 async def test_an_address_that_does_not_work_gets_one_sentence(
-    command: str, parts: Mapping[str, str], tmp_path: Path
+    command: str, services: Mapping[str, str], tmp_path: Path
 ) -> None:
     said = {}
     for name, (address, _) in BAD.items():
-        url = address.format_map(parts)
+        url = address.format_map(services)
         said[name] = await asyncio.to_thread(azukari, command, "--data", tmp_path / "data", AZUKARI_DATABASE_URL=url)
     forget_memory(tmp_path / "data")
 

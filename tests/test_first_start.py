@@ -84,7 +84,7 @@ def url_of(settings: Settings) -> str:
 async def works(settings: Settings) -> None:
     """It has one merchant, whose keys are good."""
     async with running(settings) as house:
-        assert len(await house.parts.db.read(store.list_merchants)) == 1
+        assert len(await house.services.db.read(store.list_merchants)) == 1
         assert (await house.api.charge(await house.api.customer())).status_code == 200
         assert (await house.publishable.token()).startswith("tok_")
 
@@ -165,12 +165,12 @@ async def test_a_merchant_that_is_there_gets_no_keys_it_did_not_ask_for(empty: S
 
     assert await setup.ensure(empty) is None
 
-    parts = await Services.assemble(empty)
+    services = await Services.assemble(empty)
     try:
-        assert len(await parts.db.read(store.list_merchants)) == 1
-        assert await parts.keyring.resolve(made.secret_key.reveal(), None)
+        assert len(await services.db.read(store.list_merchants)) == 1
+        assert await services.keyring.resolve(made.secret_key.reveal(), None)
     finally:
-        await parts.close()
+        await services.close()
 
 
 # Not alone

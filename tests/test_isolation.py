@@ -248,7 +248,7 @@ async def neighbours(settings: Settings, tmp_path: Path) -> AsyncIterator[Neighb
     kek = tmp_path / "elsewhere.key"
     (settings.data / KEK_NAME).rename(kek)
     async with running(dataclasses.replace(settings, kek_file=kek)) as house:
-        parts = house.parts
+        parts = house.services
         other = await merchants.create(parts.db, "Other shop", parts.clock, parts.ids)
         pair = await parts.keyring.make_pair(other.id, keys.TEST)
         first = (await parts.db.read(store.list_merchants))[0].id
@@ -411,7 +411,7 @@ def test_every_route_has_an_entry_and_every_entry_a_route() -> None:
 async def test_every_route_answers_each_of_ten_credentials_as_it_declares(neighbours: Neighbours) -> None:
     house = neighbours.house
     own, publishable = (key.reveal() for key in house.installation[:2])
-    unknown = keys.make("sk", "test", house.parts.ids)
+    unknown = keys.make("sk", "test", house.services.ids)
     made = await make(house.api)
     found = {}
     # The routes that end things come last.
@@ -452,7 +452,7 @@ async def test_lists_hold_nothing_of_another_merchant_or_mode(neighbours: Neighb
             assert not any(made[name] in reply.text for name in made)
     mine = (await neighbours.house.api.get("/customers")).json()
     assert [each["id"] for each in mine["data"]] == [made["customers"]]
-    own_id = (await neighbours.house.parts.db.read(store.list_merchants))[0].id
+    own_id = (await neighbours.house.services.db.read(store.list_merchants))[0].id
     reply = await neighbours.api(neighbours.others).get("/payments", params={"merchant_id": own_id})
     assert reply.json()["total"] == 0
 
@@ -512,7 +512,7 @@ async def test_a_live_key_without_a_processor_is_told_so_and_the_simulator_stays
     neighbours: Neighbours,
 ) -> None:
     api = neighbours.api(neighbours.live)
-    book = neighbours.house.parts.settings.data / "simulator.jsonl"
+    book = neighbours.house.services.settings.data / "simulator.jsonl"
     token = await api.token()
     for source in ({"payment_details": card()}, {"payment_details": token}, {"customer": "0" * 25}):
         reply = await api.post(

@@ -138,11 +138,11 @@ async def another_machine(settings: Settings, data: Path) -> AsyncIterator[Servi
     url = settings.database_url
     data.mkdir()
     shutil.copy(settings.data / KEK_NAME, data)
-    parts = await Services.assemble(settings_for(data, url.reveal() if url else None))
+    services = await Services.assemble(settings_for(data, url.reveal() if url else None))
     try:
-        yield parts
+        yield services
     finally:
-        await parts.close()
+        await services.close()
         forget_memory(data)
 
 
@@ -157,7 +157,7 @@ async def test_no_verification_value_can_be_read_from_the_disk_with_the_key_file
         entries = await _entries(disk.settings)
         assert len(entries) == 2
         assert (await pay(house.api, used)).status_code == 200
-        await worker.wipe_files(house.parts)
+        await worker.wipe_files(house.services)
         provider = FileKeyProvider.load(disk.settings.data / KEK_NAME, data=disk.settings.data)
 
         found = readable(await disk.stopped(), provider, house.clock.now(), entries)
@@ -180,7 +180,7 @@ async def test_the_file_of_used_values_is_given_back_on_postgres(tmp_path: Path)
             assert (await pay(house.api, token)).status_code == 200
             house.clock.advance(HOUR)
 
-            await worker.wipe_files(house.parts)
+            await worker.wipe_files(house.services)
 
             assert not any(bytes(sealed) in data for data in await disk.stopped())
 
@@ -204,7 +204,7 @@ async def test_a_value_outlives_its_process(settings: Settings) -> None:
     async with running(settings) as house:
         token = await house.api.token(verification_value="987")
         restarted = await Services.assemble(settings)
-        await house.parts.vault.close()
+        await house.services.vault.close()
         async with Api(httpx.ASGITransport(asgi(restarted)), house.api.key) as api:
             reply = await pay(api, token)
         await restarted.close()
@@ -258,23 +258,23 @@ async def replace(house: House, customer: str) -> None:
 
 async def retire(house: House, customer: str) -> None:
     """Its process dies before it shreds: the sweep does."""
-    rows = Rows(house.parts.settings)
+    rows = Rows(house.services.settings)
     await rows.change(
         f"UPDATE vault_entries SET retired_at = 1 WHERE id = (SELECT entry_id FROM customers WHERE id = '{customer}')"
     )
     await rows.close()
-    await worker.sweep_vault(house.parts)
+    await worker.sweep_vault(house.services)
 
 
 async def lose(house: House, customer: str) -> None:
     """The record never came: its key is a stray."""
-    rows = Rows(house.parts.settings)
+    rows = Rows(house.services.settings)
     (id,) = await rows.column(f"SELECT entry_id FROM customers WHERE id = '{customer}'")
     await rows.change(f"UPDATE customers SET entry_id = NULL WHERE id = '{customer}'")
     await rows.change(f"DELETE FROM vault_entries WHERE id = '{id}'")
     await rows.close()
     house.clock.advance(2 * HOUR)
-    await worker.sweep_vault(house.parts)
+    await worker.sweep_vault(house.services)
 
 
 @pytest.mark.parametrize("shredding", [delete, replace, retire, lose])
@@ -290,7 +290,7 @@ async def test_a_shredded_keys_bytes_are_in_no_file(
         gone = [key for entry, key in before.items() if entry not in left]
         assert len(gone) == 3
 
-        await worker.wipe_files(house.parts)
+        await worker.wipe_files(house.services)
 
         files = await disk.running()
         assert all(any(key in data for data in files) for key in left.values())
@@ -306,14 +306,14 @@ async def test_a_large_table_of_keys_is_vacuumed_on_postgres(tmp_path: Path, mon
             connection = await asyncpg.connect(url)
             file = await connection.fetchval("SELECT pg_relation_filenode('azukari_keys.deks')")
             first, second = [await house.api.customer() for _ in range(2)]
-            entries = await wrapped(house.parts.settings)
+            entries = await wrapped(house.services.settings)
             await delete(house, first)
-            (gone,) = set(entries.values()) - set((await wrapped(house.parts.settings)).values())
+            (gone,) = set(entries.values()) - set((await wrapped(house.services.settings)).values())
 
-            await worker.wipe_files(house.parts)
+            await worker.wipe_files(house.services)
 
             # Of two rows the older one's place is taken by the newer.
-            files = await Disk(house.parts.settings, server).running()
+            files = await Disk(house.services.settings, server).running()
             assert not any(gone in data for data in files)
             assert await connection.fetchval("SELECT pg_relation_filenode('azukari_keys.deks')") == file
             assert (await house.api.charge(second)).status_code == 200
@@ -324,7 +324,7 @@ async def test_nor_is_it_when_the_process_that_shredded_it_is_gone(disk: Disk) -
     async with running(disk.settings) as house:
         customer = await house.api.customer()
         before = await wrapped(disk.settings)
-        await worker.wipe_files(house.parts)
+        await worker.wipe_files(house.services)
         other = await Services.assemble(disk.settings)
         await delete(house, customer)
         (gone,) = set(before.values()) - set((await wrapped(disk.settings)).values())
@@ -345,7 +345,7 @@ async def test_a_shredded_record_is_in_no_file_of_sqlite(tmp_path: Path, most_bu
         gone = set(before.values()) - set((await records(disk.settings)).values())
         assert len(gone) == 3
 
-        await worker.wipe_files(house.parts)
+        await worker.wipe_files(house.services)
 
         assert not any(record in data for data in await disk.running() for record in gone)
 
@@ -361,9 +361,9 @@ async def test_a_reader_that_takes_long_puts_it_off(tmp_path: Path, most_builds:
         await delete(house, customer)
         (gone,) = set(before.values()) - set((await wrapped(disk.settings)).values())
 
-        await worker.wipe_files(house.parts)
+        await worker.wipe_files(house.services)
         assert (await house.api.charge(await house.api.customer())).status_code == 200
         reader.close()
-        await worker.wipe_files(house.parts)
+        await worker.wipe_files(house.services)
 
         assert not any(gone in data for data in await disk.running())

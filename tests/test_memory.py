@@ -34,10 +34,10 @@ def folder(settings: Settings) -> Iterator[Path]:
 async def served(settings: Settings) -> AsyncIterator[Api]:
     """A server's life, from start to clean stop."""
     made = await setup.init(settings)
-    parts = await Services.assemble(settings)
-    async with Api(httpx.ASGITransport(asgi(parts)), made.secret_key.reveal()) as api:
+    services = await Services.assemble(settings)
+    async with Api(httpx.ASGITransport(asgi(services)), made.secret_key.reveal()) as api:
         yield api
-    await parts.close()
+    await services.close()
 
 
 async def pay(api: Api, token: str) -> Any:

@@ -135,7 +135,7 @@ async def test_keys_that_an_earlier_release_kept_beside_verification_values_go(
     """Its values go with them: their tokens are invalid, and others are charged."""
     async with running(settings) as house:
         old = await house.api.token(verification_value="123")
-        await house.parts.close()
+        await house.services.close()
         await _step_back(settings)
         await setup.migrate(settings)
         restarted = await Services.assemble(settings)
@@ -276,7 +276,7 @@ async def test_a_server_whose_role_owns_nothing_works(two_roles: Settings) -> No
             worker.wipe_files,
             worker.serve_machines,
         ):
-            await work(house.parts)
+            await work(house.services)
 
 
 async def test_a_server_whose_role_owns_nothing_wipes_deleted_keys_where_the_database_can_let_it(
@@ -290,7 +290,7 @@ async def test_a_server_whose_role_owns_nothing_wipes_deleted_keys_where_the_dat
         before = await owner.fetchval(file)
         await house.api.delete(f"/customers/{await house.api.customer()}")
 
-        await worker.wipe_files(house.parts)
+        await worker.wipe_files(house.services)
 
         assert (await owner.fetchval(file) != before) == (owner.get_server_version().major >= 17)
         await owner.close()

@@ -24,13 +24,13 @@ BOOKS = ("simulator.jsonl", "simulator-desk.jsonl", "issuer.jsonl")
 @pytest.fixture
 async def off(house: House) -> AsyncIterator[Services]:
     """The house's installation, opened by a process without test mode."""
-    parts = await Services.assemble(replace(house.parts.settings, test_mode=False), clock=house.clock)
-    yield parts
-    await parts.close()
+    services = await Services.assemble(replace(house.services.settings, test_mode=False), clock=house.clock)
+    yield services
+    await services.close()
 
 
-def api_of(parts: Services, key: str) -> Api:
-    return Api(httpx.ASGITransport(asgi(parts), raise_app_exceptions=False), key)
+def api_of(services: Services, key: str) -> Api:
+    return Api(httpx.ASGITransport(asgi(services), raise_app_exceptions=False), key)
 
 
 def books(settings: Settings) -> dict[str, bytes]:
@@ -60,14 +60,14 @@ async def test_pages_of_test_mode_are_not_shown(house: House, off: Services) -> 
 
 
 async def test_live_keys_are_let_in(house: House, off: Services, tmp_path: Path) -> None:
-    kek = (house.parts.settings.data / KEK_NAME).rename(tmp_path / KEK_NAME)
-    parts = await Services.assemble(replace(off.settings, kek_file=kek))
-    merchant = (await parts.db.read(store.list_merchants))[0]
-    pair = await parts.keyring.make_pair(merchant.id, "live")
+    kek = (house.services.settings.data / KEK_NAME).rename(tmp_path / KEK_NAME)
+    services = await Services.assemble(replace(off.settings, kek_file=kek))
+    merchant = (await services.db.read(store.list_merchants))[0]
+    pair = await services.keyring.make_pair(merchant.id, "live")
 
-    assert (await api_of(parts, pair.secret.reveal()).get("/payments")).status_code == 200
-    await parts.close()
-    kek.rename(house.parts.settings.data / KEK_NAME)
+    assert (await api_of(services, pair.secret.reveal()).get("/payments")).status_code == 200
+    await services.close()
+    kek.rename(house.services.settings.data / KEK_NAME)
 
 
 async def test_what_is_due_in_test_mode_rests_and_no_book_is_opened(
@@ -81,7 +81,7 @@ async def test_what_is_due_in_test_mode_rests_and_no_book_is_opened(
     charged = (await house.api.get("/payments")).json()["total"]
     await jump(house, 40 * DAY)
     for name in BOOKS:
-        (house.parts.settings.data / name).unlink(missing_ok=True)
+        (house.services.settings.data / name).unlink(missing_ok=True)
     written = io.StringIO()
     monkeypatch.setattr(log._sink, "stream", written)
     monkeypatch.setattr(log._sink, "human", False)
@@ -89,10 +89,10 @@ async def test_what_is_due_in_test_mode_rests_and_no_book_is_opened(
     for work, _ in worker.ROUNDS:
         await work(off)
 
-    assert books(house.parts.settings) == {}
+    assert books(house.services.settings) == {}
     assert '"level":"error"' not in written.getvalue()
     assert (await house.api.get("/payments")).json()["total"] == charged
     house.clock.advance(DAY)
-    await worker.renew_subscriptions(house.parts)
+    await worker.renew_subscriptions(house.services)
     assert (await house.api.get("/payments")).json()["total"] == charged + 1
     assert (await house.api.get(f"/subscriptions/{subscription}")).json()["status"] == "active"

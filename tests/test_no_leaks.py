@@ -206,7 +206,7 @@ def temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 async def rows_of(house: House) -> dict[str, list[tuple[Any, ...]]]:
     """Every row of every table, from outside of the server."""
-    settings = house.parts.settings
+    settings = house.services.settings
     if settings.database_url is not None:
         connection = await asyncpg.connect(settings.database_url.reveal())
         try:
@@ -238,8 +238,8 @@ async def places(house: House, replies: list[httpx.Response], logged: io.StringI
     for number, reply in enumerate(replies):
         shown = reply.reason_phrase.encode() + b"\n".join(b"%b: %b" % header for header in reply.headers.raw)
         found[f"reply {number}, {reply.request.method} {reply.status_code}"] = shown + b"\n\n" + reply.content
-    folders = [house.parts.settings.data, temporary]
-    shared = SqliteFiles.of(house.parts.settings.data).sad.path
+    folders = [house.services.settings.data, temporary]
+    shared = SqliteFiles.of(house.services.settings.data).sad.path
     if shared is not None and shared.parent.exists():
         folders.append(shared.parent)
     for folder in folders:
@@ -333,7 +333,7 @@ async def test_well_formed_cards_leave_no_trace(house: House, logged: io.StringI
             await api.post("/secure_tokens", json={**verified, "payment_details": details}, headers=headers)
         await api.delete(f"/customers/{customer['id']}")
     house.clock.advance(10_000)
-    await worker.settle_attempts(house.parts)
+    await worker.settle_attempts(house.services)
     for path in ("/customers", "/payments", "/events"):
         page = 1
         while (await api.get(path, params={"per_page": 100, "page": page})).json()["last_page"] > page:
@@ -476,7 +476,7 @@ async def test_what_comes_beside_a_card_leaves_no_trace(house: House, logged: io
             for headers in ({"Azukari-Fault": "lost_reply"}, {}):
                 await api.post(f"/payments/{made.get('id', SOME_ID)}/finalize", json=body, headers=headers)
     house.clock.advance(10_000)
-    await worker.settle_attempts(house.parts)
+    await worker.settle_attempts(house.services)
 
     hay = await assert_nowhere(house, numbers, codes, replies, logged, temporary)
 
@@ -533,8 +533,8 @@ async def test_a_subscriptions_card_leaves_no_trace(house: House, logged: io.Str
         await api.post("/subscriptions", data={**order, "payment_details[number]": number, "customer[number]": number})
     for _ in range(3):
         house.clock.advance(7 * DAY)
-        await worker.settle_attempts(house.parts)
-        await worker.renew_subscriptions(house.parts)
+        await worker.settle_attempts(house.services)
+        await worker.renew_subscriptions(house.services)
     made = (await api.get("/subscriptions", params={"per_page": 100})).json()["data"]
     assert max(len(each["payments"]) for each in made) > 2
     await api.delete(f"/subscriptions/{made[0]['id']}")
@@ -569,7 +569,7 @@ async def test_cards_on_the_hosted_page_leave_no_trace(house: House, logged: io.
         body = {"csp-report": {"effective-directive": number, "blocked-uri": f"https://shop.example/{number}"}}
         await house.api.post("http://azukari.test/csp-report", content=json.dumps(body), auth=None)
     house.clock.advance(10_000)
-    await worker.settle_attempts(house.parts)
+    await worker.settle_attempts(house.services)
 
     await assert_nowhere(house, numbers, codes, replies, logged, temporary)
 
@@ -598,7 +598,7 @@ async def test_cards_in_a_shops_page_leave_no_trace(house: House, logged: io.Str
                     own = {"session": frame.id, "session_id": frame.id, "origin": "http://localhost", name: number}
                     await get_page(house, f"/fields/{path}", params=own)
     house.clock.advance(10_000)
-    await worker.settle_attempts(house.parts)
+    await worker.settle_attempts(house.services)
 
     await assert_nowhere(house, numbers, codes, replies, logged, temporary)
     assert {reply.status_code for reply in replies} >= {200, 400, 404, 422, 502}
@@ -612,10 +612,10 @@ async def test_a_challenge_leaves_no_trace(house: House, logged: io.StringIO, te
         details = card(number, verification_value=code)
         made = (await house.api.post("/secure_tokens", json={**body, "payment_details": details})).json()
         if made["authentication_url"] is not None:
-            await challenge_of(house.parts, *address(made))
-            await answer_challenge(house.parts, *address(made), number)
-            await answer_challenge(house.parts, *address(made), code)
-            await answer_challenge(house.parts, *address(made), RIGHT)
+            await challenge_of(house.services, *address(made))
+            await answer_challenge(house.services, *address(made), number)
+            await answer_challenge(house.services, *address(made), code)
+            await answer_challenge(house.services, *address(made), RIGHT)
         paid = await house.api.post("/payments", json={**body, "payment_details": made["id"]})
         assert paid.status_code == 200
 
@@ -673,7 +673,7 @@ async def test_a_card_in_an_error_of_ours_is_not_logged(
     replies = listening(api)
     number, (code,) = _new_number(), _codes(1)
     details = card(number, verification_value=code)
-    simulator: Any = house.parts.processors.named("simulator")
+    simulator: Any = house.services.processors.named("simulator")
 
     async def broken(order: Any) -> Any:
         try:
@@ -688,7 +688,7 @@ async def test_a_card_in_an_error_of_ours_is_not_logged(
     reply = await api.post("/payments", json={"amount": 1000, "currency": "JPY", "payment_details": details})
     assert (reply.status_code, reply.json()["status"]) == (202, "pending")
     assert (await api.post("/customers", json={"payment_details": details})).status_code == 502
-    monkeypatch.setattr(house.parts.vault, "seal", breaking)
+    monkeypatch.setattr(house.services.vault, "seal", breaking)
     reply = await api.post("/tokens", json={"payment_details": details})
     assert (reply.status_code, reply.json()["error"]["code"]) == (500, "internal_server_error")
     logging.getLogger("somebody.else").warning("a card %s and its code %s", number, 0)
@@ -782,12 +782,12 @@ async def test_a_token_that_was_not_made_keeps_no_verification_value(house: Hous
 async def test_an_unused_verification_value_is_gone_after_a_day(house: House) -> None:
     token = await house.api.token(verification_value="123")
     house.clock.advance(DAY - 60_000)
-    await worker.sweep_vault(house.parts)
+    await worker.sweep_vault(house.services)
     assert await _values(house) == 1
 
     house.clock.advance(120_000)
-    await worker.forget_tokens(house.parts)
-    await worker.sweep_vault(house.parts)
+    await worker.forget_tokens(house.services)
+    await worker.sweep_vault(house.services)
 
     assert await _values(house) == 0
     reply = await house.api.post("/payments", json={"amount": 1000, "currency": "JPY", "payment_details": token})
@@ -858,7 +858,7 @@ async def test_prepaid_numbers_and_passwords_leave_no_trace(house: House, logged
             await api.post("/payments", json={**order, "payment_details": details}, headers=headers)
         await api.post("/payments", content=json.dumps({"payment_details": details}).encode()[:-1])
     house.clock.advance(10_000)
-    await worker.settle_attempts(house.parts)
+    await worker.settle_attempts(house.services)
     for path in ("/payments", "/events"):
         await api.get(path, params={"per_page": 100})
 
@@ -870,12 +870,12 @@ async def test_prepaid_numbers_and_passwords_leave_no_trace(house: House, logged
 
 async def test_an_agreement_leaves_no_trace(house: House, logged: io.StringIO, temporary: Path) -> None:
     api = house.api
-    owner = (await house.parts.keyring.resolve(api.key, None)).owner
+    owner = (await house.services.keyring.resolve(api.key, None)).owner
     customer = (await api.post("/customers", json={})).json()["id"]
     replies = listening(api)
-    await agree(house.parts, owner, customer)
-    desk = house.parts.processors.simulator.desk
-    lines = (house.parts.settings.data / "simulator-desk.jsonl").read_bytes().splitlines()
+    await agree(house.services, owner, customer)
+    desk = house.services.processors.simulator.desk
+    lines = (house.services.settings.data / "simulator-desk.jsonl").read_bytes().splitlines()
     slip = desk.look_up(json.loads(lines[-1])["ref"])
     assert slip is not None
     agreement = desk.agreement_of(slip)
@@ -890,7 +890,7 @@ async def test_an_agreement_leaves_no_trace(house: House, logged: io.StringIO, t
     hay = await places(house, replies, logged, temporary)
     word = agreement.removeprefix("agr_")
     assert [(place, how) for place, raw in hay.items() if (how := word_found_in(raw, word))] == []
-    assert await house.parts.db.read(attempts.due, 0, 1) == []
+    assert await house.services.db.read(attempts.due, 0, 1) == []
 
 
 async def test_what_webhooks_are_signed_with_leaves_no_trace(
@@ -902,9 +902,9 @@ async def test_what_webhooks_are_signed_with_leaves_no_trace(
         path, key = f"/webhook_endpoints/{made['id']}", {"X-KOMOJU-IDEMPOTENCY": "a"}
         rolled = (await house.api.post(f"{path}/roll", headers=key)).json()
         replies = listening(house.api)
-        sender = Sender(house.parts)
+        sender = Sender(house.services)
         await house.api.customer()
-        await fanout.look(house.parts)
+        await fanout.look(house.services)
         await sender.begin()
         await sender.finish()
         await sender.close()

@@ -30,7 +30,7 @@ def two_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 async def rows(house: House) -> AsyncIterator[Rows]:
     """What is really stored in the house."""
-    rows = Rows(house.parts.settings)
+    rows = Rows(house.services.settings)
     yield rows
     await rows.close()
 
@@ -48,7 +48,7 @@ async def of_type(api: Api, type: str) -> list[dict[str, Any]]:
 
 async def three_unpaid(house: House, monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
     """Payments that nobody makes; the far side says nothing of the first two."""
-    simulator, silent = house.parts.processors.simulator, set[str]()
+    simulator, silent = house.services.processors.simulator, set[str]()
     lookup, made = simulator.lookup, [await begun(house.api, KONBINI)]
     silent.add(await waiting(house, made[0]))
     made.append(await begun(house.api, KONBINI))
@@ -70,7 +70,7 @@ async def test_a_deadline_behind_those_that_cannot_be_ended(
     made = await three_unpaid(house, monkeypatch)
     house.clock.advance(parse_iso(made[2]["payment_deadline"]) + HOUR - house.clock.now())
 
-    await worker.end_holds(house.parts)
+    await worker.end_holds(house.services)
 
     assert [(await shown(api, each))["status"] for each in made] == ["authorized", "authorized", "expired"]
 
@@ -87,7 +87,7 @@ async def test_a_journey_stops_where_something_falls_due_behind_what_cannot_be_e
     house: House, api: Api, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     held = await begun(api, card(), capture=False)
-    monkeypatch.setattr(house.parts.processors.simulator, "lookup", says_nothing)
+    monkeypatch.setattr(house.services.processors.simulator, "lookup", says_nothing)
     await begun(api, KONBINI)
 
     await set_clock(api, now=iso(parse_iso(held["payment_deadline"]) + DAY))
@@ -109,9 +109,9 @@ async def test_a_session_behind_those_that_cannot_be_ended(
     house: House, api: Api, rows: Rows, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     made = await three_expired(house, api)
-    monkeypatch.setattr(house.parts.processors.simulator, "perform", says_nothing)
+    monkeypatch.setattr(house.services.processors.simulator, "perform", says_nothing)
 
-    await worker.end_sessions(house.parts)
+    await worker.end_sessions(house.services)
 
     assert sorted(await rows.column(OPEN_SESSIONS)) == sorted(made[:2])
 
@@ -120,7 +120,7 @@ async def test_a_session_behind_those_whose_processor_is_gone(house: House, api:
     made = await three_expired(house, api)
     await rows.change("UPDATE payments SET processor = 'gone'")
 
-    await worker.end_sessions(house.parts)
+    await worker.end_sessions(house.services)
 
     assert sorted(await rows.column(OPEN_SESSIONS)) == sorted(made[:2])
 
@@ -131,17 +131,17 @@ async def test_a_token_behind_those_that_cannot_be_forgotten(
     stuck = [await api.token() for _ in range(2)]
     entries = set(await rows.column("SELECT entry_id FROM tokens"))
     await api.token()
-    shred = house.parts.vault.shred
+    shred = house.services.vault.shred
 
     async def not_these(owner: Owner, entry_id: str) -> None:
         if entry_id in entries:
             raise RuntimeError
         await shred(owner, entry_id)
 
-    monkeypatch.setattr(house.parts.vault, "shred", not_these)
+    monkeypatch.setattr(house.services.vault, "shred", not_these)
     house.clock.advance(2 * DAY)
 
-    await worker.forget_tokens(house.parts)
+    await worker.forget_tokens(house.services)
 
     assert sorted(await rows.column("SELECT id FROM tokens")) == sorted(stuck)
 
@@ -152,7 +152,7 @@ async def test_an_authentication_behind_those_that_cannot_be_ended(house: House,
     made = await api.secure_token("4100000000005000")
     house.clock.advance(HOUR)
 
-    await worker.end_authentications(house.parts)
+    await worker.end_authentications(house.services)
 
     left = await rows.column("SELECT id FROM tokens WHERE verification = 'NEEDS_VERIFY'")
     assert sorted(left) == sorted(each["id"] for each in stuck)

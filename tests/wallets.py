@@ -13,39 +13,39 @@ from azukari.processors.methods import MethodDetails
 from azukari.wiring import Services
 
 
-async def agree(parts: Services, owner: Owner, customer_id: str, type: str = "paypay") -> None:
+async def agree(services: Services, owner: Owner, customer_id: str, type: str = "paypay") -> None:
     """The customer keeps a wallet's agreement from now on."""
-    processor = parts.processors.pick(owner, type)
+    processor = services.processors.pick(owner, type)
     attempt = attempts.plan(
-        parts.ids, owner, processor, "agree", 0, "JPY", now=parts.clock.now(), api_version=API_VERSIONS[-1],
+        services.ids, owner, processor, "agree", 0, "JPY", now=services.clock.now(), api_version=API_VERSIONS[-1],
         customer_id=customer_id, method=type,
     )  # fmt: skip
-    await parts.db.write(attempts.begin, attempt)
+    await services.db.write(attempts.begin, attempt)
     visit = Visit(f"https://azukari.example/return/{attempt.ref}", store=True)
-    waiting = await execute.execute(processor, attempt, parts.clock, method=MethodDetails(type), visit=visit)
+    waiting = await execute.execute(processor, attempt, services.clock, method=MethodDetails(type), visit=visit)
     assert isinstance(waiting, Pending)
     assert waiting.redirect_url is not None
-    assert parts.processors.simulator.decide(attempt.ref, "approved")
+    assert services.processors.simulator.decide(attempt.ref, "approved")
     outcome = await processor.lookup(owner, attempt.ref)
     assert isinstance(outcome, Approved)
     assert outcome.agreement is not None
-    sealed = await parts.vault.seal_agreement(owner, type, outcome.agreement)
-    kept = SavedDetails.of_agreement(sealed, outcome, attempt, parts.clock.now())
-    replaced = await parts.db.write(_keep, parts, owner, attempt, outcome, kept)
+    sealed = await services.vault.seal_agreement(owner, type, outcome.agreement)
+    kept = SavedDetails.of_agreement(sealed, outcome, attempt, services.clock.now())
+    replaced = await services.db.write(_keep, services, owner, attempt, outcome, kept)
     if replaced is not None:
-        await parts.vault.shred(owner, replaced)
+        await services.vault.shred(owner, replaced)
 
 
 async def _keep(
-    tx: Tx, parts: Services, owner: Owner, attempt: Attempt, outcome: Approved, kept: SavedDetails
+    tx: Tx, services: Services, owner: Owner, attempt: Attempt, outcome: Approved, kept: SavedDetails
 ) -> str | None:  # fmt: skip
     assert await attempts.finish(tx, attempt, outcome, attempt.created_at)
     return await customers.save_details(
         tx,
-        parts.vault,
+        services.vault,
         owner,
         attempt.customer_id or "",
         kept,
-        event_id=parts.ids.new(),
+        event_id=services.ids.new(),
         moment=Moment(attempt.created_at, attempt.created_at),
     )

@@ -41,20 +41,22 @@ ROUTERS = (
 )  # fmt: skip
 
 
-def routes(parts: Services, limiter: Limiter) -> list[Route]:
+def routes(services: Services, limiter: Limiter) -> list[Route]:
     """Every route of the server."""
-    shown = pages.for_shops(payment_methods.pictures(parts))
+    shown = pages.for_shops(payment_methods.pictures(services))
     return [
-        *mount(API, ROUTERS, parts, limiter), *checkout.routes(parts, limiter), *fields.routes(parts, limiter),
-        *pages.routes(parts), *shown,
+        *mount(API, ROUTERS, services, limiter), *checkout.routes(services, limiter), *fields.routes(services, limiter),
+        *pages.routes(services), *shown,
     ]  # fmt: skip
 
 
-def asgi(parts: Services, taps: RequestTail | None = None) -> ASGIApp:
+def asgi(services: Services, taps: RequestTail | None = None) -> ASGIApp:
     """The app over an installation that is open. taps: who watches its requests."""
-    parts.rooms.payment_webhooks = of_payments.read
-    limiter = Limiter(parts.clock, parts.counts, parts.settings)
-    return Middleware(Dispatch(routes(parts, limiter)), parts, taps or RequestTail(parts.settings.data), limiter)
+    services.rooms.payment_webhooks = of_payments.read
+    limiter = Limiter(services.clock, services.counts, services.settings)
+    return Middleware(
+        Dispatch(routes(services, limiter)), services, taps or RequestTail(services.settings.data), limiter
+    )
 
 
 class App:
@@ -65,13 +67,13 @@ class App:
         self._announce = announce
         self._clock = clock
         self._front: ASGIApp = self._live
-        self._parts: Services | None = None
+        self._services: Services | None = None
 
     @property
-    def parts(self) -> Services:
+    def services(self) -> Services:
         """What it has opened, once it has started."""
-        assert self._parts is not None
-        return self._parts
+        assert self._services is not None
+        return self._services
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         await (self._front if scope["type"] == "http" else self._live)(scope, receive, send)
@@ -93,25 +95,25 @@ class App:
 
     @asynccontextmanager
     async def _run(self, scope: Scope) -> AsyncIterator[None]:
-        self._parts = parts = await Services.assemble(self._settings, self._announce, self._clock)
+        self._services = services = await Services.assemble(self._settings, self._announce, self._clock)
         try:
-            async with parts.at_work(), self._serve(parts, scope):
+            async with services.at_work(), self._serve(services, scope):
                 yield
         finally:
-            await parts.close()
+            await services.close()
 
     @asynccontextmanager
-    async def _serve(self, parts: Services, scope: Scope) -> AsyncIterator[None]:
+    async def _serve(self, services: Services, scope: Scope) -> AsyncIterator[None]:
         state = scope.get("state", {})
-        state[ENDING], state[PROXIES] = parts.news.close, self._settings.trusted_proxies
+        state[ENDING], state[PROXIES] = services.news.close, self._settings.trusted_proxies
         state[GUARDED] = not self._settings.insecure_http
         taps = RequestTail(self._settings.data)
-        self._front = asgi(parts, taps)
+        self._front = asgi(services, taps)
         beside = [asyncio.ensure_future(taps.watch())]
         if self._settings.on_postgres:
-            beside.append(asyncio.ensure_future(telling.keep_telling(parts.counts, parts.db)))
+            beside.append(asyncio.ensure_future(telling.keep_telling(services.counts, services.db)))
         stop = asyncio.Event()
-        working = asyncio.ensure_future(worker.run(parts, stop)) if self._settings.worker_inside else None
+        working = asyncio.ensure_future(worker.run(services, stop)) if self._settings.worker_inside else None
         # What start-up has made stays: the collector need not look at it again with every full round.
         gc.collect()
         gc.freeze()

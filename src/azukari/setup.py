@@ -94,21 +94,21 @@ async def init(settings: Settings) -> Installation:
 
 async def _enrol_first_pair(settings: Settings, kept: FirstPair | None) -> FirstPair:
     """The file is written before the database knows its pair: a crash between the two is mended by the next start."""
-    parts = await Services.assemble(settings)
+    services = await Services.assemble(settings)
     try:
         if kept is None:
-            if await parts.db.read(store.any_merchant) is not None:
+            if await services.db.read(store.any_merchant) is not None:
                 raise SettingError("This installation has merchants already. Make keys with `azukari keys create`.")
-            made = parts.keyring.new_pair(TEST)
+            made = services.keyring.new_pair(TEST)
             kept = FirstPair(made.secret.reveal(), made.publishable.reveal())
             first_pair.keep(settings.data, kept)
-        merchant = Merchant(parts.ids.new(), FIRST_MERCHANT, parts.clock.now())
-        await parts.keyring.enrol(Pair(Secret(kept.secret_key), Secret(kept.publishable_key)), merchant)
+        merchant = Merchant(services.ids.new(), FIRST_MERCHANT, services.clock.now())
+        await services.keyring.enrol(Pair(Secret(kept.secret_key), Secret(kept.publishable_key)), merchant)
         enrolled = msgspec.structs.replace(kept, enrolled=True)
         first_pair.keep(settings.data, enrolled)
         return enrolled
     finally:
-        await parts.close()
+        await services.close()
 
 
 async def ensure(settings: Settings) -> Installation | None:

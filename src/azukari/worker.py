@@ -42,24 +42,24 @@ DELIVERIES_LIFE = 30 * DAY
 Round = Callable[[Services], Awaitable[None]]
 
 
-async def run(parts: Services, stop: asyncio.Event) -> None:
+async def run(services: Services, stop: asyncio.Event) -> None:
     """Work until told to stop. What is under way then is let go: its lease runs out, and another takes it over."""
-    sender = Sender(parts)
+    sender = Sender(services)
 
-    async def deliver_webhooks(parts: Services) -> None:
+    async def deliver_webhooks(services: Services) -> None:
         more = True
         while more:
-            more = await look_for_events(parts)
+            more = await look_for_events(services)
             await sender.begin()
 
-    long_lists = LongLists(parts)
+    long_lists = LongLists(services)
 
     async def write_stretches(_: Services) -> None:
         await long_lists.keep_up()
 
-    rounds = [asyncio.ensure_future(_repeat(parts, work, every)) for work, every in ROUNDS]
-    rounds.append(asyncio.ensure_future(_repeat(parts, write_stretches, LISTING)))
-    rounds.append(asyncio.ensure_future(_repeat_with_news(parts, deliver_webhooks)))
+    rounds = [asyncio.ensure_future(_repeat(services, work, every)) for work, every in ROUNDS]
+    rounds.append(asyncio.ensure_future(_repeat(services, write_stretches, LISTING)))
+    rounds.append(asyncio.ensure_future(_repeat_with_news(services, deliver_webhooks)))
     await stop.wait()
     for each in rounds:
         each.cancel()
@@ -67,145 +67,145 @@ async def run(parts: Services, stop: asyncio.Event) -> None:
     await sender.close()
 
 
-async def _repeat(parts: Services, work: Round, every: float) -> None:
+async def _repeat(services: Services, work: Round, every: float) -> None:
     while True:
-        await _guarded(work, parts)
+        await _guarded(work, services)
         await asyncio.sleep(every)
 
 
-async def _repeat_with_news(parts: Services, work: Round) -> None:
+async def _repeat_with_news(services: Services, work: Round) -> None:
     """As soon as something was committed here, and a few times a second for what others have committed."""
     clock = asyncio.get_running_loop().time
     while True:
-        seen, started = parts.news.count, clock()
-        await _guarded(work, parts)
+        seen, started = services.news.count, clock()
+        await _guarded(work, services)
         # Under load there is news all the time: whoever is charged meanwhile gets most of it.
         await asyncio.sleep(max(BREATH, min(REST * (clock() - started), DELIVERING)))
-        await parts.news.wait(seen, DELIVERING)
+        await services.news.wait(seen, DELIVERING)
 
 
-async def _guarded(work: Round, parts: Services) -> None:
+async def _guarded(work: Round, services: Services) -> None:
     """A round that fails is logged, and the next one comes."""
     try:
-        await work(parts)
+        await work(services)
     except Unavailable:
         log.warning("worker.database_down", step=work.__name__)
     except Exception as error:
         log.bug("worker failed", error, step=work.__name__)
 
 
-async def settle_attempts(parts: Services) -> None:
+async def settle_attempts(services: Services) -> None:
     """Ask what became of attempts whose owner died or got no answer."""
-    due = deque(await parts.db.read(attempts.due, parts.clock.now(), BATCH))
+    due = deque(await services.db.read(attempts.due, services.clock.now(), BATCH))
 
     async def take_turns() -> None:
         while due:
-            await _settle(parts, due.popleft())
+            await _settle(services, due.popleft())
 
     await asyncio.gather(*(take_turns() for _ in range(TOGETHER)))
 
 
-async def _settle(parts: Services, overdue: Attempt) -> None:
+async def _settle(services: Services, overdue: Attempt) -> None:
     """One that cannot be settled is logged; the others go on."""
     try:
-        attempt = await parts.db.write(attempts.take_over, overdue, parts.clock.now() + LEASE)
+        attempt = await services.db.write(attempts.take_over, overdue, services.clock.now() + LEASE)
         if attempt is None:
             return
         try:
-            await _find_out(parts, attempt)
+            await _find_out(services, attempt)
         except Locked:
-            await parts.db.write(attempts.put_back, attempt, parts.clock.now())
+            await services.db.write(attempts.put_back, attempt, services.clock.now())
     except Unavailable:
         log.warning("worker.database_down", step="settle", attempt=overdue.id)
     except Exception as error:
         log.bug("attempt not settled", error, attempt=overdue.id)
 
 
-async def renew_subscriptions(parts: Services) -> None:
+async def renew_subscriptions(services: Services) -> None:
     """Charges of subscriptions that are due, one period of each."""
-    while await renewal.renew_due(parts, BATCH) == BATCH:
+    while await renewal.renew_due(services, BATCH) == BATCH:
         continue
 
 
-async def _find_out(parts: Services, attempt: Attempt) -> None:
+async def _find_out(services: Services, attempt: Attempt) -> None:
     if attempt.session_id is not None:
-        await session_tries.settle(parts, attempt)
+        await session_tries.settle(services, attempt)
     elif attempt.kind == "verify":
-        await customers.settle(parts, attempt)
+        await customers.settle(services, attempt)
     else:
-        await outcomes.reconcile(parts, attempt)
+        await outcomes.reconcile(services, attempt)
 
 
-async def end_holds(parts: Services) -> None:
+async def end_holds(services: Services) -> None:
     """Authorisations past their deadline."""
-    await expiry.expire(parts, BATCH)
+    await expiry.expire(services, BATCH)
 
 
-async def end_sessions(parts: Services) -> None:
+async def end_sessions(services: Services) -> None:
     """Sessions whose time has run out."""
-    await sessions.end(parts, BATCH)
+    await sessions.end(services, BATCH)
 
 
-async def end_authentications(parts: Services) -> None:
+async def end_authentications(services: Services) -> None:
     """Authentications that nobody has ended in time."""
-    await authentications.end_abandoned(parts, BATCH)
+    await authentications.end_abandoned(services, BATCH)
 
 
-async def forget_tokens(parts: Services) -> None:
+async def forget_tokens(services: Services) -> None:
     """Tokens past their day; one whose authentication nobody has ended is ended first."""
-    await end_authentications(parts)
-    await tokens.sweep(parts, parts.clock.now(), BATCH)
+    await end_authentications(services)
+    await tokens.sweep(services, services.clock.now(), BATCH)
 
 
-async def forget_keys(parts: Services) -> None:
+async def forget_keys(services: Services) -> None:
     """Idempotency keys past their day."""
-    while await parts.db.write(idempotency.purge, parts.clock.now(), 10 * BATCH) == 10 * BATCH:
+    while await services.db.write(idempotency.purge, services.clock.now(), 10 * BATCH) == 10 * BATCH:
         continue
 
 
-async def look_for_events(parts: Services) -> bool:
+async def look_for_events(services: Services) -> bool:
     """What has just happened gets its number, for whoever reads events by them, and its webhooks; whether there is
     more of it.
     """
-    return await fanout.look_once(parts)
+    return await fanout.look_once(services)
 
 
-async def look_for_missed_events(parts: Services) -> None:
+async def look_for_missed_events(services: Services) -> None:
     """What was committed late, or while nobody looked."""
-    await fanout.look(parts, thorough=True)
+    await fanout.look(services, thorough=True)
 
 
-async def end_old_secrets(parts: Services) -> None:
+async def end_old_secrets(services: Services) -> None:
     """Secrets of webhooks that were rolled a day ago."""
-    while await webhooks.end_old_secrets(parts, BATCH) == BATCH:
+    while await webhooks.end_old_secrets(services, BATCH) == BATCH:
         continue
 
 
-async def forget_deliveries(parts: Services) -> None:
+async def forget_deliveries(services: Services) -> None:
     """Webhooks that ended a month ago."""
-    while await parts.db.write(deliveries.forget, parts.clock.now() - DELIVERIES_LIFE, 10 * BATCH) == 10 * BATCH:
+    while await services.db.write(deliveries.forget, services.clock.now() - DELIVERIES_LIFE, 10 * BATCH) == 10 * BATCH:
         continue
 
 
-async def forget_payment_webhooks(parts: Services) -> None:
+async def forget_payment_webhooks(services: Services) -> None:
     """Payments' own webhooks, half a year later."""
-    while await of_payments.forget_old(parts, BATCH) == BATCH:
+    while await of_payments.forget_old(services, BATCH) == BATCH:
         continue
 
 
-async def sweep_vault(parts: Services) -> None:
+async def sweep_vault(services: Services) -> None:
     """Verification values past their day, cards nobody needs, data keys whose record never came."""
-    await parts.vault.sweep(parts.clock.now())
+    await services.vault.sweep(services.clock.now())
 
 
-async def wipe_files(parts: Services) -> None:
+async def wipe_files(services: Services) -> None:
     """What is left of deleted keys and verification values in the databases' files."""
-    await parts.vault.wipe()
+    await services.vault.wipe()
 
 
-async def serve_machines(parts: Services) -> None:
+async def serve_machines(services: Services) -> None:
     """Keys of verification values for a machine that has come new."""
-    await parts.vault.serve_machines()
+    await services.vault.serve_machines()
 
 
 #: What is done, and how many seconds after it ended it is done again.

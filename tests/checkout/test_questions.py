@@ -17,7 +17,7 @@ FEW, MANY = 3, 60
 @pytest.fixture
 def asked(house: House, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """A line for each question that reaches the simulator: what became of it, and that a challenge was opened."""
-    simulator: Any = house.parts.processors.simulator
+    simulator: Any = house.services.processors.simulator
     lines: list[str] = []
 
     def counted(name: str) -> None:
@@ -37,7 +37,7 @@ def asked(house: House, monkeypatch: pytest.MonkeyPatch) -> list[str]:
 async def way_back_of(house: House, away: str) -> tuple[str, Any]:
     """The address a wallet's page leads back to, and its order."""
     ref = httpx.URL(away).path.rpartition("/")[2]
-    order: Any = house.parts.processors.simulator.order_of(ref, house.clock.now())
+    order: Any = house.services.processors.simulator.order_of(ref, house.clock.now())
     return order.return_url.removeprefix(ORIGIN), ref
 
 
@@ -62,7 +62,7 @@ async def test_a_way_back_that_is_called_again_and_again_asks_now_and_then(
 
     assert (found, asked) == ({303}, ["lookup"] * FEW)
     house.clock.advance(6 * SECOND)
-    house.parts.processors.simulator.decide(ref, "approved")
+    house.services.processors.simulator.decide(ref, "approved")
     assert (await get(house, back)).status_code == 303
     assert len(asked) == FEW + 1
     (payment,) = (await house.api.get("/payments")).json()["data"]
@@ -72,7 +72,7 @@ async def test_a_way_back_that_is_called_again_and_again_asks_now_and_then(
 async def test_who_comes_back_early_is_heard_when_she_has_paid(house: House, asked: list[str]) -> None:
     back, ref = await way_back_of(house, await in_a_session(house))
     await get(house, back)
-    house.parts.processors.simulator.decide(ref, "approved")
+    house.services.processors.simulator.decide(ref, "approved")
 
     await get(house, back)
 

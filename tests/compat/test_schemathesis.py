@@ -125,7 +125,7 @@ async def _ids(api: Api) -> dict[str, str]:
 
 async def _let_nobody_wait(house: House) -> None:
     """For events that made-up requests would wait for."""
-    house.parts.news.close()
+    house.services.news.close()
 
 
 @pytest.fixture

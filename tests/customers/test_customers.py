@@ -26,14 +26,14 @@ def form(**more: Any) -> dict[str, str]:
 
 async def rows(house: House, table: str, store: str = "main") -> list[tuple[Any, ...]]:
     """A table, read from outside of the server."""
-    url = house.parts.settings.database_url
+    url = house.services.settings.database_url
     if url is not None:
         connection = await asyncpg.connect(url.reveal())
         schema = {"main": "public", "keys": "azukari_keys"}[store]
         found = [tuple(row) for row in await connection.fetch(f"SELECT * FROM {schema}.{table}")]
         await connection.close()
         return found
-    path = getattr(SqliteFiles.of(house.parts.settings.data), store).path
+    path = getattr(SqliteFiles.of(house.services.settings.data), store).path
     opened = sqlite3.connect(f"file:{path}?mode=ro", uri=True)
     found = opened.execute(f"SELECT * FROM {table}").fetchall()
     opened.close()
@@ -285,15 +285,17 @@ async def test_a_deleted_customer_is_answered_once_more_and_then_is_gone(house: 
 async def test_what_was_deleted_cannot_be_opened_by_the_vault_either(house: House) -> None:
     customer = await house.api.customer()
     (entry,) = await rows(house, "vault_entries")
-    merchant = (await house.parts.db.read(merchants.list_merchants))[0].id
-    assert (await house.parts.db.read(house.parts.vault.find, Owner(merchant, "test"), entry[2])).masked.last4 == "1111"
+    merchant = (await house.services.db.read(merchants.list_merchants))[0].id
+    assert (
+        await house.services.db.read(house.services.vault.find, Owner(merchant, "test"), entry[2])
+    ).masked.last4 == "1111"
 
     await house.api.delete(f"/customers/{customer}")
 
     from azukari.vault import EntryGone
 
     with pytest.raises(EntryGone):
-        await house.parts.db.read(house.parts.vault.find, Owner(merchant, "test"), entry[2])
+        await house.services.db.read(house.services.vault.find, Owner(merchant, "test"), entry[2])
 
 
 async def test_a_payment_of_a_deleted_customer_is_still_shown_and_refunded(api: Api) -> None:
@@ -314,10 +316,10 @@ async def test_a_customer_of_the_merchants_own_that_is_not_known_is_404(api: Api
 
 async def _external(house: House, external_id: str) -> str:
     """A customer the merchant knows by an id of its own."""
-    merchant = (await house.parts.db.read(merchants.list_merchants))[0]
-    made = await house.parts.db.read(store.get, Owner(merchant.id, "test"), await house.api.customer())
-    customer = msgspec.structs.replace(made, id=house.parts.ids.new(), external_id=external_id)
-    await house.parts.db.write(store.save, customer)
+    merchant = (await house.services.db.read(merchants.list_merchants))[0]
+    made = await house.services.db.read(store.get, Owner(merchant.id, "test"), await house.api.customer())
+    customer = msgspec.structs.replace(made, id=house.services.ids.new(), external_id=external_id)
+    await house.services.db.write(store.save, customer)
     return customer.id
 
 

@@ -14,7 +14,7 @@ from tests.wallets import agree
 
 
 async def owner_of(house: House) -> Owner:
-    key = await house.parts.keyring.resolve(house.api.key, None)
+    key = await house.services.keyring.resolve(house.api.key, None)
     return key.owner
 
 
@@ -22,13 +22,13 @@ async def owner_of(house: House) -> Owner:
 async def customer(house: House, api: Api) -> str:
     """One who pays by PayPay."""
     made = (await api.post("/customers", json={"email": "taro@example.com"})).json()["id"]
-    await agree(house.parts, await owner_of(house), made)
+    await agree(house.services, await owner_of(house), made)
     return str(made)
 
 
 @pytest.fixture
 async def rows(house: House) -> AsyncIterator[Rows]:
-    rows = Rows(house.parts.settings)
+    rows = Rows(house.services.settings)
     yield rows
     await rows.close()
 
@@ -52,7 +52,7 @@ async def test_a_wallet_is_charged_again_and_again_without_a_browser(api: Api, c
 @pytest.mark.parametrize("type", ["linepay", "aupay"])
 async def test_every_storable_wallet_is_charged(house: House, api: Api, type: str) -> None:
     customer = (await api.post("/customers", json={})).json()["id"]
-    await agree(house.parts, await owner_of(house), customer, type)
+    await agree(house.services, await owner_of(house), customer, type)
 
     assert (await api.charge(customer)).json()["payment_details"]["type"] == type
 
@@ -85,7 +85,7 @@ async def test_a_wallet_pays_in_its_own_currency(api: Api, customer: str) -> Non
 
 async def test_a_wallet_takes_the_place_of_a_card_and_a_card_of_a_wallet(house: House, api: Api, rows: Rows) -> None:
     customer = await api.customer()
-    await agree(house.parts, await owner_of(house), customer)
+    await agree(house.services, await owner_of(house), customer)
     assert (await api.get(f"/customers/{customer}")).json()["source"] == {"type": "paypay"}
     assert len(await rows.all("SELECT id FROM vault_entries WHERE shredded_at IS NULL")) == 1
 
@@ -106,9 +106,9 @@ async def test_a_customer_with_a_card_has_no_wallet_to_revoke(api: Api) -> None:
 
 
 async def test_an_agreement_is_sealed_bound_to_its_row_and_scrubbed_from_replies(house: House, rows: Rows) -> None:
-    owner, vault, secret = await owner_of(house), house.parts.vault, "agr_" + "q7" * 16
+    owner, vault, secret = await owner_of(house), house.services.vault, "agr_" + "q7" * 16
     sealed = await vault.seal_agreement(owner, "paypay", Secret(secret))
-    await house.parts.db.write(vault.add, owner, sealed, house.clock.now())
+    await house.services.db.write(vault.add, owner, sealed, house.clock.now())
     seen: list[bytes] = []
 
     class Echo:
@@ -118,7 +118,7 @@ async def test_an_agreement_is_sealed_bound_to_its_row_and_scrubbed_from_replies
             return Reply(200, {"X-Echo": secret}, msgspec.json.encode(echo))
 
     vault.allow("wallet.example", Echo())
-    use = await house.parts.db.read(vault.find, owner, sealed.id)
+    use = await house.services.db.read(vault.find, owner, sealed.id)
     use.note()
     reply = await vault.send(use, None, Outbound("POST", "https://wallet.example/x", json={"a": Blank.AGREEMENT}))
 

@@ -183,14 +183,14 @@ class Window:
 @contextmanager
 def webkit(folder: Path, found: list[str], size: tuple[int, int] = PHONE) -> Iterator[Window]:
     """A window of WebKitGTK. found: gets what went wrong in its pages, at the end. Raises NoEngine."""
-    parts = engines.get_webkit()
+    services = engines.get_webkit()
     findings, log, port = folder / "findings", folder / "webkit.log", free_port()
     width, height = size
     view = [str(Path(__file__).with_name("webview.py")), f"{width}x{height}", str(findings)]
-    capabilities = {"webkitgtk:browserOptions": {"binary": str(parts.python), "args": view}}
-    with _screen(parts.screen) as display:
+    capabilities = {"webkitgtk:browserOptions": {"binary": str(services.python), "args": view}}
+    with _screen(services.screen) as display:
         settings = os.environ | {"DISPLAY": display, "GDK_BACKEND": "x11", "NO_AT_BRIDGE": "1"}
-        driver = _running([str(parts.driver), f"--port={port}"], log, env=settings)
+        driver = _running([str(services.driver), f"--port={port}"], log, env=settings)
         with driver, _over_http(port, capabilities) as command:
             yield Window("webkit", command, lambda: ImageGrab.grab((0, 0, width, height), xdisplay=display))
     found += findings.read_text(encoding="utf-8").splitlines() if findings.exists() else []

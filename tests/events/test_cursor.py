@@ -27,21 +27,21 @@ async def slice_after(api: Api, place: int | str, **more: Any) -> dict[str, Any]
     return found
 
 
-async def happen(parts: Services, owner: Owner, id: str | None = None) -> str:
+async def happen(services: Services, owner: Owner, id: str | None = None) -> str:
     """Something happens; the event's id."""
-    id = id or parts.ids.new()
-    await parts.db.write(events.record, owner, id=id, type="customer.updated", data=b"{}", now=parts.clock.now())
+    id = id or services.ids.new()
+    await services.db.write(events.record, owner, id=id, type="customer.updated", data=b"{}", now=services.clock.now())
     return id
 
 
 @asynccontextmanager
 async def another_process(house: House) -> AsyncIterator[Services]:
     """The same installation, opened once more."""
-    parts = await Services.assemble(house.parts.settings, clock=house.clock)
+    services = await Services.assemble(house.services.settings, clock=house.clock)
     try:
-        yield parts
+        yield services
     finally:
-        await parts.close()
+        await services.close()
 
 
 async def test_events_come_by_their_numbers_and_go_on_where_one_stopped(house: House) -> None:
@@ -91,10 +91,10 @@ async def test_what_is_no_place_is_refused(api: Api, query: str, status: int, pa
 
 async def test_a_late_commit_comes_after_what_was_seen_before_it(house: House) -> None:
     owner = await owner_of(house)
-    early = house.parts.ids.new()
-    seen = [await happen(house.parts, owner) for _ in range(3)]
+    early = house.services.ids.new()
+    seen = [await happen(house.services, owner) for _ in range(3)]
     first = await slice_after(house.api, 0)
-    await happen(house.parts, owner, early)
+    await happen(house.services, owner, early)
     # It has happened so long ago that nobody looks for it quickly any more.
     house.clock.advance(HOUR)
     second = await slice_after(house.api, first["next"])
@@ -104,11 +104,11 @@ async def test_a_late_commit_comes_after_what_was_seen_before_it(house: House) -
 
 async def test_the_worker_finds_what_was_committed_late_or_while_it_stood_still(house: House) -> None:
     owner = await owner_of(house)
-    await happen(house.parts, owner, earliest(house.clock.now() - 20 * DAY))
-    await numbering.number_all(house.parts, quick=True)
-    assert await house.parts.db.read(numbering.last, owner) == 0
-    await numbering.number_all(house.parts)
-    assert await house.parts.db.read(numbering.last, owner) == 1
+    await happen(house.services, owner, earliest(house.clock.now() - 20 * DAY))
+    await numbering.number_all(house.services, quick=True)
+    assert await house.services.db.read(numbering.last, owner) == 0
+    await numbering.number_all(house.services)
+    assert await house.services.db.read(numbering.last, owner) == 1
 
 
 @pytest.mark.parametrize("engine", ["postgres"], indirect=True)
@@ -119,7 +119,7 @@ async def test_a_number_costs_the_same_among_many(house: House) -> None:
         assert await numbering.number(tx, owner, "", numbering.BATCH) == many
         return await tx.one(read, None) or 0
 
-    owner, url = await owner_of(house), house.parts.settings.database_url
+    owner, url = await owner_of(house), house.services.settings.database_url
     assert url is not None
     connection = await asyncpg.connect(url.reveal())
     await connection.execute(
@@ -131,18 +131,18 @@ async def test_a_number_costs_the_same_among_many(house: House) -> None:
     await connection.execute("ANALYZE events")
     await connection.close()
     for _ in range(300):
-        await happen(house.parts, owner)
-    assert await house.parts.db.write(cost, owner, 300) < 10 * 300
+        await happen(house.services, owner)
+    assert await house.services.db.write(cost, owner, 300) < 10 * 300
 
 
 async def test_each_merchant_and_mode_counts_for_itself(house: House) -> None:
     test = await owner_of(house)
     live = Owner(test.merchant_id, "live")
     for owner in (test, live, Owner("somebody", "test"), test):
-        await happen(house.parts, owner)
-    await numbering.number_all(house.parts)
+        await happen(house.services, owner)
+    await numbering.number_all(house.services)
     for owner, count in ((test, 2), (live, 1), (Owner("somebody", "test"), 1)):
-        found = await house.parts.db.read(events.after, owner, 0, 10)
+        found = await house.services.db.read(events.after, owner, 0, 10)
         assert [event.sequence for event in found] == list(range(1, count + 1))
     assert [event["sequence"] for event in (await slice_after(house.api, 0))["data"]] == [1, 2]
 
@@ -151,28 +151,28 @@ async def test_whoever_reads_while_others_write_and_number_sees_each_once_in_one
     owner = await owner_of(house)
     writers, each = 4, 25
 
-    async def write(parts: Services) -> None:
+    async def write(services: Services) -> None:
         for _ in range(each):
-            await happen(parts, owner)
+            await happen(services, owner)
 
-    async def read(parts: Services, size: int) -> list[tuple[int | None, str]]:
+    async def read(services: Services, size: int) -> list[tuple[int | None, str]]:
         found: list[tuple[int | None, str]] = []
         place = 0
         while len(found) < writers * each:
-            page = await cursor.after(parts, owner, place, size, wait=30)
+            page = await cursor.after(services, owner, place, size, wait=30)
             found += [(event.sequence, event.id) for event in page.events]
             place = page.next
         return found
 
-    async def number(parts: Services) -> None:
+    async def number(services: Services) -> None:
         for _ in range(20):
-            await numbering.number_all(parts, quick=True)
+            await numbering.number_all(services, quick=True)
 
     async with another_process(house) as other, asyncio.timeout(120):
-        both = (house.parts, other)
+        both = (house.services, other)
         *readers, _, _, _, _, _, _ = await asyncio.gather(
-            read(house.parts, 7), read(other, 100), read(other, 1), *(write(parts) for parts in both * 2),
-            *(number(parts) for parts in both),
+            read(house.services, 7), read(other, 100), read(other, 1), *(write(services) for services in both * 2),
+            *(number(services) for services in both),
         )  # fmt: skip
     assert readers[0] == readers[1] == readers[2]
     assert [number for number, _ in readers[0]] == list(range(1, writers * each + 1))
@@ -186,7 +186,7 @@ async def test_a_wait_ends_with_the_next_event_of_this_process_without_a_look(
     monkeypatch.setattr(cursor, "MOST_SECONDS", 3_600)
     owner = await owner_of(house)
     async with asyncio.timeout(60):
-        waiting = asyncio.ensure_future(cursor.after(house.parts, owner, 0, 10, wait=3_600))
+        waiting = asyncio.ensure_future(cursor.after(house.services, owner, 0, 10, wait=3_600))
         await asyncio.sleep(0.05)
         assert not waiting.done()
         customer = (await house.api.post("/customers")).json()
@@ -215,7 +215,7 @@ async def test_a_wait_without_an_event_ends_in_time_and_says_where_to_go_on(hous
 async def test_who_waits_holds_no_connection_to_the_database(house: House) -> None:
     """More wait than there are connections, and all else goes on."""
     owner = await owner_of(house)
-    waiting = [asyncio.ensure_future(cursor.after(house.parts, owner, 0, 10, wait=30)) for _ in range(100)]
+    waiting = [asyncio.ensure_future(cursor.after(house.services, owner, 0, 10, wait=30)) for _ in range(100)]
     await asyncio.sleep(0.05)
     async with asyncio.timeout(25):
         customer = await house.api.customer()
@@ -227,22 +227,22 @@ async def test_who_waits_holds_no_connection_to_the_database(house: House) -> No
 async def test_a_key_has_so_many_waits_and_no_more(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cursor, "MOST_WAITING", 2)
     waiting = [asyncio.ensure_future(slice_after(house.api, 0, wait=30)) for _ in range(2)]
-    while house.parts.news.seats.total() < 2:
+    while house.services.news.seats.total() < 2:
         await asyncio.sleep(0.01)
     reply = await house.api.get("/events?after=0&wait=30")
     assert (reply.status_code, reply.headers["Retry-After"]) == (429, "5")
     assert (await slice_after(house.api, 0))["data"] == []
     await house.api.post("/customers")
     assert [len(each["data"]) for each in await asyncio.gather(*waiting)] == [1, 1]
-    assert not house.parts.news.seats
+    assert not house.services.news.seats
 
 
 async def test_waits_end_with_the_server(house: House) -> None:
     waiting = [asyncio.ensure_future(slice_after(house.api, "latest", wait=30)) for _ in range(3)]
-    while house.parts.news.seats.total() < 3:
+    while house.services.news.seats.total() < 3:
         await asyncio.sleep(0.01)
     async with asyncio.timeout(20):
-        house.parts.news.close()
+        house.services.news.close()
         assert [each["next"] for each in await asyncio.gather(*waiting)] == [0, 0, 0]
         assert (await slice_after(house.api, "latest", wait=30))["data"] == []
 
@@ -269,9 +269,9 @@ async def test_a_wait_ends_when_its_caller_goes_away(house: House) -> None:
     transport: Any = house.api._transport
     async with asyncio.timeout(20):
         asked = asyncio.ensure_future(transport.app(scope, receive, send))
-        while not house.parts.news.seats:
+        while not house.services.news.seats:
             await asyncio.sleep(0.01)
         left.set()
         await asked
-    assert not house.parts.news.seats
+    assert not house.services.news.seats
     assert [answer.get("status") for answer in answers] == [400, None]

@@ -125,7 +125,7 @@ async def test_each_change_has_its_event_and_no_other_has_one(house: House) -> N
     await after(api.post(f"{holds[1]}/cancel"), "payment.cancelled")
 
     house.clock.advance(32 * DAY)
-    await expiry.expire(house.parts)
+    await expiry.expire(house.services)
     expected.append(("payment.expired", (await api.get(holds[2])).json()))
     assert await told() == expected
     await api.charge(customer, headers={"Komoju-Scenario": "card_declined"})

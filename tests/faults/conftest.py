@@ -33,6 +33,6 @@ async def site(settings: Settings, launcher: Launcher) -> AsyncIterator[Site]:
 @pytest.fixture
 async def rows(house: House) -> AsyncIterator[Rows]:
     """What is really stored in the house."""
-    rows = Rows(house.parts.settings)
+    rows = Rows(house.services.settings)
     yield rows
     await rows.close()

@@ -161,13 +161,13 @@ async def _live_once() -> None:
         config = server.config(App(settings))
         config.load()
         config.get_loop_factory()
-        parts = await Services.assemble(settings)
-        transport = httpx.ASGITransport(asgi(parts))
+        services = await Services.assemble(settings)
+        transport = httpx.ASGITransport(asgi(services))
         async with httpx.AsyncClient(transport=transport, base_url="http://azukari.test/api/v1") as client:
             order = {"amount": 1000, "currency": "JPY", "payment_details": card(verification_value="123")}
             paid = await client.post("/payments", json=order, auth=(keys.secret_key.reveal(), ""))
             assert paid.status_code == 200
-        await parts.close()
+        await services.close()
         forget_memory(settings.data)
 
 

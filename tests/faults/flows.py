@@ -128,8 +128,8 @@ async def a_wallet(api: Api, scene: Scene) -> None:
     assert scene.site is not None
     made = await api.post("/customers", json={"email": "w@example.com"})
     scene.made["customer"] = made.json()["id"]
-    async with scene.site.opened() as parts:
-        await agree(parts, (await parts.keyring.resolve(api.key, None)).owner, scene.made["customer"])
+    async with scene.site.opened() as services:
+        await agree(services, (await services.keyring.resolve(api.key, None)).owner, scene.made["customer"])
 
 
 async def a_revoked_wallet(api: Api, scene: Scene) -> None:

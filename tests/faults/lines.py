@@ -21,9 +21,9 @@ class Line:
     @classmethod
     def connect(cls, house: House) -> "Line":
         line = cls()
-        parts = house.parts
-        line._bank = Bank(parts.settings.data / "simulator.jsonl", parts.processors.simulator.desk, parts.ids)
-        house.parts.vault.allow(HOST, line)
+        services = house.services
+        line._bank = Bank(services.settings.data / "simulator.jsonl", services.processors.simulator.desk, services.ids)
+        house.services.vault.allow(HOST, line)
         return line
 
     async def send(self, request: Filled) -> Reply:

@@ -112,9 +112,9 @@ class Site:
     async def stored_key(self, name: str) -> str:
         """What an idempotency key is stored under."""
         if self._mac is None:
-            async with self.opened() as parts:
+            async with self.opened() as services:
                 # The key itself: the installation forgets it when it is closed.
-                self._mac = partial(envelope.mac, parts.vault._macs["idempotency"])
+                self._mac = partial(envelope.mac, services.vault._macs["idempotency"])
         return idempotency.stored_name(name, self._mac)
 
     @asynccontextmanager
@@ -147,11 +147,11 @@ class Site:
     @asynccontextmanager
     async def opened(self) -> AsyncIterator[Services]:
         """The installation itself, in this process, beside its server."""
-        parts = await Services.assemble(self.settings, clock=ShiftedClock(self.ahead))
+        services = await Services.assemble(self.settings, clock=ShiftedClock(self.ahead))
         try:
-            yield parts
+            yield services
         finally:
-            await parts.close()
+            await services.close()
 
     async def until_dead(self) -> None:
         """Wait until the server has died where it was told to."""

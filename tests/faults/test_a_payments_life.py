@@ -79,7 +79,7 @@ class Life(RuleBasedStateMachine):
     @rule()
     def settle(self) -> None:
         self.house.clock.advance(5 * SECOND)
-        self.runner.run(worker.settle_attempts(self.house.parts))
+        self.runner.run(worker.settle_attempts(self.house.services))
         waiting, self.waiting = self.waiting, []
         for kind, amount, done in waiting:
             self._over(kind, amount, done)
@@ -128,7 +128,7 @@ class Life(RuleBasedStateMachine):
 
     def teardown(self) -> None:
         self.settle()
-        self.runner.run(hold_against_book(self.rows, self.house.parts.settings.data))
+        self.runner.run(hold_against_book(self.rows, self.house.services.settings.data))
 
 
 def test_a_payment_lives_as_the_model_says(sqlite_template: Path, tmp_path: Path) -> None:

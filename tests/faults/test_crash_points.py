@@ -237,7 +237,7 @@ def _units_written() -> set[str]:
     for path in source.rglob("*.py"):
         if source / "db" in path.parents or source / "migrations" in path.parents:
             continue
-        module = importlib.import_module(".".join(("azukari", *path.relative_to(source).with_suffix("").parts)))
+        module = importlib.import_module(".".join(("azukari", *path.relative_to(source).with_suffix("").services)))
         for call in ast.walk(ast.parse(path.read_text())):
             if isinstance(call, ast.Call) and (unit := _unit_of(call)) is not None:
                 found.add(name_of(_named(unit, module)))

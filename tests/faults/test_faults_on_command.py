@@ -64,7 +64,7 @@ class Operation:
 
 async def settle(house: House) -> None:
     house.clock.advance(5 * SECOND)
-    await worker.settle_attempts(house.parts)
+    await worker.settle_attempts(house.services)
 
 
 def done_events(house_events: list[str]) -> list[str]:
@@ -79,7 +79,7 @@ async def test_a_slow_bank_is_waited_for(house: House, rows: Rows, kind: str, he
     reply = await operation.send(**headers)
 
     assert (reply.status_code, reply.json()["status"]) == (200, AFTER[kind])
-    await hold_against_book(rows, house.parts.settings.data)
+    await hold_against_book(rows, house.services.settings.data)
 
 
 @pytest.mark.parametrize("kind", OPERATIONS)
@@ -93,7 +93,7 @@ async def test_a_reply_that_comes_twice_counts_once(house: House, rows: Rows, ki
     assert (await plain.send(Azukari_Fault="duplicate_reply")).content == reply.content
     expected = 2 if kind == "refund" else 1
     assert len(await house.api.events()) == before + expected
-    await hold_against_book(rows, house.parts.settings.data)
+    await hold_against_book(rows, house.services.settings.data)
 
 
 @pytest.mark.parametrize("kind", OPERATIONS)
@@ -105,7 +105,7 @@ async def test_a_lost_reply_settles_to_what_the_bank_has_done(house: House, rows
     assert (reply.status_code, reply.json()["status"]) == (202, BEFORE.get(kind, "pending"))
     await settle(house)
     assert (await operation.payment())["status"] == AFTER[kind]
-    await hold_against_book(rows, house.parts.settings.data)
+    await hold_against_book(rows, house.services.settings.data)
 
 
 @pytest.mark.parametrize("kind", OPERATIONS)
@@ -117,7 +117,7 @@ async def test_a_lost_request_settles_to_nothing_done(house: House, rows: Rows, 
     assert (reply.status_code, reply.json()["status"]) == (202, BEFORE.get(kind, "pending"))
     await settle(house)
     assert (await operation.payment())["status"] == BEFORE.get(kind, "failed")
-    await hold_against_book(rows, house.parts.settings.data)
+    await hold_against_book(rows, house.services.settings.data)
 
 
 @pytest.mark.parametrize("kind", OPERATIONS)
@@ -128,7 +128,7 @@ async def test_a_bank_that_is_down_has_done_nothing(house: House, rows: Rows, ki
 
     assert (reply.status_code, reply.json()["error"]["code"]) == (504, "gateway_timeout")
     assert (await operation.payment())["status"] == BEFORE.get(kind, "failed")
-    await hold_against_book(rows, house.parts.settings.data)
+    await hold_against_book(rows, house.services.settings.data)
 
 
 @pytest.mark.parametrize("kind", ["capture", "cancel", "refund"])
@@ -142,7 +142,7 @@ async def test_an_operation_that_came_to_nothing_can_be_tried_again(house: House
     reply = await house.api.post(operation.path)
 
     assert (reply.status_code, reply.json()["status"]) == (200, AFTER[kind])
-    await hold_against_book(rows, house.parts.settings.data)
+    await hold_against_book(rows, house.services.settings.data)
 
 
 @pytest.mark.parametrize("kind", OPERATIONS)
@@ -157,12 +157,12 @@ async def test_a_bank_that_takes_too_long_is_asked_afterwards(house: House, rows
     _set(house, timeout=10 * SECOND)
     await settle(house)
     assert (await operation.payment())["status"] == AFTER[kind]
-    await hold_against_book(rows, house.parts.settings.data)
+    await hold_against_book(rows, house.services.settings.data)
 
 
 def _set(house: House, **declared: Any) -> None:
     """Let the simulator declare something else."""
-    simulator: Any = house.parts.processors.named("simulator")
+    simulator: Any = house.services.processors.named("simulator")
     simulator.declares = dataclasses.replace(simulator.declares, **declared)
 
 
@@ -173,7 +173,7 @@ async def test_an_order_that_arrives_after_it_was_given_up_is_undone(house: Hous
     sending = asyncio.ensure_future(operation.send())
     await until(lambda: "orders" in line.asked)
     house.clock.advance(20 * SECOND)
-    await worker.settle_attempts(house.parts)
+    await worker.settle_attempts(house.services)
     assert (await operation.payment())["status"] == BEFORE.get(kind, "failed")
 
     line.arrive.set()
@@ -185,7 +185,7 @@ async def test_an_order_that_arrives_after_it_was_given_up_is_undone(house: Hous
     await settle(house)
     assert line.asked[-1] == "void"
     assert (await operation.payment())["status"] == BEFORE.get(kind, "failed")
-    await hold_against_book(rows, house.parts.settings.data)
+    await hold_against_book(rows, house.services.settings.data)
 
 
 async def test_an_answer_that_comes_after_it_was_asked_for_is_the_same(house: House, rows: Rows) -> None:
@@ -195,7 +195,7 @@ async def test_an_answer_that_comes_after_it_was_asked_for_is_the_same(house: Ho
     sending = asyncio.ensure_future(operation.send())
     await until(lambda: "orders" in line.asked)
     house.clock.advance(20 * SECOND)
-    await worker.settle_attempts(house.parts)
+    await worker.settle_attempts(house.services)
     assert (await operation.payment())["status"] == "captured"
 
     line.answer.set()
@@ -204,7 +204,7 @@ async def test_an_answer_that_comes_after_it_was_asked_for_is_the_same(house: Ho
     assert (reply.status_code, reply.json()["status"]) == (200, "captured")
     assert (await operation.send()).content == reply.content
     assert done_events(await house.api.events()) == ["payment.captured"]
-    await hold_against_book(rows, house.parts.settings.data)
+    await hold_against_book(rows, house.services.settings.data)
 
 
 @pytest.mark.parametrize("kind", OPERATIONS)
@@ -217,7 +217,7 @@ async def test_an_answer_that_cannot_be_read_is_no_answer(house: House, rows: Ro
     assert reply.status_code == 202
     await settle(house)
     assert (await operation.payment())["status"] == AFTER[kind]
-    await hold_against_book(rows, house.parts.settings.data)
+    await hold_against_book(rows, house.services.settings.data)
 
 
 class LateAndDeaf(LateOrders):
@@ -237,20 +237,20 @@ async def test_a_late_success_is_undone_as_soon_as_it_can_be(house: House, rows:
     sending = asyncio.ensure_future(operation.send())
     await until(lambda: "orders" in line.asked)
     house.clock.advance(20 * SECOND)
-    await worker.settle_attempts(house.parts)
+    await worker.settle_attempts(house.services)
     line.arrive.set()
     line.answer.set()
     assert (await sending).status_code == 504
     await settle(house)
-    assert Book.read(house.parts.settings.data).taken() == 1
+    assert Book.read(house.services.settings.data).taken() == 1
 
     line.hears = True
     house.clock.advance(60 * SECOND)
-    await worker.settle_attempts(house.parts)
+    await worker.settle_attempts(house.services)
 
-    assert Book.read(house.parts.settings.data).taken() == 0
+    assert Book.read(house.services.settings.data).taken() == 0
     assert (await operation.payment())["status"] == "failed"
-    await hold_against_book(rows, house.parts.settings.data)
+    await hold_against_book(rows, house.services.settings.data)
 
 
 CUSTOMER_FAULTS = {
@@ -280,7 +280,7 @@ async def test_a_card_is_kept_only_when_its_check_was_answered(
     assert (again.status_code, again.content) == (status, reply.content)
     if status != 200:
         assert await rows.all("SELECT id FROM azukari_keys.deks") == []
-    await hold_against_book(rows, house.parts.settings.data)
+    await hold_against_book(rows, house.services.settings.data)
 
 
 async def test_a_check_that_takes_too_long_keeps_nothing(house: House, rows: Rows) -> None:
@@ -327,7 +327,7 @@ async def test_a_scenario_fails_an_operation_and_leaves_the_payment_as_it_was(
     assert (reply.status_code, reply.json()["error"]["code"]) == (502, "other_error")
     assert await operation.payment() == before
     assert (await house.api.post(operation.path)).status_code == 200
-    await hold_against_book(rows, house.parts.settings.data)
+    await hold_against_book(rows, house.services.settings.data)
 
 
 UNKNOWN_ORDERS = (

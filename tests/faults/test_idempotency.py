@@ -53,7 +53,7 @@ async def test_of_many_identical_charges_at_once_one_is_made(house: House, rows:
     answer = one_answer(replies)
     last = await api.post("/payments", json=order, headers=headers)
     assert (last.status_code, last.content, replayed(last)) == (200, answer, True)
-    book = await hold_against_book(rows, house.parts.settings.data)
+    book = await hold_against_book(rows, house.services.settings.data)
     assert book.taken() == 1
 
 
@@ -108,12 +108,12 @@ async def test_every_post_takes_place_once_for_each_key(house: House, rows: Rows
     last = await api.post(path, json=body, headers=keyed())
     assert (last.status_code, last.content, replayed(last)) == (200, answer, True)
     assert len(await rows.all("SELECT id FROM idempotency_keys")) == 1
-    stored = idempotency.stored_name("key-1", partial(house.parts.vault.mac, "idempotency"))
+    stored = idempotency.stored_name("key-1", partial(house.services.vault.mac, "idempotency"))
     assert len(await rows.all(f"SELECT id FROM attempts WHERE idempotency_key = '{stored}'")) == (
         path not in ("/tokens",) and target is not _bare_customer
     )
     assert len(await rows.all("SELECT id FROM customers")) == (path == "/customers")
-    await hold_against_book(rows, house.parts.settings.data)
+    await hold_against_book(rows, house.services.settings.data)
 
 
 @pytest.mark.parametrize(("by", "amount", "number", "status"), [
@@ -143,7 +143,7 @@ async def test_a_further_prepaid_card_at_a_session_is_taken_once_for_each_key(
         assert last.json()["status"] == ("completed" if amount == 150_000 else "pending")
     assert await rows.column("SELECT count(*) FROM attempts WHERE kind = 'top_up'") == [1]
     assert await rows.column("SELECT declines FROM sessions") == [int(status != 200)]
-    await hold_against_book(rows, house.parts.settings.data)
+    await hold_against_book(rows, house.services.settings.data)
 
 
 async def test_a_key_is_for_one_body(api: Api) -> None:
@@ -229,13 +229,13 @@ async def test_an_unknown_outcome_stays_the_answer_when_it_is_known(house: House
     headers = keyed(**{"Azukari-Fault": "lost_reply"})
     first = await house.api.charge(customer, headers=headers)
     house.clock.advance(5 * SECOND)
-    await worker.settle_attempts(house.parts)
+    await worker.settle_attempts(house.services)
 
     again = await house.api.charge(customer, headers=headers)
 
     assert (again.status_code, again.content) == (202, first.content)
     assert (await house.api.get(f"/payments/{first.json()['id']}")).json()["status"] == "captured"
-    assert (await hold_against_book(rows, house.parts.settings.data)).taken() == 1
+    assert (await hold_against_book(rows, house.services.settings.data)).taken() == 1
 
 
 @pytest.mark.parametrize(
@@ -313,11 +313,11 @@ async def test_keys_past_their_day_are_free_also_when_they_come_several_at_a_tim
 async def test_the_worker_forgets_keys_after_their_day_and_not_before(house: House, rows: Rows) -> None:
     await house.api.charge(await house.api.customer(), headers=keyed())
     house.clock.advance(DAY - 60 * SECOND)
-    await worker.forget_keys(house.parts)
+    await worker.forget_keys(house.services)
     assert len(await rows.all("SELECT id FROM idempotency_keys")) == 1
 
     house.clock.advance(61 * SECOND)
-    await worker.forget_keys(house.parts)
+    await worker.forget_keys(house.services)
 
     assert await rows.all("SELECT id FROM idempotency_keys") == []
 
@@ -328,7 +328,7 @@ async def test_an_open_attempt_keeps_its_key_beyond_the_day(house: House, rows: 
     await house.api.charge(customer, headers=with_fault)
     await rows.change("UPDATE idempotency_keys SET state = 'running'")
     house.clock.advance(2 * DAY)
-    await worker.forget_keys(house.parts)
+    await worker.forget_keys(house.services)
 
     again = await house.api.charge(customer, headers=with_fault)
 
@@ -354,9 +354,9 @@ async def test_any_printable_key_of_up_to_a_hundred_characters_is_good(api: Api,
 
 
 async def test_a_key_belongs_to_its_merchant(house: House) -> None:
-    parts = house.parts
-    merchant = await merchants.create(parts.db, "Another shop", parts.clock, parts.ids)
-    pair = await parts.keyring.make_pair(merchant.id, "test")
+    services = house.services
+    merchant = await merchants.create(services.db, "Another shop", services.clock, services.ids)
+    pair = await services.keyring.make_pair(merchant.id, "test")
     other = house.api.as_key(pair.secret.reveal())
 
     ours, theirs = [
@@ -393,4 +393,4 @@ async def test_a_repeat_without_a_key_is_another_charge(house: House) -> None:
     await house.api.charge(customer)
     await house.api.charge(customer)
 
-    assert Book.read(house.parts.settings.data).taken() == 2
+    assert Book.read(house.services.settings.data).taken() == 2

@@ -27,7 +27,7 @@ def replayed(reply: httpx.Response) -> bool:
 @pytest.fixture
 def silent(house: House) -> Any:
     """A processor that cannot say what became of its orders; until it is called, then it can."""
-    simulator: Any = house.parts.processors.named("simulator")
+    simulator: Any = house.services.processors.named("simulator")
     look_up = simulator.lookup
 
     async def unsettled(owner: Owner, ref: str) -> Outcome:
@@ -42,7 +42,7 @@ def silent(house: House) -> Any:
 
 def sales(house: House) -> int:
     """How often the bank was told to sell."""
-    book = Book.read(house.parts.settings.data)
+    book = Book.read(house.services.settings.data)
     return sum(book.orders[ref] for ref, line in book.by_ref.items() if line.kind == "sale")
 
 
@@ -53,9 +53,9 @@ async def test_the_key_of_a_charge_of_unknown_outcome_is_not_freed(
     customer = await house.api.customer()
     first = await house.api.charge(customer, headers=LOST)
     house.clock.advance(asked_at)
-    await worker.settle_attempts(house.parts)
+    await worker.settle_attempts(house.services)
     house.clock.advance(25 * HOUR - asked_at)
-    await worker.forget_keys(house.parts)
+    await worker.forget_keys(house.services)
 
     again = await house.api.charge(customer, headers=LOST)
 
@@ -72,19 +72,19 @@ async def test_the_key_of_a_charge_is_freed_once_its_outcome_is_known(house: Hou
     customer = await house.api.customer()
     first = await house.api.charge(customer, headers=LOST)
     house.clock.advance(25 * HOUR)
-    await worker.forget_keys(house.parts)
+    await worker.forget_keys(house.services)
     assert len(await rows.all(KEYS)) == 1
 
     silent()
-    await worker.settle_attempts(house.parts)
-    await worker.forget_keys(house.parts)
+    await worker.settle_attempts(house.services)
+    await worker.forget_keys(house.services)
 
     assert await rows.all(KEYS) == []
     second = await house.api.charge(customer, headers=KEY)
     assert (second.status_code, replayed(second)) == (200, False)
     assert second.json()["id"] != first.json()["id"]
     assert sales(house) == 2
-    await hold_against_book(rows, house.parts.settings.data)
+    await hold_against_book(rows, house.services.settings.data)
 
 
 async def test_a_refund_of_unknown_outcome_keeps_its_key_too(house: House, rows: Rows, silent: Any) -> None:
@@ -92,14 +92,14 @@ async def test_a_refund_of_unknown_outcome_keeps_its_key_too(house: House, rows:
     asking = {"json": {"amount": 300}, "headers": LOST}
     first = await house.api.post(f"/payments/{payment}/refund", **asking)
     house.clock.advance(25 * HOUR)
-    await worker.forget_keys(house.parts)
+    await worker.forget_keys(house.services)
 
     again = await house.api.post(f"/payments/{payment}/refund", **asking)
 
     assert (again.status_code, again.content, replayed(again)) == (202, first.content, True)
     silent()
-    await worker.settle_attempts(house.parts)
-    await worker.forget_keys(house.parts)
+    await worker.settle_attempts(house.services)
+    await worker.forget_keys(house.services)
     assert await rows.all(KEYS) == []
     assert (await house.api.get(f"/payments/{payment}")).json()["amount_refunded"] == 300
 
@@ -116,7 +116,7 @@ async def test_a_repeat_is_told_to_wait_for_as_long_as_a_card_is_checked(house: 
     await until(lambda: "orders" in line.asked)
     for later in (0, 31 * SECOND, MINUTE, HOUR, 20 * HOUR):
         house.clock.advance(later)
-        await worker.forget_keys(house.parts)
+        await worker.forget_keys(house.services)
         waits = await create()
         assert (waits.status_code, waits.json()["error"]["code"]) == (409, "conflict"), later
         assert waits.headers["Retry-After"] == "1"

@@ -27,8 +27,8 @@ async def api(house: House, rows: Rows) -> AsyncIterator[Api]:
     """The API; whatever was raced for, the books balance when all is settled."""
     yield house.api
     house.clock.advance(MINUTE)
-    await worker.settle_attempts(house.parts)
-    await hold_against_book(rows, house.parts.settings.data)
+    await worker.settle_attempts(house.services)
+    await hold_against_book(rows, house.services.settings.data)
 
 
 @pytest.fixture
@@ -215,14 +215,14 @@ async def test_two_deletions(api: Api) -> None:
 async def test_a_token_that_pays_twice(house: House, api: Api) -> None:
     for _ in range(ROUNDS):
         token = await api.token(verification_value="123")
-        before = Book.read(house.parts.settings.data).taken()
+        before = Book.read(house.services.settings.data).taken()
         order = {"amount": 1000, "currency": "JPY", "payment_details": token}
 
         winners, losers = sort(await race(*(api.post("/payments", json=order) for _ in range(4))))
 
         assert len(winners) == 1
         assert {loser.json()["error"]["code"] for loser in losers} == {"invalid_token"}
-        assert Book.read(house.parts.settings.data).taken() == before + 1
+        assert Book.read(house.services.settings.data).taken() == before + 1
 
 
 async def test_a_token_that_pays_and_is_kept(api: Api) -> None:
@@ -377,11 +377,11 @@ async def test_a_shopper_pays_at_the_last_minute(house: House, api: Api) -> None
         house.clock.advance(4 * DAY)
 
         await asyncio.gather(
-            api.post(f"/test/payments/{waiting}/simulate", json={"outcome": "paid"}), worker.end_holds(house.parts)
+            api.post(f"/test/payments/{waiting}/simulate", json={"outcome": "paid"}), worker.end_holds(house.services)
         )
 
         house.clock.advance(MINUTE)
-        await worker.settle_attempts(house.parts)
+        await worker.settle_attempts(house.services)
         assert (await shown(api, waiting))["status"] in ("captured", "expired")
 
 
@@ -423,13 +423,13 @@ async def test_everybody_asks_at_once(house: House, api: Api) -> None:
 
         await asyncio.gather(
             api.post(f"/test/payments/{waiting}/simulate", json={"outcome": "paid"}),
-            worker.settle_attempts(house.parts),
-            worker.settle_attempts(house.parts),
+            worker.settle_attempts(house.services),
+            worker.settle_attempts(house.services),
             api.post(f"/test/payments/{waiting}/simulate", json={"outcome": "paid"}),
         )
 
         house.clock.advance(MINUTE)
-        await worker.settle_attempts(house.parts)
+        await worker.settle_attempts(house.services)
         assert (await shown(api, waiting))["status"] == "captured"
     assert Counter(await api.events())["payment.captured"] == ROUNDS
 
@@ -503,7 +503,7 @@ async def test_one_prepaid_card_pays_twice(api: Api) -> None:
 async def paid_once(house: House, api: Api, session: str, before: int) -> dict[str, Any]:
     """The session as it is, with as much money taken as it says."""
     shown: dict[str, Any] = (await api.get(f"/sessions/{session}")).json()
-    taken = Book.read(house.parts.settings.data).taken() - before
+    taken = Book.read(house.services.settings.data).taken() - before
     assert taken == int(shown["status"] == "completed")
     return shown
 
@@ -522,7 +522,7 @@ def tried(replies: list[httpx.Response]) -> list[httpx.Response]:
 async def test_two_tabs_pay_one_session(house: House, api: Api) -> None:
     for number in range(ROUNDS):
         session = await api.session(mode=("payment", "customer_payment")[number % 2])
-        before = Book.read(house.parts.settings.data).taken()
+        before = Book.read(house.services.settings.data).taken()
         body = {"payment_details": card(verification_value="123")}
 
         replies = await race(*(house.publishable.post(f"/sessions/{session}/pay", json=body) for _ in range(4)))
@@ -534,7 +534,7 @@ async def test_two_tabs_pay_one_session(house: House, api: Api) -> None:
 async def test_a_double_click_pays_once(house: House, api: Api) -> None:
     for number in range(ROUNDS):
         session, key = await api.session(), {"X-KOMOJU-IDEMPOTENCY": f"click-{number}"}
-        before = Book.read(house.parts.settings.data).taken()
+        before = Book.read(house.services.settings.data).taken()
         body = {"payment_details": card(verification_value="123")}
 
         replies = await race(
@@ -548,7 +548,7 @@ async def test_a_double_click_pays_once(house: House, api: Api) -> None:
 async def test_a_try_and_a_cancellation_of_a_session(house: House, api: Api) -> None:
     for _ in range(ROUNDS):
         session = await api.session()
-        before = Book.read(house.parts.settings.data).taken()
+        before = Book.read(house.services.settings.data).taken()
 
         replies = await race(
             api.post(f"/sessions/{session}/pay", json={"payment_details": card()}),
@@ -562,14 +562,14 @@ async def test_a_try_and_a_cancellation_of_a_session(house: House, api: Api) -> 
 async def test_a_try_and_the_end_of_a_sessions_time(house: House, api: Api) -> None:
     for _ in range(ROUNDS):
         session = await api.session(expires_in_seconds=1)
-        before = Book.read(house.parts.settings.data).taken()
+        before = Book.read(house.services.settings.data).taken()
         house.clock.advance(999)
 
         pay, _ = await asyncio.gather(
-            api.post(f"/sessions/{session}/pay", json={"payment_details": card()}), worker.end_sessions(house.parts)
+            api.post(f"/sessions/{session}/pay", json={"payment_details": card()}), worker.end_sessions(house.services)
         )
         house.clock.advance(1_000)
-        await worker.end_sessions(house.parts)
+        await worker.end_sessions(house.services)
 
         tried([pay])
         shown = await paid_once(house, api, session, before)
@@ -581,7 +581,7 @@ async def test_a_wallets_yes_and_a_try_and_a_cancellation(house: House, api: Api
         session = await api.session()
         away = await api.post(f"/sessions/{session}/pay", json={"payment_details": {"type": "paypay"}})
         ref = away.json()["redirect_url"].rpartition("/")[2]
-        house.parts.processors.simulator.decide(ref, "approved")
+        house.services.processors.simulator.decide(ref, "approved")
 
         replies = await race(
             api.post(f"/sessions/{session}/pay", json={"payment_details": card()}),
@@ -591,7 +591,7 @@ async def test_a_wallets_yes_and_a_try_and_a_cancellation(house: House, api: Api
 
         assert {reply.status_code for reply in replies} <= {200, 422, 423, 502}
         house.clock.advance(60_000)
-        await worker.settle_attempts(house.parts)
+        await worker.settle_attempts(house.services)
         listed = (await api.get("/payments", params={"per_page": 100})).json()["data"]
         taken = [each for each in listed if each["session"] == session and each["status"] == "captured"]
         shown = (await api.get(f"/sessions/{session}")).json()

@@ -38,7 +38,7 @@ async def states(rows: Rows) -> list[str]:
 
 async def settle(house: House, later: int = LONG) -> None:
     house.clock.advance(later)
-    await worker.settle_attempts(house.parts)
+    await worker.settle_attempts(house.services)
 
 
 async def charge_token(api: Api, token: str) -> Any:
@@ -55,7 +55,7 @@ async def prepared(house: House, rows: Rows, monkeypatch: pytest.MonkeyPatch) ->
 
     token = await house.api.token(verification_value="123")
     with monkeypatch.context() as patched:
-        patched.setattr(type(house.parts.vault), "take_verification_value", wait)
+        patched.setattr(type(house.services.vault), "take_verification_value", wait)
         sending = asyncio.ensure_future(charge_token(house.api, token))
         await until(lambda: _any(rows, OPEN_ATTEMPTS))
         await die(sending)
@@ -132,7 +132,7 @@ async def test_an_attempt_whose_owner_died_in_the_call_is_asked_about(house: Hou
     assert line.asked[1:] == [line.asked[1]]
     again = await house.api.charge(customer, headers=KEY)
     assert again.status_code == (200 if arrives else 504)
-    assert (await hold_against_book(rows, house.parts.settings.data)).taken() == arrives
+    assert (await hold_against_book(rows, house.services.settings.data)).taken() == arrives
 
 
 async def test_a_customer_whose_check_was_cut_off_does_not_exist(house: House, rows: Rows) -> None:
@@ -148,7 +148,7 @@ async def test_a_customer_whose_check_was_cut_off_does_not_exist(house: House, r
     again = await house.api.post("/customers", json=order, headers=KEY)
     assert (again.status_code, again.json()["error"]["code"]) == (504, "gateway_timeout")
     assert (await house.api.get("/customers")).json()["total"] == 0
-    await hold_against_book(rows, house.parts.settings.data)
+    await hold_against_book(rows, house.services.settings.data)
 
 
 async def test_many_workers_settle_an_attempt_once(house: House, rows: Rows) -> None:
@@ -156,10 +156,10 @@ async def test_many_workers_settle_an_attempt_once(house: House, rows: Rows) -> 
     for _ in range(5):
         assert (await house.api.charge(customer, headers={"Azukari-Fault": "lost_reply"})).status_code == 202
     line = Line.connect(house)
-    other = await Services.assemble(house.parts.settings, clock=house.clock)
+    other = await Services.assemble(house.services.settings, clock=house.clock)
     house.clock.advance(LONG)
     try:
-        await asyncio.gather(*(worker.settle_attempts(parts) for parts in (house.parts, other) * 3))
+        await asyncio.gather(*(worker.settle_attempts(services) for services in (house.services, other) * 3))
     finally:
         await other.close()
 
@@ -167,7 +167,7 @@ async def test_many_workers_settle_an_attempt_once(house: House, rows: Rows) -> 
     assert await rows.column("SELECT fence FROM attempts WHERE kind = 'sale'") == [2] * 5
     assert len(line.asked) <= 5
     assert (await house.api.events()).count("payment.captured") == 5
-    assert (await hold_against_book(rows, house.parts.settings.data)).taken() == 5
+    assert (await hold_against_book(rows, house.services.settings.data)).taken() == 5
 
 
 async def test_a_worker_that_died_with_an_attempt_is_followed_by_another(house: House, rows: Rows) -> None:
@@ -186,7 +186,7 @@ async def test_one_whose_payment_is_busy_is_asked_after_again_soon(
     house: House, rows: Rows, capfd: pytest.CaptureFixture[str]
 ) -> None:
     page = (await house.api.post("/payments", json=WALLET)).json()["payment_details"]["redirect_url"]
-    house.parts.processors.simulator.decide(page.rpartition("/")[2], "approved")
+    house.services.processors.simulator.decide(page.rpartition("/")[2], "approved")
     await rows.change("UPDATE payments SET active_attempt = 'another'")
     await settle(house, HOUR)
     assert await states(rows) == ["waiting"]
@@ -203,10 +203,10 @@ async def test_a_shopper_who_comes_back_while_the_payment_is_busy_leaves_it_to_b
 ) -> None:
     page = (await house.api.post("/payments", json=WALLET)).json()["payment_details"]["redirect_url"]
     ref = page.rpartition("/")[2]
-    house.parts.processors.simulator.decide(ref, "approved")
+    house.services.processors.simulator.decide(ref, "approved")
     (waiting,) = await rows.all("SELECT merchant_id, mode FROM attempts")
     await rows.change("UPDATE payments SET active_attempt = 'another'")
-    await outcomes.refresh(house.parts, Owner(waiting["merchant_id"], waiting["mode"]), ref)
+    await outcomes.refresh(house.services, Owner(waiting["merchant_id"], waiting["mode"]), ref)
     assert await states(rows) == ["waiting"]
 
     await rows.change("UPDATE payments SET active_attempt = NULL")
@@ -219,12 +219,12 @@ async def test_who_read_a_payment_while_it_was_being_asked_after_in_vain_asks_af
     house: House, rows: Rows, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     reply = await house.api.post("/payments", json=WALLET)
-    simulator = house.parts.processors.simulator
+    simulator = house.services.processors.simulator
     lookup, seen = simulator.lookup, []
 
     async def read_meanwhile(owner: Owner, ref: str) -> Outcome:
         (waiting,) = await rows.all("SELECT id FROM attempts")
-        seen.append(await house.parts.db.read(attempts.find, owner, waiting["id"]))
+        seen.append(await house.services.db.read(attempts.find, owner, waiting["id"]))
         return await lookup(owner, ref)
 
     (waiting,) = await rows.all("SELECT merchant_id, mode, ref FROM attempts")
@@ -232,11 +232,11 @@ async def test_who_read_a_payment_while_it_was_being_asked_after_in_vain_asks_af
     await rows.change("UPDATE payments SET active_attempt = 'another'")
     with monkeypatch.context() as patched:
         patched.setattr(simulator, "lookup", read_meanwhile)
-        await outcomes.refresh(house.parts, Owner(waiting["merchant_id"], waiting["mode"]), reply.json()["id"])
+        await outcomes.refresh(house.services, Owner(waiting["merchant_id"], waiting["mode"]), reply.json()["id"])
     await rows.change("UPDATE payments SET active_attempt = NULL")
 
     (known,) = seen
-    await outcomes.poll(house.parts, known)
+    await outcomes.poll(house.services, known)
 
     assert await states(rows) == ["succeeded"]
 
@@ -255,7 +255,7 @@ async def test_nobody_asks_after_a_further_prepaid_card_that_was_taken(house: Ho
     line = Line.connect(house)
     await settle(house, 10 * DAY)
     assert line.asked == []
-    await hold_against_book(rows, house.parts.settings.data)
+    await hold_against_book(rows, house.services.settings.data)
 
 
 async def test_a_short_payment_that_was_paid_stays_so_when_a_further_card_is_refused(house: House, rows: Rows) -> None:
@@ -263,14 +263,14 @@ async def test_a_short_payment_that_was_paid_stays_so_when_a_further_card_is_ref
     order = {"amount": 150_000, "currency": "JPY", "payment_details": cards[0]}
     short = (await house.api.post("/payments", json=order)).json()["id"]
     (ref,) = await rows.column("SELECT ref FROM attempts")
-    house.parts.processors.simulator.decide(ref, "paid")
+    house.services.processors.simulator.decide(ref, "paid")
 
     refused = await house.api.patch(f"/payments/{short}", json={"payment_details": cards[1]})
 
     assert refused.status_code == 502
     await settle(house)
     assert (await house.api.get(f"/payments/{short}")).json()["status"] == "captured"
-    await hold_against_book(rows, house.parts.settings.data)
+    await hold_against_book(rows, house.services.settings.data)
 
 
 async def test_a_bank_that_cannot_be_asked_is_asked_again_until_a_person_has_to(house: House, rows: Rows) -> None:
@@ -313,7 +313,7 @@ async def test_what_cannot_be_looked_up_is_undone(house: House, rows: Rows, line
     await settle(house)
 
     assert await states(rows) == [state]
-    assert Book.read(house.parts.settings.data).taken() == (state != "not_done")
+    assert Book.read(house.services.settings.data).taken() == (state != "not_done")
 
 
 async def test_what_nobody_can_say_anything_about_is_left_to_a_person(house: House, rows: Rows) -> None:
@@ -327,7 +327,7 @@ async def test_what_nobody_can_say_anything_about_is_left_to_a_person(house: Hou
 
 
 def _declare(house: House, **declared: Any) -> None:
-    simulator: Any = house.parts.processors.named("simulator")
+    simulator: Any = house.services.processors.named("simulator")
     simulator.declares = dataclasses.replace(simulator.declares, **declared)
 
 
@@ -346,7 +346,7 @@ async def test_a_card_without_its_key_is_not_chargeable_and_no_bug(house: House,
 async def test_a_card_without_its_record_is_not_chargeable_and_no_bug(house: House, rows: Rows) -> None:
     api = house.api
     customer, token = await api.customer(), await api.token(verification_value="123")
-    empty = "''" if house.parts.settings.on_postgres else "x''"
+    empty = "''" if house.services.settings.on_postgres else "x''"
     await rows.change(f"UPDATE vault_entries SET record = {empty}")
 
     charge, by_token = await api.charge(customer), await charge_token(api, token)
@@ -354,7 +354,7 @@ async def test_a_card_without_its_record_is_not_chargeable_and_no_bug(house: Hou
     assert charge.status_code in (422, 504)
     assert by_token.status_code in (422, 504)
     await _can_be_mended(api, customer)
-    assert (await hold_against_book(rows, house.parts.settings.data)).taken() == 1
+    assert (await hold_against_book(rows, house.services.settings.data)).taken() == 1
 
 
 async def _can_be_mended(api: Api, customer: str) -> None:
@@ -372,4 +372,4 @@ async def test_a_token_whose_code_is_gone_is_no_longer_one(house: House, rows: R
 
     assert (first.status_code, first.json()["error"]["code"]) == (422, "invalid_token")
     assert again.content == first.content
-    assert (await hold_against_book(rows, house.parts.settings.data)).taken() == 0
+    assert (await hold_against_book(rows, house.services.settings.data)).taken() == 0

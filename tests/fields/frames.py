@@ -26,9 +26,9 @@ async def session(house: House, **more: Any) -> str:
 
 async def register(house: House, *shops: str) -> None:
     """The merchant's origins, known to this server at once."""
-    parts = house.parts
-    owner = (await parts.keyring.resolve(house.api.key, None)).owner
-    await merchants.change(parts.stores.main, owner.merchant_id, {"origins": list(shops)}, (), lambda _: None)
+    services = house.services
+    owner = (await services.keyring.resolve(house.api.key, None)).owner
+    await merchants.change(services.stores.main, owner.merchant_id, {"origins": list(shops)}, (), lambda _: None)
     house.clock.advance(1_000)
 
 

@@ -130,10 +130,10 @@ async def test_a_publishable_key_is_used_by_pages_of_registered_origins_alone(ho
 async def test_an_origin_that_would_say_more_in_a_policy_is_none(house: House) -> None:
     id = await session(house)
     # No command keeps such a value; one that is there all the same ends nothing here.
-    merchant = await house.parts.db.read(store.any_merchant)
+    merchant = await house.services.db.read(store.any_merchant)
     assert merchant is not None
     kept = msgspec.json.encode({"origins": ["https://shop.example;script-src", SHOP]}).decode()
-    await house.parts.db.write(store.keep_settings, merchant, kept)
+    await house.services.db.write(store.keep_settings, merchant, kept)
     house.clock.advance(1_000)
 
     reply = await framed(house, id, SHOP)
@@ -215,8 +215,8 @@ async def test_a_challenge_from_the_fields_is_shown_there_and_any_other_is_not(h
 
 
 async def test_any_shop_may_load_the_script_and_what_it_imports(house: House) -> None:
-    parts = ("absent", "dialog", "picker", "theme")
-    for path in ("/fields.js", *(f"/static/fields-{part}.js" for part in parts)):
+    services = ("absent", "dialog", "picker", "theme")
+    for path in ("/fields.js", *(f"/static/fields-{part}.js" for part in services)):
         reply = await get(house, path, headers={"Origin": SHOP})
         assert reply.status_code == 200
         assert reply.headers["Access-Control-Allow-Origin"] == "*"

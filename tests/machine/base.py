@@ -90,7 +90,7 @@ class Base(RuleBasedStateMachine):
         self.house: House = self.run(self._open.enter_async_context(self.houses.fresh(START)))
         self.world = World(START)
         self.shops = [Shop(self.world, name) for name in ("ours", "theirs")]
-        self.bank = Bank(self.house.parts.settings.data)
+        self.bank = Bank(self.house.services.settings.data)
         self._known: dict[tuple[str, bool, str], Known] = {}
         self._sound = True
         #: Sessions as they were shown last: there is no list of them, and those that stay as they were are looked at
@@ -229,7 +229,7 @@ class Base(RuleBasedStateMachine):
 
     async def _rounds(self) -> None:
         for work, _ in worker.ROUNDS:
-            await work(self.house.parts)
+            await work(self.house.services)
 
     # Comparing
 

@@ -103,7 +103,7 @@ class Clocks(Base):
 
     def decide_far_away(self, waiting: Payment | Agreement, decision: Any) -> bool:
         """The far side goes by the merchant's clock too."""
-        decide: Any = self.house.parts.processors.simulator.decide
+        decide: Any = self.house.services.processors.simulator.decide
         return bool(decide(waiting.ref, decision, waiting.shop.now))
 
     def wind_up(self) -> None:

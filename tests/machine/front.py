@@ -73,7 +73,7 @@ class Front:
         }  # fmt: skip
         waiting = [{"type": "http.request", "body": body, "more_body": False}]
         started: dict[str, Any] = {}
-        parts: list[bytes] = []
+        services: list[bytes] = []
 
         async def receive() -> dict[str, Any]:
             return waiting.pop() if waiting else {"type": "http.disconnect"}
@@ -82,8 +82,8 @@ class Front:
             if message["type"] == "http.response.start":
                 started.update(message)
             else:
-                parts.append(message.get("body", b""))
+                services.append(message.get("body", b""))
 
         await self.app(scope, receive, send)
         found = {name.decode(): value.decode() for name, value in started["headers"]}
-        return Reply(started["status"], found, b"".join(parts))
+        return Reply(started["status"], found, b"".join(services))

@@ -55,16 +55,16 @@ class Keys:
 class House:
     """A running installation, opened for one run."""
 
-    parts: Services
+    services: Services
     front: Front
     keys: Keys
     clock: StillClock
 
     async def hold_against_book(self) -> None:
         """Everything that has to agree when nothing is in flight."""
-        rows = Rows(self.parts.settings)
+        rows = Rows(self.services.settings)
         try:
-            await hold_against_book(rows, self.parts.settings.data, self.clock)
+            await hold_against_book(rows, self.services.settings.data, self.clock)
         finally:
             await rows.close()
 
@@ -87,11 +87,11 @@ class Houses:
         if self.empty is not None:
             await self.empty()
         settings, clock = dataclasses.replace(settings, data=data), StillClock(start)
-        parts = await Services.assemble(settings, clock=clock)
+        services = await Services.assemble(settings, clock=clock)
         try:
-            yield House(parts, Front(asgi(parts)), self.keys, clock)
+            yield House(services, Front(asgi(services)), self.keys, clock)
         finally:
-            await parts.close()
+            await services.close()
             forget_memory(data)
             shutil.rmtree(data)
 
@@ -119,11 +119,11 @@ async def houses(settings: Settings) -> AsyncIterator[Houses]:
 
 async def _people(settings: Settings) -> Keys:
     async with running(settings) as house:
-        parts, first = house.parts, house.installation
-        other = await service.create(parts.db, "Other shop", parts.clock, parts.ids)
-        theirs = await parts.keyring.make_pair(other.id, keys.TEST)
-        ours = [merchant.id for merchant in await parts.db.read(store.list_merchants) if merchant.id != other.id]
-        live = await parts.keyring.make_pair(ours[0], keys.LIVE)
+        services, first = house.services, house.installation
+        other = await service.create(services.db, "Other shop", services.clock, services.ids)
+        theirs = await services.keyring.make_pair(other.id, keys.TEST)
+        ours = [merchant.id for merchant in await services.db.read(store.list_merchants) if merchant.id != other.id]
+        live = await services.keyring.make_pair(ours[0], keys.LIVE)
         return Keys(
             (first.secret_key.reveal(), theirs.secret.reveal()),
             (first.publishable_key.reveal(), theirs.publishable.reveal()),

@@ -343,7 +343,7 @@ class Shoppers(Base):
 
     def decide_far_away(self, waiting: Payment | Agreement, decision: Any) -> bool:
         """The shopper's decision at the wallet's own page."""
-        return self.house.parts.processors.simulator.decide(waiting.ref, decision)
+        return self.house.services.processors.simulator.decide(waiting.ref, decision)
 
     @way(
         times=4,

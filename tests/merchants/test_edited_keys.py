@@ -21,7 +21,7 @@ from tests.house import BACK_TO_0013, Api, House, running
 @pytest.fixture
 async def rows(house: House) -> AsyncIterator[Rows]:
     """What is really stored in the house."""
-    rows = Rows(house.parts.settings)
+    rows = Rows(house.services.settings)
     yield rows
     await rows.close()
 
@@ -29,8 +29,8 @@ async def rows(house: House) -> AsyncIterator[Rows]:
 @pytest.fixture
 async def neighbour(house: House) -> Api:
     """The API with the secret key of another merchant, which was made after the house's own."""
-    merchant = await create(house.parts.db, "Neighbour", house.parts.clock, house.parts.ids)
-    pair = await house.parts.keyring.make_pair(merchant.id, "test")
+    merchant = await create(house.services.db, "Neighbour", house.services.clock, house.services.ids)
+    pair = await house.services.keyring.make_pair(merchant.id, "test")
     return house.api.as_key(pair.secret.reveal())
 
 
@@ -98,12 +98,12 @@ async def test_no_part_of_a_row_can_be_edited(
 
 @pytest.mark.parametrize("column", ["hash", "id", "merchant_id", "last_four", "binding"])
 async def test_two_rows_cannot_change_places(column: str, house: House, neighbour: Api, rows: Rows) -> None:
-    merchants = await house.parts.db.read(store.list_merchants)
-    listed = [row for each in merchants for row in await house.parts.db.read(store.list_keys, each.id)]
+    merchants = await house.services.db.read(store.list_merchants)
+    listed = [row for each in merchants for row in await house.services.db.read(store.list_keys, each.id)]
     mine, theirs = [row for row in listed if row.kind == "sk"]
     await rows.change("DELETE FROM api_keys WHERE kind = 'sk'")
     for row, other in ((mine, theirs), (theirs, mine)):
-        await house.parts.db.write(store.add_key, msgspec.structs.replace(row, **{column: getattr(other, column)}))
+        await house.services.db.write(store.add_key, msgspec.structs.replace(row, **{column: getattr(other, column)}))
 
     assert [(await api.get("/payments")).status_code for api in (house.api, neighbour)] == [401, 401]
 
@@ -113,7 +113,7 @@ async def test_no_new_key_is_made_like_one_whose_row_was_edited(house: House, ne
     (id,) = await rows.column(f"SELECT id FROM api_keys WHERE {_mine(house.api)}")
     await rows.change(f"{_theirs(neighbour)} UPDATE api_keys SET {edit} WHERE id = '{id}'")
 
-    assert await house.parts.keyring.roll(id) is None
+    assert await house.services.keyring.roll(id) is None
 
 
 # Keys of an earlier release

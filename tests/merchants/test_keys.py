@@ -60,8 +60,8 @@ def test_a_key_with_something_around_it_is_none() -> None:
 
 
 async def _rows(house: House) -> list[KeyRow]:
-    merchants = await house.parts.db.read(store.list_merchants)
-    return [row for each in merchants for row in await house.parts.db.read(store.list_keys, each.id)]
+    merchants = await house.services.db.read(store.list_merchants)
+    return [row for each in merchants for row in await house.services.db.read(store.list_keys, each.id)]
 
 
 async def _row(house: House, key: str) -> KeyRow:
@@ -70,9 +70,9 @@ async def _row(house: House, key: str) -> KeyRow:
 
 async def _contents(house: House) -> bytes:
     """Everything the table of keys holds, read from outside of the server."""
-    url = house.parts.settings.database_url
+    url = house.services.settings.database_url
     if url is None:
-        files = sorted(house.parts.settings.data.glob("azukari.db*"))
+        files = sorted(house.services.settings.data.glob("azukari.db*"))
         connection = sqlite3.connect(f"file:{files[0]}?mode=ro", uri=True)
         found: list[Any] = connection.execute("SELECT * FROM api_keys").fetchall()
         connection.close()
@@ -99,15 +99,15 @@ async def test_the_hash_is_peppered_so_equal_keys_of_two_installations_are_kept_
     row = await _row(house, key)
     for bare in (hashlib.sha256, hashlib.sha512, hashlib.md5, hashlib.sha1):
         assert row.hash != bare(key.encode()).digest()[:32]
-    assert row.hash == house.parts.vault.mac("pepper", key.encode())
+    assert row.hash == house.services.vault.mac("pepper", key.encode())
 
 
 async def test_a_revoked_key_is_refused_within_a_second(house: House) -> None:
     key = house.installation.secret_key.reveal()
     assert (await house.api.get("/payments")).status_code == 200
     row = await _row(house, key)
-    assert await house.parts.keyring.revoke(row.id)
-    assert not await house.parts.keyring.revoke(row.id)
+    assert await house.services.keyring.revoke(row.id)
+    assert not await house.services.keyring.revoke(row.id)
 
     assert REMEMBERED_MS < 1_000
     house.clock.advance(REMEMBERED_MS)
@@ -119,7 +119,7 @@ async def test_a_revoked_key_is_refused_within_a_second(house: House) -> None:
 
 async def test_two_keys_are_good_while_one_is_rolled(house: House) -> None:
     old = await _row(house, house.installation.secret_key.reveal())
-    made = await house.parts.keyring.roll(old.id)
+    made = await house.services.keyring.roll(old.id)
     assert made is not None
     new = house.api.as_key(made.reveal())
     customer = await house.api.customer()
@@ -127,17 +127,17 @@ async def test_two_keys_are_good_while_one_is_rolled(house: House) -> None:
     assert (await house.api.get(f"/customers/{customer}")).status_code == 200
     assert (await new.get(f"/customers/{customer}")).status_code == 200
 
-    assert await house.parts.keyring.revoke(old.id)
+    assert await house.services.keyring.revoke(old.id)
     house.clock.advance(1_000)
     assert (await house.api.get(f"/customers/{customer}")).status_code == 401
     assert (await new.get(f"/customers/{customer}")).status_code == 200
-    assert await house.parts.keyring.roll("0" * 25) is None
+    assert await house.services.keyring.roll("0" * 25) is None
 
 
 async def test_live_keys_are_refused_while_the_vaults_key_lies_beside_the_data(house: House) -> None:
-    merchant = (await house.parts.db.read(store.list_merchants))[0]
+    merchant = (await house.services.db.read(store.list_merchants))[0]
     with pytest.raises(LiveKeysRefused):
-        await house.parts.keyring.make_pair(merchant.id, keys.LIVE)
+        await house.services.keyring.make_pair(merchant.id, keys.LIVE)
     assert {row.mode for row in await _rows(house)} == {"test"}
 
 
@@ -145,7 +145,7 @@ async def test_a_key_notes_when_it_was_used(house: House) -> None:
     await house.api.get("/payments")
     key = house.installation.secret_key.reveal()
     # Written beside the request.
-    await asyncio.gather(*house.parts.keyring._noting)
+    await asyncio.gather(*house.services.keyring._noting)
     used = (await _row(house, key)).last_used_at
     assert used is not None
     assert 0 <= house.clock.now() - used < MINUTE
@@ -154,18 +154,18 @@ async def test_a_key_notes_when_it_was_used(house: House) -> None:
 async def _key_for(house: House, networks: str) -> str:
     """A secret key that may be used from these networks."""
     old = await _row(house, house.installation.secret_key.reveal())
-    text = keys.make("sk", "test", house.parts.ids)
+    text = keys.make("sk", "test", house.services.ids)
     row = msgspec.structs.replace(
-        old, hash=house.parts.vault.mac("pepper", text.encode()), id=house.parts.ids.new(), last_four=text[-4:],
+        old, hash=house.services.vault.mac("pepper", text.encode()), id=house.services.ids.new(), last_four=text[-4:],
         ip_allow=networks,
     )  # fmt: skip
-    await house.parts.db.write(store.add_key, house.parts.keyring.bind(row))
+    await house.services.db.write(store.add_key, house.services.keyring.bind(row))
     return text
 
 
 def _from(house: House, address: str | None, key: str) -> Api:
     client = None if address is None else (address, 40_000)
-    transport = httpx.ASGITransport(asgi(house.parts), raise_app_exceptions=False, client=client)  # type: ignore[arg-type]
+    transport = httpx.ASGITransport(asgi(house.services), raise_app_exceptions=False, client=client)  # type: ignore[arg-type]
     return Api(transport, key)
 
 

@@ -23,15 +23,15 @@ PNG = b"\x89PNG\r\n\x1a\n" + bytes(40)
 
 
 async def merchant_of(house: House) -> str:
-    return (await house.parts.db.read(store.list_merchants))[0].id
+    return (await house.services.db.read(store.list_merchants))[0].id
 
 
 async def change(house: House, *unset: str, **values: Any) -> MerchantSettings:
-    return await settings.change(house.parts.db, await merchant_of(house), values, unset, offer.check)
+    return await settings.change(house.services.db, await merchant_of(house), values, unset, offer.check)
 
 
 async def test_a_new_merchants_page_is_already_right(house: House) -> None:
-    found = await house.parts.db.read(settings.settings_of, await merchant_of(house))
+    found = await house.services.db.read(settings.settings_of, await merchant_of(house))
     assert found == MerchantSettings(name="Test shop")
     assert found.languages == ["ja", "en", "ko", "zh"]
     assert found.fees == {"konbini": 190}
@@ -81,7 +81,7 @@ async def test_a_setting_is_set_and_unset(house: House, name: str, given: Any, s
     changed = await change(house, **{name: given})
 
     assert getattr(changed, name) == stored
-    assert changed == await house.parts.db.read(settings.settings_of, await merchant_of(house))
+    assert changed == await house.services.db.read(settings.settings_of, await merchant_of(house))
     assert getattr(await change(house, name), name) == before
 
 
@@ -151,7 +151,7 @@ async def test_no_call_says_which_origins_and_apps_are_the_merchants(house: Hous
         assert not members & {"origin", "origins", "app_schemes", "settings", "merchant"}, path
 
     assert len(served) > 30
-    assert await house.parts.db.read(settings.settings_of, mine) == before
+    assert await house.services.db.read(settings.settings_of, mine) == before
 
 
 def test_settings_are_changed_by_the_command_line_alone() -> None:
@@ -190,17 +190,17 @@ async def test_two_who_change_at_once_both_succeed(house: House) -> None:
 
 async def test_nobody_elses_settings_are_changed(house: House) -> None:
     with pytest.raises(NotFound):
-        await settings.change(house.parts.db, "nobody", {"name": "a"}, (), offer.check)
+        await settings.change(house.services.db, "nobody", {"name": "a"}, (), offer.check)
     with pytest.raises(NotFound):
-        await house.parts.settings_of(Owner("nobody", "test"))
+        await house.services.settings_of(Owner("nobody", "test"))
 
 
 async def test_a_running_server_sees_a_change_within_half_a_second(house: House) -> None:
     owner = Owner(await merchant_of(house), "test")
-    assert (await house.parts.settings_of(owner)).name == "Test shop"
+    assert (await house.services.settings_of(owner)).name == "Test shop"
     await change(house, name="Tea House")
     house.clock.advance(REMEMBERED_MS)
-    assert (await house.parts.settings_of(owner)).name == "Tea House"
+    assert (await house.services.settings_of(owner)).name == "Tea House"
 
 
 # The directory
@@ -208,9 +208,9 @@ async def test_a_running_server_sees_a_change_within_half_a_second(house: House)
 
 async def test_a_published_id_is_found_by_its_kind_alone(house: House) -> None:
     owner, id = Owner(await merchant_of(house), "test"), "a" * 25
-    assert await house.parts.db.read(directory.find_public, id, "session") is None
+    assert await house.services.db.read(directory.find_public, id, "session") is None
 
-    await house.parts.db.write(directory.publish, owner, id, "session")
+    await house.services.db.write(directory.publish, owner, id, "session")
 
-    assert await house.parts.db.read(directory.find_public, id, "session") == owner
-    assert await house.parts.db.read(directory.find_public, id, "payment") is None
+    assert await house.services.db.read(directory.find_public, id, "session") == owner
+    assert await house.services.db.read(directory.find_public, id, "payment") is None

@@ -270,17 +270,17 @@ async def test_nothing_is_listed_that_nobody_takes(settings: Settings, tmp_path:
     kek = tmp_path / "elsewhere.key"
     (settings.data / KEK_NAME).rename(kek)
     async with running(dataclasses.replace(settings, kek_file=kek)) as house:
-        merchant = (await house.parts.db.read(store.list_merchants))[0].id
-        live = await house.parts.keyring.make_pair(merchant, keys.LIVE)
+        merchant = (await house.services.db.read(store.list_merchants))[0].id
+        live = await house.services.keyring.make_pair(merchant, keys.LIVE)
         reply = await house.api.as_key(live.secret.reveal()).get("/payment_methods")
         assert (reply.status_code, reply.json()) == (200, [])
 
 
 async def test_the_list_follows_the_settings(house: House) -> None:
-    parts = house.parts
-    merchant = (await parts.db.read(store.list_merchants))[0].id
+    services = house.services
+    merchant = (await services.db.read(store.list_merchants))[0].id
     await settings.change(
-        parts.db, merchant,
+        services.db, merchant,
         {"currency": "USD", "rates": {"USD": "150"}, "payment_types": {"JPY": ["konbini"]}, "fees": {"konbini": "7"}},
         (), offer.check,
     )  # fmt: skip

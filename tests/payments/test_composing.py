@@ -27,9 +27,9 @@ SESSION = "s" * 25
 
 
 async def call_of(house: House) -> Call:
-    key = await house.parts.keyring.resolve(house.api.key, None)
-    moment = await house.parts.moment_of(key.owner)
-    return Call(house.parts, key, API_VERSIONS[-1], None, NO_DIRECTIVES, *moment, None, "request")
+    key = await house.services.keyring.resolve(house.api.key, None)
+    moment = await house.services.moment_of(key.owner)
+    return Call(house.services, key, API_VERSIONS[-1], None, NO_DIRECTIVES, *moment, None, "request")
 
 
 async def _intend(tx: Tx, owner: Owner, vault: Vault, plan: ChargeDraft) -> ChargeIntent:
@@ -48,12 +48,12 @@ async def _record(
 
 
 async def _write(
-    parts: Services, attempt: Attempt, outcome: Outcome, event_ids: tuple[str, ...], at: Moment, again_at: int | None,
+    services: Services, attempt: Attempt, outcome: Outcome, event_ids: tuple[str, ...], at: Moment, again_at: int | None,
     refusal: ApiError | None,
 ) -> Answer:  # fmt: skip
     assert attempt.session_id == SESSION
-    return await parts.db.write(
-        _record, attempt, outcome, event_ids, at, again_at, refusal, parts.ids.new()
+    return await services.db.write(
+        _record, attempt, outcome, event_ids, at, again_at, refusal, services.ids.new()
     )  # fmt: skip
 
 
@@ -61,10 +61,10 @@ async def try_to_pay(house: House, details: dict[str, Any]) -> tuple[Answer, Cha
     call = await call_of(house)
     order = PaymentCreate(amount=1000, currency="JPY", payment_details=details)
     plan = await charges.draft_charge(call, order, session_id=SESSION)
-    ready = await house.parts.db.write(_intend, call.owner, house.parts.vault, plan)
-    outcome, refusal = await charges.send(house.parts, ready)
+    ready = await house.services.db.write(_intend, call.owner, house.services.vault, plan)
+    outcome, refusal = await charges.send(house.services, ready)
     shown = PaymentView(ready.payment, [])
-    return await outcomes.finish(house.parts, ready.attempt, outcome, shown, refusal), ready
+    return await outcomes.finish(house.services, ready.attempt, outcome, shown, refusal), ready
 
 
 @pytest.fixture(autouse=True)
@@ -87,20 +87,20 @@ async def test_so_is_one_that_comes_later(house: House, heard_by: str) -> None:
     answer, ready = await try_to_pay(house, {"type": "paypay"})
     assert answer.status == 200
     assert await house.api.events() == ["ping"]
-    parts = house.parts
+    services = house.services
     if heard_by == "a test":
         await house.api.post(f"/test/payments/{ready.payment.id}/simulate", json={"outcome": "paid"})
     else:
-        assert parts.processors.simulator.decide(ready.attempt.ref, "approved")
+        assert services.processors.simulator.decide(ready.attempt.ref, "approved")
     if heard_by == "the return":
-        shown = await outcomes.refresh(parts, ready.payment.owner, ready.attempt.ref)
+        shown = await outcomes.refresh(services, ready.payment.owner, ready.attempt.ref)
         assert shown.payment.status == "captured"
     elif heard_by == "the resolver":
         house.clock.advance(20_000)
-        await worker.settle_attempts(parts)
+        await worker.settle_attempts(services)
     elif heard_by == "the deadline":
         house.clock.advance(5 * 24 * 3_600_000)
-        await worker.end_holds(parts)
+        await worker.end_holds(services)
 
     assert sorted(await house.api.events()) == ["payment.captured", "ping", "ping"]
     assert (await house.api.get(f"/payments/{ready.payment.id}")).json()["status"] == "captured"

@@ -100,10 +100,10 @@ async def test_the_deadline_of_a_captured_card_ends_nothing(house: House) -> Non
     payment = await pay(api)
     held = await pay(api, capture=False)
     await api.post(f"/payments/{held['id']}/capture")
-    assert await house.parts.db.read(expiry.next_due, await owner_of(house)) is None
+    assert await house.services.db.read(expiry.next_due, await owner_of(house)) is None
     house.clock.advance(40 * DAY)
 
-    assert await expiry.expire(house.parts) == 0
+    assert await expiry.expire(house.services) == 0
 
     assert (await api.get(f"/payments/{payment['id']}")).json() == payment
     refunded = (await api.post(f"/payments/{payment['id']}/refund")).json()

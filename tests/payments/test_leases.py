@@ -71,7 +71,7 @@ class LateAndStubborn(LateOrders):
 @pytest.fixture
 async def rows(house: House) -> AsyncIterator[Rows]:
     """What is really stored in the house."""
-    rows = Rows(house.parts.settings)
+    rows = Rows(house.services.settings)
     yield rows
     await rows.close()
 
@@ -82,20 +82,20 @@ def stop_clock(house: House) -> None:
 
 
 def declare(house: House, **declared: Any) -> None:
-    simulator: Any = house.parts.processors.named("simulator")
+    simulator: Any = house.services.processors.named("simulator")
     simulator.declares = dataclasses.replace(simulator.declares, **declared)
 
 
 def stalling(house: House, then: Callable[[], Awaitable[None]]) -> Api:
     """The same installation, whose servers are held up once they have written an intent down."""
-    stores = dataclasses.replace(house.parts.stores, main=Stall(house.parts.stores.main, INTENT, then))
-    parts = dataclasses.replace(house.parts, stores=stores)
-    return Api(httpx.ASGITransport(asgi(parts), raise_app_exceptions=False), house.api.key)
+    stores = dataclasses.replace(house.services.stores, main=Stall(house.services.stores.main, INTENT, then))
+    services = dataclasses.replace(house.services, stores=stores)
+    return Api(httpx.ASGITransport(asgi(services), raise_app_exceptions=False), house.api.key)
 
 
 async def settle(house: House, later: int = LONG) -> None:
     house.clock.advance(later)
-    await worker.settle_attempts(house.parts)
+    await worker.settle_attempts(house.services)
 
 
 async def states(rows: Rows) -> list[str]:
@@ -116,11 +116,11 @@ async def test_an_order_that_takes_longer_than_its_processor_may_is_found_and_ca
     reply = await house.api.charge(customer, headers={"Azukari-Delay": "10000"})
 
     assert (reply.status_code, reply.json()["status"]) == (202, "pending")
-    assert Book.read(house.parts.settings.data).taken() == 1
+    assert Book.read(house.services.settings.data).taken() == 1
     assert await states(rows) == ["unknown"]
     await settle(house)
     assert await statuses(house.api) == ["captured"]
-    assert (await hold_against_book(rows, house.parts.settings.data)).taken() == 1
+    assert (await hold_against_book(rows, house.services.settings.data)).taken() == 1
 
 
 @pytest.mark.parametrize("resolved", [False, True], ids=["before the resolver", "after the resolver"])
@@ -130,7 +130,7 @@ async def test_an_owner_whose_lease_is_over_does_not_call(house: House, rows: Ro
     async def hold_up() -> None:
         house.clock.advance(20 * SECOND)
         if resolved:
-            await worker.settle_attempts(house.parts)
+            await worker.settle_attempts(house.services)
 
     reply = await stalling(house, hold_up).charge(customer)
     await settle(house)
@@ -138,7 +138,7 @@ async def test_an_owner_whose_lease_is_over_does_not_call(house: House, rows: Ro
     assert (reply.status_code, reply.json()["error"]["code"]) == (504, "gateway_timeout")
     assert await statuses(house.api) == ["failed"]
     assert await states(rows) == ["not_done"]
-    book = await hold_against_book(rows, house.parts.settings.data)
+    book = await hold_against_book(rows, house.services.settings.data)
     assert [line.kind for line in book.by_ref.values()] == ["verify"]
 
 
@@ -178,7 +178,7 @@ async def test_a_late_success_is_undone_until_that_is_certain(house: House, rows
     assert audited["result"] == "undone"
     assert audited["object_id"] == (await api.get("/payments")).json()["data"][0]["id"]
     assert await statuses(api) == ["failed" if payment is None else "captured"]
-    assert (await hold_against_book(rows, house.parts.settings.data)).taken() == (payment is not None)
+    assert (await hold_against_book(rows, house.services.settings.data)).taken() == (payment is not None)
 
 
 async def audit_lines(rows: Rows) -> list[dict[str, Any]]:
@@ -213,7 +213,7 @@ async def test_an_attempt_that_cannot_be_settled_does_not_hold_up_the_others(hou
     for _ in range(4):
         assert (await house.api.charge(customer, headers={"Azukari-Fault": "lost_reply"})).status_code == 202
     first, *others = await rows.column("SELECT ref FROM attempts WHERE kind = 'sale' ORDER BY due_at, created_at, id")
-    simulator: Any = house.parts.processors.named("simulator")
+    simulator: Any = house.services.processors.named("simulator")
     look_up = simulator.lookup
 
     async def stumble(owner: Owner, ref: str) -> Outcome:
@@ -227,4 +227,4 @@ async def test_an_attempt_that_cannot_be_settled_does_not_hold_up_the_others(hou
     assert sorted(await states(rows)) == ["succeeded"] * len(others) + ["unknown"]
     simulator.lookup = look_up
     await settle(house, worker.LEASE)
-    assert (await hold_against_book(rows, house.parts.settings.data)).taken() == 4
+    assert (await hold_against_book(rows, house.services.settings.data)).taken() == 4

@@ -200,7 +200,7 @@ async def test_a_payment_can_only_do_what_its_status_allows(house: House) -> Non
         await refused(api, f"/payments/{payment}/refund", "not_refundable")
     await api.post(f"/payments/{held}/cancel")
     house.clock.advance(40 * DAY)
-    await expiry.expire(house.parts)
+    await expiry.expire(house.services)
     for call, code in {"capture": "not_capturable", "cancel": "not_cancellable", "refund": "not_refundable"}.items():
         await refused(api, f"/payments/{expired}/{call}", code)
 
@@ -216,12 +216,12 @@ async def test_a_hold_ends_by_itself_after_thirty_days(house: House) -> None:
 
     left = parse_iso(shown["payment_deadline"]) - house.clock.now()
     house.clock.advance(left - MINUTE)
-    await expiry.expire(house.parts)
+    await expiry.expire(house.services)
     assert (await api.get(f"/payments/{held}")).json()["status"] == "authorized"
 
     house.clock.advance(2 * MINUTE)
     for _ in range(2):
-        await expiry.expire(house.parts)
+        await expiry.expire(house.services)
     assert (await api.get(f"/payments/{held}")).json()["status"] == "expired"
     assert await api.events() == ["payment.authorized", "payment.expired"]
 
@@ -367,12 +367,12 @@ def refusal(reply: httpx.Response) -> tuple[int, str, str | None]:
 
 
 async def test_a_platforms_payment_shows_its_parts_and_no_other_has_that_member(api: Api) -> None:
-    parts = {
+    services = {
         "submerchants": [{"submerchant_id": "s1", "amount": 600, "platform_fee": 30}], "processing_merchant_id": "m1",
     }  # fmt: skip
-    made = await pay(api, platform_details=parts)
+    made = await pay(api, platform_details=services)
     assert list(made) == [*MEMBERS, "platform_details"]
-    assert made["platform_details"] == parts
+    assert made["platform_details"] == services
     assert (await api.get(f"/payments/{made['id']}")).json() == made
     await refused(api, "/payments", "invalid_parameter", "mcc", **ORDER, payment_details=card(), mcc="58")
 
@@ -528,7 +528,7 @@ async def test_an_order_number_of_a_payment_under_way_is_taken_and_an_empty_one_
 
 
 async def test_a_list_is_of_ones_own_and_of_known_words(house: House) -> None:
-    merchant = (await house.parts.db.read(merchants.list_merchants))[0].id
+    merchant = (await house.services.db.read(merchants.list_merchants))[0].id
     made = await pay(house.api)
 
     own = (await house.api.get("/payments", params={"merchant_id": merchant, "status": "captured"})).json()

@@ -56,7 +56,7 @@ class Shop:
         return int(found[0])
 
     async def write_down(self) -> None:
-        await LongLists(self.house.parts).write_down(self.owner)
+        await LongLists(self.house.services).write_down(self.owner)
 
 
 async def save_all(tx: Tx, rows: Sequence[Payment]) -> None:
@@ -96,8 +96,8 @@ async def shop(house: House) -> AsyncIterator[Shop]:
 async def keeping_shop(house: House, *, jumps: bool = True) -> AsyncIterator[Shop]:
     api = house.api
     made = await api.post("/payments", json={"amount": 1000, "currency": "JPY", "payment_details": card()})
-    owner = (await house.parts.keyring.resolve(api.key, None)).owner
-    like = await house.parts.db.read(store.get, owner, made.json()["id"])
+    owner = (await house.services.keyring.resolve(api.key, None)).owner
+    like = await house.services.db.read(store.get, owner, made.json()["id"])
     statuses = ["captured"] * 12 + ["failed", "pending", "refunded"]
     rows = [
         msgspec.structs.replace(
@@ -107,8 +107,8 @@ async def keeping_shop(house: House, *, jumps: bool = True) -> AsyncIterator[Sho
         for number, (id, at) in enumerate(walk(house, COUNT, jumps=jumps))
     ]  # fmt: skip
     for first in range(0, COUNT, 500):
-        await house.parts.db.write(save_all, rows[first : first + 500])
-    stored = Rows(house.parts.settings)
+        await house.services.db.write(save_all, rows[first : first + 500])
+    stored = Rows(house.services.settings)
     yield Shop(house, owner, [*rows, like], stored)
     await stored.close()
 
@@ -153,10 +153,10 @@ async def test_pages_and_totals_are_those_of_the_rows(shop: Shop, counted: str) 
         await shop.write_down()
         assert await shop.stretches() == 2
     elif counted == "in part":
-        parts, listing = shop.house.parts, store._LIST
-        stretch = await parts.db.read(listing.next_stretch, shop.owner, "~")
+        services, listing = shop.house.services, store._LIST
+        stretch = await services.db.read(listing.next_stretch, shop.owner, "~")
         assert stretch is not None
-        await parts.db.write(listing.write_down, shop.owner, stretch)
+        await services.db.write(listing.write_down, shop.owner, stretch)
         assert await shop.stretches() == 1
 
     await hold_against(api, "/payments", {}, shop.expected(lambda row: True))
@@ -211,13 +211,13 @@ async def test_what_is_new_is_counted_at_once_and_a_stretch_is_written_once(shop
 async def test_rows_that_may_not_be_alone_of_their_time_are_in_no_stretch(shop: Shop) -> None:
     """Another process may have made a smaller id, and not have written its row yet."""
     like = shop.rows[-1]
-    young = [msgspec.structs.replace(like, id=shop.house.parts.ids.new()) for _ in range(SIZE)]
-    await shop.house.parts.db.write(save_all, young)
+    young = [msgspec.structs.replace(like, id=shop.house.services.ids.new()) for _ in range(SIZE)]
+    await shop.house.services.db.write(save_all, young)
     await shop.write_down()
     assert await shop.stretches() == 2
 
     late = msgspec.structs.replace(like, id=RandomIds(Walking(shop.house.clock.now() - MINUTE)).new())
-    await shop.house.parts.db.write(save_all, [late])
+    await shop.house.services.db.write(save_all, [late])
     shop.house.clock.advance(LATE)
     await shop.write_down()
 
@@ -226,9 +226,9 @@ async def test_rows_that_may_not_be_alone_of_their_time_are_in_no_stretch(shop: 
 
 
 async def test_the_worker_finds_long_lists_by_their_events(shop: Shop) -> None:
-    parts = shop.house.parts
-    lists = LongLists(parts)
-    await numbering.number_all(parts)
+    services = shop.house.services
+    lists = LongLists(services)
+    await numbering.number_all(services)
     await lists.keep_up()
     assert await shop.stretches() == 0
 
@@ -240,23 +240,23 @@ async def test_the_worker_finds_long_lists_by_their_events(shop: Shop) -> None:
     await shop.rows_stored.change("DELETE FROM stretches")
     await lists.keep_up()
     assert await shop.stretches() == 0, "nothing has happened since"
-    await LongLists(parts).keep_up()
+    await LongLists(services).keep_up()
     assert await shop.stretches() == 2
 
 
 async def test_deleted_customers_are_in_no_total_and_on_no_page(house: House) -> None:
-    api, parts = house.api, house.parts
-    owner = (await parts.keyring.resolve(api.key, None)).owner
-    like = await parts.db.read(customers.get, owner, (await api.post("/customers", json={})).json()["id"])
+    api, services = house.api, house.services
+    owner = (await services.keyring.resolve(api.key, None)).owner
+    like = await services.db.read(customers.get, owner, (await api.post("/customers", json={})).json()["id"])
     made = walk(house, COUNT)
-    await parts.db.write(
+    await services.db.write(
         save_customers, [msgspec.structs.replace(like, id=id, created_at=at) for id, at in made]
     )  # fmt: skip
     gone = {id for id, _ in made[::50]}
     before = [id for number, id in enumerate(sorted(gone)) if number % 2]
     for id in before:
         assert (await api.delete(f"/customers/{id}")).status_code == 200
-    await LongLists(parts).write_down(owner)
+    await LongLists(services).write_down(owner)
     for id in gone.difference(before):
         assert (await api.delete(f"/customers/{id}")).status_code == 200
 
@@ -287,7 +287,7 @@ async def test_a_page_of_a_long_list_reads_few_rows_whatever_the_database_knows_
         start, young, whole = shop.rows[1_200].created_at, len(shop.rows) - 2 * SIZE, (0, LATEST)
 
         async def reads(page: int, start: int, end: int, **filters: Any) -> int:
-            return await house.parts.db.write(reading, shop.owner, page, start, end, **filters)
+            return await house.services.db.write(reading, shop.owner, page, start, end, **filters)
 
         assert await reads(1, *whole) <= young + 10
         assert await reads(120, *whole) <= young + SIZE

@@ -60,7 +60,7 @@ async def test_a_konbini_payment_waits_with_its_numbers_until_it_is_paid(house: 
     payment = await begun(api, KONBINI)
 
     details = payment["payment_details"]
-    base = house.parts.settings.base_url
+    base = house.services.settings.base_url
     assert (payment["status"], payment["payment_method_fee"], payment["total"]) == ("authorized", 190, 1190)
     assert payment["payment_deadline"].endswith("T14:59:59Z")
     assert details["instructions_url"] == f"{base}/ja/instructions/{payment['id']}"
@@ -151,7 +151,7 @@ async def test_a_waiting_payment_ends_as_it_is_told(
 async def test_cash_that_was_paid_a_moment_ago_is_not_cancelled(house: House, api: Api) -> None:
     payment = await begun(api, KONBINI)
     attempt = await waiting(house, payment)
-    house.parts.processors.simulator.decide(attempt, "paid")
+    house.services.processors.simulator.decide(attempt, "paid")
 
     refused(await api.post(f"/payments/{payment['id']}/cancel"), 422, "not_cancellable")
 
@@ -160,7 +160,7 @@ async def test_cash_that_was_paid_a_moment_ago_is_not_cancelled(house: House, ap
 
 async def waiting(house: House, payment: dict[str, Any]) -> str:
     """The ref of the attempt a payment waits with."""
-    for line in (house.parts.settings.data / "simulator-desk.jsonl").read_text().splitlines():
+    for line in (house.services.settings.data / "simulator-desk.jsonl").read_text().splitlines():
         slip = json.loads(line)
         if slip["kind"] in ("sale", "authorize"):
             ref = str(slip["ref"])
@@ -260,9 +260,9 @@ async def test_what_the_merchant_has_not_chosen_is_refused(house: House, api: Ap
     customer = await api.customer()
     card = {"type": "credit_card", "number": "4111111111111111", "month": 12, "year": 2099}
     assert (await pay(api, KONBINI)).status_code == 200
-    merchant = (await house.parts.db.read(merchants.list_merchants))[0].id
+    merchant = (await house.services.db.read(merchants.list_merchants))[0].id
     chosen = {"payment_types": {"JPY": ["konbini", "credit_card_terminal"]}}
-    await settings.change(house.parts.db, merchant, chosen, (), offer.check)
+    await settings.change(house.services.db, merchant, chosen, (), offer.check)
     house.clock.advance(1_000)
 
     assert (await pay(api, KONBINI)).status_code == 200
@@ -288,25 +288,25 @@ async def test_who_has_not_paid_by_the_deadline_pays_no_more(house: House, api: 
     ref = await waiting(house, payment)
     house.clock.advance(parse_iso(payment["payment_deadline"]) + after - house.clock.now())
 
-    await worker.end_holds(house.parts)
+    await worker.end_holds(house.services)
 
     assert (await shown(api, payment))["status"] == "expired"
     assert await api.events() == ["payment.authorized", "payment.expired"]
     # The far side is told, so that nobody can pay it there any more.
     house.clock.advance(60_000)
-    await worker.settle_attempts(house.parts)
-    house.parts.processors.simulator.decide(ref, "paid")
+    await worker.settle_attempts(house.services)
+    house.services.processors.simulator.decide(ref, "paid")
     house.clock.advance(60_000)
-    await worker.settle_attempts(house.parts)
+    await worker.settle_attempts(house.services)
     assert (await shown(api, payment))["status"] == "expired"
 
 
 async def test_who_paid_at_the_last_minute_has_paid(house: House, api: Api) -> None:
     payment = await begun(api, KONBINI)
-    house.parts.processors.simulator.decide(await waiting(house, payment), "paid")
+    house.services.processors.simulator.decide(await waiting(house, payment), "paid")
     house.clock.advance(5 * DAY)
 
-    await worker.end_holds(house.parts)
+    await worker.end_holds(house.services)
 
     assert (await shown(api, payment))["status"] == "captured"
 
@@ -320,7 +320,7 @@ async def test_an_order_whose_reply_was_lost_is_found_again(
     assert (reply.status_code, reply.json()["status"]) == (202, "pending")
 
     house.clock.advance(10_000)
-    await worker.settle_attempts(house.parts)
+    await worker.settle_attempts(house.services)
 
     found = await shown(api, reply.json())
     assert found["status"] == status
@@ -335,7 +335,7 @@ async def test_an_order_that_did_not_arrive_is_a_failed_payment(house: House, ap
     assert reply.status_code == 202
 
     house.clock.advance(10_000)
-    await worker.settle_attempts(house.parts)
+    await worker.settle_attempts(house.services)
 
     assert {each["status"] for each in (await api.get("/payments")).json()["data"]} == {"failed"}
 
@@ -372,10 +372,10 @@ async def test_a_reply_that_comes_twice_is_one(
 
 async def test_the_resolver_hears_of_it_by_itself(house: House, api: Api) -> None:
     payment = await begun(api, PAYPAY)
-    house.parts.processors.simulator.decide(await waiting(house, payment), "approved")
+    house.services.processors.simulator.decide(await waiting(house, payment), "approved")
 
     house.clock.advance(20_000)
-    await worker.settle_attempts(house.parts)
+    await worker.settle_attempts(house.services)
 
     assert (await shown(api, payment))["status"] == "captured"
 
@@ -390,12 +390,12 @@ async def test_a_wallet_sends_the_shopper_to_its_page(house: House, api: Api) ->
     assert payment["status"] == "pending"
     assert await api.events() == []
     ref = address.rpartition("/")[2]
-    order = house.parts.processors.simulator.order_of(ref)
+    order = house.services.processors.simulator.order_of(ref)
     assert order is not None
     assert (order.type, order.amount, order.currency, order.state) == ("paypay", 1000, "JPY", "waiting")
-    assert order.return_url == f"{house.parts.settings.base_url}/return/{ref}"
+    assert order.return_url == f"{house.services.settings.base_url}/return/{ref}"
 
-    house.parts.processors.simulator.decide(ref, "insufficient")
+    house.services.processors.simulator.decide(ref, "insufficient")
     assert (await simulate(api, payment, "paid"))["status"] == "failed"
 
 
@@ -495,7 +495,7 @@ async def test_one_more_card_with_a_fault_on_its_way(house: House, api: Api, fau
 
     assert reply.status_code == {"duplicate_reply": 200, "processor_down": 504}.get(fault, 202)
     house.clock.advance(10_000)
-    await worker.settle_attempts(house.parts)
+    await worker.settle_attempts(house.services)
     done = fault in ("lost_reply", "duplicate_reply")
     assert (await shown(api, payment))["status"] == ("captured" if done else "pending")
     if not done:
@@ -511,10 +511,10 @@ async def test_a_cancellation_with_a_fault_on_its_way(house: House, api: Api, fa
 
     assert reply.status_code == {"duplicate_reply": 200, "processor_down": 504}.get(fault, 202)
     house.clock.advance(10_000)
-    await worker.settle_attempts(house.parts)
+    await worker.settle_attempts(house.services)
     done = fault in ("lost_reply", "duplicate_reply")
     assert (await shown(api, payment))["status"] == ("cancelled" if done else "authorized")
     house.clock.advance(60_000)
-    await worker.settle_attempts(house.parts)
+    await worker.settle_attempts(house.services)
     if not done:
         assert (await simulate(api, payment, "paid"))["status"] == "captured"

@@ -30,9 +30,9 @@ class Away:
 
 def without(house: House, unit: str) -> Api:
     """The same installation, in whose database this unit fails."""
-    stores = dataclasses.replace(house.parts.stores, main=Away(house.parts.stores.main, unit))
-    parts = dataclasses.replace(house.parts, stores=stores)
-    return Api(httpx.ASGITransport(asgi(parts)), house.api.key)
+    stores = dataclasses.replace(house.services.stores, main=Away(house.services.stores.main, unit))
+    services = dataclasses.replace(house.services, stores=stores)
+    return Api(httpx.ASGITransport(asgi(services)), house.api.key)
 
 
 async def test_before_the_intent_is_written_nothing_is_charged(house: House) -> None:
@@ -57,7 +57,7 @@ async def test_after_the_call_the_caller_is_told_that_the_outcome_is_not_known_a
     assert (reply.status_code, reply.json()["status"]) == (202, "pending")
 
     house.clock.advance(20_000)
-    await worker.settle_attempts(house.parts)
+    await worker.settle_attempts(house.services)
 
     again = await house.api.post("/payments", json=order, headers={"X-KOMOJU-IDEMPOTENCY": "one"})
     assert (again.status_code, again.json()["status"]) == (200, "captured")
@@ -73,7 +73,7 @@ async def test_a_lost_refund_outcome_keeps_its_amount_reserved_until_it_is_settl
     assert second.status_code == 422
 
     house.clock.advance(20_000)
-    await worker.settle_attempts(house.parts)
+    await worker.settle_attempts(house.services)
 
     shown = (await house.api.get(f"/payments/{payment}")).json()
     assert (shown["status"], shown["amount_refunded"], len(shown["refunds"])) == ("refunded", 1000, 1)

@@ -8,7 +8,7 @@ from tests.house import House, card
 
 def orders_of_the_bank(house: House) -> list[dict[str, Any]]:
     """What reached the simulator's bank."""
-    book = house.parts.settings.data / "simulator.jsonl"
+    book = house.services.settings.data / "simulator.jsonl"
     return [json.loads(line) for line in book.read_text().splitlines()]
 
 

@@ -25,7 +25,7 @@ FORGOTTEN = 6 * MINUTE
 @pytest.fixture
 async def rows(house: House) -> AsyncIterator[Rows]:
     """What is really stored in the house."""
-    rows = Rows(house.parts.settings)
+    rows = Rows(house.services.settings)
     yield rows
     await rows.close()
 
@@ -37,7 +37,7 @@ def refused(reply: httpx.Response) -> None:
 
 def kinds(house: House) -> list[str]:
     """What the bank was asked to do."""
-    return [line.kind for line in Book.read(house.parts.settings.data).by_ref.values()]
+    return [line.kind for line in Book.read(house.services.settings.data).by_ref.values()]
 
 
 async def source(house: House, of: str) -> dict[str, Any]:
@@ -104,7 +104,7 @@ async def test_a_token_whose_code_cannot_be_fetched_is_refused_and_the_attempt_i
     order = {**(ORDER if path == "/payments" else {}), "payment_details": token}
 
     with monkeypatch.context() as patched:
-        patched.setattr(type(house.parts.vault), "take_verification_value", away)
+        patched.setattr(type(house.services.vault), "take_verification_value", away)
         refused(await house.api.post(path, json=order, headers=KEY))
 
     assert kinds(house) == []
@@ -148,7 +148,7 @@ async def an_entry(house: House, wallet: bool) -> str:
     if not wallet:
         return await house.api.customer()
     customer = str((await house.api.post("/customers", json={})).json()["id"])
-    await agree(house.parts, await owner_of(house), customer)
+    await agree(house.services, await owner_of(house), customer)
     return customer
 
 
@@ -161,12 +161,12 @@ async def test_an_entry_whose_row_was_edited_is_not_charged_and_does_not_pass_un
 ) -> None:
     customer = await an_entry(house, wallet)
     [entry] = await rows.column("SELECT entry_id FROM customers")
-    before = Book.read(house.parts.settings.data).taken()
+    before = Book.read(house.services.settings.data).taken()
     await rows.change(f"UPDATE vault_entries SET {edit}")
 
     reply = await house.api.charge(customer)
 
-    assert (reply.status_code, Book.read(house.parts.settings.data).taken()) == (504, before)
+    assert (reply.status_code, Book.read(house.services.settings.data).taken()) == (504, before)
     told = [json.loads(line) for line in capsys.readouterr().err.splitlines() if "entry.not_opened" in line]
     assert [(line["level"], line["entry"]) for line in told] == [("warning", entry)]
     [payment] = (await house.api.get("/payments")).json()["data"]

@@ -40,9 +40,9 @@ class TestIssuer(AuthenticatorContract):
 
     @pytest.fixture
     def stand(self, house: House) -> AuthStand:
-        processor = house.parts.processors.named("simulator")
+        processor = house.services.processors.named("simulator")
         assert processor is not None
-        return self.Desk(processor, house.parts.vault)
+        return self.Desk(processor, house.services.vault)
 
 
 def _line(ref: str, tries: int = 0) -> IssuerEntry:
@@ -133,7 +133,7 @@ def test_a_line_that_a_crash_cut_short_spoils_no_other(tmp_path: Path) -> None:
 async def test_the_book_holds_no_card_and_nothing_that_proves(house: House) -> None:
     made = await house.api.secure_token("4100000000000100")
     assert made["verification_status"] == "OK"
-    written = (house.parts.settings.data / "issuer.jsonl").read_text()
+    written = (house.services.settings.data / "issuer.jsonl").read_text()
     assert "4100000000000100" not in written
     assert set(json.loads(written)) == {
         "ref", "amount", "currency", "brand", "plan", "status", "at", "tries",

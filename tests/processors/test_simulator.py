@@ -26,7 +26,7 @@ from tests.processors.contract import OWNER, ProcessorContract, Stand
 
 def book_of(house: House) -> list[dict[str, Any]]:
     """What the bank has written down, read past it."""
-    path = house.parts.settings.data / "simulator.jsonl"
+    path = house.services.settings.data / "simulator.jsonl"
     return [json.loads(line) for line in path.read_bytes().splitlines()] if path.exists() else []
 
 
@@ -63,9 +63,9 @@ class TestSimulator(ProcessorContract):
 
     @pytest.fixture
     def stand(self, house: House) -> Stand:
-        processor = house.parts.processors.named("simulator")
+        processor = house.services.processors.named("simulator")
         assert processor is not None
-        return self.Bench(house, processor, house.parts.vault)
+        return self.Bench(house, processor, house.services.vault)
 
 
 # The book
@@ -129,7 +129,7 @@ async def test_another_process_finds_an_order_in_the_book(house: House) -> None:
     await house.api.charge(await house.api.customer())
     ref = book_of(house)[1]["ref"]
 
-    other = Journal(house.parts.settings.data / "simulator.jsonl")
+    other = Journal(house.services.settings.data / "simulator.jsonl")
 
     assert other.recall(ref) is None
     found = other.search(ref)
@@ -139,7 +139,7 @@ async def test_another_process_finds_an_order_in_the_book(house: House) -> None:
 
 
 async def test_the_latest_word_about_an_order_counts(house: House) -> None:
-    path = house.parts.settings.data / "simulator.jsonl"
+    path = house.services.settings.data / "simulator.jsonl"
     book = Journal(path)
     line = JournalEntry("a" * 32, "sale", 1000, "JPY", None, {"result": "approved", "id": "x"})
     book.write(line)
@@ -157,7 +157,7 @@ async def test_the_latest_word_about_an_order_counts(house: House) -> None:
 async def test_an_order_is_found_after_the_book_was_put_aside(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
     # Less than a line: each begins a book of its own.
     monkeypatch.setattr("azukari.processors.simulator.book.ROTATE", 50)
-    path = house.parts.settings.data / "simulator.jsonl"
+    path = house.services.settings.data / "simulator.jsonl"
     book = Journal(path)
     lines = [
         JournalEntry(f"{number:032x}", "sale", 1000, "JPY", None, {"result": "approved", "id": "x"})
@@ -177,7 +177,7 @@ async def test_an_order_is_found_after_the_book_was_put_aside(house: House, monk
 async def settle(house: House) -> None:
     """Let the resolver look at everything that is due."""
     house.clock.advance(60_000)
-    await worker.settle_attempts(house.parts)
+    await worker.settle_attempts(house.services)
 
 
 async def shown(api: Api, reply: httpx.Response) -> str:
@@ -273,8 +273,8 @@ async def test_orders_nobody_understands_are_refused(api: Api) -> None:
 
 async def test_a_fault_of_the_settings_meets_every_call_that_orders_nothing_else(house: House) -> None:
     customer = await house.api.customer()
-    settings = dataclasses.replace(house.parts.settings, simulator_fault="processor_down")
-    build(settings, house.parts.vault, house.parts.clock, house.parts.ids)
+    settings = dataclasses.replace(house.services.settings, simulator_fault="processor_down")
+    build(settings, house.services.vault, house.services.clock, house.services.ids)
 
     assert (await house.api.charge(customer)).status_code == 504
     assert (await house.api.charge(customer, headers={"Azukari-Fault": "lost_reply"})).status_code == 202
@@ -284,12 +284,12 @@ async def test_a_fault_of_the_settings_meets_every_call_that_orders_nothing_else
 
 
 async def test_a_wallet_that_is_paid_may_be_charged_again(house: House) -> None:
-    simulator, owner = house.parts.processors.simulator, OWNER
+    simulator, owner = house.services.processors.simulator, OWNER
     visit = Visit("https://azukari.example/return", store=True)
     order = ProcessorRequest(owner, "a" * 32, "sale", 1000, "JPY", method=MethodDetails("paypay"), visit=visit)
     waiting = await simulator.perform(order)
     assert isinstance(waiting, Pending)
-    assert waiting.redirect_url == f"{house.parts.settings.base_url}/offsite/{order.ref}"
+    assert waiting.redirect_url == f"{house.services.settings.base_url}/offsite/{order.ref}"
     assert await simulator.lookup(owner, order.ref) == waiting
     shown = simulator.order_of(order.ref)
     assert shown is not None
@@ -306,7 +306,7 @@ async def test_a_wallet_that_is_paid_may_be_charged_again(house: House) -> None:
 
 
 async def test_a_voided_wallet_order_is_done_no_more(house: House) -> None:
-    simulator = house.parts.processors.simulator
+    simulator = house.services.processors.simulator
     visit = Visit("https://azukari.example/return")
     order = ProcessorRequest(OWNER, "b" * 32, "agree", 0, "JPY", method=MethodDetails("linepay"), visit=visit)
     assert isinstance(await simulator.perform(order), Pending)
@@ -318,7 +318,7 @@ async def test_a_voided_wallet_order_is_done_no_more(house: House) -> None:
 
 
 def test_a_processor_says_which_methods_it_takes(house: House) -> None:
-    declares = house.parts.processors.simulator.declares
+    declares = house.services.processors.simulator.declares
     assert set(METHODS) | set(CARDS) == declares.methods
     cards_alone = dataclasses.replace(declares, methods=None)
     assert cards_alone.takes("credit_card")

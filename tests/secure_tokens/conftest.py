@@ -11,6 +11,6 @@ from tests.house import House
 @pytest.fixture
 async def rows(house: House) -> AsyncIterator[Rows]:
     """What is really stored in the house."""
-    rows = Rows(house.parts.settings)
+    rows = Rows(house.services.settings)
     yield rows
     await rows.close()

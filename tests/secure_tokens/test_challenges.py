@@ -29,8 +29,8 @@ async def test_the_right_password_verifies_and_leads_back_to_the_shop(house: Hou
     made = await house.api.secure_token(CHALLENGE[brand])
     token, state = address(made)
 
-    seen = await challenge_of(house.parts, token, state)
-    answered = await answer_challenge(house.parts, token, state, RIGHT)
+    seen = await challenge_of(house.services, token, state)
+    answered = await answer_challenge(house.services, token, state, RIGHT)
 
     assert seen is not None
     assert (seen.amount, seen.currency, seen.brand, seen.last4) == (1000, "JPY", brand, CHALLENGE[brand][-4:])
@@ -58,7 +58,7 @@ async def test_the_right_password_verifies_and_leads_back_to_the_shop(house: Hou
 )
 async def test_the_way_back_keeps_its_query_and_its_scheme(house: House, return_url: str, expected: str) -> None:
     token, state = address(await house.api.secure_token(CHALLENGE["visa"], return_url=return_url))
-    answered = await answer_challenge(house.parts, token, state, RIGHT)
+    answered = await answer_challenge(house.services, token, state, RIGHT)
     assert answered.redirect_url == expected + token
 
 
@@ -68,21 +68,21 @@ async def test_some_cards_fail_as_soon_as_the_page_is_opened(house: House, brand
     token, state = address(made)
     assert await status(house, token) == "NEEDS_VERIFY"
 
-    seen = await challenge_of(house.parts, token, state)
+    seen = await challenge_of(house.services, token, state)
 
     assert seen is not None
     assert (seen.over, seen.redirect_url) == (True, f"{BACK}&secure_token_id={token}#top")
     shown = (await house.api.get(f"/secure_tokens/{token}")).json()
     assert shown["verification_status"] == "ERRORED"
     assert (shown["three_ds_auth_result"]["transStatus"], shown["three_ds_auth_result"]["eci"]) == ("N", ECI[brand][1])
-    assert await challenge_of(house.parts, token, state) is None
+    assert await challenge_of(house.services, token, state) is None
 
 
 @pytest.mark.parametrize("number", [*CHALLENGE_FAILS.values(), FAILS_ON_VISIT["visa"]])
 async def test_a_challenge_that_fails_ends_with_its_password(house: House, number: str) -> None:
     token, state = address(await house.api.secure_token(number))
 
-    answered = await answer_challenge(house.parts, token, state, FAILING)
+    answered = await answer_challenge(house.services, token, state, FAILING)
 
     assert answered == ChallengeResult(f"{BACK}&secure_token_id={token}#top")
     assert await status(house, token) == "ERRORED"
@@ -92,35 +92,35 @@ async def test_a_challenge_that_fails_ends_with_its_password(house: House, numbe
 async def test_three_wrong_passwords_end_it(house: House, number: str) -> None:
     token, state = address(await house.api.secure_token(number))
     for wrong in ("", "12345"):
-        assert await answer_challenge(house.parts, token, state, wrong) == ChallengeResult(None, wrong=True)
+        assert await answer_challenge(house.services, token, state, wrong) == ChallengeResult(None, wrong=True)
         assert await status(house, token) == "NEEDS_VERIFY"
-        seen = await challenge_of(house.parts, token, state)
+        seen = await challenge_of(house.services, token, state)
         assert seen is not None
         assert not seen.over
 
-    assert (await answer_challenge(house.parts, token, state, "1" * 10_000)).redirect_url is not None
+    assert (await answer_challenge(house.services, token, state, "1" * 10_000)).redirect_url is not None
 
     assert await status(house, token) == "ERRORED"
     with pytest.raises(NotFound):
-        await answer_challenge(house.parts, token, state, RIGHT)
+        await answer_challenge(house.services, token, state, RIGHT)
     assert await status(house, token) == "ERRORED"
 
 
 async def test_a_wrong_password_and_then_the_right_one_verifies(house: House) -> None:
     token, state = address(await house.api.secure_token(CHALLENGE["jcb"]))
-    assert (await answer_challenge(house.parts, token, state, "000000")).wrong
-    assert (await answer_challenge(house.parts, token, state, RIGHT)).redirect_url is not None
+    assert (await answer_challenge(house.services, token, state, "000000")).wrong
+    assert (await answer_challenge(house.services, token, state, RIGHT)).redirect_url is not None
     assert await status(house, token) == "OK"
 
 
 async def test_an_address_is_good_once(house: House, rows: Rows) -> None:
     token, state = address(await house.api.secure_token(CHALLENGE["visa"]))
-    await answer_challenge(house.parts, token, state, RIGHT)
+    await answer_challenge(house.services, token, state, RIGHT)
 
-    assert await challenge_of(house.parts, token, state) is None
+    assert await challenge_of(house.services, token, state) is None
     for password in (RIGHT, FAILING):
         with pytest.raises(NotFound):
-            await answer_challenge(house.parts, token, state, password)
+            await answer_challenge(house.services, token, state, password)
     assert await status(house, token) == "OK"
     assert await rows.column("SELECT state_seed FROM tokens") == [None]
 
@@ -129,7 +129,7 @@ async def test_of_answers_at_once_one_ends_it(house: House, rows: Rows) -> None:
     token, state = address(await house.api.secure_token(CHALLENGE["visa"]))
 
     answers = await asyncio.gather(
-        *(answer_challenge(house.parts, token, state, RIGHT) for _ in range(8)), return_exceptions=True
+        *(answer_challenge(house.services, token, state, RIGHT) for _ in range(8)), return_exceptions=True
     )
 
     assert [type(answer) for answer in answers].count(ChallengeResult) == 1
@@ -153,9 +153,9 @@ async def test_no_other_address_is_admitted(house: House) -> None:
         (await house.api.token(), state), ((await house.api.secure_token())["id"], state),
     ]  # fmt: skip
     for token_id, given in tried:
-        assert await challenge_of(house.parts, token_id, given) is None
+        assert await challenge_of(house.services, token_id, given) is None
         with pytest.raises(NotFound):
-            await answer_challenge(house.parts, token_id, given, RIGHT)
+            await answer_challenge(house.services, token_id, given, RIGHT)
     assert (await status(house, token), await status(house, other)) == ("NEEDS_VERIFY", "NEEDS_VERIFY")
 
 
@@ -169,8 +169,8 @@ async def test_a_challenge_that_is_over_leads_back_without_asking(house: House) 
     token, state = address(await house.api.secure_token(CHALLENGE["visa"]))
     house.clock.advance(16 * MINUTE)
 
-    seen = await challenge_of(house.parts, token, state)
-    answered = await answer_challenge(house.parts, token, state, RIGHT)
+    seen = await challenge_of(house.services, token, state)
+    answered = await answer_challenge(house.services, token, state, RIGHT)
 
     assert seen is not None
     assert seen.over
@@ -181,13 +181,13 @@ async def test_a_challenge_that_is_over_leads_back_without_asking(house: House) 
 async def test_what_the_issuer_decided_stands_though_we_died_before_we_wrote_it_down(house: House, rows: Rows) -> None:
     token, state = address(await house.api.secure_token(CHALLENGE["visa"]))
     (row,) = await rows.all("SELECT ref FROM tokens")
-    simulator: Any = house.parts.processors.named("simulator")
+    simulator: Any = house.services.processors.named("simulator")
     (owner,) = await rows.all("SELECT merchant_id, mode FROM tokens")
     await simulator.finish_authentication((owner["merchant_id"], owner["mode"]), row["ref"], Secret(RIGHT))
     assert await status(house, token) == "NEEDS_VERIFY"
 
     # The shopper loads the page again.
-    seen = await challenge_of(house.parts, token, state)
+    seen = await challenge_of(house.services, token, state)
 
     assert seen is not None
     assert seen.over
@@ -196,21 +196,21 @@ async def test_what_the_issuer_decided_stands_though_we_died_before_we_wrote_it_
 
 async def test_an_issuer_that_is_away_decides_nothing(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
     token, state = address(await house.api.secure_token(CHALLENGE["visa"]))
-    simulator: Any = house.parts.processors.named("simulator")
+    simulator: Any = house.services.processors.named("simulator")
 
     async def away(*_: object) -> None:
         raise RequestNotSent("Away")
 
     with monkeypatch.context() as patch:
         patch.setattr(simulator, "finish_authentication", away)
-        seen = await challenge_of(house.parts, token, state)
+        seen = await challenge_of(house.services, token, state)
         with pytest.raises(Unavailable):
-            await answer_challenge(house.parts, token, state, RIGHT)
+            await answer_challenge(house.services, token, state, RIGHT)
 
     assert seen is not None
     assert not seen.over
     assert await status(house, token) == "NEEDS_VERIFY"
-    await answer_challenge(house.parts, token, state, RIGHT)
+    await answer_challenge(house.services, token, state, RIGHT)
     assert await status(house, token) == "OK"
 
 
@@ -218,7 +218,7 @@ async def test_a_card_that_is_gone_has_no_challenge(house: House) -> None:
     customer = await house.api.customer(CHALLENGE["visa"])
     token, state = address(await house.api.secure_token(customer=customer))
     await house.api.delete(f"/customers/{customer}")
-    assert await challenge_of(house.parts, token, state) is None
+    assert await challenge_of(house.services, token, state) is None
 
 
 async def test_a_state_never_looks_like_a_card_number(house: House) -> None:

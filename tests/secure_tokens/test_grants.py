@@ -62,7 +62,7 @@ async def test_a_page_with_a_grant_verifies_the_card_as_the_server_does(house: H
     token = (await verify(house.publishable, customer, made["grant"])).json()
 
     assert token["verification_status"] == "NEEDS_VERIFY"
-    await answer_challenge(house.parts, *address(token), RIGHT)
+    await answer_challenge(house.services, *address(token), RIGHT)
     paid = await house.api.post("/payments", json={**ORDER, "payment_details": token["id"]})
     assert (paid.json()["status"], paid.json()["customer"]) == ("captured", customer)
 
@@ -76,19 +76,19 @@ async def test_the_server_needs_no_grant_and_has_no_limit(api: Api) -> None:
 
 
 async def test_a_grant_is_one_customers_for_half_an_hour(house: House) -> None:
-    parts, api = house.parts, house.publishable
+    services, api = house.services, house.publishable
     customer, another = [await house.api.customer(CHALLENGE["visa"]) for _ in range(2)]
-    other = await merchants.create(parts.db, "Other shop", parts.clock, parts.ids)
-    pair = await parts.keyring.make_pair(other.id, keys.TEST)
+    other = await merchants.create(services.db, "Other shop", services.clock, services.ids)
+    pair = await services.keyring.make_pair(other.id, keys.TEST)
     theirs = house.api.as_key(pair.secret.reveal())
-    owner = (await parts.keyring.resolve(house.api.key, None)).owner
+    owner = (await services.keyring.resolve(house.api.key, None)).owner
     good = await granted(house.api, customer)
-    end = grants.end_of_one_made(parts.clock.now())
+    end = grants.end_of_one_made(services.clock.now())
     wrong = [
         await granted(house.api, another), await granted(theirs, await theirs.customer()),
-        grants.text_of(parts.vault, Owner(owner.merchant_id, "live"), customer, end),
-        grants.text_of(parts.vault, Owner(other.id, "test"), customer, end),
-        grants.text_of(parts.vault, owner, customer, parts.clock.now() // SECOND * SECOND - SECOND),
+        grants.text_of(services.vault, Owner(owner.merchant_id, "live"), customer, end),
+        grants.text_of(services.vault, Owner(other.id, "test"), customer, end),
+        grants.text_of(services.vault, owner, customer, services.clock.now() // SECOND * SECOND - SECOND),
         good[:-1], good + "a", good.upper(), good[:-1] + ("a" if good[-1] != "a" else "b"), " " + good, customer,
         good[:6] + "z" + good[7:], "grant_" + "a" * 40, "grant_" + "1" * 40, "grant_" + "ä" * 40, house.api.key,
     ]  # fmt: skip

@@ -54,7 +54,7 @@ async def test_a_card_that_is_challenged_says_where_its_shopper_has_to_go(house:
     assert "three_ds_auth_result" not in made
     url = urlsplit(made["authentication_url"])
     assert (f"{url.scheme}://{url.netloc}", url.path) == (
-        house.parts.settings.base_url, "/three_d_secure_service/offsite",
+        house.services.settings.base_url, "/three_d_secure_service/offsite",
     )  # fmt: skip
     assert url.query.startswith(f"token={made['id']}&state=")
     # Whoever reads the token again is sent to the same place.
@@ -113,7 +113,7 @@ async def test_a_try_that_fails_is_answered_and_charges_nothing(api: Api, header
 async def test_an_issuer_that_never_answers_is_not_waited_for_for_ever(
     house: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    simulator: Any = house.parts.processors.named("simulator")
+    simulator: Any = house.services.processors.named("simulator")
     declares = simulator.declares
     monkeypatch.setattr(simulator, "declares", dataclasses.replace(declares, timeout=1))
     body = {**ORDER, "payment_details": card(FRICTIONLESS["visa"])}
@@ -168,9 +168,9 @@ async def test_a_form_works_as_json_does(api: Api) -> None:
 
 
 async def test_only_the_merchants_own_keys_read_it_back(house: House) -> None:
-    parts = house.parts
-    other = await merchants.create(parts.db, "Other shop", parts.clock, parts.ids)
-    pair = await parts.keyring.make_pair(other.id, keys.TEST)
+    services = house.services
+    other = await merchants.create(services.db, "Other shop", services.clock, services.ids)
+    pair = await services.keyring.make_pair(other.id, keys.TEST)
     made = await house.publishable.secure_token()
 
     for key in pair:
@@ -198,7 +198,7 @@ async def test_an_answer_is_repeated_under_its_idempotency_key(api: Api, rows: R
 async def test_it_is_created_while_the_issuer_is_asked(
     house: House, rows: Rows, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    simulator: Any = house.parts.processors.named("simulator")
+    simulator: Any = house.services.processors.named("simulator")
     authenticate = simulator.authenticate
     seen: list[str] = []
 
@@ -222,13 +222,13 @@ async def test_it_is_created_while_the_issuer_is_asked(
 async def test_one_nobody_has_ended_is_expired_and_stays_so(
     house: House, rows: Rows, monkeypatch: pytest.MonkeyPatch, swept: bool
 ) -> None:
-    simulator: Any = house.parts.processors.named("simulator")
+    simulator: Any = house.services.processors.named("simulator")
     authenticate = simulator.authenticate
 
     async def too_late(order: AuthenticationRequest) -> AuthenticationResult:
         house.clock.advance(MINUTE)
         if swept:
-            await worker.end_authentications(house.parts)
+            await worker.end_authentications(house.services)
         result: AuthenticationResult = await authenticate(order)
         return result
 
@@ -236,7 +236,7 @@ async def test_one_nobody_has_ended_is_expired_and_stays_so(
     key = {"X-KOMOJU-IDEMPOTENCY": "verify-1"}
     body = {**ORDER, "payment_details": card(FRICTIONLESS["visa"])}
     replies = [await house.api.post("/secure_tokens", json=body, headers=key)]
-    await worker.end_authentications(house.parts)
+    await worker.end_authentications(house.services)
     replies.append(await house.api.post("/secure_tokens", json=body, headers=key))
 
     assert [reply.json()["verification_status"] for reply in replies] == ["EXPIRED", "EXPIRED"]
@@ -249,14 +249,14 @@ async def test_one_nobody_has_ended_is_expired_and_stays_so(
 async def test_a_challenge_nobody_answers_is_over_after_a_quarter_of_an_hour(house: House, rows: Rows) -> None:
     made = await house.api.secure_token(CHALLENGE["visa"])
     house.clock.advance(15 * MINUTE - 5 * SECOND)
-    await worker.end_authentications(house.parts)
+    await worker.end_authentications(house.services)
     path = f"/secure_tokens/{made['id']}"
     assert (await house.api.get(path)).json() == made
 
     house.clock.advance(10 * SECOND)
     over = (await house.api.get(path)).json()
     assert (over["verification_status"], over["authentication_url"]) == ("EXPIRED", None)
-    await worker.end_authentications(house.parts)
+    await worker.end_authentications(house.services)
     assert (await house.api.get(path)).json() == over
     assert await rows.column("SELECT verification FROM tokens") == ["EXPIRED"]
 
@@ -270,7 +270,7 @@ async def test_a_verified_one_lives_for_a_day_as_tokens_do(house: House, rows: R
     paid = await house.api.post("/payments", json={**ORDER, "payment_details": made["id"]})
     assert refusal(paid)[1] == "invalid_token"
 
-    await worker.forget_tokens(house.parts)
+    await worker.forget_tokens(house.services)
 
     assert (await house.api.get(f"/secure_tokens/{made['id']}")).status_code == 404
     for table in ("tokens", "public_ids", "vault_entries", "azukari_keys.deks", "azukari_sad.sad_values"):

@@ -42,7 +42,7 @@ async def lines(rows: Rows) -> list[dict[str, Any]]:
 async def test_a_secret_key_reads_it_until_the_charge(house: House, number: str) -> None:
     made = await house.api.secure_token(number)
     if made["authentication_url"]:
-        await answer_challenge(house.parts, *address(made), RIGHT)
+        await answer_challenge(house.services, *address(made), RIGHT)
         made = (await house.api.get(f"/secure_tokens/{made['id']}")).json()
     assert len(base64.b64decode(value_of(made), validate=True)) == 20
 
@@ -85,7 +85,7 @@ async def test_a_publishable_key_never_reads_it(house: House, rows: Rows) -> Non
 async def test_each_reading_leaves_a_line(house: House, rows: Rows) -> None:
     made = await house.api.secure_token()
     await shown(house.api, made)
-    key = (await house.parts.keyring.resolve(house.api.key, None)).id
+    key = (await house.services.keyring.resolve(house.api.key, None)).id
 
     assert await lines(rows) == [{"who": key, "object_id": made["id"], "result": "permitted"}] * 2
     await house.api.post("/payments", json={**ORDER, "payment_details": made["id"]})
@@ -118,7 +118,7 @@ async def test_it_leaves_no_trace(house: House, rows: Rows, capsys: pytest.Captu
     told = capsys.readouterr()
     for form in forms:
         assert form not in (told.out + told.err).encode()
-    for file in house.parts.settings.data.rglob("*"):
+    for file in house.services.settings.data.rglob("*"):
         if file.is_file():
             content = file.read_bytes()
             assert not any(form in content for form in forms), file.name
@@ -129,7 +129,7 @@ async def test_where_nothing_was_proved_it_is_empty(house: House, number: str) -
     made = await house.api.secure_token(number)
     assert "three_ds_auth_result" not in made
     if number == CHALLENGE_FAILS["visa"]:
-        await answer_challenge(house.parts, *address(made), FAILING)
+        await answer_challenge(house.services, *address(made), FAILING)
     else:
         await house.api.get(made["authentication_url"])
 
@@ -138,9 +138,9 @@ async def test_where_nothing_was_proved_it_is_empty(house: House, number: str) -
 
 async def test_it_ends_with_its_day_and_with_the_store(house: House) -> None:
     old, lost = await house.api.secure_token(), await house.api.secure_token()
-    owner = (await house.parts.keyring.resolve(house.api.key, None)).owner
+    owner = (await house.services.keyring.resolve(house.api.key, None)).owner
     assert isinstance(owner, Owner)
-    await house.parts.vault.take_authentication_value(owner, lost["id"])
+    await house.services.vault.take_authentication_value(owner, lost["id"])
     assert await shown(house.api, lost) == ""
 
     house.clock.advance(DAY + 1_000)
@@ -151,7 +151,9 @@ async def test_it_ends_with_its_day_and_with_the_store(house: House) -> None:
 async def test_a_session_shows_its_merchant_the_same(house: House) -> None:
     session = await make(house.api)
     away = await Browser(house, session).pay(card(CHALLENGE["visa"], verification_value="123"))
-    await answer_challenge(house.parts, *address({"authentication_url": json.loads(away.body)["redirect_url"]}), RIGHT)
+    await answer_challenge(
+        house.services, *address({"authentication_url": json.loads(away.body)["redirect_url"]}), RIGHT
+    )
 
     token = (await house.api.get(f"/sessions/{session['id']}")).json()["secure_token"]
 
@@ -172,7 +174,7 @@ async def test_with_its_store_away_a_reading_waits_and_what_is_done_is_answered(
         raise Unavailable
 
     with monkeypatch.context() as patched:
-        patched.setattr(house.parts.vault, "read_authentication_value", away)
+        patched.setattr(house.services.vault, "read_authentication_value", away)
         made = await house.api.post("/secure_tokens", json=BODY, headers=KEY)
         assert (made.status_code, made.json()["verification_status"], value_of(made.json())) == (200, "OK", "")
         assert (await house.api.get(f"/secure_tokens/{kept['id']}")).status_code == 503
@@ -187,5 +189,5 @@ async def test_one_that_was_changed_in_its_store_is_not_shown(house: House, monk
     async def changed(*_: Any, **__: Any) -> None:
         raise Unreadable("tag")
 
-    monkeypatch.setattr(house.parts.vault, "read_authentication_value", changed)
+    monkeypatch.setattr(house.services.vault, "read_authentication_value", changed)
     assert await shown(house.api, made) == ""

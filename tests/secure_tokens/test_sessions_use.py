@@ -20,11 +20,11 @@ from tests.secure_tokens.cards import CHALLENGE, FRICTIONLESS
 
 async def begin(house: House, number: str = FRICTIONLESS["visa"], **more: Any) -> SecureTokenOut:
     """As the hosted page does it: nobody's key."""
-    parts = house.parts
-    key = await parts.keyring.resolve(house.installation.publishable_key.reveal(), None)
-    now = parts.clock.now()
+    services = house.services
+    key = await services.keyring.resolve(house.installation.publishable_key.reveal(), None)
+    now = services.clock.now()
     page = ApiKey("hosted_page", key.owner, "pk", key.api_version, "")
-    call = Call(parts, page, key.api_version, None, NO_DIRECTIVES, now, now, None, "request")
+    call = Call(services, page, key.api_version, None, NO_DIRECTIVES, now, now, None, "request")
     given = more.pop("given", None) or PaymentDetails.parse(card(number, verification_value="123"), now=now)
     order = {"amount": 1000, "currency": "JPY", "return_url": "https://azukari.test/sessions/1", "made_for": "1:a"}
     return await begin_for_session(call, given, **order | more)
@@ -43,7 +43,7 @@ async def test_a_try_pressed_again_is_the_same_token(house: House, rows: Rows) -
 
 
 async def test_a_double_press_is_one_authentication(house: House, rows: Rows, monkeypatch: pytest.MonkeyPatch) -> None:
-    simulator: Any = house.parts.processors.named("simulator")
+    simulator: Any = house.services.processors.named("simulator")
     authenticate, asked = simulator.authenticate, []
 
     async def counted(order: AuthenticationRequest) -> AuthenticationResult:
@@ -59,8 +59,8 @@ async def test_a_double_press_is_one_authentication(house: House, rows: Rows, mo
     assert {each.verification_status for each in pressed} <= {"CREATED", "OK"}
     for table in ("tokens", "vault_entries", "azukari_keys.deks"):
         assert len(await rows.all(f"SELECT id FROM {table}")) == 1, table
-    owner = (await house.parts.keyring.resolve(house.installation.publishable_key.reveal(), None)).owner
-    assert (await show(house.parts, owner, pressed[0].id)).verification_status == "OK"
+    owner = (await house.services.keyring.resolve(house.installation.publishable_key.reveal(), None)).owner
+    assert (await show(house.services, owner, pressed[0].id)).verification_status == "OK"
 
 
 async def test_its_token_is_paid_with(house: House) -> None:

@@ -47,7 +47,7 @@ async def roads(api: Api) -> list[tuple[str, str, dict[str, Any]]]:
 async def test_a_verified_token_is_charged_and_the_bank_is_told(house: House, rows: Rows, number: str) -> None:
     made = await house.api.secure_token(number)
     if made["authentication_url"]:
-        await answer_challenge(house.parts, *address(made), RIGHT)
+        await answer_challenge(house.services, *address(made), RIGHT)
     shown = (await house.api.get(f"/secure_tokens/{made['id']}")).json()
 
     paid = await house.api.post("/payments", json={**ORDER, "payment_details": made["id"]})
@@ -110,7 +110,7 @@ async def test_another_amount_or_currency_is_refused_and_spends_nothing(
     reply = await house.api.post("/payments", json={**ORDER, **change, "payment_details": token})
 
     assert refusal(reply) == SPENT
-    assert not (house.parts.settings.data / "simulator.jsonl").exists()
+    assert not (house.services.settings.data / "simulator.jsonl").exists()
     paid = await house.api.post("/payments", json={**ORDER, "payment_details": token})
     assert paid.json()["status"] == "captured"
 
@@ -121,7 +121,7 @@ async def _waiting(house: House) -> str:
 
 async def _failed(house: House) -> str:
     made = await house.api.secure_token(CHALLENGE_FAILS["visa"])
-    await answer_challenge(house.parts, *address(made), FAILING)
+    await answer_challenge(house.services, *address(made), FAILING)
     return str(made["id"])
 
 
@@ -144,9 +144,9 @@ async def _of_yesterday(house: House) -> str:
 
 
 async def _anothers(house: House) -> str:
-    parts = house.parts
-    other = await merchants.create(parts.db, "Other shop", parts.clock, parts.ids)
-    key = (await parts.keyring.make_pair(other.id, keys.TEST)).secret.reveal()
+    services = house.services
+    other = await merchants.create(services.db, "Other shop", services.clock, services.ids)
+    key = (await services.keyring.make_pair(other.id, keys.TEST)).secret.reveal()
     return str((await house.api.as_key(key).secure_token())["id"])
 
 
@@ -228,7 +228,7 @@ async def test_a_lost_value_ends_the_attempt_before_the_call(house: House, rows:
     replies = [await house.api.post(path, json={**ORDER, "payment_details": made["id"]}) for _ in range(2)]
 
     assert [refusal(reply) for reply in replies] == [SPENT, SPENT]
-    assert not (house.parts.settings.data / "simulator.jsonl").exists()
+    assert not (house.services.settings.data / "simulator.jsonl").exists()
     assert await rows.column("SELECT state FROM attempts") == ["not_done"]
     assert await rows.all("SELECT id FROM azukari_sad.sad_values") == []
 
@@ -237,7 +237,7 @@ async def test_a_lost_value_ends_the_attempt_before_the_call(house: House, rows:
 async def test_a_processor_that_calls_a_no_a_yes_is_not_believed(
     house: House, monkeypatch: pytest.MonkeyPatch, trans_status: str
 ) -> None:
-    simulator: Any = house.parts.processors.named("simulator")
+    simulator: Any = house.services.processors.named("simulator")
     authenticate = simulator.authenticate
 
     async def wrong(order: AuthenticationRequest) -> AuthenticationResult:
@@ -250,7 +250,7 @@ async def test_a_processor_that_calls_a_no_a_yes_is_not_believed(
 
     assert made["verification_status"] == "ERRORED"
     assert refusal(await house.api.post("/payments", json={**ORDER, "payment_details": made["id"]})) == SPENT
-    assert not (house.parts.settings.data / "simulator.jsonl").exists()
+    assert not (house.services.settings.data / "simulator.jsonl").exists()
 
 
 @pytest.mark.parametrize("trans_status", "NRU")
@@ -272,7 +272,7 @@ async def test_the_result_stays_with_the_customer_and_later_charges_name_it(hous
     customer = (await house.api.post("/customers", json={"payment_details": made["id"]})).json()["id"]
     await house.api.charge(customer)
     house.clock.advance(2 * DAY)
-    await worker.forget_tokens(house.parts)
+    await worker.forget_tokens(house.services)
     await house.api.charge(customer)
 
     check, *charges = orders_of_the_bank(house)
@@ -295,7 +295,7 @@ async def test_the_result_stays_with_the_customer_and_later_charges_name_it(hous
 async def test_a_replaced_card_brings_its_own_result(house: House) -> None:
     customer = await house.api.customer()
     made = await house.api.secure_token(CHALLENGE["jcb"])
-    await answer_challenge(house.parts, *address(made), RIGHT)
+    await answer_challenge(house.services, *address(made), RIGHT)
     await house.api.patch(f"/customers/{customer}", json={"payment_details": made["id"]})
     await house.api.charge(customer)
 
@@ -308,10 +308,10 @@ async def test_what_proves_it_is_kept_in_memory_alone_and_until_the_charge(house
     (row,) = await rows.all("SELECT ref FROM tokens")
     proof = b64encode(hashlib.blake2s(f"value {row['ref']}".encode(), digest_size=20).digest()).decode()
     (owner,) = await rows.all("SELECT merchant_id, mode FROM tokens")
-    kept = await house.parts.vault.take_authentication_value(Owner(owner["merchant_id"], owner["mode"]), made["id"])
+    kept = await house.services.vault.take_authentication_value(Owner(owner["merchant_id"], owner["mode"]), made["id"])
     assert kept is not None
     assert kept.reveal() == proof
-    await house.parts.vault.keep_authentication_value(
+    await house.services.vault.keep_authentication_value(
         Owner(owner["merchant_id"], owner["mode"]), made["id"], Secret(proof)
     )
 
@@ -319,7 +319,7 @@ async def test_what_proves_it_is_kept_in_memory_alone_and_until_the_charge(house
 
     assert paid.status_code == 200
     assert proof not in paid.text + json.dumps(made)
-    for file in house.parts.settings.data.rglob("*"):
+    for file in house.services.settings.data.rglob("*"):
         if file.is_file():
             assert proof.encode() not in file.read_bytes(), file.name
     for table in ("tokens", "vault_entries", "attempts", "events", "idempotency_keys"):
@@ -333,7 +333,7 @@ async def test_a_saved_card_is_verified_and_charged_with_its_customer(house: Hou
     customer = await house.api.customer(CHALLENGE["visa"])
     grant = (await house.api.post(f"/customers/{customer}/grants")).json()["grant"]
     made = await house.publishable.secure_token(customer=customer, customer_grant=grant)
-    await answer_challenge(house.parts, *address(made), RIGHT)
+    await answer_challenge(house.services, *address(made), RIGHT)
 
     paid = (await house.api.post("/payments", json={**ORDER, "payment_details": made["id"]})).json()
 
@@ -342,8 +342,8 @@ async def test_a_saved_card_is_verified_and_charged_with_its_customer(house: Hou
     assert orders_of_the_bank(house)[-1]["authenticated"]
     # Its card is the customer's, and stays when the token goes.
     house.clock.advance(2 * DAY)
-    await worker.forget_tokens(house.parts)
-    await worker.sweep_vault(house.parts)
+    await worker.forget_tokens(house.services)
+    await worker.sweep_vault(house.services)
     assert (await house.api.charge(customer)).status_code == 200
 
 
@@ -351,8 +351,8 @@ async def test_an_unused_token_about_a_saved_card_leaves_the_card_alone(house: H
     customer = await house.api.customer(FRICTIONLESS["visa"])
     await house.api.secure_token(customer=customer)
     house.clock.advance(2 * DAY)
-    await worker.forget_tokens(house.parts)
-    await worker.sweep_vault(house.parts)
+    await worker.forget_tokens(house.services)
+    await worker.sweep_vault(house.services)
     assert (await house.api.charge(customer)).status_code == 200
     for table in ("tokens", "public_ids", "azukari_sad.sad_values"):
         assert await rows.all(f"SELECT id FROM {table}") == [], table
@@ -404,6 +404,6 @@ async def test_a_token_becomes_a_secure_token(house: House, rows: Rows) -> None:
     assert orders_of_the_bank(house)[-1]["code"]
 
     house.clock.advance(2 * DAY)
-    await worker.forget_tokens(house.parts)
+    await worker.forget_tokens(house.services)
     for table in ("tokens", "vault_entries", "azukari_keys.deks", "azukari_sad.sad_values"):
         assert await rows.all(f"SELECT id FROM {table}") == [], table

@@ -39,8 +39,8 @@ HANDLERS = [
 
 async def register(house: House, **settings: list[str]) -> None:
     """The merchant's settings, known to this server at once."""
-    (merchant, *_) = await house.parts.db.read(store.list_merchants)
-    await merchants.change(house.parts.stores.main, merchant.id, settings, (), lambda _: None)
+    (merchant, *_) = await house.services.db.read(store.list_merchants)
+    await merchants.change(house.services.stores.main, merchant.id, settings, (), lambda _: None)
     house.clock.advance(1_000)
 
 
@@ -237,8 +237,8 @@ async def test_where_schemes_are_registered_no_other_is_taken(house: House) -> N
 
 async def test_a_row_that_names_a_browsers_scheme_opens_nothing(house: House) -> None:
     for scheme in ("javascript", "ms-word", "java script", ""):
-        (merchant, *_) = await house.parts.db.read(store.list_merchants)
-        await house.parts.db.write(store.keep_settings, merchant, json.dumps({"app_schemes": [scheme]}))
+        (merchant, *_) = await house.services.db.read(store.list_merchants)
+        await house.services.db.write(store.keep_settings, merchant, json.dumps({"app_schemes": [scheme]}))
         house.clock.advance(1_000)
         none = {f"{scheme}:alert(1)": False, f"{scheme}://shop": False}
         for api in (house.api, house.publishable):
@@ -259,8 +259,8 @@ async def live(settings: Settings, tmp_path: Path) -> AsyncIterator[House]:
     kek = tmp_path / "elsewhere.key"
     (settings.data / KEK_NAME).rename(kek)
     async with running(dataclasses.replace(settings, kek_file=kek)) as house:
-        (merchant, *_) = await house.parts.db.read(store.list_merchants)
-        secret, publishable = await house.parts.keyring.make_pair(merchant.id, keys.LIVE)
+        (merchant, *_) = await house.services.db.read(store.list_merchants)
+        secret, publishable = await house.services.keyring.make_pair(merchant.id, keys.LIVE)
         pair = house.installation._replace(secret_key=secret, publishable_key=publishable)
         yield dataclasses.replace(house, api=house.api.as_key(secret.reveal()), installation=pair)
 

@@ -63,16 +63,16 @@ class Browser:
         return await _answered(session_resume.resume(await self._call(None), self._id))
 
     async def state(self) -> page.SessionState:
-        return await page.state(self._house.parts, self._id)
+        return await page.state(self._house.services, self._id)
 
     async def open(self) -> page.HostedSession:
-        return await page.open_session(self._house.parts, self._id)
+        return await page.open_session(self._house.services, self._id)
 
     async def _call(self, nonce: str | None) -> Any:
-        parts = self._house.parts
-        owner = await page.owner_of(parts, self._id)
+        services = self._house.services
+        owner = await page.owner_of(services, self._id)
         return page.page_call(
-            parts, owner, at=await parts.moment_of(owner), client="203.0.113.9", request_id=parts.ids.new(),
+            services, owner, at=await services.moment_of(owner), client="203.0.113.9", request_id=services.ids.new(),
             nonce=nonce, body=b"the same",
         )  # fmt: skip
 

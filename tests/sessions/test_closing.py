@@ -23,14 +23,14 @@ NUMBER = {"external_order_num": "A-1"}
 @pytest.fixture
 async def rows(house: House) -> AsyncIterator[Rows]:
     """What is really stored in the house."""
-    rows = Rows(house.parts.settings)
+    rows = Rows(house.services.settings)
     yield rows
     await rows.close()
 
 
 def before_the_intent(house: House, monkeypatch: pytest.MonkeyPatch, happens: Callable[[], Awaitable[None]]) -> None:
     """Something happens after a try's request has come and before its intent is written down."""
-    vault: Any = house.parts.vault
+    vault: Any = house.services.vault
     ready = vault.ready
 
     async def late(owner: Any) -> None:
@@ -51,18 +51,18 @@ async def test_a_try_that_came_in_time_and_was_begun_after_the_end_is_ended_too(
 
     async def its_time_runs_out() -> None:
         house.clock.advance(2 * SECOND)
-        await worker.end_sessions(house.parts)
+        await worker.end_sessions(house.services)
 
     before_the_intent(house, monkeypatch, its_time_runs_out)
     reply = await pay(house.publishable, made, PAYPAY)
     assert reply.status_code == 200
 
-    await worker.end_sessions(house.parts)
+    await worker.end_sessions(house.services)
 
     assert await payment_status(house.api, reply) == "cancelled"
     decide(house, reply, "approved")
     house.clock.advance(MINUTE)
-    await worker.settle_attempts(house.parts)
+    await worker.settle_attempts(house.services)
     assert (await shown(house.api, made))["status"] == "pending"
 
 
@@ -81,10 +81,10 @@ async def test_a_try_that_begins_to_wait_while_its_session_is_ended_is_ended_in_
 
     monkeypatch.setattr(pending, "end", and_then_one_waits)
     house.clock.advance(MINUTE)
-    await worker.end_sessions(house.parts)
+    await worker.end_sessions(house.services)
     assert await payment_status(house.api, replies[0]) == "pending"
 
-    await worker.end_sessions(house.parts)
+    await worker.end_sessions(house.services)
 
     assert await payment_status(house.api, replies[0]) == "cancelled"
 
@@ -94,7 +94,7 @@ async def test_a_try_whose_cancellation_was_refused_is_ended_in_the_next_round(
 ) -> None:
     made = await make(house.api, expires_in_seconds=60)
     reply = await pay(house.publishable, made, PAYPAY)
-    simulator = house.parts.processors.simulator
+    simulator = house.services.processors.simulator
     perform = simulator.perform
 
     async def refuse(order: ProcessorRequest) -> Outcome:
@@ -102,11 +102,11 @@ async def test_a_try_whose_cancellation_was_refused_is_ended_in_the_next_round(
 
     monkeypatch.setattr(simulator, "perform", refuse)
     house.clock.advance(MINUTE)
-    await worker.end_sessions(house.parts)
+    await worker.end_sessions(house.services)
     assert await payment_status(house.api, reply) == "pending"
     monkeypatch.setattr(simulator, "perform", perform)
 
-    await worker.end_sessions(house.parts)
+    await worker.end_sessions(house.services)
 
     assert await payment_status(house.api, reply) == "cancelled"
 
@@ -123,10 +123,10 @@ async def test_one_that_was_paid_while_nobody_could_look_keeps_its_number(
         return None
 
     monkeypatch.setattr(attempts, "take_over", is_anothers)
-    await worker.end_sessions(house.parts)
+    await worker.end_sessions(house.services)
     monkeypatch.setattr(attempts, "take_over", take_over)
 
-    await worker.settle_attempts(house.parts)
+    await worker.settle_attempts(house.services)
 
     assert (await shown(house.api, made))["status"] == "completed"
     assert await rows.column("SELECT order_num FROM sessions") == ["A-1"]

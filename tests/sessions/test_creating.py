@@ -18,7 +18,7 @@ async def test_a_session_for_a_payment(api: Api, house: House) -> None:
     made = await make(api, metadata={"woocommerce_order_id": "17"})
 
     assert (made["mode"], made["amount"], made["currency"]) == ("payment", 1000, "JPY")
-    assert made["session_url"] == f"{house.parts.settings.base_url}/sessions/{made['id']}"
+    assert made["session_url"] == f"{house.services.settings.base_url}/sessions/{made['id']}"
     assert (made["status"], made["expired"], made["payment"], made["secure_token"]) == ("pending", False, None, None)
     assert (made["return_url"], made["default_locale"]) == ("https://shop.example/thanks", "ja")
     assert made["metadata"] == {"woocommerce_order_id": "17"}
@@ -296,8 +296,8 @@ async def test_what_is_offered_is_what_the_element_reads(house: House) -> None:
 
 
 async def test_yen_only_methods_of_a_dollar_session_carry_yen_of_their_own(house: House) -> None:
-    shop = (await house.parts.db.read(merchants.store.list_merchants))[0]
-    await merchants.change(house.parts.db, shop.id, {"rates": {"USD": "150.2"}}, (), check)
+    shop = (await house.services.db.read(merchants.store.list_merchants))[0]
+    await merchants.change(house.services.db, shop.id, {"rates": {"USD": "150.2"}}, (), check)
     house.clock.advance(SECOND)
 
     made = await make(house.api, amount=1000, currency="USD", payment_types=["credit_card", "konbini"])

@@ -18,7 +18,7 @@ STORING = ["customer", "customer_payment"]
 
 @pytest.fixture
 async def rows(house: House) -> Any:
-    rows = Rows(house.parts.settings)
+    rows = Rows(house.services.settings)
     yield rows
     await rows.close()
 
@@ -56,14 +56,14 @@ async def test_a_completed_session_has_a_customer_that_can_be_charged(
     assert await house.api.events() == ["customer.created", *captured, "customer.updated"]
     # The transaction the shopper took part in is the one that later charges name.
     (credential,) = await credentials(rows)
-    book = Book.read(house.parts.settings.data)
+    book = Book.read(house.services.settings.data)
     (line,) = book.by_ref.values()
     assert line.kind == ("sale" if mode == "customer_payment" else "verify")
     assert credential["network_id"] == line.reply["network_id"]
     assert credential["amount"] == made["amount"]
     for _ in range(2):
         assert (await house.api.charge(made["customer_id"])).status_code == 200
-    lines = list(Book.read(house.parts.settings.data).by_ref.values())
+    lines = list(Book.read(house.services.settings.data).by_ref.values())
     assert [each.network_id for each in lines if each.stored] == [line.reply["network_id"]] * 2
     assert not any(each.code for each in lines if each.stored)
 
@@ -127,7 +127,7 @@ async def test_a_deleted_customer_gets_no_details(house: House) -> None:
 
     refused(reply, 422, "invalid_parameter")
     assert reply.json()["error"]["param"] == "customer_id"
-    assert Book.read(house.parts.settings.data).taken() == 0
+    assert Book.read(house.services.settings.data).taken() == 0
 
 
 @pytest.mark.parametrize("given", ["card", "token"])
@@ -141,7 +141,7 @@ async def test_what_the_resolver_finds_out_moves_the_customer_too(
     assert await source(house.api, made) is None
 
     house.clock.advance(MINUTE)
-    await worker.settle_attempts(house.parts)
+    await worker.settle_attempts(house.services)
 
     done = fault == "lost_reply"
     assert (await shown(house.api, made))["status"] == ("completed" if done else "pending")
@@ -149,8 +149,8 @@ async def test_what_the_resolver_finds_out_moves_the_customer_too(
     if done:
         assert (await house.api.charge(made["customer_id"])).status_code == 200
     house.clock.advance(2 * DAY)
-    await worker.forget_tokens(house.parts)
-    await worker.sweep_vault(house.parts)
+    await worker.forget_tokens(house.services)
+    await worker.sweep_vault(house.services)
     assert await rows.column(FORGOTTEN_CARDS) == []
     assert len(await open_cards(rows)) == int(done)
 
@@ -163,7 +163,7 @@ async def test_a_customer_deleted_while_the_money_moves_keeps_nothing_and_the_pa
     await house.api.delete(f"/customers/{made['customer_id']}")
     house.clock.advance(MINUTE)
 
-    await worker.settle_attempts(house.parts)
+    await worker.settle_attempts(house.services)
 
     after = await shown(house.api, made)
     assert (after["status"], after["payment"]["status"]) == ("completed", "captured")
@@ -192,4 +192,4 @@ async def test_consent_stays_with_the_session_and_with_the_details(house: House,
     assert credential["consent"] == kept
     # A later charge names the transaction, and not what was agreed.
     assert (await house.api.charge(made["customer_id"])).status_code == 200
-    assert words.encode() not in (house.parts.settings.data / "simulator.jsonl").read_bytes()
+    assert words.encode() not in (house.services.settings.data / "simulator.jsonl").read_bytes()

@@ -38,15 +38,15 @@ async def visit(house: House, answer: Answer, password: str) -> str | None:
     """The issuer's page: where it sends the shopper afterwards."""
     address = httpx.URL(told(answer)["redirect_url"])
     token, state = address.params["token"], address.params["state"]
-    challenge = await challenges.challenge_of(house.parts, token, state)
+    challenge = await challenges.challenge_of(house.services, token, state)
     assert challenge is not None
     if challenge.over:
         return challenge.redirect_url
-    return (await challenges.answer_challenge(house.parts, token, state, password)).redirect_url
+    return (await challenges.answer_challenge(house.services, token, state, password)).redirect_url
 
 
 def lines(house: House) -> list[Any]:
-    return list(Book.read(house.parts.settings.data).by_ref.values())
+    return list(Book.read(house.services.settings.data).by_ref.values())
 
 
 @pytest.mark.parametrize("mode", MODES)
@@ -165,7 +165,7 @@ async def test_a_wallet_that_another_tab_is_sent_to_while_the_issuer_is_asked_is
     house: House, monkeypatch: pytest.MonkeyPatch, number: str
 ) -> None:
     made = await make(house.api, mode="customer")
-    browser, simulator = Browser(house, made), house.parts.processors.simulator
+    browser, simulator = Browser(house, made), house.services.processors.simulator
     authenticate = simulator.authenticate
     tabs = []
 
@@ -302,6 +302,6 @@ async def test_a_session_that_is_over_sends_the_shopper_home(house: House) -> No
 async def test_what_is_no_session_has_no_page(house: House) -> None:
     for unknown in ("0" * 25, "", "x", house.installation.secret_key.reveal()):
         with pytest.raises(NotFound):
-            await page.open_session(house.parts, unknown)
+            await page.open_session(house.services, unknown)
         with pytest.raises(NotFound):
-            await page.state(house.parts, unknown)
+            await page.state(house.services, unknown)

@@ -16,12 +16,12 @@ CARD = card(verification_value=CODE)
 
 def taken(house: House) -> int:
     """How many sales and holds stand at the bank."""
-    return Book.read(house.parts.settings.data).taken()
+    return Book.read(house.services.settings.data).taken()
 
 
 @pytest.fixture
 async def rows(house: House) -> Any:
-    rows = Rows(house.parts.settings)
+    rows = Rows(house.services.settings)
     yield rows
     await rows.close()
 
@@ -151,12 +151,12 @@ async def test_five_declined_tries_lock_a_session(house: House) -> None:
     for count in range(5):
         assert not (await browser.state()).locked
         refused(await pay(house.publishable, made, card("4123111111111059")), 502, "card_declined")
-        assert len(Book.read(house.parts.settings.data).by_ref) == count + 1
+        assert len(Book.read(house.services.settings.data).by_ref) == count + 1
 
     for api in (house.publishable, house.api):
         refused(await pay(api, made), 422, "locked")
     assert taken(house) == 0
-    assert len(Book.read(house.parts.settings.data).by_ref) == 5
+    assert len(Book.read(house.services.settings.data).by_ref) == 5
     assert (await browser.state()).locked
     assert (await shown(house.api, made))["status"] == "pending"
     assert (await house.api.post(f"/sessions/{made['id']}/cancel")).status_code == 200
@@ -217,7 +217,7 @@ async def test_a_try_whose_outcome_is_not_known_holds_the_session(house: House) 
     assert (await browser.state()).busy
     assert (await browser.resume()).status == 202
     house.clock.advance(MINUTE)
-    await worker.settle_attempts(house.parts)
+    await worker.settle_attempts(house.services)
     after = await shown(house.api, made)
     assert (after["status"], after["payment"]["status"]) == ("completed", "captured")
     assert not (await browser.state()).busy
@@ -232,7 +232,7 @@ async def test_a_try_that_never_arrived_frees_the_session(house: House) -> None:
     made = await make(house.api)
     assert (await pay(house.publishable, made, headers={"Azukari-Fault": "lost_request"})).status_code == 202
     house.clock.advance(MINUTE)
-    await worker.settle_attempts(house.parts)
+    await worker.settle_attempts(house.services)
 
     assert (await shown(house.api, made))["payment"]["status"] == "failed"
     assert (await pay(house.publishable, made)).status_code == 200
@@ -269,15 +269,15 @@ async def test_a_decline_is_repeated_by_its_key(house: House) -> None:
 
     assert replies[0].content == replies[1].content
     refused(replies[1], 502, "insufficient_funds")
-    assert len(Book.read(house.parts.settings.data).by_ref) == 1
+    assert len(Book.read(house.services.settings.data).by_ref) == 1
 
 
 async def test_a_session_of_dollars_is_paid_in_yen_at_a_till(house: House) -> None:
     from azukari.merchants import settings as merchants
     from azukari.payment_methods.offer import check
 
-    shop = (await house.parts.db.read(merchants.store.list_merchants))[0]
-    await merchants.change(house.parts.db, shop.id, {"rates": {"USD": "150"}}, (), check)
+    shop = (await house.services.db.read(merchants.store.list_merchants))[0]
+    await merchants.change(house.services.db, shop.id, {"rates": {"USD": "150"}}, (), check)
     house.clock.advance(1_000)
     made = await make(house.api, amount=1000, currency="USD")
 

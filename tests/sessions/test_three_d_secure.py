@@ -24,12 +24,12 @@ LEVELS = ["required", "attempted", "off"]
 
 async def choose(house: House, level: str | None, *, skipped: bool | None = None) -> None:
     """The merchant's choice for test mode, known to this server at once."""
-    parts = house.parts
-    owner = (await parts.keyring.resolve(house.api.key, None)).owner
+    services = house.services
+    owner = (await services.keyring.resolve(house.api.key, None)).owner
     values: dict[str, Any] = {} if level is None else {"three_d_secure": {"test": level}}
     if skipped is not None:
         values["three_d_secure_skipped"] = skipped
-    await merchants.change(parts.stores.main, owner.merchant_id, values, (), lambda _: None)
+    await merchants.change(services.stores.main, owner.merchant_id, values, (), lambda _: None)
     house.clock.advance(1_000)
 
 
@@ -55,7 +55,7 @@ async def details_of(house: House, kind: str, number: str) -> Any:
 
 def outcome(house: House, reply: httpx.Response) -> str:
     """``charged`` or ``authenticated`` (and charged), ``asked``, or the error's code; the book of the bank agrees."""
-    told, lines = reply.json(), list(Book.read(house.parts.settings.data).by_ref.values())
+    told, lines = reply.json(), list(Book.read(house.services.settings.data).by_ref.values())
     if reply.status_code == 200 and told["status"] == "completed":
         (line,) = lines
         return "authenticated" if line.authenticated else "charged"
@@ -141,7 +141,7 @@ async def test_a_bank_that_says_no_at_once_is_heard(
 ) -> None:
     await choose(house, level)
     made = await make(house.api)
-    simulator: Any = house.parts.processors.named("simulator")
+    simulator: Any = house.services.processors.named("simulator")
 
     async def authenticate(order: AuthenticationRequest) -> AuthenticationResult:
         return AuthenticationResult("ERRORED", None if said is None else ThreeDs("2.2.0", said))
@@ -210,7 +210,7 @@ async def test_a_challenge_that_fails_is_no_way_around(house: House) -> None:
 
 
 async def test_what_holds_where_nothing_is_chosen_is_stricter_with_real_money(house: House) -> None:
-    key = await house.parts.keyring.resolve(house.publishable.key, None)
+    key = await house.services.keyring.resolve(house.publishable.key, None)
     live = key._replace(owner=key.owner._replace(mode="live"))
     none = merchants.MerchantSettings()
 

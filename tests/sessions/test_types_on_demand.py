@@ -33,8 +33,8 @@ async def entries(api: Api, **more: Any) -> dict[str, dict[str, Any]]:
 
 async def choose(house: House, **chosen: Any) -> None:
     """What the merchant has chosen."""
-    shop = (await house.parts.db.read(merchants.store.list_merchants))[0]
-    await merchants.change(house.parts.db, shop.id, chosen, (), check)
+    shop = (await house.services.db.read(merchants.store.list_merchants))[0]
+    await merchants.change(house.services.db, shop.id, chosen, (), check)
     house.clock.advance(1_000)
 
 

@@ -20,7 +20,7 @@ WALLETS = ["paypay", "linepay", "aupay"]
 def decide(house: House, reply: httpx.Response, decision: Decision) -> None:
     """The shopper's decision on the method's own page."""
     ref = reply.json()["redirect_url"].rpartition("/")[2]
-    assert house.parts.processors.simulator.decide(ref, decision)
+    assert house.services.processors.simulator.decide(ref, decision)
 
 
 async def payment_status(api: Api, reply: httpx.Response) -> str:
@@ -67,8 +67,8 @@ async def test_the_shopper_is_told_the_fee_that_was_offered(house: House) -> Non
     from azukari.payment_methods.offer import check
 
     made = await make(house.api)
-    shop = (await house.parts.db.read(merchants.store.list_merchants))[0]
-    await merchants.change(house.parts.db, shop.id, {"fees": {"konbini": "300"}}, (), check)
+    shop = (await house.services.db.read(merchants.store.list_merchants))[0]
+    await merchants.change(house.services.db, shop.id, {"fees": {"konbini": "300"}}, (), check)
     house.clock.advance(1_000)
 
     assert (await pay(house.publishable, made, KONBINI)).json()["payment"]["payment_method_fee"] == 190
@@ -170,7 +170,7 @@ async def test_a_tab_that_was_closed_is_heard_of_by_the_worker(house: House, mod
     decide(house, await pay(house.publishable, made, PAYPAY), "approved")
 
     house.clock.advance(HOUR)
-    await worker.settle_attempts(house.parts)
+    await worker.settle_attempts(house.services)
 
     assert (await shown(house.api, made))["status"] == "completed"
     if mode != "payment":
@@ -205,8 +205,8 @@ async def test_another_try_ends_the_one_that_waits(house: House, mode: str) -> N
     # The wallet's page has nothing to approve any more.
     decide(house, first, "approved")
     house.clock.advance(HOUR)
-    await worker.settle_attempts(house.parts)
-    await worker.settle_attempts(house.parts)
+    await worker.settle_attempts(house.services)
+    await worker.settle_attempts(house.services)
     if mode != "customer":
         assert await payment_status(house.api, first) == "cancelled"
         listed = (await house.api.get("/payments", params={"status": "captured"})).json()
@@ -266,7 +266,7 @@ async def test_cancelling_a_session_ends_what_waits(house: House, mode: str) -> 
         assert cancelled.json()["payment"]["status"] == "cancelled"
     decide(house, reply, "approved")
     house.clock.advance(HOUR)
-    await worker.settle_attempts(house.parts)
+    await worker.settle_attempts(house.services)
     assert (await shown(house.api, made))["status"] == "cancelled"
 
 
@@ -299,7 +299,7 @@ async def test_an_expired_session_ends_what_waits(house: House, mode: str) -> No
     reply = await pay(house.publishable, made, PAYPAY)
     house.clock.advance(MINUTE)
 
-    await worker.end_sessions(house.parts)
+    await worker.end_sessions(house.services)
 
     after = await shown(house.api, made)
     assert (after["status"], after["expired"]) == ("pending", True)
@@ -307,7 +307,7 @@ async def test_an_expired_session_ends_what_waits(house: House, mode: str) -> No
         assert await payment_status(house.api, reply) == "cancelled"
     decide(house, reply, "approved")
     house.clock.advance(DAY)
-    await worker.settle_attempts(house.parts)
+    await worker.settle_attempts(house.services)
     assert (await shown(house.api, made))["status"] == "pending"
     # Its number may be used again.
     await make(house.api, payment_data={"external_order_num": "A-1"})
@@ -318,7 +318,7 @@ async def test_an_expired_session_that_was_paid_at_the_last_moment_is_completed(
     decide(house, await pay(house.publishable, made, PAYPAY), "approved")
     house.clock.advance(MINUTE)
 
-    await worker.end_sessions(house.parts)
+    await worker.end_sessions(house.services)
 
     assert (await shown(house.api, made))["status"] == "completed"
 

@@ -27,11 +27,11 @@ class FarSide:
     arrived: asyncio.Event = field(default_factory=asyncio.Event)
 
     @classmethod
-    def before(cls, parts: Services) -> "FarSide":
+    def before(cls, services: Services) -> "FarSide":
         """From now on between these parts and their bank."""
-        bank = Bank(parts.settings.data / "simulator.jsonl", parts.processors.simulator.desk, parts.ids)
+        bank = Bank(services.settings.data / "simulator.jsonl", services.processors.simulator.desk, services.ids)
         far = cls(bank)
-        parts.vault.allow(HOST, far)
+        services.vault.allow(HOST, far)
         return far
 
     async def send(self, request: Filled) -> Reply:

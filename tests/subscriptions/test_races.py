@@ -20,9 +20,9 @@ async def api(house: House) -> AsyncIterator[Api]:
     """The API; whatever was raced for, the books balance when all is settled."""
     yield house.api
     house.clock.advance(MINUTE)
-    await worker.settle_attempts(house.parts)
-    rows = Rows(house.parts.settings)
-    await hold_against_book(rows, house.parts.settings.data)
+    await worker.settle_attempts(house.services)
+    rows = Rows(house.services.settings)
+    await hold_against_book(rows, house.services.settings.data)
     open_ones = await rows.all("SELECT id FROM subscriptions WHERE status = 'deleted' AND due_at IS NOT NULL")
     await rows.close()
     assert open_ones == []
@@ -33,7 +33,7 @@ async def test_several_workers_and_an_end(house: House, api: Api) -> None:
         made = (await subscribe(api, await api.customer())).json()["id"]
         house.clock.advance(MONTH)
         *_, ended = await asyncio.gather(
-            *(worker.renew_subscriptions(house.parts) for _ in range(3)), api.delete(f"/subscriptions/{made}")
+            *(worker.renew_subscriptions(house.services) for _ in range(3)), api.delete(f"/subscriptions/{made}")
         )
         assert ended.status_code == 200
         assert (await api.get(f"/subscriptions/{made}")).json()["status"] == "deleted"
@@ -47,7 +47,7 @@ async def test_a_worker_and_the_end_of_the_customer(house: House, api: Api) -> N
         made = (await subscribe(api, customer, "weekly")).json()["id"]
         house.clock.advance(7 * DAY)
         _, gone = await asyncio.gather(
-            worker.renew_subscriptions(house.parts), api.delete(f"/customers/{customer}")
+            worker.renew_subscriptions(house.services), api.delete(f"/customers/{customer}")
         )  # fmt: skip
         assert gone.status_code == 200
         assert (await api.get(f"/subscriptions/{made}")).json()["status"] == "deleted"
@@ -64,7 +64,7 @@ async def test_a_first_charge_and_the_end_of_the_customer(house: House, api: Api
         if made.status_code == 200:
             found = (await api.get(f"/subscriptions/{made.json()['id']}")).json()
             house.clock.advance(MONTH)
-            await worker.renew_subscriptions(house.parts)
+            await worker.renew_subscriptions(house.services)
             found = (await api.get(f"/subscriptions/{made.json()['id']}")).json()
             assert found["status"] == "deleted"
         else:

@@ -41,31 +41,31 @@ async def statuses(api: Api, subscription: str) -> list[str]:
 
 
 async def owner_of(house: House) -> Owner:
-    return (await house.parts.keyring.resolve(house.api.key, None)).owner
+    return (await house.services.keyring.resolve(house.api.key, None)).owner
 
 
 async def settle(house: House) -> None:
     """What the bank knows of charges whose answer was lost."""
     house.clock.advance(MINUTE)
-    await worker.settle_attempts(house.parts)
+    await worker.settle_attempts(house.services)
 
 
 async def pass_by(house: House, milliseconds: int) -> None:
     """Let time pass, and the worker charge once what is due."""
     house.clock.advance(milliseconds)
-    await worker.renew_subscriptions(house.parts)
+    await worker.renew_subscriptions(house.services)
 
 
 @pytest.fixture
 def far(house: House) -> FarSide:
     """The house's bank, in the moods a test gives it."""
-    return FarSide.before(house.parts)
+    return FarSide.before(house.services)
 
 
 @pytest.fixture
 async def rows(house: House) -> AsyncIterator[Rows]:
     """What is stored in the house."""
-    rows = Rows(house.parts.settings)
+    rows = Rows(house.services.settings)
     yield rows
     await rows.close()
 
@@ -162,7 +162,7 @@ async def test_what_cannot_be_charged_makes_no_subscription(house: House) -> Non
     api = house.api
     bare = (await api.post("/customers", json={})).json()["id"]
     wallet = (await api.post("/customers", json={})).json()["id"]
-    await agree(house.parts, await owner_of(house), wallet)
+    await agree(house.services, await owner_of(house), wallet)
     good = {"customer": await api.customer(), "amount": 1000, "currency": "JPY", "period": "monthly"}
     for change, status, param in (
         ({"customer": bare}, 422, "customer"), ({"customer": "0" * 25}, 404, None),
@@ -217,7 +217,7 @@ async def test_an_unknown_outcome_holds_up_the_next_period(house: House, far: Fa
     far.moods = ["lost_reply"]
     await pass_by(house, 7 * DAY)
     assert await statuses(house.api, made["id"]) == ["captured", "pending"]
-    assert await house.parts.db.read(renewal.next_due, await owner_of(house)) is None
+    assert await house.services.db.read(renewal.next_due, await owner_of(house)) is None
     await pass_by(house, 14 * DAY)
     assert await statuses(house.api, made["id"]) == ["captured", "pending"]
     await settle(house)
@@ -288,7 +288,7 @@ async def test_what_the_bank_will_not_change_is_not_asked_twice(house: House, fa
 async def test_a_merchant_says_when_to_try_again(house: House, far: FarSide) -> None:
     owner = await owner_of(house)
     await settings.change(
-        house.parts.db, owner.merchant_id, {"retry_days": ["2"], "time_zone": "Europe/Berlin"}, (), lambda _: None
+        house.services.db, owner.merchant_id, {"retry_days": ["2"], "time_zone": "Europe/Berlin"}, (), lambda _: None
     )
     house.clock.advance(HOUR)
     made = (await subscribe(house.api, await house.api.customer())).json()
@@ -308,7 +308,7 @@ async def test_a_card_that_is_declined_too_often_is_left_alone(house: House, far
     far.moods = ["insufficient_funds"] * 100
     house.clock.advance(MONTH)
     for _ in range(3):
-        await worker.renew_subscriptions(house.parts)
+        await worker.renew_subscriptions(house.services)
     declined = [kind for kind in await house.api.events() if kind == "subscription.failed"]
     assert len(declined) == 10
 
@@ -317,7 +317,7 @@ async def test_where_nothing_can_be_charged_it_is_as_if_it_were_declined(house: 
     customer = await house.api.customer()
     made = (await subscribe(house.api, customer, "weekly", currency="USD")).json()
     # A wallet that takes yen only comes in the card's place.
-    await agree(house.parts, await owner_of(house), customer)
+    await agree(house.services, await owner_of(house), customer)
     await pass_by(house, 7 * DAY)
     after = await shown(house.api, made["id"])
     assert (after["status"], after["payment_details"]) == ("retrying", {"type": "paypay", "email": None})
@@ -327,7 +327,7 @@ async def test_where_nothing_can_be_charged_it_is_as_if_it_were_declined(house: 
     assert await statuses(house.api, made["id"]) == ["captured", "captured"]
     for days in (6, 1, 3, 4, 6):
         if days == 6:
-            await agree(house.parts, await owner_of(house), customer)
+            await agree(house.services, await owner_of(house), customer)
         await pass_by(house, days * DAY)
     assert (await shown(house.api, made["id"]))["status"] == "suspended"
 
@@ -362,7 +362,7 @@ async def test_what_a_customer_has_now_is_charged(house: House, far: FarSide) ->
 
 async def test_a_wallet_is_charged_until_its_agreement_is_revoked(house: House) -> None:
     customer = (await house.api.post("/customers", json={"email": "w@example.com"})).json()["id"]
-    await agree(house.parts, await owner_of(house), customer)
+    await agree(house.services, await owner_of(house), customer)
     made = (await subscribe(house.api, customer)).json()
     assert made["payment_details"] == {"type": "paypay", "email": "w@example.com"}
     await pass_by(house, MONTH)
@@ -466,23 +466,23 @@ async def test_the_list_is_filtered_as_every_list_is(house: House) -> None:
 
 async def test_when_the_next_one_falls_due_is_known(house: House) -> None:
     owner = await owner_of(house)
-    assert await house.parts.db.read(renewal.next_due, owner) is None
+    assert await house.services.db.read(renewal.next_due, owner) is None
     await subscribe(house.api, await house.api.customer())
     made = (await subscribe(house.api, await house.api.customer(), "weekly")).json()
-    assert await house.parts.db.read(renewal.next_due, owner) == parse_iso(made["next_capture_at"])
-    assert await renewal.renew_due(house.parts, owner=owner) == 0
+    assert await house.services.db.read(renewal.next_due, owner) == parse_iso(made["next_capture_at"])
+    assert await renewal.renew_due(house.services, owner=owner) == 0
     house.clock.advance(7 * DAY)
-    assert await renewal.renew_due(house.parts, owner=Owner(owner.merchant_id, "live")) == 0
-    assert await renewal.renew_due(house.parts, owner=owner) == 1
+    assert await renewal.renew_due(house.services, owner=Owner(owner.merchant_id, "live")) == 0
+    assert await renewal.renew_due(house.services, owner=owner) == 1
 
 
 async def test_who_charges_one_owners_waits_for_what_others_have_under_way(house: House, far: FarSide) -> None:
     made = (await subscribe(house.api, await house.api.customer(), "weekly")).json()["id"]
     house.clock.advance(7 * DAY)
     far.held = asyncio.Event()
-    other = asyncio.ensure_future(worker.renew_subscriptions(house.parts))
+    other = asyncio.ensure_future(worker.renew_subscriptions(house.services))
     await far.arrived.wait()
-    waiting = asyncio.ensure_future(renewal.renew_due(house.parts, owner=await owner_of(house)))
+    waiting = asyncio.ensure_future(renewal.renew_due(house.services, owner=await owner_of(house)))
     await asyncio.sleep(3 * renewal.LOOK_AGAIN_SECONDS)
     assert not waiting.done()
     far.held.set()

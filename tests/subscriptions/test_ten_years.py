@@ -112,8 +112,8 @@ class World:
 
     async def work(self) -> None:
         """All workers at once."""
-        await asyncio.gather(*(worker.renew_subscriptions(parts) for parts in self.crew))
-        await asyncio.gather(*(worker.settle_attempts(parts) for parts in self.crew))
+        await asyncio.gather(*(worker.renew_subscriptions(services) for services in self.crew))
+        await asyncio.gather(*(worker.settle_attempts(services) for services in self.crew))
 
     async def next_due(self) -> int | None:
         """The earliest moment at which a worker has something to do."""
@@ -130,12 +130,12 @@ async def world(settings: Settings, start: int, seed: int) -> AsyncIterator[Worl
     async with AsyncExitStack() as stack:
         crew, banks = [], []
         for number in range(WORKERS):
-            parts = await Services.assemble(settings, clock=clock)
-            stack.push_async_callback(parts.close)
-            bank = Moody.before(parts)
+            services = await Services.assemble(settings, clock=clock)
+            stack.push_async_callback(services.close)
+            bank = Moody.before(services)
             assert isinstance(bank, Moody)
             bank.chance, bank.clock = random.Random(seed * WORKERS + number), clock
-            crew.append(parts)
+            crew.append(services)
             banks.append(bank)
         transport = httpx.ASGITransport(asgi(crew[0]), raise_app_exceptions=False)
         api = await stack.enter_async_context(Api(transport, key))
@@ -178,10 +178,10 @@ async def test_every_period_of_ten_years_is_charged_exactly_once(settings: Setti
 async def _subscribe(here: World, kind: Kind) -> str:
     for bank in here.banks:
         bank.calm = True
-    api, parts = here.api, here.crew[0]
-    owner = (await parts.keyring.resolve(api.key, None)).owner
-    await merchant_settings.change(parts.db, owner.merchant_id, {"time_zone": kind.zone}, (), lambda _: None)
-    parts.shops._seen.clear()
+    api, services = here.api, here.crew[0]
+    owner = (await services.keyring.resolve(api.key, None)).owner
+    await merchant_settings.change(services.db, owner.merchant_id, {"time_zone": kind.zone}, (), lambda _: None)
+    services.shops._seen.clear()
     at, here.clock.at = here.clock.at, parse_iso(kind.local)
     customer = await api.customer()
     order = {"customer": customer, "amount": 1000, "currency": "JPY", "period": kind.period}

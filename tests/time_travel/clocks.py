@@ -28,7 +28,7 @@ async def now_of(api: Api) -> int:
 
 async def jump(house: House, ahead: int) -> None:
     """Set it, and do nothing of what falls due: as a traveller leaves it who dies on the way."""
-    await house.parts.db.change(clocks.keep, await owner_of(house), TestClock(ahead), house.clock.now(), "")
+    await house.services.db.change(clocks.keep, await owner_of(house), TestClock(ahead), house.clock.now(), "")
 
 
 def refused(reply: httpx.Response, status: int, code: str, param: str | None = None) -> None:

@@ -126,7 +126,7 @@ async def test_bad_orders_are_refused_and_change_nothing(api: Api) -> None:
 
 async def test_a_live_key_has_no_clock_to_set(house: House, api: Api) -> None:
     owner = await owner_of(house)
-    ring = house.parts.keyring
+    ring = house.services.keyring
     ring._live_allowed = True
     live = api.as_key((await ring.make_pair(owner.merchant_id, keys.LIVE)).secret.reveal())
     await set_clock(api, now="2001-01-01")
@@ -138,9 +138,9 @@ async def test_a_live_key_has_no_clock_to_set(house: House, api: Api) -> None:
 
 
 async def test_each_merchant_has_its_own(house: House, api: Api) -> None:
-    parts = house.parts
-    merchant = await merchants.create(parts.db, "Another shop", parts.clock, parts.ids)
-    other = api.as_key((await parts.keyring.make_pair(merchant.id, keys.TEST)).secret.reveal())
+    services = house.services
+    merchant = await merchants.create(services.db, "Another shop", services.clock, services.ids)
+    other = api.as_key((await services.keyring.make_pair(merchant.id, keys.TEST)).secret.reveal())
 
     await set_clock(api, now="2040-01-01")
 
@@ -151,7 +151,7 @@ async def test_each_merchant_has_its_own(house: House, api: Api) -> None:
 async def test_every_process_sees_a_change_at_once(house: House, api: Api) -> None:
     import httpx
 
-    second = await Services.assemble(house.parts.settings, clock=house.clock)
+    second = await Services.assemble(house.services.settings, clock=house.clock)
     transport = httpx.ASGITransport(asgi(second), client=("203.0.113.7", 40_000))
     try:
         async with Api(transport, api.key) as other:
@@ -167,19 +167,19 @@ async def test_every_process_sees_a_change_at_once(house: House, api: Api) -> No
 
 async def test_no_answer_is_older_than_the_change_before_it(house: House) -> None:
     """Whoever asks while others do shares what they are told, and never what was read before a change it knows of."""
-    owner, parts = await owner_of(house), house.parts
+    owner, services = await owner_of(house), house.services
     known = 0
 
     async def set_again_and_again() -> None:
         nonlocal known
         for ahead in range(1, 40):
-            await parts.db.change(clocks.keep, owner, TestClock(ahead * DAY), parts.clock.now(), "")
+            await services.db.change(clocks.keep, owner, TestClock(ahead * DAY), services.clock.now(), "")
             known = ahead
 
     async def ask_again_and_again() -> None:
         while known < 39:
             before = known
-            at = await parts.moment_of(owner)
+            at = await services.moment_of(owner)
             assert (at.now - at.real) // DAY >= before
             await asyncio.sleep(0)
 
@@ -188,11 +188,11 @@ async def test_no_answer_is_older_than_the_change_before_it(house: House) -> Non
 
 @pytest.mark.parametrize("engine", ["sqlite"])
 async def test_who_goes_away_while_setting_it_leaves_nobody_with_an_old_answer(house: House) -> None:
-    owner, parts = await owner_of(house), house.parts
-    number = parts.db._seen._number
+    owner, services = await owner_of(house), house.services
+    number = services.db._seen._number
     for turns in range(6):
         clock = TestClock((turns + 1) * DAY)
-        setting = asyncio.ensure_future(parts.db.change(clocks.keep, owner, clock, parts.clock.now(), ""))
+        setting = asyncio.ensure_future(services.db.change(clocks.keep, owner, clock, services.clock.now(), ""))
         while number[0] % 2 == 0:
             await asyncio.sleep(0)
         for _ in range(turns):
@@ -200,18 +200,18 @@ async def test_who_goes_away_while_setting_it_leaves_nobody_with_an_old_answer(h
         setting.cancel()
         for _ in range(3):
             await asyncio.sleep(0)
-            await parts.moment_of(owner)
+            await services.moment_of(owner)
 
         # It is written after all, or it is not; whoever stands in line behind it sees which.
-        stored = await parts.db.write(clocks.clock_of, owner)
+        stored = await services.db.write(clocks.clock_of, owner)
         await asyncio.gather(setting, return_exceptions=True)
-        at = await parts.moment_of(owner)
+        at = await services.moment_of(owner)
         assert at.now - at.real == stored.ahead
 
 
 async def test_a_second_traveller_is_told_to_wait_and_takes_over_from_a_dead_one(house: House, api: Api) -> None:
-    owner, parts = await owner_of(house), house.parts
-    await parts.db.change(clocks.keep, owner, REAL, parts.clock.now(), "somebody", travels=True)
+    owner, services = await owner_of(house), house.services
+    await services.db.change(clocks.keep, owner, REAL, services.clock.now(), "somebody", travels=True)
 
     for order in ({"advance": "P1D"}, {"reset": True}, {"freeze": True}, {"now": "2001-01-01"}):
         refused(await api.post(PATH, json=order), 423, "locked")
@@ -288,7 +288,7 @@ async def test_the_key_of_an_advance_that_died_lives_for_a_day_like_any_other(
     for passed, status in ((HOUR, 503), (DAY, 200)):
         house.clock.advance(passed)
         if swept:
-            await worker.forget_keys(house.parts)
+            await worker.forget_keys(house.services)
         assert (await api.post(PATH, **order)).status_code == status
 
     # The dead one does not come back.
@@ -302,8 +302,8 @@ async def test_the_key_of_an_advance_that_goes_on_is_nobody_elses_though_its_clo
     order = {"json": {"advance": "P1Y"}, "headers": {"X-KOMOJU-IDEMPOTENCY": "one year"}}
     seen: list[int] = []
 
-    async def look(parts: Services, owner: Owner) -> None:
-        await worker.forget_keys(parts)
+    async def look(services: Services, owner: Owner) -> None:
+        await worker.forget_keys(services)
         seen.append((await api.post(PATH, **order)).status_code)
 
     monkeypatch.setattr(service, "run_due", look)

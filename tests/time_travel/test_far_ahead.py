@@ -65,13 +65,13 @@ async def one_of_each(api: Api, receiver: Receiver) -> None:
 
 async def many_of_each(house: House, rows: Rows, traveller: Owner) -> None:
     """A row of each table again and again, of others than the traveller."""
-    parts, owner = house.parts, await owner_of(house)
+    services, owner = house.services, await owner_of(house)
     for _ in range(MANY):
-        await parts.db.write(
-            events.record, owner, id=parts.ids.new(), type="customer.updated", data=b"{}", now=parts.clock.now()
+        await services.db.write(
+            events.record, owner, id=services.ids.new(), type="customer.updated", data=b"{}", now=services.clock.now()
         )
-    await fanout.look(parts)
-    await rows.change(f"UPDATE webhook_deliveries SET due_at = {parts.clock.now() + DAY}")
+    await fanout.look(services)
+    await rows.change(f"UPDATE webhook_deliveries SET due_at = {services.clock.now() + DAY}")
     for table in ("payments", "sessions", "tokens", "subscriptions", "idempotency_keys", "webhook_endpoints"):
         more = "AND payment_id IS NOT NULL" if table == "webhook_endpoints" else ""
         kept = await rows.all(f"SELECT * FROM {table} WHERE merchant_id <> '{traveller.merchant_id}' {more} LIMIT 1")
@@ -90,7 +90,7 @@ async def many_of_each(house: House, rows: Rows, traveller: Owner) -> None:
             for number in range(MANY)
         )
         await rows.change(f"INSERT INTO {table} ({', '.join(names)}) {every}")
-    if parts.settings.database_url is not None:
+    if services.settings.database_url is not None:
         # SQLite's planner knows of no numbers here, as on any installation.
         await rows.change("ANALYZE")
 
@@ -122,33 +122,33 @@ async def cost_of(house: House, name: str) -> int:
             tx._connection.set_progress_handler(None, 1)
         return steps
 
-    return await house.parts.db.write(count)
+    return await house.services.db.write(count)
 
 
 @pytest.fixture
 async def traveller(house: House, receiver: Receiver) -> Api:
     """The API with a key of another merchant, who has something in each table too."""
-    merchant = await create(house.parts.db, "Traveller", house.parts.clock, house.parts.ids)
-    pair = await house.parts.keyring.make_pair(merchant.id, "test")
+    merchant = await create(house.services.db, "Traveller", house.services.clock, house.services.ids)
+    pair = await house.services.keyring.make_pair(merchant.id, "test")
     api = house.api.as_key(pair.secret.reveal())
     await one_of_each(api, receiver)
     return api
 
 
 async def test_sweeps_read_no_more_of_others_rows(house: House, traveller: Api, receiver: Receiver) -> None:
-    rows = Rows(house.parts.settings)
+    rows = Rows(house.services.settings)
     await one_of_each(house.api, receiver)
     before = {name: await cost_of(house, name) for name in SWEEPS}
-    owner = (await house.parts.keyring.resolve(traveller.key, None)).owner
+    owner = (await house.services.keyring.resolve(traveller.key, None)).owner
     far = TestClock(900 * 365 * DAY)
-    await house.parts.db.change(clocks.keep, owner, far, house.clock.now(), "")
+    await house.services.db.change(clocks.keep, owner, far, house.clock.now(), "")
     for work in (worker.end_holds, worker.end_sessions, worker.forget_tokens, worker.forget_keys):
-        await work(house.parts)
+        await work(house.services)
     await many_of_each(house, rows, owner)
     await rows.close()
 
     after = {name: await cost_of(house, name) for name in SWEEPS}
 
     # With as many rows of others as there are, a look for the traveller's own is all that may have come to it.
-    few = MANY if house.parts.settings.database_url is None else MANY // 10
+    few = MANY if house.services.settings.database_url is None else MANY // 10
     assert {name: cost for name, cost in after.items() if cost > before[name] + few} == {}

@@ -34,7 +34,7 @@ async def test_a_lease_ends_when_it_would(house: House, api: Api, ahead: int) ->
 
     for passed, status in ((0, "pending"), (20 * SECOND, "captured")):
         house.clock.advance(passed)
-        await worker.settle_attempts(house.parts)
+        await worker.settle_attempts(house.services)
         assert (await api.get(f"/payments/{payment}")).json()["status"] == status
 
 
@@ -51,7 +51,7 @@ async def test_an_attempt_that_was_left_is_neither_taken_at_once_nor_never(
     assert (found["sent_at"], found["due_at"]) == (created, None)
     assert abs(created - house.clock.now()) < MINUTE
     planned = attempts.plan(
-        house.parts.ids, await owner_of(house), house.parts.processors.pick(await owner_of(house)), "sale", 1, "JPY",
+        house.services.ids, await owner_of(house), house.services.processors.pick(await owner_of(house)), "sale", 1, "JPY",
         now=house.clock.now(), api_version="2025-01-28",
     )  # fmt: skip
     assert 0 < (planned.due_at or 0) - house.clock.now() <= MINUTE
@@ -69,10 +69,10 @@ async def test_a_customers_check_that_was_left_is_ended_when_its_lease_is_over(
         f"UPDATE attempts SET state = 'prepared', due_at = {house.clock.now() + 15_000} WHERE kind = 'verify'"
     )
 
-    await worker.settle_attempts(house.parts)
+    await worker.settle_attempts(house.services)
     assert await rows.column("SELECT state FROM attempts") == ["prepared"]
     house.clock.advance(16 * SECOND)
-    await worker.settle_attempts(house.parts)
+    await worker.settle_attempts(house.services)
     assert await rows.column("SELECT state FROM attempts") == ["not_done"]
 
 
@@ -82,7 +82,7 @@ async def test_a_repeat_waits_as_long_as_it_would(house: House, ahead: int) -> N
 
     async def take(now: int, real: int) -> None:
         claim = Claim("a key", b"hash", now, real)
-        await house.parts.db.write(idempotency.take, owner, claim, lambda: Answer(202, b"{}"))
+        await house.services.db.write(idempotency.take, owner, claim, lambda: Answer(202, b"{}"))
 
     await take(real, real)
 
@@ -97,9 +97,9 @@ async def test_a_webhook_that_was_taken_is_left_to_whoever_took_it(
     house: House, receiver: Receiver, ahead: int
 ) -> None:
     made = await endpoint(house, receiver)
-    owner, sender = await owner_of(house), Sender(house.parts)
+    owner, sender = await owner_of(house), Sender(house.services)
     await jump(house, ahead if ahead > 0 else 0)
-    taken = await house.parts.db.write(deliveries.claim, owner, made["id"], await house.parts.moment_of(owner), 4)
+    taken = await house.services.db.write(deliveries.claim, owner, made["id"], await house.services.moment_of(owner), 4)
     assert taken is not None
     await jump(house, ahead)
 
@@ -127,7 +127,7 @@ async def test_a_verification_value_waits_as_long_as_it_would(house: House, api:
 
     await set_clock(api, freeze=True)
     house.clock.advance(26 * HOUR)
-    await worker.sweep_vault(house.parts)
+    await worker.sweep_vault(house.services)
     reply = await api.post("/payments", json={"amount": 1, "currency": "JPY", "payment_details": second})
     assert reply.json()["error"]["code"] == "invalid_token"
 
@@ -144,18 +144,18 @@ async def test_an_authentication_that_nobody_ends_is_over_when_it_would(
 
     for passed, status in ((0, "CREATED"), (16 * SECOND, "EXPIRED")):
         house.clock.advance(passed)
-        await worker.end_authentications(house.parts)
+        await worker.end_authentications(house.services)
         assert (await api.get(f"/secure_tokens/{token['id']}")).json()["verification_status"] == status
 
 
 @FAR
 async def test_ids_and_audit_lines_have_the_real_time(house: House, api: Api, rows: Rows, ahead: int) -> None:
-    before = house.parts.ids.new()
+    before = house.services.ids.new()
     await jump(house, ahead)
     await api.charge(await api.customer())
     made: Any = (await api.get("/payments")).json()["data"][0]
 
-    assert before < made["id"] < house.parts.ids.new()
+    assert before < made["id"] < house.services.ids.new()
     lines = await rows.column("SELECT at FROM audit_lines")
     assert len(lines) >= 2
     assert all(abs(at - house.clock.now()) < MINUTE for at in lines)
@@ -166,8 +166,8 @@ async def test_ids_and_audit_lines_have_the_real_time(house: House, api: Api, ro
 @FAR
 async def test_keys_are_used_and_revoked_in_real_time(house: House, api: Api, ahead: int) -> None:
     await jump(house, ahead)
-    key = await house.parts.keyring.resolve(api.key, None)
-    assert await house.parts.keyring.revoke(key.id)
+    key = await house.services.keyring.resolve(api.key, None)
+    assert await house.services.keyring.revoke(key.id)
 
     house.clock.advance(SECOND)
 

@@ -57,7 +57,7 @@ async def test_a_session_expires(house: House, api: Api) -> None:
     assert (await api.get(f"/sessions/{session}")).json()["expired"] is True
     reply = await api.post(f"/sessions/{session}/pay", json={"payment_details": card()})
     assert reply.json()["error"]["code"] == "session_expired"
-    row = await house.parts.db.read(sessions.get, await owner_of(house), session)
+    row = await house.services.db.read(sessions.get, await owner_of(house), session)
     assert row.open_until is None
 
 
@@ -214,7 +214,7 @@ _WAITS = (MINUTE, 5 * MINUTE, 15 * MINUTE, HOUR, 3 * HOUR, 6 * HOUR, 12 * HOUR, 
 
 
 async def _log(house: House, made: dict[str, Any]) -> list[deliveries.DeliveryAttempt]:
-    found = await house.parts.db.read(
+    found = await house.services.db.read(
         deliveries.log, await owner_of(house), made["id"], page=1, per_page=100, start=0, end=2**62
     )
     return found.rows
@@ -242,9 +242,9 @@ async def test_what_happens_on_the_way_is_told_on_the_way(house: House, api: Api
 
 
 async def test_the_worker_goes_by_each_owners_clock(house: House, api: Api, rows: Rows) -> None:
-    parts = house.parts
-    merchant = await merchants.create(parts.db, "Another shop", parts.clock, parts.ids)
-    other = api.as_key((await parts.keyring.make_pair(merchant.id, keys.TEST)).secret.reveal())
+    services = house.services
+    merchant = await merchants.create(services.db, "Another shop", services.clock, services.ids)
+    other = api.as_key((await services.keyring.make_pair(merchant.id, keys.TEST)).secret.reveal())
     made = {}
     for shop in (api, other):
         customer = await shop.customer()
@@ -256,15 +256,15 @@ async def test_the_worker_goes_by_each_owners_clock(house: House, api: Api, rows
 
     await jump(house, 40 * DAY)
     for work in (worker.end_holds, worker.end_sessions, worker.forget_tokens, worker.forget_keys):
-        await work(parts)
+        await work(services)
 
     for shop, ended in ((api, True), (other, False)):
         held, waiting, session, token = made[shop]
         assert (await shown(shop, held))["status"] == ("expired" if ended else "authorized")
         assert (await shown(shop, waiting))["status"] == ("expired" if ended else "authorized")
-        owner = (await parts.keyring.resolve(shop.key, None)).owner
-        assert ((await parts.db.read(sessions.get, owner, session)).open_until is None) is ended
-        assert (await parts.db.read(tokens.find, owner, token) is None) is ended
+        owner = (await services.keyring.resolve(shop.key, None)).owner
+        assert ((await services.db.read(sessions.get, owner, session)).open_until is None) is ended
+        assert (await services.db.read(tokens.find, owner, token) is None) is ended
 
 
 async def test_a_clock_that_was_set_back_keeps_the_worker_off(house: House, api: Api) -> None:
@@ -274,11 +274,11 @@ async def test_a_clock_that_was_set_back_keeps_the_worker_off(house: House, api:
     house.clock.advance(40 * DAY)
     await set_clock(api, now="2001-01-01")
 
-    await worker.end_holds(house.parts)
+    await worker.end_holds(house.services)
 
     assert (await shown(api, held))["status"] == "authorized"
     await set_clock(api, reset=True)
-    await worker.end_holds(house.parts)
+    await worker.end_holds(house.services)
     assert (await shown(api, held))["status"] == "expired"
 
 

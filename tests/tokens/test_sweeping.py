@@ -23,14 +23,14 @@ READABLE = "SELECT e.id FROM vault_entries e JOIN azukari_keys.deks d ON d.id = 
 @pytest.fixture
 async def rows(house: House) -> AsyncIterator[Rows]:
     """What is really stored in the house."""
-    rows = Rows(house.parts.settings)
+    rows = Rows(house.services.settings)
     yield rows
     await rows.close()
 
 
 def during_the_check(house: House, happens: Callable[[], Awaitable[None]]) -> None:
     """Something happens after the token is spent and before its card is with a customer."""
-    simulator: Any = house.parts.processors.named("simulator")
+    simulator: Any = house.services.processors.named("simulator")
     perform = simulator.perform
 
     async def interrupted(order: ProcessorRequest) -> Outcome:
@@ -60,8 +60,8 @@ async def test_a_token_spent_at_the_last_moment_is_not_swept_while_its_card_is_c
 
     async def time_passes() -> None:
         house.clock.advance(2 * MINUTE)
-        await service.sweep(house.parts, house.clock.now())
-        await house.parts.vault.sweep(house.clock.now())
+        await service.sweep(house.services, house.clock.now())
+        await house.services.vault.sweep(house.clock.now())
 
     during_the_check(house, time_passes)
     kept = await keep(house, customer, token)
@@ -70,8 +70,8 @@ async def test_a_token_spent_at_the_last_moment_is_not_swept_while_its_card_is_c
     paid = await house.api.charge(kept.json()["id"])
     assert (paid.status_code, paid.json()["payment_details"]["brand"]) == (200, "master")
     house.clock.advance(2 * HOUR)
-    await worker.forget_tokens(house.parts)
-    await worker.sweep_vault(house.parts)
+    await worker.forget_tokens(house.services)
+    await worker.sweep_vault(house.services)
     assert await rows.all("SELECT id FROM tokens") == []
     assert (await house.api.charge(kept.json()["id"])).status_code == 200
 
@@ -82,15 +82,15 @@ async def test_a_token_given_up_to_the_sweep_is_nobodys_card(house: House, rows:
     customer = None if new else await house.api.customer()
     before = await rows.all("SELECT * FROM customers")
     token = await house.api.token("5555555555554444")
-    (merchant,) = await house.parts.db.read(merchants.list_merchants)
+    (merchant,) = await house.services.db.read(merchants.list_merchants)
 
     async def the_sweep_comes() -> None:
         if whole:
             house.clock.advance(2 * DAY)
-            assert await service.sweep(house.parts, house.clock.now()) == 1
+            assert await service.sweep(house.services, house.clock.now()) == 1
         else:
             owner = Owner(merchant.id, "test")
-            assert await house.parts.db.write(store.release_to_sweep, owner, token, house.clock.now())
+            assert await house.services.db.write(store.release_to_sweep, owner, token, house.clock.now())
 
     during_the_check(house, the_sweep_comes)
     refused = await keep(house, customer, token)
@@ -98,9 +98,9 @@ async def test_a_token_given_up_to_the_sweep_is_nobodys_card(house: House, rows:
     assert (refused.status_code, refused.json()["error"]["code"]) == (422, "invalid_token")
     assert await rows.all("SELECT * FROM customers") == before
     house.clock.advance(2 * DAY)
-    await worker.settle_attempts(house.parts)
-    await worker.forget_tokens(house.parts)
-    await worker.sweep_vault(house.parts)
+    await worker.settle_attempts(house.services)
+    await worker.forget_tokens(house.services)
+    await worker.sweep_vault(house.services)
     assert len(await rows.all(READABLE)) == len(before)
     if customer is not None:
         assert (await house.api.charge(customer)).json()["payment_details"]["brand"] == "visa"
@@ -109,9 +109,9 @@ async def test_a_token_given_up_to_the_sweep_is_nobodys_card(house: House, rows:
 async def test_a_card_that_a_customer_has_is_never_given_up(house: House) -> None:
     token = await house.api.token()
     customer = (await keep(house, None, token)).json()["id"]
-    (merchant,) = await house.parts.db.read(merchants.list_merchants)
+    (merchant,) = await house.services.db.read(merchants.list_merchants)
 
-    given_up = await house.parts.db.write(
+    given_up = await house.services.db.write(
         store.release_to_sweep, Owner(merchant.id, "test"), token, house.clock.now() + 2 * DAY
     )
 

@@ -99,12 +99,12 @@ async def test_a_token_lives_for_a_day(house: House, swept: bool) -> None:
     api = house.api
     first, second = await api.token(), await api.token()
     house.clock.advance(DAY - MINUTE)
-    await worker.forget_tokens(house.parts)
+    await worker.forget_tokens(house.services)
     assert (await api.post("/payments", json={**ORDER, "payment_details": first})).status_code == 200
 
     house.clock.advance(MINUTE)
     if swept:
-        await worker.forget_tokens(house.parts)
+        await worker.forget_tokens(house.services)
 
     for path, body in (("/payments", ORDER), ("/customers", {})):
         reply = await api.post(path, json={**body, "payment_details": second})
@@ -115,8 +115,8 @@ async def test_a_card_that_a_customer_took_over_outlives_its_token(house: House)
     token = await house.api.token()
     customer = (await house.api.post("/customers", json={"payment_details": token})).json()["id"]
     house.clock.advance(2 * DAY)
-    await worker.forget_tokens(house.parts)
-    await worker.sweep_vault(house.parts)
+    await worker.forget_tokens(house.services)
+    await worker.sweep_vault(house.services)
     assert (await house.api.charge(customer)).json()["status"] == "captured"
 
 
@@ -146,12 +146,12 @@ async def test_a_verification_value_that_is_lost_makes_the_token_invalid_and_cha
     api = house.api
     token = await api.token(verification_value="123")
     # The vault forgets all it keeps in memory, as it does when the machine starts anew.
-    await house.parts.vault.sweep(house.clock.now() + 2 * DAY)
+    await house.services.vault.sweep(house.clock.now() + 2 * DAY)
 
     reply = await api.post("/payments", json={**ORDER, "payment_details": token})
 
     assert (reply.status_code, reply.json()["error"]["code"]) == (422, "invalid_token")
-    assert not (house.parts.settings.data / "simulator.jsonl").exists()
+    assert not (house.services.settings.data / "simulator.jsonl").exists()
     assert (await api.get("/payments", params={"status": "captured"})).json()["total"] == 0
 
 
@@ -170,7 +170,7 @@ def refusal(reply: httpx.Response) -> tuple[int, str, str | None]:
 @pytest.fixture
 async def rows(house: House) -> AsyncIterator[Rows]:
     """The tables, read past the server."""
-    rows = Rows(house.parts.settings)
+    rows = Rows(house.services.settings)
     yield rows
     await rows.close()
 
@@ -234,7 +234,7 @@ async def test_a_token_of_another_method_pays_once_and_is_stored_by_no_customer(
     again = await house.api.post("/payments", json={**ORDER, "payment_details": token})
     assert refusal(again) == SPENT
     house.clock.advance(2 * DAY)
-    await worker.forget_tokens(house.parts)
+    await worker.forget_tokens(house.services)
     assert await rows.all("SELECT id FROM tokens") == []
 
 
@@ -254,9 +254,9 @@ async def test_what_holds_a_secret_makes_no_token(api: Api) -> None:
 
 
 async def test_another_merchants_token_is_no_token_and_is_not_spent_by_trying(house: House) -> None:
-    parts = house.parts
-    other = await merchants.create(parts.db, "Other shop", parts.clock, parts.ids)
-    theirs = house.api.as_key((await parts.keyring.make_pair(other.id, keys.TEST)).secret.reveal())
+    services = house.services
+    other = await merchants.create(services.db, "Other shop", services.clock, services.ids)
+    theirs = house.api.as_key((await services.keyring.make_pair(other.id, keys.TEST)).secret.reveal())
     token = await theirs.token(verification_value="123")
 
     for method, path, body in await _roads(house.api):
@@ -295,14 +295,14 @@ async def test_an_order_number_that_is_taken_does_not_spend_the_token(api: Api) 
 @pytest.mark.parametrize("path", ["/payments", "/customers"])
 async def test_a_lost_verification_value_ends_the_attempt_before_the_call(house: House, rows: Rows, path: str) -> None:
     token = await house.api.token(verification_value="123")
-    merchant = (await house.parts.db.read(merchant_store.list_merchants))[0]
+    merchant = (await house.services.db.read(merchant_store.list_merchants))[0]
     owner, entry = Owner(merchant.id, "test"), await entry_of(rows, token)
-    assert await house.parts.vault.take_verification_value(owner, entry) is not None
+    assert await house.services.vault.take_verification_value(owner, entry) is not None
 
     replies = [await house.api.post(path, json={**ORDER, "payment_details": token}) for _ in range(2)]
 
     assert [refusal(reply) for reply in replies] == [SPENT, SPENT]
-    assert not (house.parts.settings.data / "simulator.jsonl").exists()
+    assert not (house.services.settings.data / "simulator.jsonl").exists()
     assert await rows.column("SELECT state FROM attempts") == ["not_done"]
     assert await rows.column("SELECT status FROM payments") == (["failed"] if path == "/payments" else [])
     assert await house.api.events() == (["payment.failed"] if path == "/payments" else [])
@@ -310,18 +310,18 @@ async def test_a_lost_verification_value_ends_the_attempt_before_the_call(house:
 
 
 async def test_the_sweep_forgets_tokens_past_their_day_and_shreds_their_cards(house: House, rows: Rows) -> None:
-    api, parts = house.api, house.parts
+    api, services = house.api, house.services
     await api.token()
     await api.post("/payments", json={**ORDER, "payment_details": await api.token()})
     adopted = await api.token("5555555555554444")
     customer = (await api.post("/customers", json={"payment_details": adopted})).json()["id"]
     kept = await entry_of(rows, adopted)
-    assert await service.sweep(parts, parts.clock.now()) == 0
+    assert await service.sweep(services, services.clock.now()) == 0
     assert len(await rows.all("SELECT id FROM tokens")) == 3
 
     house.clock.advance(DAY)
     young = await api.token()
-    assert [await service.sweep(parts, parts.clock.now()) for _ in range(2)] == [3, 0]
+    assert [await service.sweep(services, services.clock.now()) for _ in range(2)] == [3, 0]
 
     assert await rows.column("SELECT id FROM tokens") == [young]
     # What is left belongs to the customer and to the token of today.
@@ -338,15 +338,15 @@ async def test_the_sweep_takes_the_oldest_first_however_few_it_reads_at_a_time(
         await house.api.token()
         house.clock.advance(MINUTE)
     entries = await rows.column("SELECT entry_id FROM tokens ORDER BY expires_at")
-    shred, shredded = house.parts.vault.shred, list[str]()
+    shred, shredded = house.services.vault.shred, list[str]()
 
     async def noted(owner: Owner, entry_id: str) -> None:
         shredded.append(entry_id)
         await shred(owner, entry_id)
 
-    monkeypatch.setattr(house.parts.vault, "shred", noted)
+    monkeypatch.setattr(house.services.vault, "shred", noted)
     house.clock.advance(DAY)
 
-    assert await service.sweep(house.parts, house.parts.clock.now(), limit=2) == 3
+    assert await service.sweep(house.services, house.services.clock.now(), limit=2) == 3
     assert shredded == entries
     assert await rows.column("SELECT id FROM tokens") == []

@@ -533,7 +533,7 @@ async def test_a_good_idempotency_key_of_a_hundred_characters_is_taken(api: Api)
 async def test_an_idempotency_key_is_422_for_another_body_and_409_while_the_first_runs(house: House) -> None:
     api = house.api
     customer = await api.customer()
-    simulator: Any = house.parts.processors.named("simulator")
+    simulator: Any = house.services.processors.named("simulator")
     called, go_on, perform = asyncio.Event(), asyncio.Event(), simulator.perform
 
     async def waiting(order: Any) -> Any:
@@ -561,7 +561,7 @@ async def test_an_idempotency_key_is_422_for_another_body_and_409_while_the_firs
 
 async def test_a_database_that_is_gone_is_503_and_nothing_is_charged(house: House) -> None:
     api = house.api
-    await house.parts.stores.close()
+    await house.services.stores.close()
     order = {"amount": 1000, "currency": "JPY", "payment_details": card()}
     for reply in (
         await api.get("/payments"),
@@ -572,7 +572,7 @@ async def test_a_database_that_is_gone_is_503_and_nothing_is_charged(house: Hous
         assert outcome(reply) == (503, "service_unavailable", None)
         assert int(reply.headers["Retry-After"]) > 0
     assert (await api.get("http://azukari.test/health")).status_code == 200
-    assert not (house.parts.settings.data / "simulator.jsonl").exists()
+    assert not (house.services.settings.data / "simulator.jsonl").exists()
 
 
 # What looks bad and is not

@@ -155,16 +155,16 @@ async def test_where_the_operator_says_so_all_are_served(settings: Settings, com
 async def installation(settings: Settings, tmp_path: Path) -> AsyncIterator[Services]:
     """One that may have live keys."""
     kek = (settings.data / KEK_NAME).rename(tmp_path / KEK_NAME)
-    parts = await Services.assemble(replace(settings, kek_file=kek))
-    yield parts
-    await parts.close()
+    services = await Services.assemble(replace(settings, kek_file=kek))
+    yield services
+    await services.close()
 
 
 INSECURE = {"http": {"insecure_http": True}, "database": {"insecure_database": True}}
 
 
-def in_the_clear(parts: Services, **more: bool) -> Settings:
-    return replace(parts.settings, worker_inside=False, **(more or {"insecure_http": True}))
+def in_the_clear(services: Services, **more: bool) -> Settings:
+    return replace(services.settings, worker_inside=False, **(more or {"insecure_http": True}))
 
 
 @contextmanager
@@ -175,9 +175,9 @@ def serving(settings: Settings) -> Iterator[None]:
         yield
 
 
-async def live_key(parts: Services) -> str:
-    merchant = (await parts.db.read(store.list_merchants))[0].id
-    return (await parts.keyring.make_pair(merchant, "live")).secret.reveal()
+async def live_key(services: Services) -> str:
+    merchant = (await services.db.read(store.list_merchants))[0].id
+    return (await services.keyring.make_pair(merchant, "live")).secret.reveal()
 
 
 async def leases(settings: Settings) -> list[Any]:
@@ -242,12 +242,12 @@ async def test_a_server_in_the_clear_lets_no_live_key_in(
     monkeypatch.setattr(log._sink, "human", False)
     settings = in_the_clear(installation, **setting)
     key = await live_key(installation)
-    parts = await Services.assemble(settings)
-    transport = httpx.ASGITransport(asgi(parts), raise_app_exceptions=False)
+    services = await Services.assemble(settings)
+    transport = httpx.ASGITransport(asgi(services), raise_app_exceptions=False)
     is_insecure = settings.insecure is not None
     async with Api(transport, key) as api:
         reply = await api.get("/payments")
-    await parts.close()
+    await services.close()
 
     assert is_insecure == (setting != INSECURE["database"] or settings.on_postgres)
     assert reply.status_code == (401 if is_insecure else 200)
@@ -263,8 +263,8 @@ async def test_nor_does_it_show_live_pages(installation: Services) -> None:
         await change(installation.settings, f"UPDATE {table} SET mode = 'live'")
     insecure = await Services.assemble(in_the_clear(installation))
     found = []
-    for parts in (installation, insecure):
-        transport = httpx.ASGITransport(asgi(parts), raise_app_exceptions=False)
+    for services in (installation, insecure):
+        transport = httpx.ASGITransport(asgi(services), raise_app_exceptions=False)
         async with httpx.AsyncClient(transport=transport, base_url="http://azukari.test") as shopper:
             found.append([(await shopper.get(f"/sessions/{session}{path}")).status_code for path in ("", "/state")])
     await insecure.close()
@@ -275,9 +275,9 @@ async def test_nor_does_it_show_live_pages(installation: Services) -> None:
 async def test_a_server_in_the_clear_does_not_start_beside_live_keys(installation: Services) -> None:
     """Also one that finds them as late as that."""
     await live_key(installation)
-    parts = await Services.assemble(in_the_clear(installation))
+    services = await Services.assemble(in_the_clear(installation))
     with pytest.raises(clear_text.LiveKeysThere):
-        async with parts.at_work():
+        async with services.at_work():
             pass
-    await parts.close()
+    await services.close()
     assert await leases(installation.settings) == []

@@ -53,13 +53,13 @@ def three(monkeypatch: pytest.MonkeyPatch) -> None:
 def at(house: House, address: str | None, key: str | None = None) -> Api:
     """The API, called from an address."""
     client = None if address is None else (address, 40_000)
-    transport = httpx.ASGITransport(asgi(house.parts), raise_app_exceptions=False, client=client)  # type: ignore[arg-type]
+    transport = httpx.ASGITransport(asgi(house.services), raise_app_exceptions=False, client=client)  # type: ignore[arg-type]
     return Api(transport, key or house.api.key)
 
 
 def visitor(house: House, address: str) -> httpx.AsyncClient:
     """Somebody without a key."""
-    transport = httpx.ASGITransport(asgi(house.parts), raise_app_exceptions=False, client=(address, 40_000))
+    transport = httpx.ASGITransport(asgi(house.services), raise_app_exceptions=False, client=(address, 40_000))
     return httpx.AsyncClient(transport=transport, base_url=ROOT)
 
 
@@ -294,9 +294,9 @@ async def test_calls_with_secret_keys_are_not_counted_by_place(house: House) -> 
 async def test_a_key_that_is_good_no_longer_is_counted_like_a_wrong_one(house: House) -> None:
     server = at(house, HERE)
     assert (await server.get("/payments")).status_code == 200
-    row = await house.parts.db.read(store.find_by_hash, house.parts.vault.mac("pepper", house.api.key.encode()))
+    row = await house.services.db.read(store.find_by_hash, house.services.vault.mac("pepper", house.api.key.encode()))
     assert row is not None
-    assert await house.parts.keyring.revoke(row.id)
+    assert await house.services.keyring.revoke(row.id)
     house.clock.advance(SECOND)
 
     assert [(await server.get("/payments")).status_code for _ in range(4)] == [401, 401, 429, 429]
@@ -408,11 +408,11 @@ def test_who_counts_many_places_takes_no_more_memory_for_it() -> None:
 @asynccontextmanager
 async def another_process(house: House) -> AsyncIterator[House]:
     """The same installation once more, as another process has it."""
-    parts = await Services.assemble(house.parts.settings, clock=house.clock)
+    services = await Services.assemble(house.services.settings, clock=house.clock)
     try:
-        yield dataclasses.replace(house, parts=parts)
+        yield dataclasses.replace(house, services=services)
     finally:
-        await parts.close()
+        await services.close()
 
 
 @pytest.mark.usefixtures("three")
@@ -445,9 +445,9 @@ async def test_a_pages_press_is_counted_with_the_merchants_others(
     client = visitor(house, HERE)
     for number in range(5):
         session = await house.api.session()
-        mark = house.parts.vault.mac("pepper", f"page {session}".encode()).hex()[:40]
+        mark = house.services.vault.mac("pepper", f"page {session}".encode()).hex()[:40]
         given = {"csrf": mark, "nonce": f"n{number}", "locale": "en", "payment_details": card()}
-        origin = {"Origin": house.parts.settings.base_url}
+        origin = {"Origin": house.services.settings.base_url}
         reply = await client.post(f"/sessions/{session}/pay?locale=en", json=given, headers=origin)
         assert (reply.status_code == 429) == (number >= 3)
     assert reply.json()["h"] == "Too many attempts"
@@ -545,7 +545,7 @@ class Machines:
         self.limiters = [Limiter(self.house.clock, counts) for counts in self.counts]
 
     async def talk(self) -> list[bool]:
-        return [await telling.tell(counts, self.house.parts.db, self.house.clock.now()) for counts in self.counts]
+        return [await telling.tell(counts, self.house.services.db, self.house.clock.now()) for counts in self.counts]
 
     async def admitted(self, tries: int, place: str = HERE) -> int:
         """Of so many calls to each, in between which they talk."""
@@ -607,7 +607,7 @@ async def test_what_cannot_be_told_is_told_later(machines: Machines, monkeypatch
     for _ in range(60):
         machines.limiters[0].admit(HERE)
     with monkeypatch.context() as patch:
-        patch.setattr(machines.house.parts.db, "write", away)
+        patch.setattr(machines.house.services.db, "write", away)
         with pytest.raises(DatabaseDown):
             await machines.talk()
     assert await machines.talk() == [True, False]
@@ -635,7 +635,7 @@ async def test_what_may_happen_three_times_an_hour_does_so_on_all_machines_toget
 async def test_what_is_over_is_deleted(machines: Machines, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(limits, "PLACE_PER_MINUTE", 100)
     await machines.admitted(50)
-    db, clock = machines.house.parts.db, machines.house.clock
+    db, clock = machines.house.services.db, machines.house.clock
     assert await db.write(telling.forget, clock.now()) == 0
     clock.advance(MINUTE)
     assert [await db.write(telling.forget, clock.now()) for _ in range(2)] == [1, 0]

@@ -40,7 +40,7 @@ class Watched(server.Protocol):
 async def listening(house: House) -> AsyncIterator[int]:
     """The port at which our own protocol serves the installation."""
     Watched.has_read = asyncio.Event()
-    config = server.config(asgi(house.parts), port=0)
+    config = server.config(asgi(house.services), port=0)
     config.lifespan, config.http = "off", Watched
     running = uvicorn.Server(config)
     task = asyncio.ensure_future(running.serve())

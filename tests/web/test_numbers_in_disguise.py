@@ -44,7 +44,7 @@ async def test_a_persons_text_that_hides_a_card_number_is_refused(api: Api, numb
 
 @pytest.mark.parametrize("number", ["order4111111111111111", "4111.1111.1111.1111", "plain-key-1"])
 async def test_an_idempotency_key_is_stored_as_a_keyed_hash_and_works(house: House, number: str) -> None:
-    api, rows = house.api, Rows(house.parts.settings)
+    api, rows = house.api, Rows(house.services.settings)
     order = {"amount": 1000, "currency": "JPY", "customer": await api.customer()}
     headers = {"X-KOMOJU-IDEMPOTENCY": number}
 

@@ -86,7 +86,7 @@ NOT_READY = (503, "service_unavailable")
 
 @pytest.mark.parametrize("name", ["main", "keys", "sad"])
 async def test_a_server_is_ready_while_each_store_answers(house: House, name: str) -> None:
-    store: Any = getattr(house.parts.stores, name)
+    store: Any = getattr(house.services.stores, name)
     assert await readiness(house) == READY
 
     store.away = True

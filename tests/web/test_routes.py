@@ -138,9 +138,9 @@ async def _answers_of_tokens(house: House, monkeypatch: pytest.MonkeyPatch) -> d
         raise RuntimeError
 
     with monkeypatch.context() as patch:
-        patch.setattr(house.parts.vault, "seal", broken)
+        patch.setattr(house.services.vault, "seal", broken)
         found.append(await api.send(api.build_request("POST", "/tokens", json=good, headers=ORIGIN)))
-    await house.parts.stores.close()
+    await house.services.stores.close()
     house.clock.advance(2_000)
     found.append(await api.send(api.build_request("POST", "/tokens", json=good, headers=ORIGIN)))
     return {reply.status_code: reply for reply in found}

@@ -20,6 +20,6 @@ async def receiver() -> AsyncIterator[Receiver]:
 @pytest.fixture
 async def work(house: House) -> AsyncIterator[Work]:
     """Webhooks' part of the worker."""
-    sender = Sender(house.parts, chance=lambda: 0.5)
+    sender = Sender(house.services, chance=lambda: 0.5)
     yield Work(house, sender)
     await sender.close()

@@ -250,7 +250,7 @@ async def test_a_name_is_looked_at_again_with_every_try(house: House, receiver: 
         return ["127.0.0.1"] if len(asked) == 1 else ["10.0.0.1"]
 
     made = await endpoint(house, receiver, url=f"http://localhost:{receiver.port}/hooks")
-    sender = Sender(house.parts, lookup=rebinding)
+    sender = Sender(house.services, lookup=rebinding)
     work = Work(house, sender)
     await work.deliver()
     await house.api.customer()
@@ -299,7 +299,7 @@ LAYOUTS: dict[str, dict[str, Any]] = {
 def set_up(house: House, **layout: Any) -> None:
     """As an operator would, and start again."""
     for name, value in {"loopback_webhooks": False, **layout}.items():
-        object.__setattr__(house.parts.settings, name, value)
+        object.__setattr__(house.services.settings, name, value)
 
 
 @pytest.fixture
@@ -347,7 +347,7 @@ async def test_where_he_does_they_go_there_in_test_mode(
     await work.deliver()
 
     assert receiver.types == ["ping", "ping"]
-    assert not loopback_allowed(house.parts, "live")
+    assert not loopback_allowed(house.services, "live")
 
 
 def test_the_host_header_names_the_port_where_it_is_another() -> None:

@@ -33,7 +33,7 @@ async def replayed(house: House, made: dict[str, Any], **order: Any) -> int:
 
 async def log_of(house: House, made: dict[str, Any]) -> list[DeliveryAttempt]:
     owner = await owner_of(house)
-    found = await house.parts.db.read(
+    found = await house.services.db.read(
         deliveries.log, owner, made["id"], page=1, per_page=1_000, start=0, end=2**62
     )  # fmt: skip
     return found.rows
@@ -67,7 +67,7 @@ async def test_nothing_is_sent_twice_that_was_taken(house: House, receiver: Rece
     await house.api.customer()
     for _ in range(3):
         await work.deliver()
-        await fanout.look(house.parts, thorough=True)
+        await fanout.look(house.services, thorough=True)
     await work.give_up(2)
 
     assert sorted(receiver.types) == ["customer.created", "ping"]
@@ -84,18 +84,18 @@ async def test_an_endpoint_is_told_of_what_it_wants_alone(house: House, receiver
 
 async def test_an_event_committed_late_is_found(house: House, receiver: Receiver, work: Work) -> None:
     await endpoint(house, receiver)
-    early = house.parts.ids.new()
+    early = house.services.ids.new()
     await house.api.customer()
     await work.deliver()
     house.clock.advance(5 * MINUTE)
     await work.deliver()
 
     owner = await owner_of(house)
-    await house.parts.db.write(events.record, owner, id=early, type="customer.updated", data=b"{}", now=1)
+    await house.services.db.write(events.record, owner, id=early, type="customer.updated", data=b"{}", now=1)
     await work.deliver()
     assert "customer.updated" not in receiver.types
-    await fanout.look(house.parts, thorough=True)
-    await fanout.look(house.parts, thorough=True)
+    await fanout.look(house.services, thorough=True)
+    await fanout.look(house.services, thorough=True)
     await work.send()
 
     assert receiver.types.count("customer.updated") == 1
@@ -108,7 +108,7 @@ async def test_what_happened_while_no_worker_ran_is_found(house: House, receiver
     await work.deliver()
     assert receiver.types == ["ping"]
 
-    await fanout.look(house.parts, thorough=True)
+    await fanout.look(house.services, thorough=True)
     await work.send()
 
     assert receiver.types == ["ping", "customer.created"]
@@ -142,7 +142,7 @@ async def test_a_wait_is_a_fifth_shorter_or_longer(
 ) -> None:
     receiver.answer = lambda _: 503
     await endpoint(house, receiver)
-    work = Work(house, Sender(house.parts, chance=lambda: chance))
+    work = Work(house, Sender(house.services, chance=lambda: chance))
     await work.deliver()
     house.clock.advance(int(MINUTE * factor) - 10 * SECOND)
     await work.send()
@@ -232,7 +232,7 @@ async def test_one_that_hangs_holds_up_nobody_else(house: House, receiver: Recei
         await endpoint(house, receiver)
         for _ in range(10):
             await house.api.customer()
-        await fanout.look(house.parts)
+        await fanout.look(house.services)
         await work.sender.begin()
         async with asyncio.timeout(30):
             while len(receiver.got) < 11:
@@ -250,8 +250,8 @@ async def test_two_workers_send_each_once_and_four_at_a_time(house: House, recei
     await endpoint(house, receiver)
     for _ in range(20):
         await house.api.customer()
-    another = Sender(house.parts)
-    await asyncio.gather(fanout.look(house.parts), fanout.look(house.parts))
+    another = Sender(house.services)
+    await asyncio.gather(fanout.look(house.services), fanout.look(house.services))
     async with asyncio.timeout(60):
         while len(receiver.got) < 21:
             await asyncio.gather(work.send(), another.begin())
@@ -264,12 +264,12 @@ async def test_two_workers_send_each_once_and_four_at_a_time(house: House, recei
 
 @pytest.mark.parametrize("engine", ["postgres"], indirect=True)
 async def test_taking_a_few_costs_the_same_among_many(house: House, receiver: Receiver) -> None:
-    made, owner, parts = await endpoint(house, receiver), await owner_of(house), house.parts
+    made, owner, services = await endpoint(house, receiver), await owner_of(house), house.services
     for _ in range(300):
-        await parts.db.write(
-            events.record, owner, id=parts.ids.new(), type="customer.updated", data=b"{}", now=parts.clock.now()
+        await services.db.write(
+            events.record, owner, id=services.ids.new(), type="customer.updated", data=b"{}", now=services.clock.now()
         )
-    await fanout.look(parts)
+    await fanout.look(services)
     read = rows_read("webhook_deliveries")
 
     async def cost(tx: Tx, at: Moment) -> int:
@@ -277,15 +277,15 @@ async def test_taking_a_few_costs_the_same_among_many(house: House, receiver: Re
         assert len(claimed) == 4
         return await tx.one(read, None) or 0
 
-    assert await parts.db.write(cost, await parts.moment_of(owner)) < 50
+    assert await services.db.write(cost, await services.moment_of(owner)) < 50
 
 
 async def test_what_a_dead_worker_had_taken_is_sent_when_its_lease_is_over(
     house: House, receiver: Receiver, work: Work
 ) -> None:
     made = await endpoint(house, receiver)
-    at = await house.parts.moment_of(await owner_of(house))
-    taken = await house.parts.db.write(deliveries.claim, await owner_of(house), made["id"], at, 4)
+    at = await house.services.moment_of(await owner_of(house))
+    taken = await house.services.db.write(deliveries.claim, await owner_of(house), made["id"], at, 4)
     assert taken is not None
     await work.send()
     assert receiver.got == []
@@ -296,7 +296,7 @@ async def test_what_a_dead_worker_had_taken_is_sent_when_its_lease_is_over(
 
     late = deliveries.Outcome(deliveries.DEAD, None, 500, None, 1)
     delivery: Delivery = taken[1][0].delivery
-    assert not await house.parts.db.write(deliveries.finish, delivery, late, house.parts.ids.new(), at)
+    assert not await house.services.db.write(deliveries.finish, delivery, late, house.services.ids.new(), at)
     assert [each.state for each in await log_of(house, made)] == ["delivered"]
 
 
@@ -342,7 +342,7 @@ async def test_half_of_all_tries_fail_and_all_arrive(house: House, receiver: Rec
 
     assert len({got.id for got in receiver.got}) == 41
     assert all(got.signed_with(SECRET) for got in receiver.got)
-    left = await house.parts.db.read(deliveries.waiting, house.clock.now() + 100 * DAY)
+    left = await house.services.db.read(deliveries.waiting, house.clock.now() + 100 * DAY)
     assert left == []
 
 
@@ -396,27 +396,27 @@ async def test_the_next_delivery_of_an_owner_and_sending_all_that_is_due(
     house: House, receiver: Receiver, work: Work
 ) -> None:
     owner = await owner_of(house)
-    assert await house.parts.db.read(deliveries.next_due, owner) is None
-    await sending.deliver_due(house.parts, owner)
+    assert await house.services.db.read(deliveries.next_due, owner) is None
+    await sending.deliver_due(house.services, owner)
     receiver.answer = lambda _: 500
     await endpoint(house, receiver, ordered=True, events=["customer.created"])
     await house.api.customer()
     await house.api.customer()
-    await sending.deliver_due(house.parts, owner)
+    await sending.deliver_due(house.services, owner)
     # The ping, and the first of two that come one after the other.
     assert receiver.types == ["ping", "customer.created"]
     for count in (3, 4):
-        due = await house.parts.db.read(deliveries.next_due, owner)
+        due = await house.services.db.read(deliveries.next_due, owner)
         assert due is not None
         assert due > house.clock.now()
         house.clock.advance(due - house.clock.now() + 1)
-        await sending.deliver_due(house.parts, owner)
+        await sending.deliver_due(house.services, owner)
         assert len(receiver.got) >= count
     receiver.answer = lambda _: 200
     for _ in range(4):
         house.clock.advance(HOUR)
-        await sending.deliver_due(house.parts, owner)
-    assert await house.parts.db.read(deliveries.next_due, owner) is None
+        await sending.deliver_due(house.services, owner)
+    assert await house.services.db.read(deliveries.next_due, owner) is None
     assert len({got.id for got in receiver.got}) == 3
 
 
@@ -432,9 +432,9 @@ async def test_a_ping_that_fails_holds_no_event_up(house: House, receiver: Recei
 async def test_what_was_under_way_when_an_endpoint_was_made_is_not_for_it(
     house: House, receiver: Receiver, work: Work
 ) -> None:
-    before = house.parts.ids.new()
+    before = house.services.ids.new()
     await endpoint(house, receiver)
-    await house.parts.db.write(
+    await house.services.db.write(
         events.record, await owner_of(house), id=before, type="customer.updated", data=b"{}", now=house.clock.now()
     )
     await work.deliver()
@@ -445,7 +445,7 @@ async def test_a_deleted_endpoint_gets_nothing_any_more(house: House, receiver: 
     made = await endpoint(house, receiver)
     await work.deliver()
     await house.api.customer()
-    await fanout.look(house.parts)
+    await fanout.look(house.services)
     assert (await house.api.delete(f"/webhook_endpoints/{made['id']}")).status_code == 200
     await work.deliver()
     await work.give_up(2)
@@ -467,8 +467,8 @@ async def test_a_rolled_secret_signs_for_one_more_day(house: House, receiver: Re
     assert len(both) == 2
 
     house.clock.advance(DAY + SECOND)
-    assert await webhooks.end_old_secrets(house.parts, 10) == 1
-    assert await webhooks.end_old_secrets(house.parts, 10) == 0
+    assert await webhooks.end_old_secrets(house.services, 10) == 1
+    assert await webhooks.end_old_secrets(house.services, 10) == 0
     await house.api.customer()
     await work.deliver()
     assert receiver.got[1].signed_with(rolled["secret"])
@@ -481,8 +481,8 @@ async def test_old_deliveries_are_forgotten_and_not_sent_again(house: House, rec
     made = await endpoint(house, receiver)
     await work.deliver()
     house.clock.advance(31 * DAY)
-    await fanout.look(house.parts, thorough=True)
-    assert await house.parts.db.write(deliveries.forget, house.clock.now() - 30 * DAY, 10) == 1
+    await fanout.look(house.services, thorough=True)
+    assert await house.services.db.write(deliveries.forget, house.clock.now() - 30 * DAY, 10) == 1
     assert await log_of(house, made) == []
     await work.deliver()
     assert receiver.types == ["ping"]
@@ -526,9 +526,9 @@ async def test_the_sample_in_the_guide_tells_genuine_from_not(house: House, rece
 async def test_an_endpoint_that_cannot_be_read_holds_up_no_other(
     house: House, receiver: Receiver, work: Work, spoilt: int, of_payments: bool
 ) -> None:
-    rows = Rows(house.parts.settings)
-    merchant = await merchants.create(house.parts.db, "Another shop", house.parts.clock, house.parts.ids)
-    other = (await house.parts.keyring.make_pair(merchant.id, keys.TEST)).secret.reveal()
+    rows = Rows(house.services.settings)
+    merchant = await merchants.create(house.services.db, "Another shop", house.services.clock, house.services.ids)
+    other = (await house.services.keyring.make_pair(merchant.id, keys.TEST)).secret.reveal()
     shops = [house.api, house.api.as_key(other)]
     wanted = {"url": receiver.url, "secret": SECRET, "events": ["payment.captured"]}
     payments = []
@@ -538,7 +538,7 @@ async def test_an_endpoint_that_cannot_be_read_holds_up_no_other(
         more = {"webhooks": wanted} if of_payments else {}
         order = {"amount": 1000, "currency": "JPY", "customer": await shop.customer(), **more}
         payments.append((await shop.post("/payments", json=order)).json()["id"])
-    owner = (await house.parts.keyring.resolve(shops[spoilt].key, None)).owner
+    owner = (await house.services.keyring.resolve(shops[spoilt].key, None)).owner
     await rows.change(f"UPDATE webhook_endpoints SET events = '{{' WHERE merchant_id = '{owner.merchant_id}'")
     await rows.close()
 

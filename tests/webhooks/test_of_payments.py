@@ -183,8 +183,8 @@ async def test_they_and_their_secrets_are_forgotten_half_a_year_later(
     payment = await pay(house, {"url": receiver.url, "secret": OWN_SECRET})
     await work.deliver()
     house.clock.advance(store.LIFE_OF_PAYMENTS + DAY)
-    assert await of_payments.forget_old(house.parts, 10) == 1
-    assert await of_payments.forget_old(house.parts, 10) == 0
+    assert await of_payments.forget_old(house.services, 10) == 1
+    assert await of_payments.forget_old(house.services, 10) == 0
     await house.api.post(f"/payments/{payment['id']}/refund")
     await work.deliver()
     assert receiver.types == ["payment.captured"]

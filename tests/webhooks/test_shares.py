@@ -56,9 +56,9 @@ def name_server(monkeypatch: pytest.MonkeyPatch) -> Iterator[NameServer]:
 
 async def other_merchants_api(house: House) -> Api:
     """The API with a secret test key of another merchant."""
-    parts = house.parts
-    pair = parts.keyring.new_pair("test")
-    await parts.keyring.enrol(pair, Merchant(parts.ids.new(), "Other shop", house.clock.now()))
+    services = house.services
+    pair = services.keyring.new_pair("test")
+    await services.keyring.enrol(pair, Merchant(services.ids.new(), "Other shop", house.clock.now()))
     return house.api.as_key(pair.secret.reveal())
 
 
@@ -66,7 +66,7 @@ async def other_merchants_api(house: House) -> Api:
 async def working(house: House) -> AsyncIterator[None]:
     """Its worker, as it runs in a server."""
     stop = asyncio.Event()
-    work = asyncio.ensure_future(worker.run(house.parts, stop))
+    work = asyncio.ensure_future(worker.run(house.services, stop))
     try:
         yield
     finally:
@@ -161,7 +161,7 @@ async def test_lanes_are_shared_by_as_many_owners_as_there_are(
     house: House, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sending, "LANES", 12)
-    sender = Sender(house.parts)
+    sender = Sender(house.services)
     async with receiving() as slow:
         slow.held.clear()
         apis = [await other_merchants_api(house) for _ in range(3)]
@@ -196,14 +196,14 @@ async def test_each_owners_payments_are_found_beside_one_who_has_many(
         for _ in range(5 - number):
             hooks = [{"url": receiver.url, "secret": SECRET}] * 2
             await pay(api, customer, hooks)
-    await fanout.look(house.parts)
-    found = await house.parts.db.read(deliveries.waiting, house.clock.now())
+    await fanout.look(house.services)
+    found = await house.services.db.read(deliveries.waiting, house.clock.now())
     counts: dict[Owner, int] = {}
     for each in found:
         counts[each.owner] = counts.get(each.owner, 0) + 1
     assert sorted(counts.values()) == [3, 3, 3, 3]
     for owner in counts:
-        assert {each.owner for each in await house.parts.db.read(deliveries.waiting, house.clock.now(), owner)} == {
+        assert {each.owner for each in await house.services.db.read(deliveries.waiting, house.clock.now(), owner)} == {
             owner
         }
 
@@ -220,7 +220,7 @@ async def test_events_of_one_by_the_hundred_hold_up_no_others_on_the_way_to_thei
         for _ in range(10):
             await house.api.customer()
         await other.customer()
-        assert await fanout.look_once(house.parts)
+        assert await fanout.look_once(house.services)
         await work.send()
         assert others.types == ["ping", "customer.created"]
         assert len(receiver.got) == 3

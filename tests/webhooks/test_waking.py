@@ -15,7 +15,7 @@ async def test_a_webhook_does_not_wait_for_the_next_look(
 ) -> None:
     monkeypatch.setattr(worker, "DELIVERING", 3_600)
     stop = asyncio.Event()
-    working = asyncio.create_task(worker.run(house.parts, stop))
+    working = asyncio.create_task(worker.run(house.services, stop))
     await endpoint(house, receiver)
     buyer = await house.api.customer()
     async with asyncio.timeout(60):

@@ -20,7 +20,7 @@ class Work:
 
     async def deliver(self) -> None:
         """Find what happened, and try all that is due."""
-        await fanout.look(self.house.parts)
+        await fanout.look(self.house.services)
         await self.send()
 
     async def send(self) -> None:
@@ -37,7 +37,7 @@ class Work:
 
 async def owner_of(house: House) -> Owner:
     """Of the first test key."""
-    return (await house.parts.keyring.resolve(house.api.key, None)).owner
+    return (await house.services.keyring.resolve(house.api.key, None)).owner
 
 
 async def endpoint(house: House, receiver: Receiver, **more: Any) -> dict[str, Any]:

@@ -27,7 +27,7 @@ _MOST_FIELDS = 20
 class Visit:
     """One request of a browser. given: the parts of the path. body: as it came. now: by the machine's clock."""
 
-    parts: Services
+    services: Services
     given: Mapping[str, str]
     query: Mapping[str, str]
     headers: Mapping[bytes, bytes]
@@ -38,7 +38,7 @@ class Visit:
 
     @property
     def base_url(self) -> str:
-        return self.parts.settings.base_url
+        return self.services.settings.base_url
 
     def header(self, name: bytes) -> str:
         """Empty where it was not sent."""
@@ -47,7 +47,7 @@ class Visit:
     def mark(self, of: str) -> str:
         """What our page about a thing sends back, and nobody else's page knows."""
         # Letters and digits of base 16: never long runs of digits alone.
-        return self.parts.vault.mac("pepper", f"page {of}".encode()).hex()[:40]
+        return self.services.vault.mac("pepper", f"page {of}".encode()).hex()[:40]
 
     def read(self, shape: type[T]) -> T:
         """The JSON of a post from our own page.
@@ -95,11 +95,11 @@ class Address:
     """All methods of one path, as an ASGI app."""
 
     def __init__(
-        self, path: str, parts: Services, refused: Refused, get: Handler | None = None, post: Handler | None = None,
+        self, path: str, services: Services, refused: Refused, get: Handler | None = None, post: Handler | None = None,
         *, cors: bool = False,
     ) -> None:  # fmt: skip
         self._path = path
-        self._parts = parts
+        self._services = services
         self._refused = refused
         self._cors = cors
         self._handlers = {method: handler for method, handler in (("GET", get), ("POST", post)) if handler is not None}
@@ -136,12 +136,12 @@ class Address:
 
     def _visit(self, scope: Scope, body: bytes) -> Visit:
         return Visit(
-            parts=self._parts,
+            services=self._services,
             given=scope["path_params"],
             query=_query(scope["query_string"]),
             headers=dict(scope["headers"]),
             body=body,
             client=scope["azukari.client"],
             request_id=scope["azukari.request_id"],
-            now=self._parts.clock.now(),
+            now=self._services.clock.now(),
         )

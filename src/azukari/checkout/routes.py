@@ -34,12 +34,12 @@ class _Report(msgspec.Struct, rename="kebab"):
     csp_report: _Violation = _Violation()
 
 
-def routes(parts: Services, limiter: Limiter) -> list[Route]:
+def routes(services: Services, limiter: Limiter) -> list[Route]:
     """Every address of the hosted page."""
-    on_page = functools.partial(Address, parts=parts, refused=service.refused)
-    in_script = functools.partial(Address, parts=parts, refused=service.refused_in_json)
+    on_page = functools.partial(Address, services=services, refused=service.refused)
+    in_script = functools.partial(Address, services=services, refused=service.refused_in_json)
     # Shops' own pages fetch it too.
-    in_api = functools.partial(Address, parts=parts, refused=service.refused_in_api)
+    in_api = functools.partial(Address, services=services, refused=service.refused_in_api)
     made = (
         on_page("/sessions/{id}", get=service.show, post=service.reload),
         in_script("/sessions/{id}/state", get=service.state),

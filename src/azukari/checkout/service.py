@@ -38,7 +38,7 @@ _tried = msgspec.json.Decoder(Tried).decode
 
 async def show(visit: Visit) -> Answer:
     """The page at a session's address. Raises NotFound."""
-    opened = await sessions.open_session(visit.parts, visit.given["id"])
+    opened = await sessions.open_session(visit.services, visit.given["id"])
     order = reading.order_of(opened)
     language = _language(visit, order)
     state = opened.state
@@ -122,13 +122,13 @@ async def reload(visit: Visit) -> Answer:
 
 async def state(visit: Visit) -> Answer:
     """How the session stands. Raises NotFound."""
-    found: SessionState = await sessions.state(visit.parts, visit.given["id"])
+    found: SessionState = await sessions.state(visit.services, visit.given["id"])
     return Answer.of(found)
 
 
 async def words_of(visit: Visit) -> Answer:
     """The page's texts in a language, and what its script says. Raises NotFound."""
-    opened = await sessions.open_session(visit.parts, visit.given["id"])
+    opened = await sessions.open_session(visit.services, visit.given["id"])
     order = reading.order_of(opened)
     language = _language(visit, order)
     told = view.told(language, order)
@@ -142,13 +142,13 @@ async def pay(visit: Visit, limiter: Limiter) -> Answer:
     given = visit.read(PayIn)
     session_id = visit.given["id"]
     visit.must_be_ours(given.csrf, session_id)
-    opened = await sessions.open_session(visit.parts, session_id)
+    opened = await sessions.open_session(visit.services, session_id)
     order = reading.order_of(opened)
     language = _language(visit, order, given.locale)
     type = given.payment_details.get("type") if isinstance(given.payment_details, dict) else None
     method = _method(order, type if isinstance(type, str) else None)
     call = sessions.page_call(
-        visit.parts, opened.owner, at=opened.at, client=visit.client, request_id=visit.request_id,
+        visit.services, opened.owner, at=opened.at, client=visit.client, request_id=visit.request_id,
         nonce=f"{session_id}:{given.nonce}", body=visit.body,
     )  # fmt: skip
     wanted = SessionPay(payment_details=given.payment_details, api_locale=language if language != "zh" else None)
@@ -179,10 +179,10 @@ async def resume(visit: Visit) -> Answer:
     given = visit.read(ResumeIn)
     session_id = visit.given["id"]
     visit.must_be_ours(given.csrf, session_id)
-    opened = await sessions.open_session(visit.parts, session_id)
+    opened = await sessions.open_session(visit.services, session_id)
     order = reading.order_of(opened)
     call = sessions.page_call(
-        visit.parts, opened.owner, at=opened.at, client=visit.client, request_id=visit.request_id
+        visit.services, opened.owner, at=opened.at, client=visit.client, request_id=visit.request_id
     )  # fmt: skip
     language = _language(visit, order, given.locale)
     return await _try(visit, language, order, order.first, functools.partial(session_resume.resume, call, session_id))

@@ -49,10 +49,10 @@ _Details = dict[str, Any]
 
 async def _whose(visit: Visit, id: str, kind: str) -> tuple[Owner, MerchantSettings]:
     """Whose public thing it is, and how they show themselves. Raises NotFound."""
-    owner = await visit.parts.db.read(directory.find_public, id, kind, visit.parts.modes_served)
+    owner = await visit.services.db.read(directory.find_public, id, kind, visit.services.modes_served)
     if owner is None:
         raise NotFound
-    return owner, await visit.parts.settings_of(owner)
+    return owner, await visit.services.settings_of(owner)
 
 
 def _language(visit: Visit, offered: tuple[str, ...], default: str | None = None) -> str:
@@ -66,7 +66,7 @@ async def instructions(visit: Visit) -> Answer:
     """How a cash payment is made. Raises NotFound."""
     payment_id, language = visit.given["payment"], nearest(visit.given["locale"], LANGUAGES)
     owner, settings = await _whose(visit, payment_id, "payment")
-    shown, way_back = await visit.parts.db.read(_payment, owner, payment_id)
+    shown, way_back = await visit.services.db.read(_payment, owner, payment_id)
     payment, details = shown.payment, _details(shown)
     if details.get("type") not in ("konbini", "bank_transfer", "pay_easy"):
         raise NotFound
@@ -116,7 +116,7 @@ async def barcode_of(visit: Visit) -> Answer:
     """``GET /api/v1/barcodes/{payment}``, open as its page is. Raises NotFound. Source: contract section 12."""
     payment_id = visit.given["payment"]
     owner, _ = await _whose(visit, payment_id, "payment")
-    shown = await visit.parts.db.read(outcomes.show, owner, payment_id)
+    shown = await visit.services.db.read(outcomes.show, owner, payment_id)
     details = _details(shown)
     if not details.get("barcode_url"):
         raise NotFound
@@ -134,7 +134,7 @@ async def simulate(visit: Visit) -> Answer:
         raise InvalidParameter("outcome")
     owner, _ = await _whose(visit, payment_id, "payment")
     call = sessions.page_call(
-        visit.parts, owner, at=await visit.parts.moment_of(owner), client=visit.client, request_id=visit.request_id
+        visit.services, owner, at=await visit.services.moment_of(owner), client=visit.client, request_id=visit.request_id
     )  # fmt: skip
     out = await test_mode.simulate(call, payment_id, cast(Literal["paid", "expired", "failed"], given.outcome))
     return Answer.of({"status": out.status})
@@ -144,9 +144,9 @@ async def simulate(visit: Visit) -> Answer:
 
 
 async def _far_order(visit: Visit, owner: Owner) -> OffsitePage:
-    now, order = await visit.parts.time_of(owner), None
+    now, order = await visit.services.time_of(owner), None
     if owner.mode == "test":
-        order = visit.parts.processors.simulator.order_of(visit.given["ref"], now)
+        order = visit.services.processors.simulator.order_of(visit.given["ref"], now)
     if order is None:
         raise NotFound
     return order
@@ -178,7 +178,7 @@ async def decide(visit: Visit) -> Answer:
         raise InvalidParameter("decision")
     if given.decision != "leave":
         decision = cast(Literal["approved", "declined", "insufficient"], given.decision)
-        visit.parts.processors.simulator.decide(ref, decision, await visit.parts.time_of(owner))
+        visit.services.processors.simulator.decide(ref, decision, await visit.services.time_of(owner))
     return Answer.of(Redirect(order.return_url))
 
 
@@ -186,12 +186,12 @@ async def come_back(visit: Visit) -> Answer:
     """Back from somebody else's page: what became of it is asked now. Raises NotFound."""
     ref = visit.given["ref"]
     owner, settings = await _whose(visit, ref, "attempt")
-    attempt = await visit.parts.db.read(attempts.find_by_ref, owner, ref)
+    attempt = await visit.services.db.read(attempts.find_by_ref, owner, ref)
     if attempt is None:
         raise NotFound
     if attempt.session_id is not None:
         return await _to_session(visit, owner, attempt.session_id)
-    shown = await outcomes.refresh(visit.parts, owner, ref, by_shopper=True)
+    shown = await outcomes.refresh(visit.services, owner, ref, by_shopper=True)
     way_back = reading.way_back(_return_url(shown))
     if way_back is not None:
         return redirect(way_back)
@@ -205,7 +205,7 @@ async def come_back(visit: Visit) -> Answer:
 async def _to_session(visit: Visit, owner: Owner, session_id: str) -> Answer:
     """To the session's page, which knows what comes next; a refusal goes along by its code."""
     call = sessions.page_call(
-        visit.parts, owner, at=await visit.parts.moment_of(owner), client=visit.client, request_id=visit.request_id
+        visit.services, owner, at=await visit.services.moment_of(owner), client=visit.client, request_id=visit.request_id
     )  # fmt: skip
     try:
         answer = await session_resume.resume(call, session_id)
@@ -230,7 +230,7 @@ def _session_url(visit: Visit, session_id: str, code: str | None) -> str:
 async def challenge(visit: Visit) -> Answer:
     """The simulated issuer asks who is there. Raises NotFound."""
     token, state = visit.query.get("token", ""), visit.query.get("state", "")
-    found = await challenges.challenge_of(visit.parts, token, state)
+    found = await challenges.challenge_of(visit.services, token, state)
     if found is None:
         raise NotFound
     if found.over and found.redirect_url:
@@ -249,20 +249,20 @@ async def challenge(visit: Visit) -> Answer:
 
 async def _for_fields(visit: Visit, token_id: str, answer: Answer) -> Answer:
     """A challenge that began in a shop's page may be shown there; any other stands alone."""
-    owner = await visit.parts.db.read(directory.find_public, token_id, KIND, visit.parts.modes_served)
-    token = None if owner is None else await visit.parts.db.read(token_rows.find, owner, token_id)
+    owner = await visit.services.db.read(directory.find_public, token_id, KIND, visit.services.modes_served)
+    token = None if owner is None else await visit.services.db.read(token_rows.find, owner, token_id)
     if token is None or not (token.return_url or "").startswith(f"{visit.base_url}{framing.RETURN}?"):
         return answer
-    return framing.framed(answer, await visit.parts.settings_of(token.owner), token.mode)
+    return framing.framed(answer, await visit.services.settings_of(token.owner), token.mode)
 
 
 async def leave(visit: Visit) -> Answer:
     """Asks before an address that a publishable key has named and no merchant registered. Raises NotFound."""
-    found = await challenges.find_address(visit.parts, visit.given["token"])
+    found = await challenges.find_address(visit.services, visit.given["token"])
     if found is None:
         raise NotFound
     owner, url = found
-    shop = reading.shop_of(await visit.parts.settings_of(owner), owner.mode)
+    shop = reading.shop_of(await visit.services.settings_of(owner), owner.mode)
     language = _language(visit, shop.languages)
     known, host = words(language), urlsplit(url).netloc
     there = [Action(known["go_there"], url)]
@@ -272,5 +272,5 @@ async def leave(visit: Visit) -> Answer:
 async def answer_challenge(visit: Visit) -> Answer:
     """What the shopper types there; its address says who comes. Raises NotFound, Forbidden, Unavailable."""
     given = visit.read(PasswordIn)
-    found = await challenges.answer_challenge(visit.parts, given.token, given.state, given.password)
+    found = await challenges.answer_challenge(visit.services, given.token, given.state, given.password)
     return Answer.of(Redirect(found.redirect_url, found.wrong))

@@ -26,10 +26,10 @@ def show_clock(
     """What time it is for a merchant in test mode."""
     from azukari.time_travel import service
 
-    async def show(parts: Any, owner: Any) -> Any:
+    async def show(services: Any, owner: Any) -> Any:
         import msgspec
 
-        return msgspec.to_builtins(await service.show(parts, owner))
+        return msgspec.to_builtins(await service.show(services, owner))
 
     _show_clock(as_json, _with_owner(data, database, merchant, show))
 
@@ -89,9 +89,9 @@ def _change_clock(data: Path | None, database: str | None, merchant: str | None,
     except ApiError as error:
         fail(f"{error.message} Times and durations are ISO 8601: 2027-01-31T09:00:00Z, P1M.")
 
-    async def change(parts: Any, owner: Any) -> Any:
+    async def change(services: Any, owner: Any) -> Any:
         try:
-            return json.loads((await service.change(parts, owner, order)).body)
+            return json.loads((await service.change(services, owner, order)).body)
         except Locked:
             raise SettingError("Somebody is advancing this clock now. Try again when that is done.") from None
 
@@ -113,12 +113,12 @@ def _with_owner(
     from azukari.db import Owner
     from azukari.merchants import store
 
-    async def find(parts: Any) -> R:
-        found = [each.id for each in await parts.db.read(store.list_merchants)]
+    async def find(services: Any) -> R:
+        found = [each.id for each in await services.db.read(store.list_merchants)]
         if merchant is None and len(found) > 1:
             raise SettingError("There are several merchants. Say whose clock: --merchant MERCHANT_ID.")
         if merchant is not None and merchant not in found:
             raise SettingError("There is no merchant with this id. `azukari merchants list` shows them.")
-        return await work(parts, Owner(merchant or found[0], "test"))
+        return await work(services, Owner(merchant or found[0], "test"))
 
     return with_parts(data, database, find)

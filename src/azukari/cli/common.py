@@ -134,11 +134,11 @@ def with_parts(data: Path | None, database: str | None, work: Callable[[Any], Aw
 
     async def main() -> R:
         await setup.ensure(settings)
-        parts = await Services.assemble(settings)
+        services = await Services.assemble(settings)
         try:
-            return await work(parts)
+            return await work(services)
         finally:
-            await parts.close()
+            await services.close()
 
     return run(main)
 

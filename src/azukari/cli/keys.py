@@ -23,13 +23,13 @@ def create_keys(
     from azukari.merchants.service import Pair
     from azukari.wiring import Services
 
-    async def make(parts: Services) -> Pair:
-        found = await parts.db.read(store.find_merchant, merchant)
+    async def make(services: Services) -> Pair:
+        found = await services.db.read(store.find_merchant, merchant)
         if found is None:
             raise SettingError("There is no merchant with this id. `azukari merchants list` shows them.")
-        if live and parts.settings.insecure:
-            raise SettingError(f"{parts.settings.insecure}=1 is for installations without live keys.")
-        return await parts.keyring.make_pair(found.id, "live" if live else "test")
+        if live and services.settings.insecure:
+            raise SettingError(f"{services.settings.insecure}=1 is for installations without live keys.")
+        return await services.keyring.make_pair(found.id, "live" if live else "test")
 
     pair = with_parts(data, database, make)
     if as_json:
@@ -43,7 +43,7 @@ def list_keys(merchant: str, data: Data = None, database: DatabaseUrl = None, as
     """A merchant's keys: their ids and ends, not the keys."""
     from azukari.merchants import store
 
-    found = with_parts(data, database, lambda parts: parts.db.read(store.list_keys, merchant))
+    found = with_parts(data, database, lambda services: services.db.read(store.list_keys, merchant))
     show_rows(
         as_json,
         [
@@ -62,7 +62,7 @@ def list_keys(merchant: str, data: Data = None, database: DatabaseUrl = None, as
 @app.command("roll")
 def roll_key(key: str, data: Data = None, database: DatabaseUrl = None, as_json: AsJson = False) -> None:
     """Make a new key like this one (named by its id); the old one stays good until you revoke it."""
-    made = with_parts(data, database, lambda parts: parts.keyring.roll(key))
+    made = with_parts(data, database, lambda services: services.keyring.roll(key))
     if made is None:
         fail("There is no key with this id. `azukari keys list MERCHANT_ID` shows them.")
     show_rows(as_json, [{"key": made.reveal()}])
@@ -71,6 +71,6 @@ def roll_key(key: str, data: Data = None, database: DatabaseUrl = None, as_json:
 @app.command("revoke")
 def revoke_key(key: str, data: Data = None, database: DatabaseUrl = None, as_json: AsJson = False) -> None:
     """End a key (named by its id), everywhere within a second."""
-    if not with_parts(data, database, lambda parts: parts.keyring.revoke(key)):
+    if not with_parts(data, database, lambda services: services.keyring.revoke(key)):
         fail("There is no key in use with this id. `azukari keys list MERCHANT_ID` shows them.")
     show_rows(as_json, [{"id": key, "revoked": True}])

@@ -16,7 +16,7 @@ def create_merchant(name: str, data: Data = None, database: DatabaseUrl = None, 
     """Add a merchant. It has no keys yet: `azukari keys create MERCHANT_ID`."""
     from azukari.merchants import service
 
-    made = with_parts(data, database, lambda parts: service.create(parts.db, name, parts.clock, parts.ids))
+    made = with_parts(data, database, lambda services: service.create(services.db, name, services.clock, services.ids))
     show_rows(as_json, [{"id": made.id, "name": made.name}])
 
 
@@ -25,7 +25,7 @@ def list_merchants(data: Data = None, database: DatabaseUrl = None, as_json: AsJ
     """Every merchant."""
     from azukari.merchants import store
 
-    found = with_parts(data, database, lambda parts: parts.db.read(store.list_merchants))
+    found = with_parts(data, database, lambda services: services.db.read(store.list_merchants))
     show_rows(as_json, [{"id": each.id, "name": each.name, "created": when(each.created_at)} for each in found])
 
 
@@ -116,7 +116,9 @@ def set_merchant(
         fail(f"--unset takes {', '.join(_SETTINGS)}.")
     given = {each: value for each, value in values.items() if value is not None}
     back = [_SETTINGS[each] for each in unset or ()]
-    changed = with_parts(data, database, lambda parts: settings.change(parts.db, merchant, given, back, offer.check))
+    changed = with_parts(
+        data, database, lambda services: settings.change(services.db, merchant, given, back, offer.check)
+    )
     _show_settings(as_json, merchant, changed)
 
 
@@ -125,7 +127,7 @@ def show_merchant(merchant: str, data: Data = None, database: DatabaseUrl = None
     """A merchant's settings, our defaults among them."""
     from azukari.merchants import settings
 
-    found = with_parts(data, database, lambda parts: parts.db.read(settings.settings_of, merchant))
+    found = with_parts(data, database, lambda services: services.db.read(settings.settings_of, merchant))
     _show_settings(as_json, merchant, found)
 
 

@@ -91,18 +91,18 @@ def worker(data: Data = None, database: DatabaseUrl = None) -> None:
 
     async def work() -> None:
         await setup.ensure(settings)
-        parts = await Services.assemble(settings)
+        services = await Services.assemble(settings)
         stop = asyncio.Event()
         for number in (signal.SIGINT, signal.SIGTERM):
             asyncio.get_running_loop().add_signal_handler(number, stop.set)
         log.event("worker.ready", pid=os.getpid())
         try:
-            async with parts.at_work():
-                await loop.run(parts, stop)
+            async with services.at_work():
+                await loop.run(services, stop)
         except LiveKeysThere:
             fail(live_keys_there(settings))
         finally:
-            await parts.close()
+            await services.close()
 
     run(work)
 

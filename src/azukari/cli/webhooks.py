@@ -54,14 +54,14 @@ def add_webhook(
 
     secret = _secret_in(secret_file)
 
-    async def make(parts: Any) -> Any:
-        if await parts.db.read(merchants.find_merchant, merchant) is None:
+    async def make(services: Any) -> Any:
+        if await services.db.read(merchants.find_merchant, merchant) is None:
             raise SettingError("There is no merchant with this id. `azukari merchants list` shows them.")
         order = _read_as(EndpointCreate, {
             "url": url, "events": event or None, "ordered": ordered, "api_version": api_version, "secret": secret,
         })  # fmt: skip
         owner = Owner(merchant, "live" if live else "test")
-        asking = service.Caller(parts, owner, PERSON, await parts.time_of(owner), logs=False)
+        asking = service.Caller(services, owner, PERSON, await services.time_of(owner), logs=False)
         return json.loads((await service.create(asking, order, API_VERSIONS[-1])).body)
 
     _show_webhook(as_json, with_parts(data, database, make))
@@ -81,7 +81,7 @@ def list_webhooks(
 
     owner = Owner(merchant, "live" if live else "test")
     found = with_parts(
-        data, database, lambda parts: parts.db.read(store.page, owner, page=1, per_page=100, start=0, end=2**62)
+        data, database, lambda services: services.db.read(store.page, owner, page=1, per_page=100, start=0, end=2**62)
     )
     rows = [_webhook(each) for each in found.rows]
     if not as_json:
@@ -180,7 +180,7 @@ def log_webhook(
 
     found = _with_webhook(
         data, database, webhook,
-        lambda asking, endpoint: asking.parts.db.read(
+        lambda asking, endpoint: asking.services.db.read(
             deliveries.log, asking.owner, endpoint.id, page=1, per_page=limit, start=0, end=2**62
         ),
     )  # fmt: skip
@@ -201,11 +201,12 @@ def _with_webhook(
     from azukari.core.errors import NotFound
     from azukari.webhooks import service, store
 
-    async def find(parts: Any) -> R:
+    async def find(services: Any) -> R:
         try:
-            endpoint = await parts.db.read(store.get_anyones, webhook)
+            endpoint = await services.db.read(store.get_anyones, webhook)
             return await work(
-                service.Caller(parts, endpoint.owner, PERSON, await parts.time_of(endpoint.owner), logs=False), endpoint
+                service.Caller(services, endpoint.owner, PERSON, await services.time_of(endpoint.owner), logs=False),
+                endpoint,
             )
         except NotFound:
             raise SettingError(

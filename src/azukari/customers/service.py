@@ -35,33 +35,33 @@ DEFAULT_CURRENCY = "JPY"
 NO_CHANGE = CustomerWrite()
 
 
-async def create(call: Call, order: CustomerWrite) -> Answer:
+async def create(call: Call, body: CustomerWrite) -> Answer:
     """A new customer, with payment details or without.
 
     A card is checked first; a bad one stores nothing. Raises MissingParameter, InvalidParameter, InvalidToken.
     Source: contract section 10.
     """
     customer = Customer(
-        merchant_id=call.owner.merchant_id, mode=call.owner.mode, id=call.new_id(), email=order.email or None,
-        metadata=metadata.merged("{}", order.metadata), entry_id=None, source=None, exp_month=None, exp_year=None,
+        merchant_id=call.owner.merchant_id, mode=call.owner.mode, id=call.new_id(), email=body.email or None,
+        metadata=metadata.merged("{}", body.metadata), entry_id=None, source=None, exp_month=None, exp_year=None,
         scenario=call.orders.scenario, external_id=None, version=1, created_at=call.now,
         deleted_at=None,
     )  # fmt: skip
-    if order.payment_details is None:
-        return await call.db.write(_save_bare, call.claim, call.owner, customer, _Words.of(call, order))
-    stored = await _check_and_store(call, order, customer, new=True)
+    if body.payment_details is None:
+        return await call.db.write(_save_bare, call.claim, call.owner, customer, _Words.of(call, body))
+    stored = await _check_and_store(call, body, customer, new=True)
     return stored.answer
 
 
-async def update(call: Call, customer_id: str, order: CustomerWrite) -> Answer:
+async def update(call: Call, customer_id: str, body: CustomerWrite) -> Answer:
     """Change a customer; new payment details replace the old ones, which are shredded.
 
     Raises NotFound, Locked (somebody else keeps changing it), and what :func:`create` does.
     """
     customer = await call.db.read(store.get, call.owner, customer_id)
-    if order.payment_details is None:
-        return await retry_on_conflict(call.db, _update_words, call.owner, customer_id, order, _Words.of(call, order))
-    stored = await _check_and_store(call, order, customer, new=False)
+    if body.payment_details is None:
+        return await retry_on_conflict(call.db, _update_words, call.owner, customer_id, body, _Words.of(call, body))
+    stored = await _check_and_store(call, body, customer, new=False)
     if stored.replaced is not None:
         await call.vault.shred(call.owner, stored.replaced)
     return stored.answer
@@ -74,7 +74,7 @@ async def delete(call: Call, customer_id: str) -> CustomerOut:
         if customer.entry_id is not None:
             # First the key, then the record: a crash between the two leaves a record that nobody can open.
             await call.vault.shred(call.owner, customer.entry_id)
-        if await retry_on_conflict(call.db, _erase, customer, _Words.of(call, NO_CHANGE), call.parts.ids):
+        if await retry_on_conflict(call.db, _erase, customer, _Words.of(call, NO_CHANGE), call.services.ids):
             return CustomerOut.of(customer)
         # It has changed since it was read: look again, there is a new state to delete.
 
@@ -106,9 +106,9 @@ class _Words:
     suspicious: bool
 
     @classmethod
-    def of(cls, call: Call, order: CustomerWrite) -> "_Words":
+    def of(cls, call: Call, body: CustomerWrite) -> "_Words":
         return cls(
-            call.vault, call.key.id, call.new_id(), call.moment, pan_screening.suspicious(metadata=order.metadata)
+            call.vault, call.key.id, call.new_id(), call.moment, pan_screening.suspicious(metadata=body.metadata)
         )
 
 
@@ -120,17 +120,17 @@ class _Stored:
     replaced: str | None = None
 
 
-async def _check_and_store(call: Call, order: CustomerWrite, customer: Customer, *, new: bool) -> _Stored:
+async def _check_and_store(call: Call, body: CustomerWrite, customer: Customer, *, new: bool) -> _Stored:
     # Before the details are read: whatever else is missing, they would not be kept.
-    if is_method(order.payment_details):
+    if is_method(body.payment_details):
         raise NotKept
-    details = tokens.read(order.payment_details, call.now)
+    details = tokens.read(body.payment_details, call.now)
     if isinstance(details, MethodDetails) or (not isinstance(details, str) and details.type != CREDIT_CARD):
         raise NotKept
-    processor = call.parts.processors.pick(call.owner)
+    processor = call.services.processors.pick(call.owner)
     await call.vault.ready(call.owner)
     attempt = attempts.plan(
-        call.parts.ids, call.owner, processor, "verify", 0, order.currency or DEFAULT_CURRENCY, now=call.real,
+        call.services.ids, call.owner, processor, "verify", 0, body.currency or DEFAULT_CURRENCY, now=call.real,
         api_version=call.api_version, customer_id=customer.id,
         state="prepared" if tokens.needs_two_steps(details) else "sent",
         orders=msgspec.structs.replace(call.orders, scenario=None).encoded(), idempotency_key=call.idempotency_key,
@@ -143,13 +143,13 @@ async def _check_and_store(call: Call, order: CustomerWrite, customer: Customer,
         call.vault,
         attempt,
         details,
-        order.currency,
+        body.currency,
         call.key.id,
         call.now,
     )
     refusal: ApiError | None = None
     try:
-        outcome = await tokens.send(call.parts, processor, attempt, card)
+        outcome = await tokens.send(call.services, processor, attempt, card)
     except tokens.NotBegun as ended:
         outcome, refusal = NotSent(), ended.refusal
     # The key of raw details is durable before they are, and only a good card gets this far.
@@ -157,8 +157,8 @@ async def _check_and_store(call: Call, order: CustomerWrite, customer: Customer,
     if isinstance(outcome, Approved) and not isinstance(details, str):
         sealed = await call.vault.seal(call.owner, details)
     # T3: what came of it.
-    change = _Change(attempt, customer, new, order, card, sealed)
-    stored = await retry_on_conflict(call.db, _record_outcome, outcome, change, _Words.of(call, order), refusal)
+    change = _Change(attempt, customer, new, body, card, sealed)
+    stored = await retry_on_conflict(call.db, _record_outcome, outcome, change, _Words.of(call, body), refusal)
     if card.token is not None and stored.answer.status != 200:
         await call.vault.shred(call.owner, card.use.entry_id)
     return stored
@@ -331,7 +331,7 @@ async def revoke(call: Call, customer_id: str) -> CustomerOut:
         _note_revocation, call.owner, call.vault, customer_id, call.new_id(), call.key.id, call.real
     )
     try:
-        await call.parts.processors.simulator.revoke(use)
+        await call.services.processors.simulator.revoke(use)
     except (RequestNotSent, ReplyUnknown):
         raise NoAnswer from None
     return CustomerOut.of(customer)
@@ -353,9 +353,9 @@ async def _note_revocation(
     return customer, use
 
 
-async def _update_words(tx: Tx, owner: Owner, customer_id: str, order: CustomerWrite, words: _Words) -> Answer:
+async def _update_words(tx: Tx, owner: Owner, customer_id: str, body: CustomerWrite, words: _Words) -> Answer:
     read = await store.get(tx, owner, customer_id)
-    customer = _rewritten(read, order)
+    customer = _rewritten(read, body)
     if not await store.update(tx, read, customer, words.moment.now):
         raise Locked
     await _report(tx, "customer.updated", customer, words)
@@ -383,10 +383,10 @@ async def _erase(tx: Tx, customer: Customer, words: _Words, ids: Ids) -> bool:
     return True
 
 
-def _rewritten(read: Customer, order: CustomerWrite, from_card: str | None = None, **card: object) -> Customer:
+def _rewritten(read: Customer, body: CustomerWrite, from_card: str | None = None, **card: object) -> Customer:
     """from_card: the mail address that came with a card, for a customer without one."""
-    email = read.email or from_card if order.email is msgspec.UNSET else order.email
-    return msgspec.structs.replace(read, email=email, metadata=metadata.merged(read.metadata, order.metadata), **card)
+    email = read.email or from_card if body.email is msgspec.UNSET else body.email
+    return msgspec.structs.replace(read, email=email, metadata=metadata.merged(read.metadata, body.metadata), **card)
 
 
 def _refusal(outcome: Outcome) -> ApiError:
@@ -408,11 +408,11 @@ async def _report(tx: Tx, type: str, customer: Customer, words: _Words) -> None:
         )  # fmt: skip
 
 
-async def settle(parts: Services, attempt: Attempt) -> None:
+async def settle(services: Services, attempt: Attempt) -> None:
     """End a check whose owner died: it moved nothing, and the details it was about are gone with it."""
     if attempt.state == "prepared":
-        await tokens.drop_value(parts, attempt)
-    await parts.db.write(_give_up, attempt, parts.clock.now())
+        await tokens.drop_value(services, attempt)
+    await services.db.write(_give_up, attempt, services.clock.now())
 
 
 async def _give_up(tx: Tx, attempt: Attempt, now: int) -> None:

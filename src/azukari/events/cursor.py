@@ -39,7 +39,7 @@ class TooManyWaiting(TooManyRequests):
     retry_after = 5
 
 
-async def after(parts: Services, owner: Owner, sequence: int | None, limit: int, wait: float = 0) -> Slice:
+async def after(services: Services, owner: Owner, sequence: int | None, limit: int, wait: float = 0) -> Slice:
     """The owner's events with greater numbers than ``sequence``, at most ``limit``.
 
     sequence: 0 begins with the first of all; None: nothing of what has happened so far.
@@ -51,25 +51,25 @@ async def after(parts: Services, owner: Owner, sequence: int | None, limit: int,
     # Of what has no number yet: all of it, then what is new.
     floor = ""
     while True:
-        seen = parts.news.count
-        found = await _look(parts, owner, sequence, limit, floor)
+        seen = services.news.count
+        found = await _look(services, owner, sequence, limit, floor)
         if sequence is None:
             sequence = found.next
         left = end - loop.time()
-        if found.events or left <= 0 or parts.news.over:
+        if found.events or left <= 0 or services.news.over:
             return found
-        floor = earliest(parts.clock.now() - numbering.RECENT)
+        floor = earliest(services.clock.now() - numbering.RECENT)
         # Under load there is news all the time.
         await asyncio.sleep(min(left, BREATH))
-        await parts.news.wait(seen, min(left, PATIENCE))
+        await services.news.wait(seen, min(left, PATIENCE))
 
 
-async def _look(parts: Services, owner: Owner, sequence: int | None, limit: int, floor: str) -> Slice:
-    found, is_new = await parts.db.read(_read, owner, sequence, limit, floor)
+async def _look(services: Services, owner: Owner, sequence: int | None, limit: int, floor: str) -> Slice:
+    found, is_new = await services.db.read(_read, owner, sequence, limit, floor)
     if is_new and len(found.events) < limit:
-        while await parts.db.write(numbering.number, owner, floor, numbering.BATCH) == numbering.BATCH:
+        while await services.db.write(numbering.number, owner, floor, numbering.BATCH) == numbering.BATCH:
             continue
-        found, _ = await parts.db.read(_read, owner, sequence, limit, floor)
+        found, _ = await services.db.read(_read, owner, sequence, limit, floor)
     if found.rest < 0:
         raise NotFound
     return found
@@ -86,9 +86,9 @@ async def _read(tx: Tx, owner: Owner, sequence: int | None, limit: int, floor: s
 
 
 @contextmanager
-def seat(parts: Services, key_id: str) -> Iterator[None]:
+def seat(services: Services, key_id: str) -> Iterator[None]:
     """A place for a key's request that waits. Raises TooManyWaiting."""
-    seats = parts.news.seats
+    seats = services.news.seats
     if seats[key_id] >= MOST_WAITING:
         raise TooManyWaiting
     seats[key_id] += 1

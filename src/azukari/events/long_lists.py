@@ -18,14 +18,14 @@ _BEHIND_ALL = "~"
 class LongLists:
     """One worker's look at them. It may be one of many: a stretch is the same whoever writes it down."""
 
-    def __init__(self, parts: Services) -> None:
-        self._parts = parts
+    def __init__(self, services: Services) -> None:
+        self._services = services
         #: How many events an owner had when nothing was left to be written down.
         self._seen: dict[Owner, int] = {}
 
     async def keep_up(self) -> None:
         """Write down what has become a stretch, of all owners. Raises DatabaseDown."""
-        for owner, events in await self._parts.db.read(numbering.busy, SIZE // 2):
+        for owner, events in await self._services.db.read(numbering.busy, SIZE // 2):
             if events - self._seen.get(owner, 0) >= SIZE // 2 and not await self.write_down(owner):
                 self._seen[owner] = events
 
@@ -34,7 +34,7 @@ class LongLists:
         return any([await self._write_down(owner, listing) for listing in Listing.long])
 
     async def _write_down(self, owner: Owner, listing: Listing[object]) -> bool:
-        db, before = self._parts.db, earliest(self._parts.clock.now() - LATE)
+        db, before = self._services.db, earliest(self._services.clock.now() - LATE)
         while (stretch := await db.read(listing.next_stretch, owner, before)) is not None:
             await db.write(_add, owner, listing, stretch)
         return await db.read(listing.next_stretch, owner, _BEHIND_ALL) is not None

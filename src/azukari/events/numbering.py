@@ -157,9 +157,9 @@ async def _count(tx: Tx, owner: Owner, after: str, limit: int) -> int:
     return len(await tx.all(_NEW_OF, owner, after=after, limit=limit))
 
 
-async def number_all(parts: Services, owner: Owner | None = None, *, quick: bool = False) -> None:
+async def number_all(services: Services, owner: Owner | None = None, *, quick: bool = False) -> None:
     """Give numbers to all events that have none, of one owner or of all. quick: to those of the last seconds."""
-    after = earliest(parts.clock.now() - RECENT) if quick else ""
-    while await parts.db.read(any_new, owner, after):
-        if await parts.db.write(number, owner, after, BATCH) < BATCH:
+    after = earliest(services.clock.now() - RECENT) if quick else ""
+    while await services.db.read(any_new, owner, after):
+        if await services.db.write(number, owner, after, BATCH) < BATCH:
             return

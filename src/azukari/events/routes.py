@@ -16,10 +16,10 @@ async def index(call: Call, query: EventsQuery, gone: Gone) -> ListOut:
     if query.after is not None:
         place = None if query.after == "latest" else query.after
         if not query.wait:
-            found = await cursor.after(call.parts, call.owner, place, query.per_page)
+            found = await cursor.after(call.services, call.owner, place, query.per_page)
         else:
-            with cursor.seat(call.parts, call.key.id):
-                waiting = cursor.after(call.parts, call.owner, place, query.per_page, query.wait)
+            with cursor.seat(call.services, call.key.id):
+                waiting = cursor.after(call.services, call.owner, place, query.per_page, query.wait)
                 found = await gone.unless(waiting)
         return SliceOut.of(found, query, call.now)
     bounds = query.bounds(call.now)

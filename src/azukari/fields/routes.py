@@ -16,10 +16,10 @@ from azukari.wire.answers import Answer
 from azukari.wiring import Services
 
 
-def routes(parts: Services, limiter: Limiter) -> list[Route]:
+def routes(services: Services, limiter: Limiter) -> list[Route]:
     """Every address of the fields."""
-    on_page = functools.partial(Address, parts=parts, refused=checkout.refused)
-    in_script = functools.partial(Address, parts=parts, refused=service.refused)
+    on_page = functools.partial(Address, services=services, refused=checkout.refused)
+    in_script = functools.partial(Address, services=services, refused=service.refused)
     made = (
         on_page("/fields/frame", get=service.frame),
         on_page(framing.RETURN, get=service.come_back),

@@ -73,7 +73,7 @@ async def pay(visit: Visit, limiter: Limiter) -> Answer:
     """
     given = visit.read(PayIn)
     key = await authenticate(
-        visit.headers.get(b"authorization"), Access.PUBLISHABLE, visit.client, visit.parts.keyring
+        visit.headers.get(b"authorization"), Access.PUBLISHABLE, visit.client, visit.services.keyring
     )  # fmt: skip
     if key.is_secret:
         raise Forbidden
@@ -85,7 +85,7 @@ async def pay(visit: Visit, limiter: Limiter) -> Answer:
     language = _language(visit, order, given.locale)
     method = _method(order, _type_of(given))
     call = sessions.page_call(
-        visit.parts, opened.owner, at=opened.at, client=visit.client, request_id=visit.request_id,
+        visit.services, opened.owner, at=opened.at, client=visit.client, request_id=visit.request_id,
         nonce=f"{given.session}:{given.nonce}", body=visit.body,
     )  # fmt: skip
     wanted = SessionPay(payment_details=given.payment_details, api_locale=language if language != "zh" else None)
@@ -117,7 +117,7 @@ def refused(visit: Visit, error: ApiError) -> Answer:
 
 
 async def _open(visit: Visit, session_id: str) -> HostedSession:
-    return await sessions.open_session(visit.parts, session_id)
+    return await sessions.open_session(visit.services, session_id)
 
 
 def _closed(opened: HostedSession) -> str | None:

@@ -30,9 +30,9 @@ async def index(call: Call) -> list[PaymentMethodOut]:
     return [PaymentMethodOut.of(offer, brands) for offer in await service.every_offer(call)]
 
 
-def pictures(parts: Services) -> Mapping[str, Show]:
+def pictures(services: Services) -> Mapping[str, Show]:
     """The pictures' paths, outside of the API. Raises SettingError."""
-    gallery = Gallery(parts.settings.artwork)
+    gallery = Gallery(services.settings.artwork)
 
     def method(given: Mapping[str, str], query: str) -> Answer:
         brands = ",".join(parse_qs(query).get("brands", ())).split(",")

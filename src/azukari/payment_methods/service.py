@@ -8,7 +8,7 @@ from azukari.wire.call import Call
 
 async def every_offer(call: Call) -> list[Offer]:
     """Every type in every currency it is paid in; the account's own currency first."""
-    settings = await call.parts.settings_of(call.owner)
+    settings = await call.services.settings_of(call.owner)
     currencies = sorted(CURRENCIES, key=lambda currency: currency != settings.currency)
     found = (offer for currency in currencies for offer in offers(settings, call.owner.mode, currency))
     # What is paid in yen at a rate is listed once, with yen.
@@ -18,7 +18,7 @@ async def every_offer(call: Call) -> list[Offer]:
 def is_taken(call: Call, type: str) -> bool:
     """Whether there is a processor for it."""
     try:
-        call.parts.processors.pick(call.owner, type)
+        call.services.processors.pick(call.owner, type)
     except NoProcessor:
         return False
     return True
@@ -27,6 +27,6 @@ def is_taken(call: Call, type: str) -> bool:
 def authenticates(call: Call) -> frozenset[str]:
     """The card brands that there is 3-D Secure for."""
     try:
-        return call.parts.processors.pick(call.owner).declares.authenticates
+        return call.services.processors.pick(call.owner).declares.authenticates
     except NoProcessor:
         return frozenset()

@@ -72,7 +72,7 @@ class ChargeIntent(msgspec.Struct, frozen=True):
 
 
 async def draft_charge(
-    call: Call, order: PaymentCreate, *, given: PaymentSource | None = None, session_id: str | None = None, store: bool = False,
+    call: Call, body: PaymentCreate, *, given: PaymentSource | None = None, session_id: str | None = None, store: bool = False,
     subscription_id: str | None = None,
 ) -> ChargeDraft:  # fmt: skip
     """Read an order. given: its details, where they have been read. session_id: whose try it is.
@@ -81,63 +81,63 @@ async def draft_charge(
 
     Raises TwoSources, MissingParameter, InvalidParameter, what is wrong with the details, NoProcessor.
     """
-    given = given or _given(call, order)
-    settings = await call.parts.settings_of(call.owner)
-    return_targets.hold_to_apps(settings, order.return_url)
-    if order.mcc is not None and len(order.mcc) != 4:
+    given = given or _given(call, body)
+    settings = await call.services.settings_of(call.owner)
+    return_targets.hold_to_apps(settings, body.return_url)
+    if body.mcc is not None and len(body.mcc) != 4:
         raise InvalidParameter("mcc")
     type = CREDIT_CARD if given is None or isinstance(given, str) else given.type
-    tax = order.tax_amount()
+    tax = body.tax_amount()
     attempt = attempts.plan(
-        call.parts.ids, call.owner, call.parts.processors.pick(call.owner, type),
-        "sale" if order.capture else "authorize", order.amount + tax, order.currency, now=call.real,
-        api_version=call.api_version, customer_id=order.customer, payment_id=call.new_id(),
+        call.services.ids, call.owner, call.services.processors.pick(call.owner, type),
+        "sale" if body.capture else "authorize", body.amount + tax, body.currency, now=call.real,
+        api_version=call.api_version, customer_id=body.customer, payment_id=call.new_id(),
         state="prepared" if given and tokens.needs_two_steps(given) else "sent",
         idempotency_key=call.idempotency_key, orders=call.orders.encoded(), session_id=session_id,
         subscription_id=subscription_id,
     )  # fmt: skip
     payment = Payment(
         merchant_id=call.owner.merchant_id, mode=call.owner.mode, id=attempt.payment_id or "", status="pending",
-        amount=order.amount, tax=tax, fee=0, total=order.amount + tax, currency=order.currency, amount_captured=0,
-        amount_refunded=0, amount_reserved=0, customer_id=order.customer, session_id=session_id, details="null",
-        description=order.description, external_order_num=order.external_order_num,
-        metadata=metadata.merged("{}", order.metadata), locale=order.locale or DEFAULT_LOCALE,
-        more=_more(order, given), processor=attempt.processor, processor_ref=None, active_attempt=attempt.id,
+        amount=body.amount, tax=tax, fee=0, total=body.amount + tax, currency=body.currency, amount_captured=0,
+        amount_refunded=0, amount_reserved=0, customer_id=body.customer, session_id=session_id, details="null",
+        description=body.description, external_order_num=body.external_order_num,
+        metadata=metadata.merged("{}", body.metadata), locale=body.locale or DEFAULT_LOCALE,
+        more=_more(body, given), processor=attempt.processor, processor_ref=None, active_attempt=attempt.id,
         version=1, deadline=None, captured_at=None, created_at=call.now,
     )  # fmt: skip
-    base_url = call.parts.settings.base_url
+    base_url = call.services.settings.base_url
     visit = Visit(f"{base_url}/return/{attempt.ref}", payment.locale, settings.name, store)
-    suspicious = pan_screening.suspicious(order.description, order.external_order_num, metadata=order.metadata)
+    suspicious = pan_screening.suspicious(body.description, body.external_order_num, metadata=body.metadata)
     return ChargeDraft(
-        payment, attempt, given, visit, call.parts.processors, settings, base_url, call.key.id, suspicious,
-        beside=None if order.webhooks is None else await _beside(call, order.webhooks),
+        payment, attempt, given, visit, call.services.processors, settings, base_url, call.key.id, suspicious,
+        beside=None if body.webhooks is None else await _beside(call, body.webhooks),
     )  # fmt: skip
 
 
 async def _beside(call: Call, webhooks: object) -> Beside | None:
-    read = call.parts.rooms.payment_webhooks
-    return read and await read(call.parts, call.owner, webhooks, call.key.id, call.api_version, call.now)
+    read = call.services.rooms.payment_webhooks
+    return read and await read(call.services, call.owner, webhooks, call.key.id, call.api_version, call.now)
 
 
-def _given(call: Call, order: PaymentCreate) -> PaymentSource | None:
-    if order.payment_details is not None and order.customer is not None:
+def _given(call: Call, body: PaymentCreate) -> PaymentSource | None:
+    if body.payment_details is not None and body.customer is not None:
         raise TwoSources
-    if order.payment_details is not None:
-        return tokens.read(order.payment_details, call.now)
-    if order.customer is None:
+    if body.payment_details is not None:
+        return tokens.read(body.payment_details, call.now)
+    if body.customer is None:
         raise MissingParameter("payment_details")
     return None
 
 
-def _more(order: PaymentCreate, given: PaymentSource | None) -> str | None:
+def _more(body: PaymentCreate, given: PaymentSource | None) -> str | None:
     names = None if isinstance(given, str) else given
     more = PaymentExtras(
         customer_family_name=names.family_name if names else None,
         customer_given_name=names.given_name if names else None,
-        mcc=order.mcc,
-        statement_descriptor=order.statement_descriptor,
-        platform_details=order.platform_details,
-        return_url=order.return_url,
+        mcc=body.mcc,
+        statement_descriptor=body.statement_descriptor,
+        platform_details=body.platform_details,
+        return_url=body.return_url,
     )
     return _encoded(more)
 
@@ -190,9 +190,9 @@ async def begin(tx: Tx, vault: Vault, plan: ChargeDraft, ready: ChargeIntent) ->
         )  # fmt: skip
 
 
-async def send(parts: Services, ready: ChargeIntent) -> tuple[Outcome, ApiError | None]:
+async def send(services: Services, ready: ChargeIntent) -> tuple[Outcome, ApiError | None]:
     """The call of a charge that was begun; what came of it, and what the caller is told where nothing was sent."""
-    processor = parts.processors.named(ready.attempt.processor)
+    processor = services.processors.named(ready.attempt.processor)
     assert processor is not None  # it was picked for the plan
     if ready.spoilt:
         # As with a record that was changed: the caller hears that nothing was sent, and we know why.
@@ -201,12 +201,12 @@ async def send(parts: Services, ready: ChargeIntent) -> tuple[Outcome, ApiError 
         return NotSent(), None
     if ready.credential is not None and isinstance(ready.means, CardSource):
         outcome = await execute.execute(
-            processor, ready.attempt, parts.clock, use=ready.means.use, credential=ready.credential,
+            processor, ready.attempt, services.clock, use=ready.means.use, credential=ready.credential,
             ordered_at=ready.payment.created_at,
         )  # fmt: skip
         return outcome, None
     try:
-        return await tokens.send(parts, processor, ready.attempt, ready.means, visit=ready.visit), None
+        return await tokens.send(services, processor, ready.attempt, ready.means, visit=ready.visit), None
     except tokens.NotBegun as ended:
         return NotSent(), ended.refusal
 

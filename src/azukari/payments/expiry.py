@@ -13,30 +13,30 @@ from azukari.wiring import Services
 next_due = store.next_due
 
 
-async def expire(parts: Services, limit: int = 200, owner: Owner | None = None) -> int:
+async def expire(services: Services, limit: int = 200, owner: Owner | None = None) -> int:
     """End what is past its deadline, of one owner or of all, reading so many at a time; how many were ended."""
-    overdue = parts.due_of(owner, limit, everybodys=store.overdue, owners=store.overdue_of)
+    overdue = services.due_of(owner, limit, everybodys=store.overdue, owners=store.overdue_of)
 
     def place(payment: Payment) -> Cursor:
         return Cursor(payment.deadline or 0, payment.id)
 
-    return await sweep_due(overdue, place, lambda each: _end(parts, each), step="end holds", named="payment")
+    return await sweep_due(overdue, place, lambda each: _end(services, each), step="end holds", named="payment")
 
 
-async def _end(parts: Services, payment: Payment) -> bool:
+async def _end(services: Services, payment: Payment) -> bool:
     if payment.waiting_attempt is not None:
-        return await _ask_once_more(parts, payment, payment.waiting_attempt)
-    await parts.db.write(_expire, payment, parts.ids.new(), await parts.time_of(payment.owner))
+        return await _ask_once_more(services, payment, payment.waiting_attempt)
+    await services.db.write(_expire, payment, services.ids.new(), await services.time_of(payment.owner))
     return True
 
 
-async def _ask_once_more(parts: Services, payment: Payment, attempt_id: str) -> bool:
+async def _ask_once_more(services: Services, payment: Payment, attempt_id: str) -> bool:
     """One that waits may have been paid at the last minute. Whether it has ended; another round tries the others."""
-    waiting = await parts.db.read(attempts.find, payment.owner, attempt_id)
+    waiting = await services.db.read(attempts.find, payment.owner, attempt_id)
     if waiting is None:
         return False
-    await outcomes.poll(parts, waiting, deadline=payment.deadline)
-    after = await parts.db.read(store.get, payment.owner, payment.id)
+    await outcomes.poll(services, waiting, deadline=payment.deadline)
+    after = await services.db.read(store.get, payment.owner, payment.id)
     return after.waiting_attempt is None
 
 

@@ -36,22 +36,22 @@ class OperationIntent(NamedTuple):
     shown: PaymentView
 
 
-async def capture(call: Call, payment_id: str, order: Capture) -> Answer:
+async def capture(call: Call, payment_id: str, body: Capture) -> Answer:
     """Take what was authorised, or a part of it; what is left of the hold falls away.
 
     Raises NotFound, NotCapturable, InvalidParameter (more than was authorised), Locked. Source: contract 3.6.
     """
     begun = await call.db.write(
-        _begin_capture, call.claim, call.owner, payment_id, _draft(call, "capture", payment_id), order
+        _begin_capture, call.claim, call.owner, payment_id, _draft(call, "capture", payment_id), body
     )  # fmt: skip
     return await _carry_out(call, begun)
 
 
-async def refund(call: Call, payment_id: str, order: RefundCreate) -> Answer:
+async def refund(call: Call, payment_id: str, body: RefundCreate) -> Answer:
     """Give back what was captured, or a part of it. Raises NotFound, NotRefundable. Source: contract section 5."""
-    draft = _draft(call, "refund", payment_id, order.description)
+    draft = _draft(call, "refund", payment_id, body.description)
     begun = await call.db.write(
-        _begin_refund, call.claim, call.owner, call.vault, payment_id, draft, order, call.key.id
+        _begin_refund, call.claim, call.owner, call.vault, payment_id, draft, body, call.key.id
     )  # fmt: skip
     return await _carry_out(call, begun)
 
@@ -65,7 +65,7 @@ async def cancel(call: Call, payment_id: str) -> Answer:
     begun = await call.db.write(_begin_cancel, call.claim, call.owner, payment_id, draft)
     answer = await _carry_out(call, begun)
     if answer.status >= 400 and begun.shown.payment.waiting_attempt is not None:
-        await outcomes.refresh(call.parts, call.owner, payment_id)
+        await outcomes.refresh(call.services, call.owner, payment_id)
     return answer
 
 
@@ -75,7 +75,7 @@ async def top_up(call: Call, payment_id: str, details: MethodDetails) -> Answer:
     Raises NotFound, NotShort, Locked, InvalidParameter (another type of card).
     """
     begun, outcome = await add_card(call, payment_id, details)
-    return await outcomes.finish(call.parts, begun.attempt, outcome, begun.shown)
+    return await outcomes.finish(call.services, begun.attempt, outcome, begun.shown)
 
 
 async def add_card(
@@ -89,40 +89,40 @@ async def add_card(
     return begun, await _send(call, begun, details)
 
 
-async def finalize(call: Call, payment_id: str, order: Finalize) -> Answer:
+async def finalize(call: Call, payment_id: str, body: Finalize) -> Answer:
     """What the chip of a card at a terminal has said: the payment is captured or held, or has failed.
 
     Raises NotFound, NotAtTerminal, Locked, MissingParameter, InvalidParameter (another card). Source: contract 3.6.
     """
     details = PaymentDetails.parse(
         {
-            "type": TERMINAL, "flowType": CHIP, "ac_type": order.ac_type, "track2": order.track2,
-            "field55": order.field55, "capture": order.capture,
+            "type": TERMINAL, "flowType": CHIP, "ac_type": body.ac_type, "track2": body.track2,
+            "field55": body.field55, "capture": body.capture,
         },
         now=call.now, param="",
     )  # fmt: skip
     for member in ("ac_type", "field55", "track2"):
-        if getattr(order, member) in (None, ""):
+        if getattr(body, member) in (None, ""):
             raise MissingParameter(member)
     use = call.vault.borrow(call.owner, details)
     begun = await call.db.write(
         _begin_finalize, call.claim, call.owner, call.vault, payment_id, _draft(call, "finalize", payment_id), use,
-        order, call.key.id,
+        body, call.key.id,
     )  # fmt: skip
     return await _carry_out(call, begun, use=use)
 
 
-async def request_refund(call: Call, payment_id: str, order: RefundRequestCreate) -> Answer:
+async def request_refund(call: Call, payment_id: str, body: RefundRequestCreate) -> Answer:
     """Ask for cash to be given back to a bank account; its amount is set aside. Source: contract section 5.
 
     Raises NotFound, NotRefundable (no cash payment, or less is left), InvalidParameter.
     """
     request = RefundRequest(
         merchant_id=call.owner.merchant_id, mode=call.owner.mode, id=call.new_id(), payment_id=payment_id,
-        amount=order.amount, details=msgspec.json.encode(order.account()).decode(), status="pending",
+        amount=body.amount, details=msgspec.json.encode(body.account()).decode(), status="pending",
         created_at=call.now,
     )  # fmt: skip
-    fee_too = order.include_payment_method_fee
+    fee_too = body.include_payment_method_fee
     return await call.db.write(
         _request_refund, call.claim, call.owner, request, fee_too, call.new_id(), call.api_version
     )  # fmt: skip
@@ -153,15 +153,15 @@ async def _request_refund(
 
 async def _carry_out(call: Call, begun: OperationIntent, *, use: AccessGrant | None = None) -> Answer:
     outcome = await _send(call, begun, use=use)
-    return await outcomes.finish(call.parts, begun.attempt, outcome, begun.shown)
+    return await outcomes.finish(call.services, begun.attempt, outcome, begun.shown)
 
 
 async def _send(
     call: Call, begun: OperationIntent, method: MethodDetails | None = None, *, use: AccessGrant | None = None
 ) -> Outcome:  # fmt: skip
-    processor = call.parts.processors.named(begun.attempt.processor)
+    processor = call.services.processors.named(begun.attempt.processor)
     assert processor is not None  # the intent would not have been written
-    return await execute.execute(processor, begun.attempt, call.parts.clock, method=method, use=use)
+    return await execute.execute(processor, begun.attempt, call.services.clock, method=method, use=use)
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,11 +188,11 @@ class _Draft:
 
 def _draft(call: Call, kind: Kind, payment_id: str, description: str | None = None) -> _Draft:
     attempt = attempts.plan(
-        call.parts.ids, call.owner, None, kind, 0, "", now=call.real,
+        call.services.ids, call.owner, None, kind, 0, "", now=call.real,
         api_version=call.api_version, payment_id=payment_id, orders=call.orders.encoded(),
         idempotency_key=call.idempotency_key,
     )  # fmt: skip
-    return _Draft(attempt, call.parts.processors, AttemptContext(call.new_id(), description))
+    return _Draft(attempt, call.services.processors, AttemptContext(call.new_id(), description))
 
 
 async def _take(tx: Tx, owner: Owner, claim: Claim | None, shown: PaymentView, attempt: Attempt) -> None:
@@ -201,14 +201,14 @@ async def _take(tx: Tx, owner: Owner, claim: Claim | None, shown: PaymentView, a
 
 @idempotent
 async def _begin_capture(
-    tx: Tx, claim: Claim | None, owner: Owner, payment_id: str, draft: _Draft, order: Capture
+    tx: Tx, claim: Claim | None, owner: Owner, payment_id: str, draft: _Draft, body: Capture
 ) -> OperationIntent:
     shown = await outcomes.show(tx, owner, payment_id)
     payment = shown.payment
     _check_state(payment, ("authorized",), NotCapturable())
     if payment.waiting_attempt is not None:
         raise NotCapturable  # nobody has paid yet
-    amount = _amount_to_capture(payment, order)
+    amount = _amount_to_capture(payment, body)
     if amount > payment.total:
         raise InvalidParameter("amount")
     attempt = draft.of(payment, amount)
@@ -216,12 +216,12 @@ async def _begin_capture(
     return await _begin_alone(tx, shown, attempt)
 
 
-def _amount_to_capture(payment: Payment, order: Capture) -> int:
+def _amount_to_capture(payment: Payment, body: Capture) -> int:
     """Tax and fee included. A whole amount without a word about tax means the whole payment."""
-    if order.tax is None and order.amount in (None, payment.amount):
+    if body.tax is None and body.amount in (None, payment.amount):
         return payment.total
-    amount = payment.amount if order.amount is None else order.amount
-    return amount + tax_on(amount, order.tax)
+    amount = payment.amount if body.amount is None else body.amount
+    return amount + tax_on(amount, body.tax)
 
 
 @idempotent
@@ -257,7 +257,7 @@ async def _begin_top_up(
 @idempotent
 async def _begin_finalize(
     tx: Tx, claim: Claim | None, owner: Owner, vault: Vault, payment_id: str, draft: _Draft, use: AccessGrant,
-    order: Finalize, who: str,
+    body: Finalize, who: str,
 ) -> OperationIntent:  # fmt: skip
     shown = await outcomes.show(tx, owner, payment_id)
     payment = shown.payment
@@ -269,12 +269,12 @@ async def _begin_finalize(
     if given.last_four_digits != use.masked.last4:
         raise InvalidParameter("track2", "It was read from another card.")
     attempt = draft.of(payment, payment.total)
-    hold = waiting.kind == "authorize" if order.capture is None else not order.capture
+    hold = waiting.kind == "authorize" if body.capture is None else not body.capture
     more = msgspec.structs.replace(context_of(attempt), hold=hold)
     attempt = msgspec.structs.replace(attempt, more=msgspec.json.encode(more).decode())
     await _take(tx, owner, claim, shown, attempt)
-    if order.metadata is not None:
-        merged = metadata.merged(payment.metadata, order.metadata)
+    if body.metadata is not None:
+        merged = metadata.merged(payment.metadata, body.metadata)
         rewritten = await store.rewrite(tx, payment, payment.description, merged)
         if rewritten is None:
             raise Locked
@@ -302,13 +302,13 @@ async def _begin_alone(tx: Tx, shown: PaymentView, attempt: Attempt) -> Operatio
 
 @idempotent
 async def _begin_refund(
-    tx: Tx, claim: Claim | None, owner: Owner, vault: Vault, payment_id: str, draft: _Draft, order: RefundCreate,
+    tx: Tx, claim: Claim | None, owner: Owner, vault: Vault, payment_id: str, draft: _Draft, body: RefundCreate,
     who: str,
 ) -> OperationIntent:  # fmt: skip
     shown = await outcomes.show(tx, owner, payment_id)
     payment = shown.payment
     left = payment.amount_captured - payment.amount_refunded - payment.amount_reserved
-    amount = order.amount or left
+    amount = body.amount or left
     if details_of(payment).type in CASH:
         raise NotRefundable  # the shopper's bank account has to be asked for
     if payment.status != "captured" or amount > left:
@@ -321,7 +321,7 @@ async def _begin_refund(
     if await store.reserve(tx, payment, amount) is None:
         raise NotRefundable(param="amount")
     await attempts.begin(tx, attempt)
-    if pan_screening.suspicious(order.description):
+    if pan_screening.suspicious(body.description):
         await pan_screening.note(
             tx, vault, owner, id=attempt.id, at=attempt.created_at, who=who, object_id=payment.id
         )  # fmt: skip

@@ -195,17 +195,17 @@ class OutcomeWriter(Protocol):
     """Runs the unit that records an outcome: :func:`apply_outcome`, or one that calls it and writes more."""
 
     async def __call__(
-        self, parts: Services, attempt: Attempt, outcome: Outcome, event_ids: tuple[str, ...], at: Moment,
+        self, services: Services, attempt: Attempt, outcome: Outcome, event_ids: tuple[str, ...], at: Moment,
         again_at: int | None, refusal: ApiError | None,
     ) -> Answer: ...  # fmt: skip
 
 
 async def write_outcome(
-    parts: Services, attempt: Attempt, outcome: Outcome, event_ids: tuple[str, ...], at: Moment, again_at: int | None,
+    services: Services, attempt: Attempt, outcome: Outcome, event_ids: tuple[str, ...], at: Moment, again_at: int | None,
     refusal: ApiError | None,
 ) -> Answer:  # fmt: skip
     """Of a payment that is nobody else's concern."""
-    return await parts.db.write(apply_outcome, attempt, outcome, event_ids, at, again_at, refusal)
+    return await services.db.write(apply_outcome, attempt, outcome, event_ids, at, again_at, refusal)
 
 
 _SESSIONS, _SUBSCRIPTIONS = "sessions", "subscriptions"
@@ -231,7 +231,7 @@ def _write_of(attempt: Attempt) -> OutcomeWriter:
 
 
 async def finish(
-    parts: Services, attempt: Attempt, outcome: Outcome, intended: PaymentView, refusal: ApiError | None = None, *,
+    services: Services, attempt: Attempt, outcome: Outcome, intended: PaymentView, refusal: ApiError | None = None, *,
     write: OutcomeWriter | None = None,
 ) -> Answer:  # fmt: skip
     """Write the outcome down and see to what it leaves behind.
@@ -241,11 +241,11 @@ async def finish(
     the attempt belongs to says.
     """
     write = write or _write_of(attempt)
-    fault = execute.directives_of(attempt).fault or parts.settings.simulator_fault
+    fault = execute.directives_of(attempt).fault or services.settings.simulator_fault
     try:
-        answer = await write_down(parts, attempt, outcome, refusal, write)
+        answer = await write_down(services, attempt, outcome, refusal, write)
         if fault == "duplicate_reply":
-            answer = await write_down(parts, attempt, outcome, refusal, write)
+            answer = await write_down(services, attempt, outcome, refusal, write)
     except Unavailable:
         log.warning("payment.outcome_not_written", payment=attempt.payment_id, attempt=attempt.id)
         return Answer(202, intended.encoded(attempt.api_version))
@@ -256,16 +256,16 @@ async def finish(
 
 
 async def write_down(
-    parts: Services, attempt: Attempt, outcome: Outcome, refusal: ApiError | None, write: OutcomeWriter
+    services: Services, attempt: Attempt, outcome: Outcome, refusal: ApiError | None, write: OutcomeWriter
 ) -> Answer:  # fmt: skip
     """Write a fresh outcome down. Raises Unavailable, and whatever the unit does."""
-    at = await parts.moment_of(attempt.owner)
-    again_at = _again_at(parts, attempt, outcome, at)
-    return await write(parts, attempt, outcome, _event_ids(parts, attempt), at, again_at, refusal)
+    at = await services.moment_of(attempt.owner)
+    again_at = _again_at(services, attempt, outcome, at)
+    return await write(services, attempt, outcome, _event_ids(services, attempt), at, again_at, refusal)
 
 
-def _again_at(parts: Services, attempt: Attempt, outcome: Outcome, at: Moment) -> int | None:
-    processor = parts.processors.named(attempt.processor)
+def _again_at(services: Services, attempt: Attempt, outcome: Outcome, at: Moment) -> int | None:
+    processor = services.processors.named(attempt.processor)
     if processor is None:
         return None
     if isinstance(outcome, Pending | PartiallyPaid):
@@ -273,29 +273,29 @@ def _again_at(parts: Services, attempt: Attempt, outcome: Outcome, at: Moment) -
     return execute.next_retry_at(processor, attempt, at.real)
 
 
-def _event_ids(parts: Services, attempt: Attempt) -> tuple[str, ...]:
+def _event_ids(services: Services, attempt: Attempt) -> tuple[str, ...]:
     """One for each event the outcome may raise: a refund of the whole rest raises two."""
-    return (parts.ids.new(), parts.ids.new()) if attempt.kind == "refund" else (parts.ids.new(),)
+    return (services.ids.new(), services.ids.new()) if attempt.kind == "refund" else (services.ids.new(),)
 
 
 async def reconcile(
-    parts: Services, attempt: Attempt, *, write: OutcomeWriter | None = None, deadline: int | None = None
+    services: Services, attempt: Attempt, *, write: OutcomeWriter | None = None, deadline: int | None = None
 ) -> None:  # fmt: skip
     """Find out what became of an operation that nobody has ended, or that waits. The attempt is ours: taken over.
 
     deadline: of the payment, where it is known to be over. write: as for :func:`finish`.
     Raises Locked: the payment waits, and another operation has it this moment.
     """
-    processor = parts.processors.named(attempt.processor)
+    processor = services.processors.named(attempt.processor)
     if processor is None:
         log.warning("attempt.processor_missing", attempt=attempt.id, processor=attempt.processor)
         return
     if attempt.state == "undo":
-        await _undo(parts, processor, attempt)
+        await _undo(services, processor, attempt)
         return
     if attempt.state == "prepared":
-        await tokens.drop_value(parts, attempt)
-    at = await parts.moment_of(attempt.owner)
+        await tokens.drop_value(services, attempt)
+    at = await services.moment_of(attempt.owner)
     outcome = await execute.reconcile(processor, attempt, at.real)
     again_at: int | None
     if attempt.state == "waiting" or isinstance(outcome, Pending | PartiallyPaid):
@@ -305,7 +305,7 @@ async def reconcile(
     if isinstance(outcome, Unknown) and again_at is None:
         log.warning("attempt.needs_a_person", attempt=attempt.id, payment=attempt.payment_id)
     write = write or _write_of(attempt)
-    await write(parts, attempt, outcome, _event_ids(parts, attempt), at, again_at, None)
+    await write(services, attempt, outcome, _event_ids(services, attempt), at, again_at, None)
 
 
 def _of_waiting(attempt: Attempt, outcome: Outcome, deadline: int | None, at: Moment) -> tuple[Outcome, int]:
@@ -320,20 +320,20 @@ def _of_waiting(attempt: Attempt, outcome: Outcome, deadline: int | None, at: Mo
 
 
 async def refresh(
-    parts: Services, owner: Owner, id: str, *, write: OutcomeWriter | None = None, by_shopper: bool = False
+    services: Services, owner: Owner, id: str, *, write: OutcomeWriter | None = None, by_shopper: bool = False
 ) -> PaymentView:
     """Ask now, and not when it is due, what became of a payment that waits; the payment as it is then.
 
     id: the payment's, or the ref of its attempt. by_shopper: see :func:`poll`. Raises NotFound.
     """
-    payment_id, waiting = await parts.db.read(_waiting_of, owner, id)
+    payment_id, waiting = await services.db.read(_waiting_of, owner, id)
     if waiting is not None:
-        await poll(parts, waiting, write=write, by_shopper=by_shopper)
-    return await parts.db.read(show, owner, payment_id)
+        await poll(services, waiting, write=write, by_shopper=by_shopper)
+    return await services.db.read(show, owner, payment_id)
 
 
 async def poll(
-    parts: Services,
+    services: Services,
     waiting: Attempt,
     *,
     write: OutcomeWriter | None = None,
@@ -344,14 +344,14 @@ async def poll(
 
     by_shopper: anybody who knows an address may bring this about: so often, and no more.
     """
-    if by_shopper and not parts.counts.admits(f"question {waiting.id}", QUESTIONS, QUESTIONS_IN):
+    if by_shopper and not services.counts.admits(f"question {waiting.id}", QUESTIONS, QUESTIONS_IN):
         return
-    held = await parts.db.write(attempts.take_over, waiting, parts.clock.now() + LEASE)
+    held = await services.db.write(attempts.take_over, waiting, services.clock.now() + LEASE)
     if held is not None and held.state == "waiting":
         try:
-            await reconcile(parts, held, write=write, deadline=deadline)
+            await reconcile(services, held, write=write, deadline=deadline)
         except Locked:
-            await parts.db.write(attempts.put_back, held, parts.clock.now())
+            await services.db.write(attempts.put_back, held, services.clock.now())
 
 
 async def _waiting_of(tx: Tx, owner: Owner, id: str) -> tuple[str, Attempt | None]:
@@ -367,13 +367,13 @@ async def _waiting_of(tx: Tx, owner: Owner, id: str) -> tuple[str, Attempt | Non
     return id, await attempts.find(tx, owner, payment.waiting_attempt)
 
 
-async def _undo(parts: Services, processor: Processor, attempt: Attempt) -> None:
+async def _undo(services: Services, processor: Processor, attempt: Attempt) -> None:
     """Done after all, or still to be done, when we had already said that nothing happened: that must become true."""
     done = await execute.undo(processor, attempt)
     if attempt.code != attempts.LAPSED:
         log.warning("payment.late_success", payment=attempt.payment_id, outcome="undone" if done else "not undone yet")
     if done:
-        await parts.db.write(_record_undone, parts.vault, attempt, parts.ids.new(), parts.clock.now())
+        await services.db.write(_record_undone, services.vault, attempt, services.ids.new(), services.clock.now())
 
 
 async def _record_undone(tx: Tx, vault: Vault, attempt: Attempt, audit_id: str, now: int) -> None:

@@ -21,23 +21,23 @@ from azukari.wire.idempotency import Claim, idempotent
 from azukari.wire.lists import Bounds
 
 
-async def charge(call: Call, order: PaymentCreate) -> Answer:
+async def charge(call: Call, body: PaymentCreate) -> Answer:
     """Charge the payment details a customer has saved, a token, or raw details.
 
-    order.amount: in the currency's smallest unit; 1000 is ¥1000 in JPY, $10.00 in USD.
+    body.amount: in the currency's smallest unit; 1000 is ¥1000 in JPY, $10.00 in USD.
     Answers 200 with the payment, 202 while its outcome is not known, or the decline.
     Raises NotFound (no such customer), NothingToCharge, InvalidToken, OrderNumTaken and what is wrong with the details.
     Source: contract 3.2.
     """
-    plan = await charges.draft_charge(call, order)
+    plan = await charges.draft_charge(call, body)
     # Nothing may be written down that the vault could not open: 503 now, not a failed payment later.
     await call.vault.ready(call.owner)
     # Write down what we are about to do: a crash below leaves an attempt to settle.
     ready = await call.db.write(record_intent, call.claim, call.owner, call.vault, plan)
     # Move the money. No transaction is open: processors take seconds.
-    outcome, refusal = await charges.send(call.parts, ready)
+    outcome, refusal = await charges.send(call.services, ready)
     # Write down what happened, together with the event that tells the merchant.
-    return await outcomes.finish(call.parts, ready.attempt, outcome, PaymentView(ready.payment, []), refusal)
+    return await outcomes.finish(call.services, ready.attempt, outcome, PaymentView(ready.payment, []), refusal)
 
 
 @batched
@@ -63,41 +63,41 @@ async def page(tx: Tx, owner: Owner, bounds: Bounds, query: PaymentQuery) -> Pag
     return Page([await outcomes.with_refunds(tx, payment) for payment in found.rows], found.total)
 
 
-async def update(call: Call, payment_id: str, order: PaymentUpdate) -> Answer:
+async def update(call: Call, payment_id: str, body: PaymentUpdate) -> Answer:
     """Change a payment's description and metadata, or add one more prepaid card while it is short of money.
 
     Raises NotFound, Locked (somebody else keeps changing it), and what :func:`operations.top_up` does.
     """
-    if order.payment_details is None:
-        return Answer.of(await _update_words(call, payment_id, order))
-    details = read_details(order.payment_details, call.now)
+    if body.payment_details is None:
+        return Answer.of(await _update_words(call, payment_id, body))
+    details = read_details(body.payment_details, call.now)
     if not isinstance(details, MethodDetails) or details.prepaid_number is None:
         raise InvalidParameter("payment_details[type]")
-    if order.description is not msgspec.UNSET or order.metadata is not None:
-        await _update_words(call, payment_id, order)
+    if body.description is not msgspec.UNSET or body.metadata is not None:
+        await _update_words(call, payment_id, body)
     return await operations.top_up(call, payment_id, details)
 
 
-async def _update_words(call: Call, payment_id: str, order: PaymentUpdate) -> PaymentOut:
+async def _update_words(call: Call, payment_id: str, body: PaymentUpdate) -> PaymentOut:
     shown = await retry_on_conflict(
-        call.db, _rewrite, call.owner, call.vault, payment_id, order, call.new_id(), call.moment, call.api_version,
+        call.db, _rewrite, call.owner, call.vault, payment_id, body, call.new_id(), call.moment, call.api_version,
         call.key.id,
     )  # fmt: skip
     return PaymentOut.of(*shown, call.api_version)
 
 
 async def _rewrite(
-    tx: Tx, owner: Owner, vault: Vault, payment_id: str, order: PaymentUpdate, event_id: str, moment: Moment,
+    tx: Tx, owner: Owner, vault: Vault, payment_id: str, body: PaymentUpdate, event_id: str, moment: Moment,
     api_version: str, who: str,
 ) -> PaymentView:  # fmt: skip
     read = await store.get(tx, owner, payment_id)
-    description = read.description if order.description is msgspec.UNSET else order.description
-    payment = await store.rewrite(tx, read, description, metadata.merged(read.metadata, order.metadata))
+    description = read.description if body.description is msgspec.UNSET else body.description
+    payment = await store.rewrite(tx, read, description, metadata.merged(read.metadata, body.metadata))
     if payment is None:
         raise Locked
     # Its refunds are read now that the row is ours: one that ended a moment ago shows in both or in neither.
     shown = await outcomes.with_refunds(tx, payment)
     await events.record(tx, owner, id=event_id, type="payment.updated", data=shown.encoded(api_version), now=moment.now)
-    if pan_screening.suspicious(order.description, metadata=order.metadata):
+    if pan_screening.suspicious(body.description, metadata=body.metadata):
         await pan_screening.note(tx, vault, owner, id=event_id, at=moment.real, who=who, object_id=payment_id)
     return shown

@@ -27,8 +27,8 @@ async def simulate(call: Call, payment_id: str, outcome: Literal["paid", "expire
         if shown.payment.status not in _LEADS_TO[outcome]:
             raise NotWaiting
         return PaymentOut.of(*shown, call.api_version)  # asked for again
-    call.parts.processors.simulator.decide(waiting.ref, outcome, call.now)
-    return PaymentOut.of(*await outcomes.refresh(call.parts, call.owner, payment_id), call.api_version)
+    call.services.processors.simulator.decide(waiting.ref, outcome, call.now)
+    return PaymentOut.of(*await outcomes.refresh(call.services, call.owner, payment_id), call.api_version)
 
 
 async def transfer(call: Call, request_id: str, outcome: Ended) -> PaymentOut:

@@ -228,7 +228,7 @@ class Processor(Protocol):
     name: str
     declares: Declares
 
-    async def perform(self, order: ProcessorRequest) -> Outcome:
+    async def perform(self, request: ProcessorRequest) -> Outcome:
         """Do it, once. Raises the vault's NotSent and Unknown; any other exception counts as Unknown.
 
         A ``verify`` that a processor has no such thing for is Approved without a call. A ``cancel`` of an order that
@@ -285,7 +285,7 @@ class AuthenticationResult:
 class Authenticator(Protocol):
     """What a processor with 3-D Secure can do besides. It moves no money, so a call may be given up at any time."""
 
-    async def authenticate(self, order: AuthenticationRequest) -> AuthenticationResult:
+    async def authenticate(self, request: AuthenticationRequest) -> AuthenticationResult:
         """Begin. Raises the vault's NotSent and Unknown."""
         ...
 

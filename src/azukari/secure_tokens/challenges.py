@@ -50,62 +50,62 @@ class _Visit(NamedTuple):
     card: Masked
 
 
-async def challenge_of(parts: Services, token_id: str, state: str) -> Challenge | None:
+async def challenge_of(services: Services, token_id: str, state: str) -> Challenge | None:
     """The challenge behind an address; None: there is none, or its address has been used.
 
     Opening it is told to the issuer, who may end it there and then.
     """
-    visit = await parts.db.read(_visit, parts.vault, Pages.of(parts), token_id, state, parts.modes_served)
+    visit = await services.db.read(_visit, services.vault, Pages.of(services), token_id, state, services.modes_served)
     if visit is None:
         return None
     token, card = visit
-    shop = await parts.settings_of(token.owner)
+    shop = await services.settings_of(token.owner)
     seen = Challenge(
         shop.name, token.amount or 0, token.currency or "", card.brand, card.last4, token.mode
     )  # fmt: skip
-    if token.verification_at(await parts.moment_of(token.owner)) == "EXPIRED":
-        return _over(parts, seen, token)
-    if not parts.counts.admits(f"challenge {token.id}", OPENED, OPENED_IN):
+    if token.verification_at(await services.moment_of(token.owner)) == "EXPIRED":
+        return _over(services, seen, token)
+    if not services.counts.admits(f"challenge {token.id}", OPENED, OPENED_IN):
         return seen
-    result = await outcomes.finish(parts, token, None)
+    result = await outcomes.finish(services, token, None)
     # An issuer that is away may be back when the shopper has typed.
     if result is None or result.status == "CHALLENGE":
         return seen
-    ended = await outcomes.conclude(parts, token, result)
-    return None if ended.answer is None else _over(parts, seen, token)
+    ended = await outcomes.conclude(services, token, result)
+    return None if ended.answer is None else _over(services, seen, token)
 
 
-def _over(parts: Services, seen: Challenge, token: Token) -> Challenge:
-    return replace(seen, over=True, redirect_url=Pages.of(parts).way_back(token))
+def _over(services: Services, seen: Challenge, token: Token) -> Challenge:
+    return replace(seen, over=True, redirect_url=Pages.of(services).way_back(token))
 
 
-async def answer_challenge(parts: Services, token_id: str, state: str, password: str) -> ChallengeResult:
+async def answer_challenge(services: Services, token_id: str, state: str, password: str) -> ChallengeResult:
     """What a shopper typed, told to the issuer. The third wrong password ends it.
 
     Raises NotFound (no such challenge, or its address has been used), Unavailable (the issuer does not answer).
     """
-    visit = await parts.db.read(_visit, parts.vault, Pages.of(parts), token_id, state, parts.modes_served)
+    visit = await services.db.read(_visit, services.vault, Pages.of(services), token_id, state, services.modes_served)
     if visit is None:
         raise NotFound
     token = visit.token
-    if token.verification_at(await parts.moment_of(token.owner)) == "EXPIRED":
-        return ChallengeResult(Pages.of(parts).way_back(token))
-    result = await outcomes.finish(parts, token, Secret(password[:_LONGEST_ANSWER]))
+    if token.verification_at(await services.moment_of(token.owner)) == "EXPIRED":
+        return ChallengeResult(Pages.of(services).way_back(token))
+    result = await outcomes.finish(services, token, Secret(password[:_LONGEST_ANSWER]))
     if result is None:
         raise Unavailable
     if result.status == "CHALLENGE":
         return ChallengeResult(None, wrong=True)
-    ended = await outcomes.conclude(parts, token, result)
+    ended = await outcomes.conclude(services, token, result)
     if ended.answer is None:
         raise NotFound
-    return ChallengeResult(Pages.of(parts).way_back(token))
+    return ChallengeResult(Pages.of(services).way_back(token))
 
 
-async def find_address(parts: Services, token_id: str) -> tuple[Owner, str] | None:
+async def find_address(services: Services, token_id: str) -> tuple[Owner, str] | None:
     """Whose shopper is to be shown an address before going there, and which; None: nobody is."""
-    owner = await parts.db.read(directory.find_public, token_id, KIND)
-    token = None if owner is None else await parts.db.read(store.find, owner, token_id)
-    url = None if token is None else Pages.of(parts).shown_first(token)
+    owner = await services.db.read(directory.find_public, token_id, KIND)
+    token = None if owner is None else await services.db.read(store.find, owner, token_id)
+    url = None if token is None else Pages.of(services).shown_first(token)
     return None if owner is None or url is None else (owner, url)
 
 

@@ -22,11 +22,11 @@ from azukari.wiring import Services
 CHALLENGE = 15 * MINUTE
 
 
-async def ask(processor: Processor, order: AuthenticationRequest) -> AuthenticationResult | None:
+async def ask(processor: Processor, request: AuthenticationRequest) -> AuthenticationResult | None:
     """Begin an authentication; None: the issuer is away."""
     if not isinstance(processor, Authenticator):
         return None
-    return await _within(processor, processor.authenticate(order))
+    return await _within(processor, processor.authenticate(request))
 
 
 async def _within(processor: Processor, call: Coroutine[Any, Any, AuthenticationResult]) -> AuthenticationResult | None:
@@ -41,9 +41,9 @@ async def _within(processor: Processor, call: Coroutine[Any, Any, Authentication
         return None
 
 
-async def finish(parts: Services, token: Token, answer: Secret | None) -> AuthenticationResult | None:
+async def finish(services: Services, token: Token, answer: Secret | None) -> AuthenticationResult | None:
     """Go on with one. answer: what the shopper typed; None: the challenge was opened."""
-    processor = parts.processors.named(token.processor or "")
+    processor = services.processors.named(token.processor or "")
     if processor is None or not isinstance(processor, Authenticator):
         return None
     return await _within(processor, processor.finish_authentication(token.owner, token.ref or "", answer))
@@ -57,15 +57,17 @@ class RecordResult:
     answer: Answer | None
 
 
-async def conclude(parts: Services, token: Token, result: AuthenticationResult) -> RecordResult:
+async def conclude(services: Services, token: Token, result: AuthenticationResult) -> RecordResult:
     """Write down what came of it, and see to what proves it. Raises Unavailable."""
     to = _status_of(result)
     if result.value is not None and to == "OK":
         # Before the row says OK: a crash between the two leaves a value that nobody can use.
-        await parts.vault.keep_authentication_value(token.owner, token.id, result.value)
-    ended = await parts.db.write(_record, token, to, result, await parts.moment_of(token.owner), Pages.of(parts))
+        await services.vault.keep_authentication_value(token.owner, token.id, result.value)
+    ended = await services.db.write(
+        _record, token, to, result, await services.moment_of(token.owner), Pages.of(services)
+    )
     if ended.answer is None and (ended.token.used_at is not None or ended.token.verification != "OK"):
-        await parts.vault.take_authentication_value(token.owner, token.id)
+        await services.vault.take_authentication_value(token.owner, token.id)
     return ended
 
 
@@ -99,18 +101,18 @@ async def _record(
 next_due = store.next_due
 
 
-async def end_abandoned(parts: Services, limit: int = 200, owner: Owner | None = None) -> int:
+async def end_abandoned(services: Services, limit: int = 200, owner: Owner | None = None) -> int:
     """End authentications whose time is over, reading so many at a time; how many were ended.
 
     owner: only its challenges.
     """
-    abandoned = parts.due_of(owner, limit, everybodys=store.abandoned, owners=store.abandoned_of)
+    abandoned = services.due_of(owner, limit, everybodys=store.abandoned, owners=store.abandoned_of)
 
     def place(token: Token) -> Cursor:
         return Cursor(token.open_until or 0, token.id)
 
     async def end(token: Token) -> bool:
-        return await parts.db.write(_end, token, await parts.moment_of(token.owner), Pages.of(parts))
+        return await services.db.write(_end, token, await services.moment_of(token.owner), Pages.of(services))
 
     return await sweep_due(abandoned, place, end, step="end authentications")
 

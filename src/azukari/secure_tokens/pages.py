@@ -32,9 +32,9 @@ class Pages(NamedTuple):
     vault: Vault
 
     @classmethod
-    def of(cls, parts: Services) -> "Pages":
+    def of(cls, services: Services) -> "Pages":
         """This installation's."""
-        return cls(parts.settings.base_url, parts.vault)
+        return cls(services.settings.base_url, services.vault)
 
     def show(self, token: Token, moment: Moment) -> SecureTokenOut:
         """A secure token with the address where it is verified."""

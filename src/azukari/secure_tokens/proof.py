@@ -46,7 +46,7 @@ async def _read(call: Call, token_id: str) -> str:
     token = await call.db.read(store.find, call.owner, token_id)
     if token is None or not token.has_authentication_value or token.used_at is not None:
         return ""
-    if token.verification_at(await call.parts.moment_of(call.owner)) != "OK":
+    if token.verification_at(await call.services.moment_of(call.owner)) != "OK":
         return ""
     try:
         value = await call.vault.read_authentication_value(call.owner, token_id, who=call.key.id)

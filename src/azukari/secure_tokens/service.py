@@ -36,24 +36,22 @@ _LONGEST_ANSWER = 100
 _MOST_FROM_PAGES = 3
 
 
-async def create(call: Call, order: SecureTokenCreate) -> Answer:
+async def create(call: Call, body: SecureTokenCreate) -> Answer:
     """Authenticate the shopper behind a card, or behind a customer's saved card, for one amount.
 
     Answers ``OK``, ``SKIPPED`` or ``ERRORED``, or ``NEEDS_VERIFY`` with the address the shopper has to go to.
     Raises MissingParameter, InvalidParameter, UnsupportedCardBrand, NotFound (no such customer), NothingToVerify,
     InvalidToken; with a publishable key also NotGranted, TooManyRequests. Source: contract section 9.
     """
-    given = _given(call, order)
-    if order.customer is not None and not call.key.is_secret:
-        await _hold_to_grant(call, order.customer, order.customer_grant or "")
-    wanted = AuthenticationTerms(
-        order.amount + (order.tax or 0), order.currency, await _way_back(call, order.return_url)
-    )
+    given = _given(call, body)
+    if body.customer is not None and not call.key.is_secret:
+        await _hold_to_grant(call, body.customer, body.customer_grant or "")
+    wanted = AuthenticationTerms(body.amount + (body.tax or 0), body.currency, await _way_back(call, body.return_url))
     try:
-        token, answer = await _authenticate(call, call.claim, given, order.customer, wanted)
+        token, answer = await _authenticate(call, call.claim, given, body.customer, wanted)
     except Replay as replay:
         raise Replay(await proof.answered(call, replay.answer)) from None
-    answer = answer or Answer.of(Pages.of(call.parts).show(token, await call.parts.moment_of(call.owner)))
+    answer = answer or Answer.of(Pages.of(call.services).show(token, await call.services.moment_of(call.owner)))
     return await proof.answered(call, answer)
 
 
@@ -64,32 +62,32 @@ async def _hold_to_grant(call: Call, customer_id: str, grant: str) -> None:
     # A repeat asks nobody.
     if call.claim is None or not await call.db.read(idempotency.is_known, call.owner, call.claim):
         name = f"authentications {call.owner.merchant_id} {call.owner.mode} {customer_id}"
-        call.parts.counts.count_named(name, _MOST_FROM_PAGES, HOUR)
+        call.services.counts.count_named(name, _MOST_FROM_PAGES, HOUR)
 
 
 async def _way_back(call: Call, url: str) -> str:
     """The address to keep: this one, or ours that shows it first. Raises UnknownApp, UnknownPlace."""
-    settings = await call.parts.settings_of(call.owner)
+    settings = await call.services.settings_of(call.owner)
     if call.key.is_secret:
         return_targets.hold_to_apps(settings, url)
         return url
-    pages = Pages.of(call.parts)
+    pages = Pages.of(call.services)
     straight = return_targets.goes_straight(settings, call.owner.mode, pages.base_url, url)
     # An address of ours, but made up elsewhere: it is none to be kept as it is.
     return url if straight and not pages.asks(url) else pages.asking_first(url)
 
 
-def _given(call: Call, order: SecureTokenCreate) -> PaymentSource | None:
-    if order.payment_details is not None and order.customer is not None:
+def _given(call: Call, body: SecureTokenCreate) -> PaymentSource | None:
+    if body.payment_details is not None and body.customer is not None:
         raise TwoSources
-    if is_method(order.payment_details):
+    if is_method(body.payment_details):
         raise NotACard
-    if order.payment_details is not None:
-        given = tokens.read(order.payment_details, call.now)
+    if body.payment_details is not None:
+        given = tokens.read(body.payment_details, call.now)
         if not isinstance(given, str) and given.type != CREDIT_CARD:
             raise NotACard
         return given
-    if order.customer is None:
+    if body.customer is None:
         raise MissingParameter("payment_details")
     return None
 
@@ -113,22 +111,22 @@ async def begin_for_session(
     """
     wanted = AuthenticationTerms(amount, currency, return_url, made_for, without)
     token, _ = await _authenticate(call, None, given, None, wanted)
-    return Pages.of(call.parts).show(token, await call.parts.moment_of(call.owner))
+    return Pages.of(call.services).show(token, await call.services.moment_of(call.owner))
 
 
 async def read(call: Call, token_id: str) -> SecureTokenOut:
     """The owner's secure token, with what proves it where the caller may read that. Raises NotFound, Unavailable."""
-    out = await show(call.parts, call.owner, token_id)
+    out = await show(call.services, call.owner, token_id)
     await proof.show(call, out)
     return out
 
 
-async def show(parts: Services, owner: Owner, token_id: str) -> SecureTokenOut:
+async def show(services: Services, owner: Owner, token_id: str) -> SecureTokenOut:
     """The owner's secure token. Raises NotFound."""
-    token = await parts.db.read(store.find, owner, token_id)
+    token = await services.db.read(store.find, owner, token_id)
     if token is None or token.verification is None:
         raise NotFound
-    return Pages.of(parts).show(token, await parts.moment_of(owner))
+    return Pages.of(services).show(token, await services.moment_of(owner))
 
 
 class AuthenticationTerms(NamedTuple):
@@ -169,7 +167,7 @@ async def _authenticate(
     call: Call, claim: Claim | None, given: PaymentSource | None, customer: str | None, wanted: AuthenticationTerms
 ) -> tuple[Token, Answer | None]:  # fmt: skip
     """The token as it ends, and the answer that was stored of it."""
-    parts, processor = call.parts, call.parts.processors.pick(call.owner)
+    services, processor = call.services, call.services.processors.pick(call.owner)
     brands = processor.declares.authenticates
     if isinstance(given, PaymentDetails):
         _check_brand(given.masked, brands)
@@ -179,7 +177,7 @@ async def _authenticate(
     plan = _AuthenticationDraft(token, given, sealed, brands, call.key.id, call.new_id(), call.moment)
     try:
         # Write down who is about to be authenticated: a crash below leaves a token that ends by itself.
-        begun = await call.db.write(_begin, claim, call.owner, call.vault, plan, Pages.of(parts))
+        begun = await call.db.write(_begin, claim, call.owner, call.vault, plan, Pages.of(services))
     except (Replay, Conflict, KeyReused, _AlreadyMade) as known:
         if sealed is not None:
             # This request keeps nothing: what it brought goes now, and not with the next sweep.
@@ -193,7 +191,7 @@ async def _authenticate(
     if wanted.without and result.could_not_be_asked:
         result = AuthenticationResult("SKIPPED", result.three_ds)
     # Write down what came of it, together with the answer that is repeated.
-    ended = await outcomes.conclude(parts, begun.token, result)
+    ended = await outcomes.conclude(services, begun.token, result)
     return ended.token, ended.answer
 
 
@@ -213,14 +211,14 @@ def _new(
     """The row as it begins; of a token or a customer what is missing is read with them."""
     raw = given if isinstance(given, PaymentDetails) else None
     return Token(
-        merchant_id=call.owner.merchant_id, mode=call.owner.mode, id=call.parts.ids.token(),
+        merchant_id=call.owner.merchant_id, mode=call.owner.mode, id=call.services.ids.token(),
         entry_id="" if sealed is None else sealed.id, currency=wanted.currency,
         details="null" if raw is None else msgspec.json.encode(TokenDetails.of(raw)).decode(),
         email=None if raw is None else raw.email,
         has_verification_value=int(raw is not None and raw.verification_value is not None), created_at=call.now,
         expires_at=call.now + store.LIFE, used_at=None, used_by=None, adopted=0, swept_at=None,
         verification="CREATED", amount=wanted.total, customer_id=customer, return_url=wanted.return_url,
-        state_seed=call.parts.ids.ref(), processor=processor.name, ref=call.parts.ids.ref(), three_ds=None,
+        state_seed=call.services.ids.ref(), processor=processor.name, ref=call.services.ids.ref(), three_ds=None,
         has_authentication_value=0, open_until=call.real + processor.declares.timeout + GRACE,
         idempotency_key=None, made_for=wanted.made_for,
     )  # fmt: skip

@@ -42,7 +42,7 @@ async def begin(
 
 async def go_on(call: Call, session: Session, demand: Demand) -> PaymentSource | Answer:
     """The same for a shopper who may be back from the issuer's page."""
-    token = await secure_tokens.show(call.parts, call.owner, session.secure_token_id or "")
+    token = await secure_tokens.show(call.services, call.owner, session.secure_token_id or "")
     return await _act_on(call, session, token, demand)
 
 

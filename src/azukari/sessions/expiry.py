@@ -12,25 +12,25 @@ from azukari.wiring import Services
 next_due = store.next_due
 
 
-async def end(parts: Services, limit: int = 200, owner: Owner | None = None) -> int:
+async def end(services: Services, limit: int = 200, owner: Owner | None = None) -> int:
     """End expired sessions, of one owner or of all, reading so many at a time; how many were ended."""
-    over = parts.due_of(owner, limit, everybodys=store.over, owners=store.over_of)
+    over = services.due_of(owner, limit, everybodys=store.over, owners=store.over_of)
 
     def place(session: Session) -> Cursor:
         return Cursor(session.open_until or 0, session.id)
 
-    return await sweep_due(over, place, lambda each: _end(parts, each), step="end sessions", named="session")
+    return await sweep_due(over, place, lambda each: _end(services, each), step="end sessions", named="session")
 
 
-async def _end(parts: Services, session: Session) -> bool:
+async def _end(services: Services, session: Session) -> bool:
     """Whether it is over; another round tries the others."""
-    call = await pending.own_call(parts, session.owner, "worker", parts.ids.new())
+    call = await pending.own_call(services, session.owner, "worker", services.ids.new())
     try:
         await pending.end(call, session.id)
     except Locked:
         log.warning("session.not_ended", session=session.id)
         return False
-    return await parts.db.write(close, session.owner, session.id, call.now)
+    return await services.db.write(close, session.owner, session.id, call.now)
 
 
 async def close(tx: Tx, owner: Owner, session_id: str, now: int) -> bool:

@@ -68,27 +68,27 @@ class HostedSession:
         return self.settings.name
 
 
-async def open_session(parts: Services, session_id: str) -> HostedSession:
+async def open_session(services: Services, session_id: str) -> HostedSession:
     """A session by its address. Raises NotFound."""
-    looked = await parts.db.read(_find, session_id, parts.modes_served)
+    looked = await services.db.read(_find, session_id, services.modes_served)
     session = looked.session
-    at = await parts.moment_of(session.owner)
-    token = None if looked.secure_token is None else Pages.of(parts).show(looked.secure_token, at)
+    at = await services.moment_of(session.owner)
+    token = None if looked.secure_token is None else Pages.of(services).show(looked.secure_token, at)
     return HostedSession(
-        session.owner, session, await parts.settings_of(session.owner), methods_of(session.methods),
-        line_items_of(session.line_items), looked.payment, token, state_of(parts, looked, at.now), at,
+        session.owner, session, await services.settings_of(session.owner), methods_of(session.methods),
+        line_items_of(session.line_items), looked.payment, token, state_of(services, looked, at.now), at,
     )  # fmt: skip
 
 
-async def state(parts: Services, session_id: str) -> SessionState:
+async def state(services: Services, session_id: str) -> SessionState:
     """How it stands. Raises NotFound."""
-    looked = await parts.db.read(_find, session_id, parts.modes_served)
-    return state_of(parts, looked, await parts.time_of(looked.session.owner))
+    looked = await services.db.read(_find, session_id, services.modes_served)
+    return state_of(services, looked, await services.time_of(looked.session.owner))
 
 
-async def owner_of(parts: Services, session_id: str) -> Owner:
+async def owner_of(services: Services, session_id: str) -> Owner:
     """Whose it is. Raises NotFound."""
-    return (await parts.db.read(_find, session_id, parts.modes_served)).session.owner
+    return (await services.db.read(_find, session_id, services.modes_served)).session.owner
 
 
 async def _find(tx: Tx, session_id: str, modes: Collection[str]) -> SessionView:
@@ -98,10 +98,10 @@ async def _find(tx: Tx, session_id: str, modes: Collection[str]) -> SessionView:
     return await view_of(tx, owner, session_id)
 
 
-def state_of(parts: Services, looked: SessionView, now: int) -> SessionState:
+def state_of(services: Services, looked: SessionView, now: int) -> SessionState:
     """How a session stands."""
     session = looked.session
-    step, url = _step(View(parts.settings.base_url, False, API_VERSIONS[-1]), looked, now)
+    step, url = _step(View(services.settings.base_url, False, API_VERSIONS[-1]), looked, now)
     return SessionState(
         session.status, session.is_expired(now), session.is_locked, session.active_attempt is not None, step, url
     )  # fmt: skip
@@ -123,7 +123,7 @@ def _step(view: View, looked: SessionView, now: int) -> tuple[Next, str | None]:
 
 
 def page_call(
-    parts: Services, owner: Owner, *, at: Moment, client: str | None, request_id: str, nonce: str | None = None,
+    services: Services, owner: Owner, *, at: Moment, client: str | None, request_id: str, nonce: str | None = None,
     body: bytes = b"", orders: SimulatorDirectives = NO_DIRECTIVES,
 ) -> Call:  # fmt: skip
     """A call from our own page, which has no key: it may do what a publishable one may.
@@ -134,11 +134,11 @@ def page_call(
     claim = None
     name = idempotency.read_key(nonce)
     if name is not None:
-        mac = functools.partial(parts.vault.mac, "idempotency")
+        mac = functools.partial(services.vault.mac, "idempotency")
         stored = idempotency.stored_name(f"\N{SECTION SIGN}{KEY} {name}", mac)
         claim = Claim(stored, mac(b"page " + body), *at)
     key = ApiKey(KEY, owner, PUBLISHABLE, API_VERSIONS[-1], "")
-    return Call(parts, key, API_VERSIONS[-1], claim, orders, *at, client, request_id)
+    return Call(services, key, API_VERSIONS[-1], claim, orders, *at, client, request_id)
 
 
 def agreed(call: Call, *, text: str, version: str, language: str) -> Consent:

@@ -65,7 +65,7 @@ class _Unauthenticated(ApiError):
     """A card whose shopper is to be asked first. Nobody is ever told so."""
 
 
-async def pay(call: Call, session_id: str, order: SessionPay, *, page: PageTry | None = None) -> Answer:
+async def pay(call: Call, session_id: str, body: SessionPay, *, page: PageTry | None = None) -> Answer:
     """Pay a session, or store details with it; what is given may be a card, a token, or details of another type.
 
     Answers 200 with what has to be done next, 202 while the outcome is not known, or the decline.
@@ -75,9 +75,9 @@ async def pay(call: Call, session_id: str, order: SessionPay, *, page: PageTry |
     session = await call.db.read(store.get, call.owner, session_id)
     try:
         # Whether money is only held is the merchant's choice, not the shopper's browser's.
-        capture = order.capture_word()
+        capture = body.capture_word()
         wanted = Try(
-            tokens.read(order.payment_details, call.now), capture if call.key.is_secret else None, order.locale(),
+            tokens.read(body.payment_details, call.now), capture if call.key.is_secret else None, body.locale(),
             page and page.consent, page and page.language,
         )  # fmt: skip
     except ApiError:
@@ -104,12 +104,12 @@ async def pay(call: Call, session_id: str, order: SessionPay, *, page: PageTry |
 
 async def demand_of(call: Call, *, asks: bool) -> Demand:
     """What the merchant demands of who calls. asks: see :class:`PageTry`."""
-    return demanded(await call.parts.settings_of(call.owner), call.key, by_default=asks)
+    return demanded(await call.services.settings_of(call.owner), call.key, by_default=asks)
 
 
 def view_of(call: Call) -> View:
     """Who looks."""
-    return View(call.parts.settings.base_url, call.key.is_secret, call.api_version)
+    return View(call.services.settings.base_url, call.key.is_secret, call.api_version)
 
 
 async def attempt(call: Call, session: Session, wanted: Try, demand: Demand) -> Answer:
@@ -189,13 +189,13 @@ async def _plan(call: Call, session: Session, wanted: Try, demand: Demand) -> _T
         and isinstance(wanted.given, PaymentDetails)
     ):
         sealed = await call.vault.seal(call.owner, wanted.given)
-    settings = await call.parts.settings_of(call.owner)
+    settings = await call.services.settings_of(call.owner)
     charge = None
     if session.kind != "customer" and method is not None:
         charge = await _charge(call, session, wanted, method)
     planned = _ordered(session, _check(call, session, wanted, type) if charge is None else charge.attempt)
     visit = Visit(
-        wanted.back_to(f"{call.parts.settings.base_url}/return/{planned.ref}"), wanted.locale or session.locale,
+        wanted.back_to(f"{call.services.settings.base_url}/return/{planned.ref}"), wanted.locale or session.locale,
         settings.name, session.keeps_details,
     )  # fmt: skip
     if charge is not None:
@@ -214,7 +214,7 @@ async def _type_of(call: Call, given: PaymentSource) -> str:
 def _check(call: Call, session: Session, wanted: Try, type: str) -> Attempt:
     """The attempt of a try that pays nothing: a card is checked, a wallet's shopper asked to agree."""
     return attempts.plan(
-        call.parts.ids, call.owner, call.parts.processors.pick(call.owner, type),
+        call.services.ids, call.owner, call.services.processors.pick(call.owner, type),
         "verify" if type == CREDIT_CARD else "agree", 0, session.currency, now=call.real,
         api_version=call.api_version, customer_id=session.customer_id,
         state="prepared" if tokens.needs_two_steps(wanted.given) else "sent", orders=call.orders.encoded(),
@@ -360,11 +360,11 @@ def offered(session: Session, type: str) -> SessionMethod:
 
 async def _send(call: Call, ready: _TryIntent) -> tuple[Outcome, ApiError | None]:
     if ready.charge is not None:
-        return await charges.send(call.parts, ready.charge)
-    processor = call.parts.processors.named(ready.attempt.processor)
+        return await charges.send(call.services, ready.charge)
+    processor = call.services.processors.named(ready.attempt.processor)
     assert processor is not None  # the intent would not have been written
     try:
-        return await tokens.send(call.parts, processor, ready.attempt, ready.means, visit=ready.visit), None
+        return await tokens.send(call.services, processor, ready.attempt, ready.means, visit=ready.visit), None
     except tokens.NotBegun as ended:
         return NotSent(), ended.refusal
 
@@ -378,12 +378,12 @@ async def _conclude(
     refusal: ApiError | None,
 ) -> Answer:
     """Write the outcome down. Should that fail, all we know for certain is that the try was begun."""
-    parts = call.parts
-    fault = execute.directives_of(planned).fault or parts.settings.simulator_fault
+    services = call.services
+    fault = execute.directives_of(planned).fault or services.settings.simulator_fault
     try:
-        answer = await outcomes.write_down(parts, planned, outcome, refusal, record.write)
+        answer = await outcomes.write_down(services, planned, outcome, refusal, record.write)
         if fault == "duplicate_reply":
-            answer = await outcomes.write_down(parts, planned, outcome, refusal, record.write)
+            answer = await outcomes.write_down(services, planned, outcome, refusal, record.write)
     except Unavailable:
         log.warning("session.outcome_not_written", payment=planned.payment_id, attempt=planned.id)
         return responses.pending(view_of(call), session, shown)

@@ -27,22 +27,24 @@ class StillWaiting(Locked):
     """
 
 
-async def own_call(parts: Services, owner: Owner, who: str, request_id: str) -> Call:
+async def own_call(services: Services, owner: Owner, who: str, request_id: str) -> Call:
     """A call of our own making, for what nobody has asked for."""
     key = ApiKey(who, owner, PUBLISHABLE, API_VERSIONS[-1], "")
-    return Call(parts, key, API_VERSIONS[-1], None, NO_DIRECTIVES, *await parts.moment_of(owner), None, request_id)
+    return Call(
+        services, key, API_VERSIONS[-1], None, NO_DIRECTIVES, *await services.moment_of(owner), None, request_id
+    )
 
 
-async def ask(parts: Services, owner: Owner, session_id: str, *, by_shopper: bool = False) -> Attempt | None:
+async def ask(services: Services, owner: Owner, session_id: str, *, by_shopper: bool = False) -> Attempt | None:
     """Hear now, and not when it is due, what a shopper has decided; the try that waited, as it is then.
 
     by_shopper: see :func:`~azukari.payments.outcomes.poll`.
     """
-    waiting = (await parts.db.read(view_of, owner, session_id)).waiting
+    waiting = (await services.db.read(view_of, owner, session_id)).waiting
     if waiting is None:
         return None
-    await outcomes.poll(parts, waiting, by_shopper=by_shopper)
-    return await parts.db.read(attempts.find, owner, waiting.id)
+    await outcomes.poll(services, waiting, by_shopper=by_shopper)
+    return await services.db.read(attempts.find, owner, waiting.id)
 
 
 async def short_of(call: Call, session_id: str, given: PaymentSource) -> tuple[str, MethodDetails] | None:
@@ -65,9 +67,9 @@ async def end(call: Call, session_id: str) -> None:
     if waiting.payment_id is not None:
         await _cancel(replace(call, claim=None, orders=NO_DIRECTIVES), waiting.payment_id)
         return
-    after = await ask(call.parts, call.owner, session_id)
+    after = await ask(call.services, call.owner, session_id)
     if after is not None and after.state == "waiting":
-        await call.db.write(give_up, after, call.parts.clock.now() + SECOND)
+        await call.db.write(give_up, after, call.services.clock.now() + SECOND)
 
 
 async def _cancel(call: Call, payment_id: str) -> None:

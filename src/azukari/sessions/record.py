@@ -56,31 +56,31 @@ class RecordResult(NamedTuple):
     unneeded: tuple[str, ...] = ()
 
 
-async def settle(parts: Services, attempt: Attempt) -> None:
+async def settle(services: Services, attempt: Attempt) -> None:
     """Find out what became of a try whose owner died or got no answer, or that waits for its shopper."""
     if attempt.kind != "verify":
-        await outcomes.reconcile(parts, attempt)
+        await outcomes.reconcile(services, attempt)
         return
     # Nobody need ask what became of a check that gave no answer: it moved nothing.
     if attempt.state == "prepared":
-        await tokens.drop_value(parts, attempt)
-    await write(parts, attempt, NotSent(), (), await parts.moment_of(attempt.owner), None, None)
+        await tokens.drop_value(services, attempt)
+    await write(services, attempt, NotSent(), (), await services.moment_of(attempt.owner), None, None)
 
 
 async def write(
-    parts: Services, attempt: Attempt, outcome: Outcome, event_ids: tuple[str, ...], at: Moment, again_at: int | None,
+    services: Services, attempt: Attempt, outcome: Outcome, event_ids: tuple[str, ...], at: Moment, again_at: int | None,
     refusal: ApiError | None,
 ) -> Answer:  # fmt: skip
     """Run the unit that records a try, and see to what it leaves behind."""
     sealed = None
     if isinstance(outcome, Approved) and outcome.agreement is not None and attempt.method is not None:
         # The key of an agreement is durable before the agreement is.
-        sealed = await parts.vault.seal_agreement(attempt.owner, attempt.method, outcome.agreement)
-    ending = RecordContext(event_ids, parts.ids.new(), at, again_at, sealed)
-    view = View(parts.settings.base_url, False, attempt.api_version)
-    ended = await retry_on_conflict(parts.db, record_try, attempt, outcome, parts.vault, view, ending, refusal)
+        sealed = await services.vault.seal_agreement(attempt.owner, attempt.method, outcome.agreement)
+    ending = RecordContext(event_ids, services.ids.new(), at, again_at, sealed)
+    view = View(services.settings.base_url, False, attempt.api_version)
+    ended = await retry_on_conflict(services.db, record_try, attempt, outcome, services.vault, view, ending, refusal)
     for entry_id in ended.unneeded:
-        await parts.vault.shred(attempt.owner, entry_id)
+        await services.vault.shred(attempt.owner, entry_id)
     return ended.answer
 
 

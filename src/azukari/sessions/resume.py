@@ -15,7 +15,7 @@ async def resume(call: Call, session_id: str) -> Answer:
 
     Nothing to finish: the session as it stands, ``pending``, with the way to what it waits for, or to its own page.
     """
-    decided = await pending.ask(call.parts, call.owner, session_id, by_shopper=True)
+    decided = await pending.ask(call.services, call.owner, session_id, by_shopper=True)
     looked = await call.db.read(view_of, call.owner, session_id)
     session, view = looked.session, session_pay.view_of(call)
     if session.status == "completed":

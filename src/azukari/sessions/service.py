@@ -36,17 +36,17 @@ from azukari.wire.idempotency import Claim, idempotent
 DEFAULT_LOCALE = "ja"
 
 
-async def create(call: Call, order: SessionCreate) -> Answer:
+async def create(call: Call, body: SessionCreate) -> Answer:
     """A new session, and in the modes with a customer who has none yet, its customer.
 
     Raises MissingParameter, InvalidParameter, UnknownType, NoMethod, OrderNumTaken, CustomerGone. Source: contract 6.2.
     """
-    settings = await call.parts.settings_of(call.owner)
-    return_targets.hold_to_apps(settings, order.return_url)
-    data = _payment_data(order)
-    amount, currency = _money(order, data, settings.currency)
+    settings = await call.services.settings_of(call.owner)
+    return_targets.hold_to_apps(settings, body.return_url)
+    data = _payment_data(body)
+    amount, currency = _money(body, data, settings.currency)
     found = offers(
-        settings, call.owner.mode, currency, wanted=_wanted(order), storable_only=order.mode != "payment"
+        settings, call.owner.mode, currency, wanted=_wanted(body), storable_only=body.mode != "payment"
     )  # fmt: skip
     # What an order abroad comes to may be more than anybody takes.
     found = [offer for offer in found if offer.amount_of(amount) <= MAX_AMOUNT]
@@ -55,23 +55,23 @@ async def create(call: Call, order: SessionCreate) -> Answer:
     found = [offer for offer in found if is_taken(call, offer.type)]
     if not found:
         raise NoProcessor
-    methods = [_method(offer, None if order.mode == "customer" else amount) for offer in found]
+    methods = [_method(offer, None if body.mode == "customer" else amount) for offer in found]
     session = Session(
-        merchant_id=call.owner.merchant_id, mode=call.owner.mode, id=call.new_id(), kind=order.mode, status="pending",
-        amount=amount, currency=currency, return_url=order.return_url, email=order.email,
-        locale=order.default_locale or DEFAULT_LOCALE, methods=msgspec.json.encode(methods).decode(),
-        line_items=msgspec.json.encode(order.line_items or []).decode(),
-        metadata=metadata.merged("{}", order.metadata), payment_data=data.encoded() if data else None,
+        merchant_id=call.owner.merchant_id, mode=call.owner.mode, id=call.new_id(), kind=body.mode, status="pending",
+        amount=amount, currency=currency, return_url=body.return_url, email=body.email,
+        locale=body.default_locale or DEFAULT_LOCALE, methods=msgspec.json.encode(methods).decode(),
+        line_items=msgspec.json.encode(body.line_items or []).decode(),
+        metadata=metadata.merged("{}", body.metadata), payment_data=data.encoded() if data else None,
         order_num=data.external_order_num if data else None, scenario=call.orders.scenario,
-        customer_id=None if order.mode == "payment" else order.customer_id or call.new_id(), payment_id=None,
+        customer_id=None if body.mode == "payment" else body.customer_id or call.new_id(), payment_id=None,
         secure_token_id=None, authenticating=0, active_attempt=None, waiting_attempt=None, trying=None, declines=0,
         consent=None,
-        open_until=call.now + order.expires_in_seconds * 1_000, expires_at=call.now + order.expires_in_seconds * 1_000,
+        open_until=call.now + body.expires_in_seconds * 1_000, expires_at=call.now + body.expires_in_seconds * 1_000,
         completed_at=None, cancelled_at=None, created_at=call.now,
     )  # fmt: skip
     out = session_pay.view_of(call).session(SessionView(session), settings.name, None, call.moment)
     plan = _Plan(
-        session, _bare(call, order, session), call.new_id(), call.key.id, _suspicious(order), Answer.of(out), call.real
+        session, _bare(call, body, session), call.new_id(), call.key.id, _suspicious(body), Answer.of(out), call.real
     )  # fmt: skip
     return await call.db.write(_save, call.claim, call.owner, call.vault, plan)
 
@@ -92,25 +92,25 @@ class _Plan:
     real: int
 
 
-def _payment_data(order: SessionCreate) -> PaymentData | None:
-    if order.mode == "customer" or order.payment_data is None:
+def _payment_data(body: SessionCreate) -> PaymentData | None:
+    if body.mode == "customer" or body.payment_data is None:
         return None
-    if order.payment_data.mcc is not None and len(order.payment_data.mcc) != 4:
+    if body.payment_data.mcc is not None and len(body.payment_data.mcc) != 4:
         raise InvalidParameter("payment_data[mcc]")
-    return order.payment_data
+    return body.payment_data
 
 
-def _money(order: SessionCreate, data: PaymentData | None, default: str) -> tuple[int, str]:
+def _money(body: SessionCreate, data: PaymentData | None, default: str) -> tuple[int, str]:
     """Amount and currency, which may stand in ``payment_data`` as well. Without an amount it is what the items sum to.
 
     Raises MissingParameter, InvalidParameter. Source: contract 6.2.
     """
-    currency = order.currency or (data.currency if data else None)
-    if order.mode == "customer":
+    currency = body.currency or (data.currency if data else None)
+    if body.mode == "customer":
         return 0, currency or default
-    amount = order.amount if order.amount is not None or data is None else data.amount
+    amount = body.amount if body.amount is not None or data is None else data.amount
     if amount is None:
-        amount = _sum(order.line_items or ())
+        amount = _sum(body.line_items or ())
     if amount is None:
         raise MissingParameter("amount")
     if amount <= 0:
@@ -128,12 +128,12 @@ def _sum(items: Iterable[LineItem]) -> int | None:
     return sum(costs) if costs else None
 
 
-def _wanted(order: SessionCreate) -> list[str] | None:
-    if not order.payment_types:
+def _wanted(body: SessionCreate) -> list[str] | None:
+    if not body.payment_types:
         return None
-    if not METHODS.keys() >= set(order.payment_types):
+    if not METHODS.keys() >= set(body.payment_types):
         raise UnknownType
-    return order.payment_types
+    return body.payment_types
 
 
 def _method(offer: Offer, amount: int | None) -> SessionMethod:
@@ -152,22 +152,22 @@ def _method(offer: Offer, amount: int | None) -> SessionMethod:
     return entry
 
 
-def _bare(call: Call, order: SessionCreate, session: Session) -> Customer | None:
+def _bare(call: Call, body: SessionCreate, session: Session) -> Customer | None:
     """The customer that is there from the beginning and has no details before the end. Source: contract 10.1."""
-    if session.customer_id is None or order.customer_id is not None:
+    if session.customer_id is None or body.customer_id is not None:
         return None
     return Customer(
-        merchant_id=session.merchant_id, mode=session.mode, id=session.customer_id, email=order.email, metadata="{}",
+        merchant_id=session.merchant_id, mode=session.mode, id=session.customer_id, email=body.email, metadata="{}",
         entry_id=None, source=None, exp_month=None, exp_year=None, scenario=None,
-        external_id=order.external_customer_id, version=1, created_at=call.now, deleted_at=None,
+        external_id=body.external_customer_id, version=1, created_at=call.now, deleted_at=None,
     )  # fmt: skip
 
 
-def _suspicious(order: SessionCreate) -> bool:
-    texts: list[object] = [order.payment_data and order.payment_data.external_order_num]
-    for item in order.line_items or ():
+def _suspicious(body: SessionCreate) -> bool:
+    texts: list[object] = [body.payment_data and body.payment_data.external_order_num]
+    for item in body.line_items or ():
         texts += [item.description, item.image, item.external_product_num]
-    return pan_screening.suspicious(*texts, metadata=order.metadata)
+    return pan_screening.suspicious(*texts, metadata=body.metadata)
 
 
 @idempotent
@@ -210,9 +210,9 @@ async def _must_exist(tx: Tx, owner: Owner, customer_id: str) -> None:
 
 async def show(call: Call, session_id: str) -> SessionOut:
     """A session: all of it for a secret key, the allowed members for a publishable one. Raises NotFound."""
-    settings = await call.parts.settings_of(call.owner)
+    settings = await call.services.settings_of(call.owner)
     whole = await call.db.read(view_of, call.owner, session_id)
-    out = session_pay.view_of(call).session(whole, settings.name, Pages.of(call.parts), call.moment)
+    out = session_pay.view_of(call).session(whole, settings.name, Pages.of(call.services), call.moment)
     if out.secure_token:
         await proof.show(call, out.secure_token)
     return out
@@ -223,11 +223,11 @@ async def cancel(call: Call, session_id: str) -> Answer:
 
     Raises NotFound, NotCancellable, Locked (somebody is paying it this moment). Source: contract section 6.
     """
-    settings = await call.parts.settings_of(call.owner)
+    settings = await call.services.settings_of(call.owner)
     await pending.end(call, session_id)
     return await retry_on_conflict(
         call.db, _cancel, call.claim, call.owner, session_id, session_pay.view_of(call), settings.name,
-        Pages.of(call.parts), call.moment,
+        Pages.of(call.services), call.moment,
     )  # fmt: skip
 
 

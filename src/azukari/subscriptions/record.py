@@ -39,14 +39,14 @@ class RecordContext:
 
 
 async def write(
-    parts: Services, attempt: Attempt, outcome: Outcome, event_ids: tuple[str, ...], at: Moment, again_at: int | None,
+    services: Services, attempt: Attempt, outcome: Outcome, event_ids: tuple[str, ...], at: Moment, again_at: int | None,
     refusal: ApiError | None,
 ) -> Answer:  # fmt: skip
     """Run the unit that records a charge."""
-    settings = await parts.settings_of(attempt.owner)
-    more = tuple(parts.ids.new() for _ in range(3))
+    settings = await services.settings_of(attempt.owner)
+    more = tuple(services.ids.new() for _ in range(3))
     ending = RecordContext((*event_ids[:1], *more), at, again_at, settings.retry_days)
-    return await retry_on_conflict(parts.db, record_charge, attempt, outcome, ending, refusal)
+    return await retry_on_conflict(services.db, record_charge, attempt, outcome, ending, refusal)
 
 
 # Payments are asked after in their own room; their subscriptions move with them.

@@ -43,22 +43,22 @@ WHO = "worker"
 LOOK_AGAIN_SECONDS = 0.02
 
 
-async def renew_due(parts: Services, limit: int = 50, owner: Owner | None = None) -> int:
+async def renew_due(services: Services, limit: int = 50, owner: Owner | None = None) -> int:
     """Charge what is due, of one owner or of all, one period of each subscription; how many charges there were.
 
     For one owner, what another worker has under way is waited for: 0 means that nothing is left to do now.
     """
     if owner is None:
-        return await _renew_all(parts, await parts.db.read(store.due, parts.clock.now(), limit))
-    now = await parts.time_of(owner)
-    begun = await _renew_all(parts, await parts.db.read(store.due_of, owner, now, limit))
-    return begun + await _wait_for_others(parts, owner)
+        return await _renew_all(services, await services.db.read(store.due, services.clock.now(), limit))
+    now = await services.time_of(owner)
+    begun = await _renew_all(services, await services.db.read(store.due_of, owner, now, limit))
+    return begun + await _wait_for_others(services, owner)
 
 
-async def _wait_for_others(parts: Services, owner: Owner) -> int:
+async def _wait_for_others(services: Services, owner: Owner) -> int:
     """How many there were. It ends with their leases."""
     most = 0
-    while found := len(await parts.db.read(store.under_way, owner, parts.clock.now())):
+    while found := len(await services.db.read(store.under_way, owner, services.clock.now())):
         most = max(most, found)
         await asyncio.sleep(LOOK_AGAIN_SECONDS)
     return most
@@ -68,7 +68,7 @@ async def _wait_for_others(parts: Services, owner: Owner) -> int:
 next_due = store.next_due
 
 
-async def _renew_all(parts: Services, found: Sequence[Subscription]) -> int:
+async def _renew_all(services: Services, found: Sequence[Subscription]) -> int:
     # One customer's come one after another: each sees what became of the one before (REL-9).
     by_customer: dict[tuple[Owner, str], list[Subscription]] = {}
     for each in found:
@@ -79,16 +79,16 @@ async def _renew_all(parts: Services, found: Sequence[Subscription]) -> int:
         begun = 0
         while due:
             for subscription in due.popleft():
-                begun += await _guarded(parts, subscription)
+                begun += await _guarded(services, subscription)
         return begun
 
     return sum(await asyncio.gather(*(take_turns() for _ in range(TOGETHER))))
 
 
-async def _guarded(parts: Services, due: Subscription) -> bool:
+async def _guarded(services: Services, due: Subscription) -> bool:
     """Whether it was charged. One that cannot be waits for an hour; the others go on."""
     try:
-        return await _renew(parts, due, await parts.moment_of(due.owner))
+        return await _renew(services, due, await services.moment_of(due.owner))
     except Unavailable:
         log.warning("worker.database_down", step="renew", subscription=due.id)
     except NoProcessor:
@@ -96,11 +96,11 @@ async def _guarded(parts: Services, due: Subscription) -> bool:
         if due.mode == LIVE:
             log.warning("subscription.no_processor", subscription=due.id)
         with suppress(Unavailable):
-            await parts.db.write(_put_off, due, await parts.time_of(due.owner) + transitions.NOT_SENT_PAUSE)
+            await services.db.write(_put_off, due, await services.time_of(due.owner) + transitions.NOT_SENT_PAUSE)
     except Exception as error:
         log.bug("subscription not charged", error, subscription=due.id)
         with suppress(Unavailable):
-            await parts.db.write(_put_off, due, await parts.time_of(due.owner) + transitions.NOT_SENT_PAUSE)
+            await services.db.write(_put_off, due, await services.time_of(due.owner) + transitions.NOT_SENT_PAUSE)
     return False
 
 
@@ -108,24 +108,24 @@ async def _put_off(tx: Tx, due: Subscription, until: int) -> None:
     await store.change(tx, due, transitions.put_off(due, until))
 
 
-async def _renew(parts: Services, due: Subscription, moment: Moment) -> bool:
+async def _renew(services: Services, due: Subscription, moment: Moment) -> bool:
     key = ApiKey(WHO, due.owner, SECRET, due.api_version, "")
-    call = Call(parts, key, due.api_version, None, NO_DIRECTIVES, moment.now, moment.real, None, parts.ids.new())
+    call = Call(services, key, due.api_version, None, NO_DIRECTIVES, moment.now, moment.real, None, services.ids.new())
     order = PaymentCreate(amount=due.amount, currency=due.currency, customer=due.customer_id)
     plan = await charges.draft_charge(call, order, subscription_id=due.id)
-    settings = await parts.settings_of(due.owner)
+    settings = await services.settings_of(due.owner)
     # Nothing may be written down that the vault could not open.
-    await parts.vault.ready(due.owner)
+    await services.vault.ready(due.owner)
     renewal = Renewal(
-        due, plan, parts.ids.new(), tuple(parts.ids.new() for _ in range(2)), tuple(settings.retry_days), moment.now
+        due, plan, services.ids.new(), tuple(services.ids.new() for _ in range(2)), tuple(settings.retry_days), moment.now
     )  # fmt: skip
     ready = None
     with suppress(Locked):
-        ready = await parts.db.write(begin, parts.vault, renewal)
+        ready = await services.db.write(begin, services.vault, renewal)
     if ready is None:
         return False
-    outcome, refusal = await charges.send(parts, ready)
-    await outcomes.finish(parts, ready.attempt, outcome, outcomes.PaymentView(ready.payment, []), refusal)
+    outcome, refusal = await charges.send(services, ready)
+    await outcomes.finish(services, ready.attempt, outcome, outcomes.PaymentView(ready.payment, []), refusal)
     return True
 
 

@@ -22,36 +22,36 @@ from azukari.wire.call import Call
 from azukari.wire.idempotency import Claim, idempotent
 
 
-async def create(call: Call, order: SubscriptionCreate) -> Answer:
+async def create(call: Call, body: SubscriptionCreate) -> Answer:
     """Make a subscription on what a customer has saved, and its first charge at once.
 
     Answers 200 with the subscription: ``active``, or ``pending`` while it is not known what came of the charge. A
     declined first charge is answered with the decline, and the subscription has ended with it.
     Raises NotFound (no such customer), NothingToCharge, WrongCurrency. Source: contract 11.1, 11.3.
     """
-    settings = await call.parts.settings_of(call.owner)
+    settings = await call.services.settings_of(call.owner)
     subscription_id = call.new_id()
-    charge = PaymentCreate(amount=order.amount, currency=order.currency, customer=order.customer)
+    charge = PaymentCreate(amount=body.amount, currency=body.currency, customer=body.customer)
     plan = await charges.draft_charge(call, charge, subscription_id=subscription_id)
     subscription = Subscription(
-        merchant_id=call.owner.merchant_id, mode=call.owner.mode, id=subscription_id, customer_id=order.customer,
-        status="pending", amount=order.amount, currency=order.currency, period=order.period,
-        metadata=metadata.merged("{}", order.metadata), time_zone=settings.time_zone,
-        day=day_of(call.now, order.period, settings.time_zone), details_type=CREDIT_CARD,
+        merchant_id=call.owner.merchant_id, mode=call.owner.mode, id=subscription_id, customer_id=body.customer,
+        status="pending", amount=body.amount, currency=body.currency, period=body.period,
+        metadata=metadata.merged("{}", body.metadata), time_zone=settings.time_zone,
+        day=day_of(call.now, body.period, settings.time_zone), details_type=CREDIT_CARD,
         api_version=call.api_version, period_no=0, active_attempt=plan.attempt.id, retry_count=0, retry_at=None,
         next_capture_at=call.now, due_at=None, version=1, created_at=call.now, ended_at=None,
     )  # fmt: skip
     subscription = replace(subscription, next_capture_at=subscription.falls_due(1))
     first = _First(
         subscription, new_period(subscription, call.new_id(), call.now), call.new_id(),
-        pan_screening.suspicious(metadata=order.metadata), call.real,
+        pan_screening.suspicious(metadata=body.metadata), call.real,
     )  # fmt: skip
     await call.vault.ready(call.owner)
     # Write down what we are about to do: a crash below leaves an attempt to settle.
     begun = await call.db.write(_begin, call.claim, call.owner, call.vault, plan, first)
-    outcome, refusal = await charges.send(call.parts, begun.ready)
+    outcome, refusal = await charges.send(call.services, begun.ready)
     answer = await outcomes.finish(
-        call.parts, begun.ready.attempt, outcome, outcomes.PaymentView(begun.ready.payment, []), refusal
+        call.services, begun.ready.attempt, outcome, outcomes.PaymentView(begun.ready.payment, []), refusal
     )  # fmt: skip
     # Should the outcome not have been written, the intent is all that is known for certain.
     return Answer(200, begun.shown.encoded()) if answer.status == 202 else answer

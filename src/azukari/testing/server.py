@@ -64,8 +64,8 @@ class Shop(NamedTuple):
 class Desk:
     """Answers what tests ask beside the API."""
 
-    def __init__(self, parts: Services, postroom: Postroom) -> None:
-        self._parts = parts
+    def __init__(self, services: Services, postroom: Postroom) -> None:
+        self._services = services
         self._postroom = postroom
         self._shops: dict[str, Shop] = {}
         self._closing: set[asyncio.Task[None]] = set()
@@ -93,10 +93,10 @@ class Desk:
 
     async def _reset(self) -> dict[str, Any]:
         """A new merchant with test keys and an endpoint. Those before it are told nothing any more."""
-        parts, now = self._parts, self._parts.clock.now()
-        name, owner = parts.ids.base62(22), Owner(parts.ids.new(), TEST)
-        pair = parts.keyring.new_pair(TEST)
-        await parts.keyring.enrol(pair, Merchant(owner.merchant_id, "Test shop", now))
+        services, now = self._services, self._services.clock.now()
+        name, owner = services.ids.base62(22), Owner(services.ids.new(), TEST)
+        pair = services.keyring.new_pair(TEST)
+        await services.keyring.enrol(pair, Merchant(owner.merchant_id, "Test shop", now))
         for old in self._shops.values():
             closing = asyncio.ensure_future(self._close(old))
             self._closing.add(closing)
@@ -104,7 +104,7 @@ class Desk:
         self._shops.clear()
         self._postroom.inboxes.clear()
         order = EndpointCreate(url=self._postroom.address(name))
-        answer = await webhooks.create(webhooks.Caller(parts, owner, _WHO, now), order, API_VERSIONS[-1])
+        answer = await webhooks.create(webhooks.Caller(services, owner, _WHO, now), order, API_VERSIONS[-1])
         made = msgspec.json.decode(answer.body)
         inbox = self._postroom.inboxes[name] = Inbox(made["secret"])
         self._shops[name] = Shop(owner, made["id"], inbox)
@@ -115,7 +115,7 @@ class Desk:
 
     async def _close(self, shop: Shop) -> None:
         """So that the worker need not look after endpoints of tests that are over."""
-        asking = webhooks.Caller(self._parts, shop.owner, _WHO, self._parts.clock.now())
+        asking = webhooks.Caller(self._services, shop.owner, _WHO, self._services.clock.now())
         with suppress(NotFound, Locked):  # the test has deleted it, or is gone in this moment
             await webhooks.update(asking, shop.endpoint_id, EndpointUpdate(active=False))
 
@@ -132,7 +132,7 @@ class Desk:
     async def _happened(self, owner: Owner) -> list[Event]:
         found: list[Event] = []
         while True:
-            page = await self._parts.db.read(
+            page = await self._services.db.read(
                 events.page, owner, page=1 + len(found) // _PAGE, per_page=_PAGE, start=EARLIEST, end=LATEST
             )
             found += page.rows
@@ -163,7 +163,7 @@ class Server(uvicorn.Server):
         await super().startup(sockets)
         postroom = Postroom()
         await postroom.open()
-        desk = Desk(self._app.parts, postroom)
+        desk = Desk(self._app.services, postroom)
         await asyncio.start_unix_server(desk.serve, self._data / "control", limit=_LONGEST_QUESTION)
         sys.stdout.write(f"http://127.0.0.1:{self.config.port}\n")
         sys.stdout.flush()

@@ -12,10 +12,10 @@ router = Router()
 @router.get("/test/clock", SecretKey)
 async def show(call: Call) -> ClockOut:
     """Show the test clock."""
-    return await service.show(call.parts, call.owner)
+    return await service.show(call.services, call.owner)
 
 
 @router.post("/test/clock", SecretKey)
 async def change(call: Call, body: ClockSet) -> Answer:
     """Set, advance, freeze or reset the test clock."""
-    return await service.change(call.parts, call.owner, body, call.claim)
+    return await service.change(call.services, call.owner, body, call.claim)

@@ -56,10 +56,10 @@ class Source(NamedTuple):
 
 #: In the order in which they are done at one moment. Webhooks come last, with what the others have to tell.
 SOURCES = (
-    Source(expiry.next_due, lambda parts, owner: expiry.expire(parts, _BATCH, owner)),
-    Source(sessions.next_due, lambda parts, owner: sessions.end(parts, _BATCH, owner)),
-    Source(authentications.next_due, lambda parts, owner: authentications.end_abandoned(parts, _BATCH, owner)),
-    Source(renewal.next_due, lambda parts, owner: renewal.renew_due(parts, _BATCH, owner)),
+    Source(expiry.next_due, lambda services, owner: expiry.expire(services, _BATCH, owner)),
+    Source(sessions.next_due, lambda services, owner: sessions.end(services, _BATCH, owner)),
+    Source(authentications.next_due, lambda services, owner: authentications.end_abandoned(services, _BATCH, owner)),
+    Source(renewal.next_due, lambda services, owner: renewal.renew_due(services, _BATCH, owner)),
 )
 
 
@@ -70,30 +70,30 @@ class TooFar(Unprocessable):
     message = "Too much falls due until then. The clock shows how far it went; advance it again from there."
 
 
-async def show(parts: Services, owner: Owner) -> ClockOut:
+async def show(services: Services, owner: Owner) -> ClockOut:
     """The owner's clock. Raises NotFound: a live one has none."""
     _must_be_test(owner)
-    return ClockOut.of(await parts.db.read(clocks.clock_of, owner), parts.clock.now())
+    return ClockOut.of(await services.db.read(clocks.clock_of, owner), services.clock.now())
 
 
-async def change(parts: Services, owner: Owner, order: ClockSet, claim: Claim | None = None) -> Answer:
+async def change(services: Services, owner: Owner, body: ClockSet, claim: Claim | None = None) -> Answer:
     """Set the owner's clock, or advance it; answers when all is done that fell due until then.
 
     Raises NotFound (a live key), MissingParameter, InvalidParameter, Locked (it is being advanced), TooFar.
     """
     _must_be_test(owner)
-    _must_be_one(order)
-    found = await parts.db.read(clocks.clock_of, owner)
-    real = parts.clock.now()
-    if order.reset is not None:
-        return await _set(parts, owner, claim, REAL)
-    if order.freeze is not None:
+    _must_be_one(body)
+    found = await services.db.read(clocks.clock_of, owner)
+    real = services.clock.now()
+    if body.reset is not None:
+        return await _set(services, owner, claim, REAL)
+    if body.freeze is not None:
         now = found.at(real)
-        return await _set(parts, owner, claim, TestClock(0, now) if order.freeze else TestClock(now - real))
-    to = _target(order, found.at(real))
-    if to <= found.at(real) and order.advance is None:
-        return await _set(parts, owner, claim, found.set_to(to, real))
-    return await _travel(parts, owner, claim, to)
+        return await _set(services, owner, claim, TestClock(0, now) if body.freeze else TestClock(now - real))
+    to = _target(body, found.at(real))
+    if to <= found.at(real) and body.advance is None:
+        return await _set(services, owner, claim, found.set_to(to, real))
+    return await _travel(services, owner, claim, to)
 
 
 def _must_be_test(owner: Owner) -> None:
@@ -101,20 +101,20 @@ def _must_be_test(owner: Owner) -> None:
         raise NotFound
 
 
-def _must_be_one(order: ClockSet) -> None:
-    given = [name for name in ("now", "advance", "freeze", "reset") if getattr(order, name) is not None]
+def _must_be_one(body: ClockSet) -> None:
+    given = [name for name in ("now", "advance", "freeze", "reset") if getattr(body, name) is not None]
     if not given:
         raise MissingParameter("now")
     if len(given) > 1:
         raise InvalidParameter(given[1], "Give one of now, advance, freeze and reset.")
-    if order.reset is False:
+    if body.reset is False:
         raise InvalidParameter("reset")
 
 
-def _target(order: ClockSet, now: int) -> int:
-    name = "now" if order.advance is None else "advance"
+def _target(body: ClockSet, now: int) -> int:
+    name = "now" if body.advance is None else "advance"
     try:
-        to = order.now if order.advance is None else order.advance.after(now)
+        to = body.now if body.advance is None else body.advance.after(now)
     except OverflowError:
         raise InvalidParameter(name) from None
     assert to is not None  # one of the two was given
@@ -123,8 +123,8 @@ def _target(order: ClockSet, now: int) -> int:
     return to
 
 
-async def _set(parts: Services, owner: Owner, claim: Claim | None, clock: TestClock) -> Answer:
-    return await parts.db.change(set_clock, claim, owner, clock, parts.clock.now())
+async def _set(services: Services, owner: Owner, claim: Claim | None, clock: TestClock) -> Answer:
+    return await services.db.change(set_clock, claim, owner, clock, services.clock.now())
 
 
 @idempotent
@@ -141,24 +141,24 @@ async def set_clock(tx: Tx, claim: Claim | None, owner: Owner, clock: TestClock,
 class _Trip:
     """One advance of one clock. me: nobody else has this name."""
 
-    parts: Services
+    services: Services
     owner: Owner
     claim: Claim | None
     to: int
     me: str
 
 
-async def _travel(parts: Services, owner: Owner, claim: Claim | None, to: int) -> Answer:
-    trip = _Trip(parts, owner, claim, to, parts.ids.new())
-    await parts.db.change(depart, claim, owner, parts.clock.now(), trip.me)
+async def _travel(services: Services, owner: Owner, claim: Claim | None, to: int) -> Answer:
+    trip = _Trip(services, owner, claim, to, services.ids.new())
+    await services.db.change(depart, claim, owner, services.clock.now(), trip.me)
     try:
         async with _held(trip):
             await _step_by_step(trip)
-        return await parts.db.change(arrive, claim, owner, to, parts.clock.now(), trip.me)
+        return await services.db.change(arrive, claim, owner, to, services.clock.now(), trip.me)
     except BaseException as error:
         refusal = error if isinstance(error, ApiError) else Unavailable()
         with suppress(Unavailable, Locked):
-            await parts.db.change(give_up, claim, owner, parts.clock.now(), trip.me, errors.answer(refusal))
+            await services.db.change(give_up, claim, owner, services.clock.now(), trip.me, errors.answer(refusal))
         raise
 
 
@@ -202,7 +202,7 @@ async def _held(trip: _Trip) -> AsyncIterator[None]:
         while True:
             await asyncio.sleep(LEASE / SECOND / 3)
             with suppress(Unavailable, Locked):  # a step that has lost it finds out by itself
-                await trip.parts.db.write(clocks.hold, trip.owner, trip.parts.clock.now(), trip.me)
+                await trip.services.db.write(clocks.hold, trip.owner, trip.services.clock.now(), trip.me)
 
     holding = asyncio.ensure_future(hold())
     try:
@@ -214,18 +214,18 @@ async def _held(trip: _Trip) -> AsyncIterator[None]:
 
 
 async def _step_by_step(trip: _Trip) -> None:
-    parts, owner = trip.parts, trip.owner
+    services, owner = trip.services, trip.owner
     for _ in range(MOST_STEPS):
-        await run_due(parts, owner)
-        now = await parts.time_of(owner)
-        ahead = await parts.db.read(_next_due, owner, now)
+        await run_due(services, owner)
+        now = await services.time_of(owner)
+        ahead = await services.db.read(_next_due, owner, now)
         if ahead is None or ahead >= trip.to:
             break
-        await parts.db.change(move, owner, ahead, parts.clock.now(), trip.me)
+        await services.db.change(move, owner, ahead, services.clock.now(), trip.me)
     else:
         raise TooFar
-    await parts.db.change(move, owner, trip.to, parts.clock.now(), trip.me)
-    await run_due(parts, owner)
+    await services.db.change(move, owner, trip.to, services.clock.now(), trip.me)
+    await run_due(services, owner)
 
 
 async def _next_due(tx: Tx, owner: Owner, now: int) -> int | None:
@@ -234,10 +234,10 @@ async def _next_due(tx: Tx, owner: Owner, now: int) -> int | None:
     return min((due for due in found if due is not None), default=None)
 
 
-async def run_due(parts: Services, owner: Owner) -> None:
+async def run_due(services: Services, owner: Owner) -> None:
     """Do all that is due for an owner by now, and what falls due by that; send its webhooks and wait for them."""
     for _ in range(_MOST_ROUNDS):
-        count = sum([await source.run(parts, owner) for source in SOURCES])
-        await deliver_due(parts, owner)
+        count = sum([await source.run(services, owner) for source in SOURCES])
+        await deliver_due(services, owner)
         if not count:
             return

@@ -17,16 +17,16 @@ from azukari.wire.idempotency import Claim, KeyReused, idempotent
 from azukari.wiring import Services
 
 
-async def create(call: Call, order: TokenCreate) -> Answer:
+async def create(call: Call, body: TokenCreate) -> Answer:
     """Keep payment details for one use within 24 hours.
 
     Raises MissingParameter, InvalidParameter (the details). Source: contract section 8.
     """
-    if order.payment_details is None:
+    if body.payment_details is None:
         raise MissingParameter("payment_details")
-    details = read_details(order.payment_details, call.now)
+    details = read_details(body.payment_details, call.now)
     if isinstance(details, MethodDetails):
-        return await _keep_method(call, order, details)
+        return await _keep_method(call, body, details)
     if details.type != CREDIT_CARD:
         raise MissingParameter("payment_details[number]")  # what comes beside the card cannot be kept
     # The key of the details is durable before the details are; a crash between the two leaves a key for the sweep.
@@ -34,8 +34,8 @@ async def create(call: Call, order: TokenCreate) -> Answer:
     if details.verification_value is not None:
         await call.vault.keep_verification_value(call.owner, sealed.id, details.verification_value)
     token = Token(
-        merchant_id=call.owner.merchant_id, mode=call.owner.mode, id=call.parts.ids.token(), entry_id=sealed.id,
-        currency=order.currency, details=msgspec.json.encode(TokenDetails.of(details)).decode(), email=details.email,
+        merchant_id=call.owner.merchant_id, mode=call.owner.mode, id=call.services.ids.token(), entry_id=sealed.id,
+        currency=body.currency, details=msgspec.json.encode(TokenDetails.of(details)).decode(), email=details.email,
         has_verification_value=int(details.verification_value is not None), created_at=call.now,
         expires_at=call.now + store.LIFE, used_at=None, used_by=None, adopted=0, swept_at=None,
     )  # fmt: skip
@@ -47,13 +47,13 @@ async def create(call: Call, order: TokenCreate) -> Answer:
         raise
 
 
-async def _keep_method(call: Call, order: TokenCreate, details: MethodDetails) -> Answer:
+async def _keep_method(call: Call, body: TokenCreate, details: MethodDetails) -> Answer:
     """Of any other type: there is nothing to seal. Raises MissingParameter: a secret would have to be kept."""
     if details.has_secret:
         raise MissingParameter("payment_details[number]")
     token = Token(
-        merchant_id=call.owner.merchant_id, mode=call.owner.mode, id=call.parts.ids.token(), entry_id=None,
-        currency=order.currency, details=msgspec.json.encode(MethodTokenDetails.of(details)).decode(),
+        merchant_id=call.owner.merchant_id, mode=call.owner.mode, id=call.services.ids.token(), entry_id=None,
+        currency=body.currency, details=msgspec.json.encode(MethodTokenDetails.of(details)).decode(),
         email=details.email, has_verification_value=0, created_at=call.now, expires_at=call.now + store.LIFE,
         used_at=None, used_by=None, adopted=0, swept_at=None, method=encoded(details),
     )  # fmt: skip
@@ -74,27 +74,27 @@ async def _save(
     return answer
 
 
-async def sweep(parts: Services, real: int, limit: int = 200) -> int:
+async def sweep(services: Services, real: int, limit: int = 200) -> int:
     """Forget tokens past their day, and shred the details nobody has adopted; how many were forgotten."""
 
     async def over(after: Cursor) -> list[Token]:
-        return await parts.db.read(store.over, real, after, limit)
+        return await services.db.read(store.over, real, after, limit)
 
     def place(token: Token) -> Cursor:
         return Cursor(token.expires_at, token.id)
 
-    return await sweep_due(over, place, lambda each: _sweep(parts, each, real), step="forget tokens")
+    return await sweep_due(over, place, lambda each: _sweep(services, each, real), step="forget tokens")
 
 
-async def _sweep(parts: Services, token: Token, real: int) -> bool:
+async def _sweep(services: Services, token: Token, real: int) -> bool:
     owner = token.owner
     if token.has_authentication_value and token.used_at is None:
-        await parts.vault.take_authentication_value(owner, token.id)
-    if token.entry_id is not None and await parts.db.write(store.release_to_sweep, owner, token.id, real):
-        await parts.vault.shred(owner, token.entry_id)
-        await parts.db.write(_forget, parts.vault, owner, token)
+        await services.vault.take_authentication_value(owner, token.id)
+    if token.entry_id is not None and await services.db.write(store.release_to_sweep, owner, token.id, real):
+        await services.vault.shred(owner, token.entry_id)
+        await services.db.write(_forget, services.vault, owner, token)
     else:
-        await parts.db.write(_drop, owner, token)
+        await services.db.write(_drop, owner, token)
     return True
 
 

@@ -172,7 +172,7 @@ class NotBegun(Exception):
 
 
 async def send(
-    parts: Services,
+    services: Services,
     processor: Processor,
     attempt: Attempt,
     card: CardSource | MethodSource,
@@ -187,41 +187,41 @@ async def send(
     value, proof = None, None
     try:
         if isinstance(card, CardSource):
-            value, proof = await _values(parts, attempt, card)
+            value, proof = await _values(services, attempt, card)
         if attempt.state == "prepared":
-            now = parts.clock.now()
+            now = services.clock.now()
             due = now + processor.declares.timeout + attempts.GRACE
-            sent = await parts.db.write(attempts.mark_sent, attempt, due, now)
+            sent = await services.db.write(attempts.mark_sent, attempt, due, now)
             if sent is None:
                 return NotSent()
             attempt = sent
     except Unavailable as away:
         raise NotBegun(away) from away
     if isinstance(card, MethodSource):
-        return await execute.execute(processor, attempt, parts.clock, method=card.details, visit=visit)
+        return await execute.execute(processor, attempt, services.clock, method=card.details, visit=visit)
     return await execute.execute(
-        processor, attempt, parts.clock, use=card.use, verification_value=value, three_ds=card.three_ds,
+        processor, attempt, services.clock, use=card.use, verification_value=value, three_ds=card.three_ds,
         authentication_value=proof,
     )  # fmt: skip
 
 
-async def _values(parts: Services, attempt: Attempt, card: CardSource) -> tuple[Secret | None, Secret | None]:
+async def _values(services: Services, attempt: Attempt, card: CardSource) -> tuple[Secret | None, Secret | None]:
     """The verification value, and what proves an authentication. Raises NotBegun: one of them is gone."""
     value, proof = card.value, None
     if card.waits_for_value:
-        value = await parts.vault.take_verification_value(attempt.owner, card.use.entry_id)
+        value = await services.vault.take_verification_value(attempt.owner, card.use.entry_id)
     if card.has_proof:
-        proof = await parts.vault.take_authentication_value(attempt.owner, card.token_id)
+        proof = await services.vault.take_authentication_value(attempt.owner, card.token_id)
     if (card.waits_for_value and value is None) or (card.has_proof and proof is None):
         raise NotBegun(InvalidToken())
     return value, proof
 
 
-async def drop_value(parts: Services, attempt: Attempt) -> None:
+async def drop_value(services: Services, attempt: Attempt) -> None:
     """Destroy what waits for an attempt whose owner died before the call: nobody will need it (SEC-2)."""
     by = attempt.payment_id or attempt.customer_id or ""
-    for token in await parts.db.read(store.spent, attempt.owner, by, attempt.created_at):
+    for token in await services.db.read(store.spent, attempt.owner, by, attempt.created_at):
         if token.has_verification_value and token.entry_id is not None:
-            await parts.vault.take_verification_value(attempt.owner, token.entry_id)
+            await services.vault.take_verification_value(attempt.owner, token.entry_id)
         if token.has_authentication_value:
-            await parts.vault.take_authentication_value(attempt.owner, token.id)
+            await services.vault.take_authentication_value(attempt.owner, token.id)

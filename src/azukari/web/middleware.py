@@ -47,20 +47,20 @@ class _TooMany(Exception):
 class Middleware:
     """An ASGI app around the router. taps: who watches its requests."""
 
-    def __init__(self, app: Dispatch, parts: Services, taps: RequestTail, limiter: Limiter) -> None:
+    def __init__(self, app: Dispatch, services: Services, taps: RequestTail, limiter: Limiter) -> None:
         self._app = app
         self._limiter = limiter
         self._taps = taps
-        self._parts = parts
-        self._ids = parts.ids
-        self._https = _HTTPS if parts.settings.base_url.startswith("https:") else []
+        self._services = services
+        self._ids = services.ids
+        self._https = _HTTPS if services.settings.base_url.startswith("https:") else []
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         started = time.perf_counter_ns()
         sender = _Sender(scope, self._ids.new(), self._https)
         scope["azukari.request_id"] = sender.request_id
         scope["azukari.send"] = sender
-        scope["azukari.client"], place = caller_of(scope, self._parts.settings.trusted_proxies)
+        scope["azukari.client"], place = caller_of(scope, self._services.settings.trusted_proxies)
         caller = None if place is None else _Caller(place, scope)
         try:
             self._admit(scope, caller)
@@ -123,7 +123,7 @@ class Middleware:
             bodies.url_is_clean(scope["path"], scope["query_string"])
         except ApiError:
             log.warning("url.refused", request_id=scope["azukari.request_id"])
-            await _note_url(self._parts, dict(scope["headers"]), scope["azukari.request_id"])
+            await _note_url(self._services, dict(scope["headers"]), scope["azukari.request_id"])
             raise
 
 
@@ -135,12 +135,12 @@ def _is_free(scope: Scope) -> bool:
     )  # fmt: skip
 
 
-async def _note_url(parts: Services, headers: Mapping[bytes, bytes], request_id: str) -> None:
+async def _note_url(services: Services, headers: Mapping[bytes, bytes], request_id: str) -> None:
     """Audit a URL that was refused, where it is known whose client sent it."""
     try:
-        key = await parts.keyring.resolve(key_text(headers.get(b"authorization")), None)
-        await parts.db.write(
-            parts.vault.audit, key.owner, id=request_id, at=parts.clock.now(), who=key.id,
+        key = await services.keyring.resolve(key_text(headers.get(b"authorization")), None)
+        await services.db.write(
+            services.vault.audit, key.owner, id=request_id, at=services.clock.now(), who=key.id,
             action="card_or_key_in_url", object_id=None, result="refused",
         )  # fmt: skip
     except ApiError:

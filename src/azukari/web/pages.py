@@ -42,9 +42,9 @@ class _Page:
         await scope["azukari.send"](await self._make(scope), send)
 
 
-def routes(parts: Services) -> list[Route]:
+def routes(services: Services) -> list[Route]:
     """The routes outside of the API."""
-    readiness = Readiness(parts)
+    readiness = Readiness(services)
 
     async def start(_: Scope) -> Answer:
         return Answer(200, assets.start_page(), HTML, assets.PAGE_HEADERS)

@@ -15,27 +15,27 @@ REMEMBERED = 2 * SECOND
 class Readiness:
     """Of one process, which tries one write at a time."""
 
-    def __init__(self, parts: Services) -> None:
-        self._parts = parts
+    def __init__(self, services: Services) -> None:
+        self._services = services
         self._probed_at: int | None = None
         self._writes = False
         self._probing = asyncio.Lock()
 
     async def check(self) -> None:
         """Raises Unavailable: no request that changes anything would be served."""
-        await self._parts.db.read(merchants.any_merchant)
-        if not await self._parts.vault.healthy() or not await self._takes_writes():
+        await self._services.db.read(merchants.any_merchant)
+        if not await self._services.vault.healthy() or not await self._takes_writes():
             raise Unavailable
 
     async def _takes_writes(self) -> bool:
         async with self._probing:
-            now = self._parts.clock.now()
+            now = self._services.clock.now()
             if self._probed_at is None or abs(now - self._probed_at) >= REMEMBERED:
                 try:
-                    await self._parts.db.write(probe, now)
+                    await self._services.db.write(probe, now)
                 except Unavailable:
                     self._writes = False
                 else:
                     self._writes = True
-                self._probed_at = self._parts.clock.now()
+                self._probed_at = self._services.clock.now()
             return self._writes

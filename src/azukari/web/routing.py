@@ -127,13 +127,13 @@ class Router:
 class Resource:
     """All methods of one path, as an ASGI app."""
 
-    def __init__(self, path: str, endpoints: Iterable[Endpoint], parts: Services, limiter: Limiter) -> None:
+    def __init__(self, path: str, endpoints: Iterable[Endpoint], services: Services, limiter: Limiter) -> None:
         self._path = path
         self._methods = {endpoint.method: endpoint for endpoint in endpoints}
         if "GET" in self._methods:
             self._methods["HEAD"] = self._methods["GET"]
         self._cors = any(endpoint.access is Access.PUBLISHABLE for endpoint in self._methods.values())
-        self._parts = parts
+        self._services = services
         self._limiter = limiter
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -148,9 +148,9 @@ class Resource:
 
     async def _answer(self, endpoint: Endpoint, scope: Scope, receive: Receive) -> Answer:
         headers: Mapping[bytes, bytes] = dict(scope["headers"])
-        parts = self._parts
+        services = self._services
         client = scope["azukari.client"]
-        key = await authenticate(headers.get(b"authorization"), endpoint.access, client, parts.keyring)
+        key = await authenticate(headers.get(b"authorization"), endpoint.access, client, services.keyring)
         scope["azukari.key"] = key
         self._limiter.count(key, client)
         if not key.is_secret:
@@ -164,7 +164,7 @@ class Resource:
             raw = await read_body(receive, scope["headers"])
             if raw:
                 tree = bodies.parse(_text(headers.get(b"content-type")), raw)
-        call = self._call(endpoint, scope, headers, key, client, tree, await parts.moment_of(key.owner))
+        call = self._call(endpoint, scope, headers, key, client, tree, await services.moment_of(key.owner))
         given: dict[str, Any] = dict(scope["path_params"])
         if endpoint.body is not None:
             given["body"] = bodies.convert(tree, endpoint.body)
@@ -177,9 +177,9 @@ class Resource:
 
     async def _check_origin(self, key: ApiKey, origin: str | None) -> None:
         """A preflight carries no key, so whose pages may use it is looked at in the call itself (SEC-10)."""
-        if origin is None or origin == origin_of(self._parts.settings.base_url):
+        if origin is None or origin == origin_of(self._services.settings.base_url):
             return
-        settings = await self._parts.settings_of(key.owner)
+        settings = await self._services.settings_of(key.owner)
         if settings.origins and not origins.admits(settings, key.owner.mode, origin):
             raise cors.ForeignPage
 
@@ -187,7 +187,7 @@ class Resource:
         self, endpoint: Endpoint, scope: Scope, headers: Mapping[bytes, bytes], key: ApiKey, client: str | None,
         tree: dict[str, object], moment: Moment,
     ) -> Call:  # fmt: skip
-        parts = self._parts
+        services = self._services
         version = _text(headers.get(b"x-komoju-api-version")) or key.api_version
         if version not in API_VERSIONS:
             raise BadRequest("The API version is not known.", param="X-KOMOJU-API-VERSION")
@@ -198,7 +198,7 @@ class Resource:
                 # Anybody holds a shop's publishable key: its names are no header's, so they take none of the shop's.
                 name = name if key.is_secret else f"\N{SECTION SIGN}{key.id} {name}"
                 what = f"POST {scope['path']} {version} ".encode() + _canonical(tree)
-                mac = functools.partial(parts.vault.mac, "idempotency")
+                mac = functools.partial(services.vault.mac, "idempotency")
                 claim = idempotency.Claim(idempotency.stored_name(name, mac), mac(what), *moment)
         orders = NO_DIRECTIVES
         if key.is_test and endpoint.method in ("POST", "PATCH"):
@@ -208,7 +208,7 @@ class Resource:
                 _text(headers.get(b"azukari-delay")),
                 SCENARIOS,
             )
-        return Call(parts, key, version, claim, orders, *moment, client, scope["azukari.request_id"])
+        return Call(services, key, version, claim, orders, *moment, client, scope["azukari.request_id"])
 
 
 def _has_body(headers: Mapping[bytes, bytes]) -> bool:
@@ -219,10 +219,10 @@ def _text(value: bytes | None) -> str | None:
     return None if value is None else value.decode("latin-1")
 
 
-def mount(prefix: str, routers: Iterable[Router], parts: Services, limiter: Limiter) -> list[Route]:
+def mount(prefix: str, routers: Iterable[Router], services: Services, limiter: Limiter) -> list[Route]:
     """The routes of some routers: one per path."""
     by_path: dict[str, list[Endpoint]] = {}
     for router in routers:
         for endpoint in router.endpoints:
             by_path.setdefault(endpoint.path, []).append(endpoint)
-    return [Route(prefix + path, Resource(path, endpoints, parts, limiter)) for path, endpoints in by_path.items()]
+    return [Route(prefix + path, Resource(path, endpoints, services, limiter)) for path, endpoints in by_path.items()]

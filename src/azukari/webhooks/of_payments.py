@@ -40,14 +40,14 @@ class _Given(msgspec.Struct):
 class PaymentWebhookDraft(msgspec.Struct, frozen=True):
     """Endpoints and the secrets they were given, ready to be written beside their payment. real: the machine's time."""
 
-    parts: Services
+    services: Services
     endpoints: list[tuple[Endpoint, SealedEntry | None]]
     who: str
     real: int
 
     async def write(self, tx: Tx, owner: Owner, payment_id: str) -> None:
         """Within the unit that begins the payment."""
-        vault = self.parts.vault
+        vault = self.services.vault
         await numbering.open_line(tx, owner, numbering.OF_PAYMENTS, await numbering.last(tx, owner))
         for endpoint, sealed in self.endpoints:
             if sealed is not None:
@@ -60,22 +60,22 @@ class PaymentWebhookDraft(msgspec.Struct, frozen=True):
 
 
 async def read(
-    parts: Services, owner: Owner, given: object, who: str, api_version: str, now: int
+    services: Services, owner: Owner, given: object, who: str, api_version: str, now: int
 ) -> PaymentWebhookDraft:
     """What an order gives: an address, an object ``{url, events, secret}``, or a list of these.
 
     Raises InvalidParameter, MissingParameter, ProviderDown.
     """
-    asking = Caller(parts, owner, who, now)
+    asking = Caller(services, owner, who, now)
     orders = _read(given)
-    if any(order.secret is None for order in orders) and await parts.db.read(store.oldest, owner) is None:
+    if any(order.secret is None for order in orders) and await services.db.read(store.oldest, owner) is None:
         raise InvalidParameter(
             "webhooks", "A webhook without a secret is signed as your oldest webhook endpoint is, and there is none."
         )
     # All at once: the request waits for names as long as for a single one.
     urls = await asyncio.gather(*(service.checked_url(asking, order.url, "webhooks") for order in orders))
     endpoints = [await _endpoint(asking, order, url, api_version) for order, url in zip(orders, urls, strict=True)]
-    return PaymentWebhookDraft(parts, endpoints, who, asking.real)
+    return PaymentWebhookDraft(services, endpoints, who, asking.real)
 
 
 def _read(given: object) -> list[PaymentWebhook]:
@@ -90,8 +90,8 @@ async def _endpoint(
     asking: Caller, order: PaymentWebhook, url: str, api_version: str
 ) -> tuple[Endpoint, SealedEntry | None]:
     secret = order.secret
-    sealed = None if secret is None else await asking.parts.vault.seal_secret(asking.owner, Secret(secret))
-    id, entry_id = asking.parts.ids.new(), None if sealed is None else sealed.id
+    sealed = None if secret is None else await asking.services.vault.seal_secret(asking.owner, Secret(secret))
+    id, entry_id = asking.services.ids.new(), None if sealed is None else sealed.id
     endpoint = Endpoint(
         merchant_id=asking.owner.merchant_id, mode=asking.owner.mode, id=id, url=url, entry_id=entry_id,
         old_entry_id=None, old_until=None, events=service.encoded_events(order.events or ALL), active=1,
@@ -102,10 +102,10 @@ async def _endpoint(
     return endpoint, sealed
 
 
-async def forget_old(parts: Services, limit: int) -> int:
+async def forget_old(services: Services, limit: int) -> int:
     """Delete those of payments made half a year ago; how many there were."""
-    over = await parts.db.read(store.of_old_payments, parts.clock.now(), limit)
+    over = await services.db.read(store.of_old_payments, services.clock.now(), limit)
     for endpoint in over:
-        now = await parts.time_of(endpoint.owner)
-        await service.delete_of_payment(Caller(parts, endpoint.owner, "worker", now), endpoint)
+        now = await services.time_of(endpoint.owner)
+        await service.delete_of_payment(Caller(services, endpoint.owner, "worker", now), endpoint)
     return len(over)

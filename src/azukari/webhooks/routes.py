@@ -12,7 +12,7 @@ router = Router()
 
 
 def _asking(call: Call) -> Caller:
-    return Caller(call.parts, call.owner, call.key.id, call.now, call.claim)
+    return Caller(call.services, call.owner, call.key.id, call.now, call.claim)
 
 
 @router.post("/webhook_endpoints", SecretKey)

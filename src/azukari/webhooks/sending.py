@@ -57,20 +57,20 @@ class Sender:
     """
 
     def __init__(
-        self, parts: Services, *, lookup: Lookup | None = None,
+        self, services: Services, *, lookup: Lookup | None = None,
         chance: Callable[[], float] = _random.random, post: Post | None = None,
     ) -> None:  # fmt: skip
-        self._parts = parts
+        self._services = services
         self._lookup = lookup
         self._chance = chance
         self._post = post or Post()
-        self._signers = Signers(parts)
+        self._signers = Signers(services)
         self._lanes: dict[str, asyncio.Task[None]] = {}
         self._held: Counter[Owner] = Counter()
 
     async def begin(self, owner: Owner | None = None) -> None:
         """Open a lane for each endpoint, of one owner or of all, that has something due and none yet."""
-        for endpoint in await self._parts.db.read(deliveries.waiting, self._parts.clock.now(), owner):
+        for endpoint in await self._services.db.read(deliveries.waiting, self._services.clock.now(), owner):
             if endpoint.id not in self._lanes and self._held[endpoint.owner] < LANES - len(self._lanes):
                 lane = asyncio.ensure_future(self._lane(endpoint.owner, endpoint.id))
                 self._lanes[endpoint.id] = lane
@@ -100,8 +100,8 @@ class Sender:
         out: set[asyncio.Task[None]] = set()
         try:
             while True:
-                claimed = await self._parts.db.write(
-                    deliveries.claim, owner, endpoint_id, await self._parts.moment_of(owner), IN_FLIGHT - len(out)
+                claimed = await self._services.db.write(
+                    deliveries.claim, owner, endpoint_id, await self._services.moment_of(owner), IN_FLIGHT - len(out)
                 )
                 if claimed is not None:
                     endpoint, found = claimed
@@ -127,23 +127,23 @@ class Sender:
         """
         signing: Endpoint | None = endpoint
         if endpoint.payment_id is not None and endpoint.entry_id is None:
-            signing = await self._parts.db.read(store.oldest, endpoint.owner)
-        return [] if signing is None else await self._signers.of(signing, self._parts.clock.now())
+            signing = await self._services.db.read(store.oldest, endpoint.owner)
+        return [] if signing is None else await self._signers.of(signing, self._services.clock.now())
 
     async def _deliver(self, endpoint: Endpoint, claimed: Claimed, signers: list[Signer]) -> None:
         """One whose outcome cannot be written down is logged; its lease runs out, and it is tried again then."""
-        delivery, parts = claimed.delivery, self._parts
+        delivery, services = claimed.delivery, self._services
         with _logged(delivery):
-            started = parts.clock.now()
+            started = services.clock.now()
             body = _encode(EventOut.of(claimed.event))
             if signers:
                 headers = signing.headers(delivery.id, delivery.event_type, body, signers, started)
                 posted = await within_limit(self._send(endpoint, headers, body))
             else:
                 posted = Posted(None, "unsigned")
-            at = await parts.moment_of(delivery.owner)
+            at = await services.moment_of(delivery.owner)
             outcome = self._outcome(delivery, posted, at.now, at.real - started)
-            if await parts.db.write(deliveries.finish, delivery, outcome, parts.ids.new(), at):
+            if await services.db.write(deliveries.finish, delivery, outcome, services.ids.new(), at):
                 log.event(
                     "webhook.tried", delivery=delivery.id, webhook=endpoint.id, event_type=delivery.event_type,
                     code=posted.code, reason=posted.failure, state=outcome.state, ms=outcome.ms,
@@ -151,7 +151,7 @@ class Sender:
 
     async def _send(self, endpoint: Endpoint, headers: dict[str, str], body: bytes) -> Posted:
         try:
-            target = addresses.parse(endpoint.url, loopback=loopback_allowed(self._parts, endpoint.mode))
+            target = addresses.parse(endpoint.url, loopback=loopback_allowed(self._services, endpoint.mode))
             found = await addresses.resolve(target, self._lookup or _names.of(endpoint.owner))
         except Unresolved:
             return Posted(None, "unresolved")
@@ -170,18 +170,18 @@ class Sender:
         return Outcome(PENDING, now + int(wait), *posted, ms)
 
 
-async def deliver_due(parts: Services, owner: Owner) -> None:
+async def deliver_due(services: Services, owner: Owner) -> None:
     """Deliver all that has happened to an owner and is due by now, and wait until it was tried, by whomever."""
-    sender = Sender(parts)
+    sender = Sender(services)
     try:
-        await fanout.look_for(parts, owner)
-        since, last = parts.clock.now(), None
+        await fanout.look_for(services, owner)
+        since, last = services.clock.now(), None
         while True:
             await sender.begin(owner)
             await sender.finish()
-            at = await parts.moment_of(owner)
-            due = await parts.db.read(deliveries.next_due, owner)
-            if (due is None or due > at.now) and not await parts.db.read(deliveries.under_way, owner, at.real):
+            at = await services.moment_of(owner)
+            due = await services.db.read(deliveries.next_due, owner)
+            if (due is None or due > at.now) and not await services.db.read(deliveries.under_way, owner, at.real):
                 return
             if due != last:
                 since, last = at.real, due
@@ -211,9 +211,9 @@ class _Opened(NamedTuple):
 class Signers:
     """Endpoints' secrets, opened for a while: each opening leaves an audit line, each delivery does not."""
 
-    def __init__(self, parts: Services) -> None:
-        self._vault = parts.vault
-        self._parts = parts
+    def __init__(self, services: Services) -> None:
+        self._vault = services.vault
+        self._services = services
         self._opened: dict[str, _Opened] = {}
 
     async def of(self, endpoint: Endpoint, now: int) -> list[Signer]:
@@ -238,9 +238,9 @@ class Signers:
                     raise
 
     async def _open(self, endpoint: Endpoint, entry_id: str) -> Signer:
-        parts = self._parts
-        use = await parts.db.write(
-            note_signing, self._vault, endpoint, entry_id, parts.ids.new(), parts.clock.now()
+        services = self._services
+        use = await services.db.write(
+            note_signing, self._vault, endpoint, entry_id, services.ids.new(), services.clock.now()
         )  # fmt: skip
         return await self._vault.signer(use)
 

@@ -59,7 +59,7 @@ class Caller:
     now: by the merchant's clock. real: by the machine's. logs: False at the command line, which tells by itself.
     """
 
-    parts: Services
+    services: Services
     owner: Owner
     who: str
     now: int
@@ -68,70 +68,70 @@ class Caller:
 
     @property
     def real(self) -> int:
-        return self.parts.clock.now()
+        return self.services.clock.now()
 
     @property
     def loopback(self) -> bool:
         """Whether plain HTTP may go to this machine."""
-        return loopback_allowed(self.parts, self.owner.mode)
+        return loopback_allowed(self.services, self.owner.mode)
 
 
-def loopback_allowed(parts: Services, mode: str) -> bool:
+def loopback_allowed(services: Services, mode: str) -> bool:
     """In test mode, where the installation says so. That we listen on loopback says nothing: so does whoever stands
     behind a proxy on the same machine, beside services that trust whoever can reach them.
     """
-    return mode == "test" and parts.settings.loopback_webhooks
+    return mode == "test" and services.settings.loopback_webhooks
 
 
-async def create(asking: Caller, order: EndpointCreate, api_version: str) -> Answer:
+async def create(asking: Caller, body: EndpointCreate, api_version: str) -> Answer:
     """A new endpoint, and a ping to it. The answer shows its secret, once: a repeat of the request does not.
 
     Raises InvalidParameter, TooMany, ProviderDown.
     """
-    ids, now = asking.parts.ids, asking.now
-    url = await checked_url(asking, order.url)
-    secret, warnings = _new_secret(asking.parts, order.secret), warnings_about(order.secret)
-    sealed = await asking.parts.vault.seal_secret(asking.owner, secret)
+    ids, now = asking.services.ids, asking.now
+    url = await checked_url(asking, body.url)
+    secret, warnings = _new_secret(asking.services, body.secret), warnings_about(body.secret)
+    sealed = await asking.services.vault.seal_secret(asking.owner, secret)
     id = ids.new()
     endpoint = Endpoint(
         merchant_id=asking.owner.merchant_id, mode=asking.owner.mode, id=id, url=url, entry_id=sealed.id,
-        old_entry_id=None, old_until=None, events=encoded_events(order.events or ALL), active=int(order.active),
-        api_version=order.api_version or api_version, ordered=int(order.ordered), disabled_reason=None,
-        since=id if order.active else None, told=0, turn=0, version=1, created_at=now, updated_at=now,
+        old_entry_id=None, old_until=None, events=encoded_events(body.events or ALL), active=int(body.active),
+        api_version=body.api_version or api_version, ordered=int(body.ordered), disabled_reason=None,
+        since=id if body.active else None, told=0, turn=0, version=1, created_at=now, updated_at=now,
         deleted_at=None,
     )  # fmt: skip
-    await asking.parts.db.write(
-        _save, asking.claim, asking.owner, asking.parts.vault, endpoint, sealed,
+    await asking.services.db.write(
+        _save, asking.claim, asking.owner, asking.services.vault, endpoint, sealed,
         _Words(asking.who, ids.new(), ids.new(), ids.new(), now, asking.real, warnings),
     )  # fmt: skip
-    note_short(asking, order.secret, endpoint)
+    note_short(asking, body.secret, endpoint)
     return Answer.of(EndpointOut.of(endpoint, secret.reveal(), warnings))
 
 
-async def update(asking: Caller, endpoint_id: str, order: EndpointUpdate) -> EndpointOut:
+async def update(asking: Caller, endpoint_id: str, body: EndpointUpdate) -> EndpointOut:
     """Change an endpoint. One that is switched on is told of what happens from now on.
 
     Raises NotFound, InvalidParameter, Locked.
     """
-    parts = asking.parts
-    await parts.db.read(store.get, asking.owner, endpoint_id)
-    url = None if order.url is None else await checked_url(asking, order.url)
-    words = _Words(asking.who, "", "", parts.ids.new(), asking.now, asking.real)
+    services = asking.services
+    await services.db.read(store.get, asking.owner, endpoint_id)
+    url = None if body.url is None else await checked_url(asking, body.url)
+    words = _Words(asking.who, "", "", services.ids.new(), asking.now, asking.real)
     changed = await retry_on_conflict(
-        parts.db, _update, asking.owner, parts.vault, endpoint_id, order, url, parts.ids.new(), words
+        services.db, _update, asking.owner, services.vault, endpoint_id, body, url, services.ids.new(), words
     )  # fmt: skip
     return EndpointOut.of(changed)
 
 
 async def roll(asking: Caller, endpoint_id: str, given: str | None) -> Answer:
     """Another secret. The one before signs too, for a day. Raises NotFound, Locked, ProviderDown."""
-    parts = asking.parts
-    await parts.db.read(store.get, asking.owner, endpoint_id)
-    secret, warnings = _new_secret(parts, given), warnings_about(given)
-    sealed = await parts.vault.seal_secret(asking.owner, secret)
-    words = _Words(asking.who, "", "", parts.ids.new(), asking.now, asking.real, warnings)
+    services = asking.services
+    await services.db.read(store.get, asking.owner, endpoint_id)
+    secret, warnings = _new_secret(services, given), warnings_about(given)
+    sealed = await services.vault.seal_secret(asking.owner, secret)
+    words = _Words(asking.who, "", "", services.ids.new(), asking.now, asking.real, warnings)
     changed = await retry_on_conflict(
-        parts.db, _roll, asking.claim, asking.owner, parts.vault, endpoint_id, sealed, words
+        services.db, _roll, asking.claim, asking.owner, services.vault, endpoint_id, sealed, words
     )  # fmt: skip
     note_short(asking, given, changed)
     return Answer.of(EndpointOut.of(changed, secret.reveal(), warnings))
@@ -139,7 +139,7 @@ async def roll(asking: Caller, endpoint_id: str, given: str | None) -> Answer:
 
 async def delete(asking: Caller, endpoint_id: str) -> EndpointOut:
     """Forget an endpoint and its secrets; what was on its way to it is dropped. Raises NotFound, Locked."""
-    endpoint = await asking.parts.db.read(store.get, asking.owner, endpoint_id)
+    endpoint = await asking.services.db.read(store.get, asking.owner, endpoint_id)
     return EndpointOut.of(await _forget(asking, endpoint))
 
 
@@ -149,36 +149,36 @@ async def delete_of_payment(asking: Caller, endpoint: Endpoint) -> None:
 
 
 async def _forget(asking: Caller, endpoint: Endpoint) -> Endpoint:
-    parts = asking.parts
-    words = _Words(asking.who, "", "", parts.ids.new(), asking.now, asking.real)
-    deleted = await retry_on_conflict(parts.db, _delete, asking.owner, parts.vault, endpoint.id, words)
+    services = asking.services
+    words = _Words(asking.who, "", "", services.ids.new(), asking.now, asking.real)
+    deleted = await retry_on_conflict(services.db, _delete, asking.owner, services.vault, endpoint.id, words)
     for entry in deleted.entries:
-        await parts.vault.shred(asking.owner, entry)
+        await services.vault.shred(asking.owner, entry)
     return deleted
 
 
 async def ping(asking: Caller, endpoint_id: str) -> Answer:
     """Send a ping. Raises NotFound."""
-    ids = asking.parts.ids
+    ids = asking.services.ids
     words = _Words(asking.who, ids.new(), ids.new(), "", asking.now, asking.real)
-    return await asking.parts.db.write(_ping, asking.claim, asking.owner, endpoint_id, words)
+    return await asking.services.db.write(_ping, asking.claim, asking.owner, endpoint_id, words)
 
 
-async def replay(asking: Caller, endpoint_id: str, order: Replay) -> Answer:
+async def replay(asking: Caller, endpoint_id: str, body: Replay) -> Answer:
     """Send events again: one, whatever the endpoint wants of its kind; what it wants of those of a time; or all that
     was given up. What is on its way stays as it is.
 
     Raises NotFound, Unprocessable (a repeat while it runs: Conflict).
     """
-    parts = asking.parts
-    endpoint = await parts.db.read(store.get, asking.owner, endpoint_id)
-    await numbering.number_all(parts, asking.owner)
+    services = asking.services
+    endpoint = await services.db.read(store.get, asking.owner, endpoint_id)
+    await numbering.number_all(services, asking.owner)
     count, claim, key = 0, asking.claim, asking.claim.key if asking.claim else None
-    chosen = _chosen(asking, endpoint, order)
+    chosen = _chosen(asking, endpoint, body)
     wanted: list[Notification] = await anext(chosen, [])
     while True:
         following = await anext(chosen, None)
-        count = await parts.db.write(
+        count = await services.db.write(
             _replay, claim, asking.owner, endpoint, wanted, count, None if following is not None else key, asking.now
         )  # fmt: skip
         if following is None:
@@ -186,32 +186,35 @@ async def replay(asking: Caller, endpoint_id: str, order: Replay) -> Answer:
         wanted, claim = following, None
 
 
-async def _chosen(asking: Caller, endpoint: Endpoint, order: Replay) -> AsyncIterator[list[Notification]]:
+async def _chosen(asking: Caller, endpoint: Endpoint, body: Replay) -> AsyncIterator[list[Notification]]:
     """What is to be sent again, some at a time."""
-    parts, owner, ids = asking.parts, asking.owner, asking.parts.ids
-    if order.event is not None:
-        event = await parts.db.read(events.get, owner, order.event)
+    services, owner, ids = asking.services, asking.owner, asking.services.ids
+    if body.event is not None:
+        event = await services.db.read(events.get, owner, body.event)
         yield [Notification(ids.new(), event.id, event.type, event.sequence or 0)]
-    elif order.dead:
+    elif body.dead:
         after = ""
-        while letters := await parts.db.read(deliveries.dead_letters, endpoint, after, BATCH):
+        while letters := await services.db.read(deliveries.dead_letters, endpoint, after, BATCH):
             yield [Notification("", event_id, "", 0) for event_id in letters]
             after = letters[-1]
     else:
-        start, end = order.bounds(asking.now)
+        start, end = body.bounds(asking.now)
         after, before = earliest(start), earliest(end)
-        while found := await parts.db.read(deliveries.happened, owner, after, before, BATCH):
+        while found := await services.db.read(deliveries.happened, owner, after, before, BATCH):
             yield [Notification(ids.new(), *each) for each in found if each.type != PING and endpoint.wants(each.type)]
             after = found[-1].id
 
 
-async def end_old_secrets(parts: Services, limit: int) -> int:
+async def end_old_secrets(services: Services, limit: int) -> int:
     """Forget secrets that were rolled a day ago; how many there were."""
-    now = parts.clock.now()
-    rolled = await parts.db.read(store.rolled, now, limit)
+    now = services.clock.now()
+    rolled = await services.db.read(store.rolled, now, limit)
     for endpoint in rolled:
-        if await parts.db.write(_end_old_secret, parts.vault, endpoint, now) and endpoint.old_entry_id is not None:
-            await parts.vault.shred(endpoint.owner, endpoint.old_entry_id)
+        if (
+            await services.db.write(_end_old_secret, services.vault, endpoint, now)
+            and endpoint.old_entry_id is not None
+        ):
+            await services.vault.shred(endpoint.owner, endpoint.old_entry_id)
     return len(rolled)
 
 
@@ -238,8 +241,8 @@ async def checked_url(asking: Caller, url: str, param: str = "url") -> str:
     return target.url
 
 
-def _new_secret(parts: Services, given: str | None) -> Secret:
-    return Secret(given or _PREFIX + parts.ids.base62(_LENGTH))
+def _new_secret(services: Services, given: str | None) -> Secret:
+    return Secret(given or _PREFIX + services.ids.base62(_LENGTH))
 
 
 def note_short(asking: Caller, given: str | None, endpoint: Endpoint) -> None:
@@ -300,19 +303,19 @@ async def _replay(
 
 
 async def _update(
-    tx: Tx, owner: Owner, vault: Vault, endpoint_id: str, order: EndpointUpdate, url: str | None, since: str,
+    tx: Tx, owner: Owner, vault: Vault, endpoint_id: str, body: EndpointUpdate, url: str | None, since: str,
     words: _Words,
 ) -> Endpoint:  # fmt: skip
     read = await store.get(tx, owner, endpoint_id)
     last = await numbering.last(tx, owner)
     change = msgspec.structs.replace(
-        read, url=url or read.url, events=encoded_events(order.events) if order.events else read.events,
-        api_version=order.api_version or read.api_version, updated_at=words.now,
-        ordered=read.ordered if order.ordered is None else int(order.ordered),
+        read, url=url or read.url, events=encoded_events(body.events) if body.events else read.events,
+        api_version=body.api_version or read.api_version, updated_at=words.now,
+        ordered=read.ordered if body.ordered is None else int(body.ordered),
     )  # fmt: skip
-    if order.active is not None and order.active != bool(read.active):
+    if body.active is not None and body.active != bool(read.active):
         change = msgspec.structs.replace(
-            change, active=int(order.active), disabled_reason=None, since=since if order.active else None
+            change, active=int(body.active), disabled_reason=None, since=since if body.active else None
         )
     changed = await _changed(tx, vault, read, change, words, "webhook.update")
     if change.since not in (None, read.since):

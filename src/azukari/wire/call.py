@@ -20,7 +20,7 @@ class Call(msgspec.Struct, frozen=True):
     real: by the machine's, which leases, audit lines and all that guards us go by.
     """
 
-    parts: Services
+    services: Services
     key: ApiKey
     api_version: str
     claim: Claim | None
@@ -40,11 +40,11 @@ class Call(msgspec.Struct, frozen=True):
 
     @property
     def db(self) -> Database:
-        return self.parts.stores.main
+        return self.services.stores.main
 
     @property
     def vault(self) -> Vault:
-        return self.parts.vault
+        return self.services.vault
 
     @property
     def moment(self) -> Moment:
@@ -53,7 +53,7 @@ class Call(msgspec.Struct, frozen=True):
 
     def new_id(self) -> str:
         """A resource id."""
-        return self.parts.ids.new()
+        return self.services.ids.new()
 
 
 LONGEST_DELAY = 60_000

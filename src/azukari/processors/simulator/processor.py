@@ -115,38 +115,38 @@ class Simulator:
         except Unavailable:
             raise RequestNotSent("NoTime") from None
 
-    async def perform(self, order: ProcessorRequest) -> Outcome:
+    async def perform(self, request: ProcessorRequest) -> Outcome:
         body: dict[str, object] = {
-            "kind": order.kind,
-            "type": order.type,
-            "amount": order.amount,
-            "currency": order.currency,
-            "parent": order.parent,
-            "credential": None if order.credential is None else msgspec.to_builtins(order.credential),
-            "orders": msgspec.to_builtins(order.test),
-            "ordered_at": order.ordered_at,
+            "kind": request.kind,
+            "type": request.type,
+            "amount": request.amount,
+            "currency": request.currency,
+            "parent": request.parent,
+            "credential": None if request.credential is None else msgspec.to_builtins(request.credential),
+            "orders": msgspec.to_builtins(request.test),
+            "ordered_at": request.ordered_at,
         }
-        if order.method is not None or order.type in _AT_THE_DESK or (order.parent or "").startswith(PREFIX):
-            body["now"] = await self._time_of(order.owner)
-        if order.method is not None:
-            body["method"] = _method(order.method)
-        if order.visit is not None:
-            body["visit"] = dataclasses.asdict(order.visit)
-        if order.use is not None:
-            is_card = order.type in CARDS
-            body |= {"card": _CARD | _MORE | dict(order.use.extras)} if is_card else {"agreement": Blank.AGREEMENT}
-        if order.use is not None and order.type == TERMINAL:
-            said = order.use.extras
+        if request.method is not None or request.type in _AT_THE_DESK or (request.parent or "").startswith(PREFIX):
+            body["now"] = await self._time_of(request.owner)
+        if request.method is not None:
+            body["method"] = _method(request.method)
+        if request.visit is not None:
+            body["visit"] = dataclasses.asdict(request.visit)
+        if request.use is not None:
+            is_card = request.type in CARDS
+            body |= {"card": _CARD | _MORE | dict(request.use.extras)} if is_card else {"agreement": Blank.AGREEMENT}
+        if request.use is not None and request.type == TERMINAL:
+            said = request.use.extras
             body["method"] = {"type": TERMINAL, "flow": said.get("flowType")} | {
                 name: said.get(name) for name in ("ac_type", "capture")
             }
-        if order.three_ds is not None:
-            body["proof"] = {"ds_trans_id": order.three_ds.ds_trans_id, "eci": order.three_ds.eci, "value": _PROVES}
-        outbound = Outbound("POST", f"https://{HOST}/orders", headers={"Idempotency-Key": order.ref}, json=body)
-        if order.use is None:
-            return _read(await self._vault.send_plain(outbound, _lent(order.method)))
+        if request.three_ds is not None:
+            body["proof"] = {"ds_trans_id": request.three_ds.ds_trans_id, "eci": request.three_ds.eci, "value": _PROVES}
+        outbound = Outbound("POST", f"https://{HOST}/orders", headers={"Idempotency-Key": request.ref}, json=body)
+        if request.use is None:
+            return _read(await self._vault.send_plain(outbound, _lent(request.method)))
         return _read(
-            await self._vault.send(order.use, order.verification_value, outbound, order.authentication_value)
+            await self._vault.send(request.use, request.verification_value, outbound, request.authentication_value)
         )  # fmt: skip
 
     async def lookup(self, owner: Owner, ref: str) -> Outcome:
@@ -158,17 +158,17 @@ class Simulator:
         outbound = Outbound("POST", f"https://{HOST}/orders/{ref}/void", headers={"Idempotency-Key": ref}, json={})
         return (await self._vault.send_plain(outbound)).status == 200
 
-    async def authenticate(self, order: AuthenticationRequest) -> AuthenticationResult:
+    async def authenticate(self, request: AuthenticationRequest) -> AuthenticationResult:
         body: dict[str, object] = {
-            "amount": order.amount,
-            "currency": order.currency,
-            "brand": order.use.masked.brand,
+            "amount": request.amount,
+            "currency": request.currency,
+            "brand": request.use.masked.brand,
             "card": _CARD,
-            "orders": msgspec.to_builtins(order.test),
+            "orders": msgspec.to_builtins(request.test),
         }
         url = f"https://{issuer.HOST}/authentications"
-        outbound = Outbound("POST", url, headers={"Idempotency-Key": order.ref}, json=body)
-        return _read_issuer(await self._vault.send(order.use, None, outbound))
+        outbound = Outbound("POST", url, headers={"Idempotency-Key": request.ref}, json=body)
+        return _read_issuer(await self._vault.send(request.use, None, outbound))
 
     async def finish_authentication(self, owner: Owner, ref: str, answer: Secret | None) -> AuthenticationResult:
         body = {"answer": None if answer is None else answer.reveal()}

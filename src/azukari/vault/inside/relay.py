@@ -121,16 +121,16 @@ def _values(
     return values
 
 
-def _filled(order: Outbound, values: Mapping[Blank, str]) -> Filled:
-    for name, value in order.headers.items():
+def _filled(request: Outbound, values: Mapping[Blank, str]) -> Filled:
+    for name, value in request.headers.items():
         if not _one_line(name) or not _one_line(value):
             raise OrderRefused("A header of the order is not one line of ASCII.")
-    if order.json is None:
-        return Filled(order, order.headers, b"")
-    headers = dict(order.headers)
+    if request.json is None:
+        return Filled(request, request.headers, b"")
+    headers = dict(request.headers)
     if _CONTENT_TYPE.lower() not in map(str.lower, headers):
         headers[_CONTENT_TYPE] = "application/json"
-    return Filled(order, headers, _encode(_fill(order.json, values)))
+    return Filled(request, headers, _encode(_fill(request.json, values)))
 
 
 def _one_line(text: str) -> bool:

@@ -60,12 +60,12 @@ class Filled:
 
     __slots__ = ("body", "headers", "method", "timeout_seconds", "url")
 
-    def __init__(self, order: Outbound, headers: Mapping[str, str], body: bytes) -> None:
-        self.method = order.method
-        self.url = order.url
+    def __init__(self, request: Outbound, headers: Mapping[str, str], body: bytes) -> None:
+        self.method = request.method
+        self.url = request.url
         self.headers = headers
         self.body = body
-        self.timeout_seconds = order.timeout_seconds
+        self.timeout_seconds = request.timeout_seconds
 
     def __repr__(self) -> str:
         return f"Filled({self.method} {self.url})"

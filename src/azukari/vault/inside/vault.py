@@ -269,7 +269,7 @@ class Vault:
     # Sending
 
     async def send(
-        self, use: AccessGrant, verification_value: Secret | None, order: Outbound, authentication_value: Secret | None = None
+        self, use: AccessGrant, verification_value: Secret | None, request: Outbound, authentication_value: Secret | None = None
     ) -> Reply:  # fmt: skip
         """Fill the order's blanks with the card or agreement, send it, take that out of the reply.
 
@@ -279,15 +279,15 @@ class Vault:
         words = use.words
         opened = await self._open(use)
         if isinstance(opened, Secret):
-            return await self._relay.send(order, None, None, words={Blank.AGREEMENT: opened})
-        return await self._relay.send(order, opened, verification_value, authentication_value, words)
+            return await self._relay.send(request, None, None, words={Blank.AGREEMENT: opened})
+        return await self._relay.send(request, opened, verification_value, authentication_value, words)
 
-    async def send_plain(self, order: Outbound, words: Mapping[Blank, Secret] = NO_WORDS) -> Reply:
+    async def send_plain(self, request: Outbound, words: Mapping[Blank, Secret] = NO_WORDS) -> Reply:
         """Send an order without stored details in it, by the same rules. words: secrets lent for it, by their blanks.
 
         Raises RequestNotSent, Unknown.
         """
-        return await self._relay.send(order, None, None, words=words)
+        return await self._relay.send(request, None, None, words=words)
 
     # Signing
 
