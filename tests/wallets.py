@@ -16,7 +16,7 @@ from azukari.wiring import Services
 async def agree(services: Services, owner: Owner, customer_id: str, type: str = "paypay") -> None:
     """The customer keeps a wallet's agreement from now on."""
     processor = services.processors.pick(owner, type)
-    attempt = attempts.plan(
+    attempt = attempts.draft(
         services.ids, owner, processor, "agree", 0, "JPY", now=services.clock.now(), api_version=API_VERSIONS[-1],
         customer_id=customer_id, method=type,
     )  # fmt: skip

@@ -50,7 +50,7 @@ async def test_an_attempt_that_was_left_is_neither_taken_at_once_nor_never(
     created = found["created_at"]
     assert (found["sent_at"], found["due_at"]) == (created, None)
     assert abs(created - house.clock.now()) < MINUTE
-    planned = attempts.plan(
+    planned = attempts.draft(
         house.services.ids, await owner_of(house), house.services.processors.pick(await owner_of(house)), "sale", 1, "JPY",
         now=house.clock.now(), api_version="2025-01-28",
     )  # fmt: skip

@@ -228,7 +228,7 @@ _TAKE_OVER = Statement(
 )
 
 
-def plan(
+def draft(
     ids: Ids, owner: Owner, processor: Processor | None, kind: Kind, amount: int, currency: str, *, now: int,
     api_version: str,
     state: State = "sent", payment_id: str | None = None, customer_id: str | None = None,

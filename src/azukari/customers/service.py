@@ -129,7 +129,7 @@ async def _check_and_store(call: Call, body: CustomerWrite, customer: Customer, 
         raise NotKept
     processor = call.services.processors.pick(call.owner)
     await call.vault.ready(call.owner)
-    attempt = attempts.plan(
+    attempt = attempts.draft(
         call.services.ids, call.owner, processor, "verify", 0, body.currency or DEFAULT_CURRENCY, now=call.real,
         api_version=call.api_version, customer_id=customer.id,
         state="prepared" if tokens.needs_two_steps(details) else "sent",

@@ -38,14 +38,14 @@ DEFAULT_LOCALE = "ja"
 class ChargeDraft(msgspec.Struct, frozen=True):
     """A charge before its customer or token has been looked at.
 
-    given: None for a customer's saved details. visit: for a method with a page of its own. settings: the merchant's.
+    source: None for a customer's saved details. visit: for a method with a page of its own. settings: the merchant's.
     suspicious: a text of the order looks like a card number. fee: what the shopper was told; None: the merchant's.
     ordered_in: the currency of the order, where it is paid in a method's own. beside: what else the order asks for.
     """
 
     payment: Payment
     attempt: Attempt
-    given: PaymentSource | None
+    source: PaymentSource | None
     visit: Visit
     processors: Processors
     settings: MerchantSettings
@@ -65,34 +65,34 @@ class ChargeIntent(msgspec.Struct, frozen=True):
 
     attempt: Attempt
     payment: Payment
-    means: CardSource | MethodSource
+    instrument: CardSource | MethodSource
     credential: Credential | None = None
     visit: Visit | None = None
     spoilt: bool = False
 
 
 async def draft_charge(
-    call: Call, body: PaymentCreate, *, given: PaymentSource | None = None, session_id: str | None = None, store: bool = False,
+    call: Call, body: PaymentCreate, *, source: PaymentSource | None = None, session_id: str | None = None, store: bool = False,
     subscription_id: str | None = None,
 ) -> ChargeDraft:  # fmt: skip
-    """Read an order. given: its details, where they have been read. session_id: whose try it is.
+    """Read an order. source: its details, where they have been read. session_id: whose try it is.
 
     store: a wallet's shopper is asked to allow later charges too. subscription_id: whose charge it is.
 
     Raises TwoSources, MissingParameter, InvalidParameter, what is wrong with the details, NoProcessor.
     """
-    given = given or _given(call, body)
+    source = source or _source(call, body)
     settings = await call.services.settings_of(call.owner)
     return_targets.hold_to_apps(settings, body.return_url)
     if body.mcc is not None and len(body.mcc) != 4:
         raise InvalidParameter("mcc")
-    type = CREDIT_CARD if given is None or isinstance(given, str) else given.type
+    type = CREDIT_CARD if source is None or isinstance(source, str) else source.type
     tax = body.tax_amount()
-    attempt = attempts.plan(
+    attempt = attempts.draft(
         call.services.ids, call.owner, call.services.processors.pick(call.owner, type),
         "sale" if body.capture else "authorize", body.amount + tax, body.currency, now=call.real,
         api_version=call.api_version, customer_id=body.customer, payment_id=call.new_id(),
-        state="prepared" if given and tokens.needs_two_steps(given) else "sent",
+        state="prepared" if source and tokens.needs_two_steps(source) else "sent",
         idempotency_key=call.idempotency_key, orders=call.orders.encoded(), session_id=session_id,
         subscription_id=subscription_id,
     )  # fmt: skip
@@ -102,14 +102,14 @@ async def draft_charge(
         amount_refunded=0, amount_reserved=0, customer_id=body.customer, session_id=session_id, details="null",
         description=body.description, external_order_num=body.external_order_num,
         metadata=metadata.merged("{}", body.metadata), locale=body.locale or DEFAULT_LOCALE,
-        more=_more(body, given), processor=attempt.processor, processor_ref=None, active_attempt=attempt.id,
+        more=_more(body, source), processor=attempt.processor, processor_ref=None, active_attempt=attempt.id,
         version=1, deadline=None, captured_at=None, created_at=call.now,
     )  # fmt: skip
     base_url = call.services.settings.base_url
     visit = Visit(f"{base_url}/return/{attempt.ref}", payment.locale, settings.name, store)
     suspicious = pan_screening.suspicious(body.description, body.external_order_num, metadata=body.metadata)
     return ChargeDraft(
-        payment, attempt, given, visit, call.services.processors, settings, base_url, call.key.id, suspicious,
+        payment, attempt, source, visit, call.services.processors, settings, base_url, call.key.id, suspicious,
         beside=None if body.webhooks is None else await _beside(call, body.webhooks),
     )  # fmt: skip
 
@@ -119,7 +119,7 @@ async def _beside(call: Call, webhooks: object) -> Beside | None:
     return read and await read(call.services, call.owner, webhooks, call.key.id, call.api_version, call.now)
 
 
-def _given(call: Call, body: PaymentCreate) -> PaymentSource | None:
+def _source(call: Call, body: PaymentCreate) -> PaymentSource | None:
     if body.payment_details is not None and body.customer is not None:
         raise TwoSources
     if body.payment_details is not None:
@@ -129,8 +129,8 @@ def _given(call: Call, body: PaymentCreate) -> PaymentSource | None:
     return None
 
 
-def _more(body: PaymentCreate, given: PaymentSource | None) -> str | None:
-    names = None if isinstance(given, str) else given
+def _more(body: PaymentCreate, source: PaymentSource | None) -> str | None:
+    names = None if isinstance(source, str) else source
     more = PaymentExtras(
         customer_family_name=names.family_name if names else None,
         customer_given_name=names.given_name if names else None,
@@ -149,84 +149,84 @@ def _encoded(more: PaymentExtras) -> str | None:
 _credential = msgspec.json.Decoder(Credential).decode
 
 
-async def resolve(tx: Tx, owner: Owner, vault: Vault, plan: ChargeDraft) -> ChargeIntent:
+async def resolve(tx: Tx, owner: Owner, vault: Vault, draft: ChargeDraft) -> ChargeIntent:
     """Within the caller's unit, the reads of T1: what is charged, and the payment that shows it.
 
     Raises NotFound (no such customer), NothingToCharge (no saved details), InvalidToken, WrongCurrency, NotEnabled,
     OrderNumTaken.
     """
-    if plan.given is None:
-        ready = await _stored(tx, owner, vault, plan)
+    if draft.source is None:
+        intent = await _stored(tx, owner, vault, draft)
     else:
-        ready = await _given_for_this(tx, owner, vault, plan, plan.given)
-    number = plan.payment.external_order_num
+        intent = await _of_source(tx, owner, vault, draft, draft.source)
+    number = draft.payment.external_order_num
     if number and await store.order_num_taken(tx, owner, number):
         raise OrderNumTaken
-    return ready
+    return intent
 
 
-async def begin(tx: Tx, vault: Vault, plan: ChargeDraft, ready: ChargeIntent) -> None:
+async def begin(tx: Tx, vault: Vault, draft: ChargeDraft, intent: ChargeIntent) -> None:
     """Within the caller's unit, the writes of T1: payment, attempt, the used token, the audit line.
 
     Raises OrderNumTaken, InvalidToken: somebody else was faster by a moment.
     """
-    payment, attempt = ready.payment, ready.attempt
+    payment, attempt = intent.payment, intent.attempt
     if not await store.save(tx, payment):
         raise OrderNumTaken
     await attempts.begin(tx, attempt)
     await tokens.redeem(
-        tx, vault, payment.owner, ready.means, by=payment.id, why="charge", who=plan.who, audit_id=attempt.id,
+        tx, vault, payment.owner, intent.instrument, by=payment.id, why="charge", who=draft.who, audit_id=attempt.id,
         moment=Moment(payment.created_at, attempt.created_at),
     )  # fmt: skip
-    if attempt.method is not None and ready.visit is not None:
+    if attempt.method is not None and intent.visit is not None:
         await directory.publish(tx, payment.owner, attempt.ref, "attempt")
     elif attempt.method is not None and attempt.method != TERMINAL:
         await directory.publish(tx, payment.owner, payment.id, "payment")
-    if plan.beside is not None:
-        await plan.beside.write(tx, payment.owner, payment.id)
-    if plan.suspicious:
+    if draft.beside is not None:
+        await draft.beside.write(tx, payment.owner, payment.id)
+    if draft.suspicious:
         await pan_screening.note(
-            tx, vault, payment.owner, id=payment.id, at=attempt.created_at, who=plan.who, object_id=payment.id
+            tx, vault, payment.owner, id=payment.id, at=attempt.created_at, who=draft.who, object_id=payment.id
         )  # fmt: skip
 
 
-async def send(services: Services, ready: ChargeIntent) -> tuple[Outcome, ApiError | None]:
+async def send(services: Services, intent: ChargeIntent) -> tuple[Outcome, ApiError | None]:
     """The call of a charge that was begun; what came of it, and what the caller is told where nothing was sent."""
-    processor = services.processors.named(ready.attempt.processor)
+    processor = services.processors.named(intent.attempt.processor)
     assert processor is not None  # it was picked for the plan
-    if ready.spoilt:
+    if intent.spoilt:
         # As with a record that was changed: the caller hears that nothing was sent, and we know why.
-        entry = ready.means.use.entry_id if isinstance(ready.means, CardSource) else None
+        entry = intent.instrument.use.entry_id if isinstance(intent.instrument, CardSource) else None
         log.warning("entry.not_opened", entry=entry, reason="credential")
         return NotSent(), None
-    if ready.credential is not None and isinstance(ready.means, CardSource):
+    if intent.credential is not None and isinstance(intent.instrument, CardSource):
         outcome = await execute.execute(
-            processor, ready.attempt, services.clock, use=ready.means.use, credential=ready.credential,
-            ordered_at=ready.payment.created_at,
+            processor, intent.attempt, services.clock, use=intent.instrument.use, credential=intent.credential,
+            ordered_at=intent.payment.created_at,
         )  # fmt: skip
         return outcome, None
     try:
-        return await tokens.send(services, processor, ready.attempt, ready.means, visit=ready.visit), None
+        return await tokens.send(services, processor, intent.attempt, intent.instrument, visit=intent.visit), None
     except tokens.NotBegun as ended:
         return NotSent(), ended.refusal
 
 
-async def _given_for_this(tx: Tx, owner: Owner, vault: Vault, plan: ChargeDraft, given: PaymentSource) -> ChargeIntent:
+async def _of_source(tx: Tx, owner: Owner, vault: Vault, draft: ChargeDraft, source: PaymentSource) -> ChargeIntent:
     """What was given with the order. Raises InvalidToken, WrongCurrency."""
-    payment = plan.payment
-    means = await tokens.resolve(
-        tx, vault, owner, given, payment.created_at, payment.currency, total=payment.amount + payment.tax,
-        saved=payment.session_id is None, ordered_in=plan.ordered_in,
+    payment = draft.payment
+    instrument = await tokens.resolve(
+        tx, vault, owner, source, payment.created_at, payment.currency, total=payment.amount + payment.tax,
+        saved=payment.session_id is None, ordered_in=draft.ordered_in,
     )  # fmt: skip
     if payment.session_id is None:
-        _check_enabled(plan, means)
-    if means.token is not None:
-        plan = replace(plan, payment=_named(payment, means.token))
-    if isinstance(means, MethodSource):
-        return _by_method(plan, means)
-    if means.token is not None and means.token.customer_id is not None:
-        return await _of_customer(tx, owner, plan, means, means.token)
-    return _by_card(plan, plan.attempt, means)
+        _check_enabled(draft, instrument)
+    if instrument.token is not None:
+        draft = replace(draft, payment=_named(payment, instrument.token))
+    if isinstance(instrument, MethodSource):
+        return _by_method(draft, instrument)
+    if instrument.token is not None and instrument.token.customer_id is not None:
+        return await _of_customer(tx, owner, draft, instrument, instrument.token)
+    return _by_card(draft, draft.attempt, instrument)
 
 
 def _named(payment: Payment, token: Token) -> Payment:
@@ -236,22 +236,22 @@ def _named(payment: Payment, token: Token) -> Payment:
     return replace(payment, more=_encoded(more))
 
 
-def _check_enabled(plan: ChargeDraft, means: CardSource | MethodSource) -> None:
+def _check_enabled(draft: ChargeDraft, instrument: CardSource | MethodSource) -> None:
     """A session has its own list of what may pay it. Raises NotEnabled."""
-    type = means.details.type if isinstance(means, MethodSource) else means.use.masked.type
-    chosen = plan.settings.payment_types.get(plan.payment.currency)
+    type = instrument.details.type if isinstance(instrument, MethodSource) else instrument.use.masked.type
+    chosen = draft.settings.payment_types.get(draft.payment.currency)
     if chosen is not None and type not in chosen:
         raise NotEnabled(type, chosen)
 
 
-async def _of_customer(tx: Tx, owner: Owner, plan: ChargeDraft, card: CardSource, token: Token) -> ChargeIntent:
+async def _of_customer(tx: Tx, owner: Owner, draft: ChargeDraft, card: CardSource, token: Token) -> ChargeIntent:
     """A secure token about a customer's saved card: that card, as long as the customer has it. Raises InvalidToken."""
     customer = await customers.find(tx, owner, token.customer_id or "")
     if customer is None or customer.entry_id != token.entry_id:
         raise InvalidToken
-    payment = replace(plan.payment, customer_id=customer.id)
+    payment = replace(draft.payment, customer_id=customer.id)
     card = replace(card, email=customer.email or card.email)
-    return _by_card(replace(plan, payment=payment), _ordered(plan.attempt, customer), card)
+    return _by_card(replace(draft, payment=payment), _ordered(draft.attempt, customer), card)
 
 
 def _ordered(attempt: Attempt, customer: Customer) -> Attempt:
@@ -262,9 +262,9 @@ def _ordered(attempt: Attempt, customer: Customer) -> Attempt:
     return replace(attempt, orders=ordered.encoded())
 
 
-async def _stored(tx: Tx, owner: Owner, vault: Vault, plan: ChargeDraft) -> ChargeIntent:
+async def _stored(tx: Tx, owner: Owner, vault: Vault, draft: ChargeDraft) -> ChargeIntent:
     """What a customer has saved."""
-    customer = await customers.get(tx, owner, plan.payment.customer_id or "")
+    customer = await customers.get(tx, owner, draft.payment.customer_id or "")
     if customer.entry_id is None:
         raise NothingToCharge
     try:
@@ -277,55 +277,55 @@ async def _stored(tx: Tx, owner: Owner, vault: Vault, plan: ChargeDraft) -> Char
         credential = _credential(card.use.credential)
     except msgspec.DecodeError:
         credential = None
-    ready = _by_card(plan, _ordered(plan.attempt, customer), card, credential)
-    return ready if credential is not None else replace(ready, spoilt=True)
+    intent = _by_card(draft, _ordered(draft.attempt, customer), card, credential)
+    return intent if credential is not None else replace(intent, spoilt=True)
 
 
 def _by_card(
-    plan: ChargeDraft, attempt: Attempt, card: CardSource, credential: Credential | None = None
+    draft: ChargeDraft, attempt: Attempt, card: CardSource, credential: Credential | None = None
 ) -> ChargeIntent:
     """By a card, or by a wallet's agreement."""
     shown = card.use.masked
     if shown.type in CARDS:
         details = msgspec.json.encode(CardOut.of(shown, card.email)).decode()
-        attempt = attempt if shown.type == CREDIT_CARD else _of_type(plan, attempt, shown.type)
+        attempt = attempt if shown.type == CREDIT_CARD else _of_type(draft, attempt, shown.type)
         # Only a chip is waited for; every other card's attempt is found as cards' are.
         attempt = attempt if shown.type == TERMINAL else replace(attempt, method=None)
     else:
-        details, attempt = payment_details.shown_wallet(shown.type, card.email), _of_type(plan, attempt, shown.type)
-    payment, attempt = _priced(plan, attempt, shown.type, details)
+        details, attempt = payment_details.shown_wallet(shown.type, card.email), _of_type(draft, attempt, shown.type)
+    payment, attempt = _priced(draft, attempt, shown.type, details)
     return ChargeIntent(attempt, payment, card, credential)
 
 
-def _by_method(plan: ChargeDraft, means: MethodSource) -> ChargeIntent:
-    details = means.details
-    attempt = _of_type(plan, plan.attempt, details.type)
+def _by_method(draft: ChargeDraft, instrument: MethodSource) -> ChargeIntent:
+    details = instrument.details
+    attempt = _of_type(draft, draft.attempt, details.type)
     if details.type not in OFFSITE:
         # Nobody can hold cash for us: it is taken, or it is not there.
         attempt = replace(attempt, kind="sale")
-    shown = payment_details.shown(details, plan.payment.id, plan.payment.locale, plan.base_url)
-    payment, attempt = _priced(plan, attempt, details.type, shown)
-    return ChargeIntent(attempt, payment, means, visit=plan.visit if details.type in OFFSITE else None)
+    shown = payment_details.shown(details, draft.payment.id, draft.payment.locale, draft.base_url)
+    payment, attempt = _priced(draft, attempt, details.type, shown)
+    return ChargeIntent(attempt, payment, instrument, visit=draft.visit if details.type in OFFSITE else None)
 
 
-def _of_type(plan: ChargeDraft, attempt: Attempt, type: str) -> Attempt:
+def _of_type(draft: ChargeDraft, attempt: Attempt, type: str) -> Attempt:
     """An attempt whose type is known only now: it may be another processor's.
 
     Raises WrongCurrency, NotSentError (an entry's row was changed: it names a type that is none).
     """
     if type not in METHODS:
         raise NotSentError
-    if not METHODS[type].takes(plan.payment.currency):
+    if not METHODS[type].takes(draft.payment.currency):
         raise WrongCurrency("This payment method cannot be paid in this currency.")
     return replace(
-        attempts.assign(attempt, plan.processors.pick(plan.payment.owner, type)), method=type
+        attempts.assign(attempt, draft.processors.pick(draft.payment.owner, type)), method=type
     )  # fmt: skip
 
 
-def _priced(plan: ChargeDraft, attempt: Attempt, type: str, details: str) -> tuple[Payment, Attempt]:
+def _priced(draft: ChargeDraft, attempt: Attempt, type: str, details: str) -> tuple[Payment, Attempt]:
     """Payment and attempt with the fee of their type."""
-    payment = plan.payment
-    extra = fee(plan.settings, type, payment.currency) if plan.fee is None else plan.fee
+    payment = draft.payment
+    extra = fee(draft.settings, type, payment.currency) if draft.fee is None else draft.fee
     payment = replace(
         payment, details=details, fee=extra, total=payment.total + extra, processor=attempt.processor
     )  # fmt: skip

@@ -41,19 +41,19 @@ async def capture(call: Call, payment_id: str, body: Capture) -> Answer:
 
     Raises NotFound, NotCapturable, InvalidParameter (more than was authorised), Locked. Source: contract 3.6.
     """
-    begun = await call.db.write(
+    intent = await call.db.write(
         _begin_capture, call.claim, call.owner, payment_id, _draft(call, "capture", payment_id), body
     )  # fmt: skip
-    return await _carry_out(call, begun)
+    return await _carry_out(call, intent)
 
 
 async def refund(call: Call, payment_id: str, body: RefundCreate) -> Answer:
     """Give back what was captured, or a part of it. Raises NotFound, NotRefundable. Source: contract section 5."""
     draft = _draft(call, "refund", payment_id, body.description)
-    begun = await call.db.write(
+    intent = await call.db.write(
         _begin_refund, call.claim, call.owner, call.vault, payment_id, draft, body, call.key.id
     )  # fmt: skip
-    return await _carry_out(call, begun)
+    return await _carry_out(call, intent)
 
 
 async def cancel(call: Call, payment_id: str) -> Answer:
@@ -62,9 +62,9 @@ async def cancel(call: Call, payment_id: str) -> Answer:
     Who waits may have been paid a moment ago: then the processor has the last word.
     """
     draft = _draft(call, "cancel", payment_id)
-    begun = await call.db.write(_begin_cancel, call.claim, call.owner, payment_id, draft)
-    answer = await _carry_out(call, begun)
-    if answer.status >= 400 and begun.shown.payment.waiting_attempt is not None:
+    intent = await call.db.write(_begin_cancel, call.claim, call.owner, payment_id, draft)
+    answer = await _carry_out(call, intent)
+    if answer.status >= 400 and intent.shown.payment.waiting_attempt is not None:
         await outcomes.refresh(call.services, call.owner, payment_id)
     return answer
 
@@ -74,8 +74,8 @@ async def top_up(call: Call, payment_id: str, details: MethodDetails) -> Answer:
 
     Raises NotFound, NotShort, Locked, InvalidParameter (another type of card).
     """
-    begun, outcome = await add_card(call, payment_id, details)
-    return await outcomes.finish(call.services, begun.attempt, outcome, begun.shown)
+    intent, outcome = await add_card(call, payment_id, details)
+    return await outcomes.finish(call.services, intent.attempt, outcome, intent.shown)
 
 
 async def add_card(
@@ -85,8 +85,8 @@ async def add_card(
     draft = _draft(call, "top_up", payment_id)
     if by_session:
         draft = replace(draft, more=msgspec.structs.replace(draft.more, by_session=call.key.is_secret))
-    begun = await call.db.write(_begin_top_up, call.claim, call.owner, payment_id, draft, details.type)
-    return begun, await _send(call, begun, details)
+    intent = await call.db.write(_begin_top_up, call.claim, call.owner, payment_id, draft, details.type)
+    return intent, await _send(call, intent, details)
 
 
 async def finalize(call: Call, payment_id: str, body: Finalize) -> Answer:
@@ -105,11 +105,11 @@ async def finalize(call: Call, payment_id: str, body: Finalize) -> Answer:
         if getattr(body, member) in (None, ""):
             raise MissingParameter(member)
     use = call.vault.borrow(call.owner, details)
-    begun = await call.db.write(
+    intent = await call.db.write(
         _begin_finalize, call.claim, call.owner, call.vault, payment_id, _draft(call, "finalize", payment_id), use,
         body, call.key.id,
     )  # fmt: skip
-    return await _carry_out(call, begun, use=use)
+    return await _carry_out(call, intent, use=use)
 
 
 async def request_refund(call: Call, payment_id: str, body: RefundRequestCreate) -> Answer:
@@ -151,17 +151,17 @@ async def _request_refund(
     return answer
 
 
-async def _carry_out(call: Call, begun: OperationIntent, *, use: AccessGrant | None = None) -> Answer:
-    outcome = await _send(call, begun, use=use)
-    return await outcomes.finish(call.services, begun.attempt, outcome, begun.shown)
+async def _carry_out(call: Call, intent: OperationIntent, *, use: AccessGrant | None = None) -> Answer:
+    outcome = await _send(call, intent, use=use)
+    return await outcomes.finish(call.services, intent.attempt, outcome, intent.shown)
 
 
 async def _send(
-    call: Call, begun: OperationIntent, method: MethodDetails | None = None, *, use: AccessGrant | None = None
+    call: Call, intent: OperationIntent, method: MethodDetails | None = None, *, use: AccessGrant | None = None
 ) -> Outcome:  # fmt: skip
-    processor = call.services.processors.named(begun.attempt.processor)
+    processor = call.services.processors.named(intent.attempt.processor)
     assert processor is not None  # the intent would not have been written
-    return await execute.execute(processor, begun.attempt, call.services.clock, method=method, use=use)
+    return await execute.execute(processor, intent.attempt, call.services.clock, method=method, use=use)
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,7 +187,7 @@ class _Draft:
 
 
 def _draft(call: Call, kind: Kind, payment_id: str, description: str | None = None) -> _Draft:
-    attempt = attempts.plan(
+    attempt = attempts.draft(
         call.services.ids, call.owner, None, kind, 0, "", now=call.real,
         api_version=call.api_version, payment_id=payment_id, orders=call.orders.encoded(),
         idempotency_key=call.idempotency_key,
@@ -262,11 +262,11 @@ async def _begin_finalize(
     shown = await outcomes.show(tx, owner, payment_id)
     payment = shown.payment
     _check_state(payment, ("pending",), NotAtTerminal())
-    given = details_of(payment)
+    details = details_of(payment)
     waiting = await attempts.find(tx, owner, payment.waiting_attempt or "")
-    if given.type != TERMINAL or waiting is None:
+    if details.type != TERMINAL or waiting is None:
         raise NotAtTerminal
-    if given.last_four_digits != use.masked.last4:
+    if details.last_four_digits != use.masked.last4:
         raise InvalidParameter("track2", "It was read from another card.")
     attempt = draft.of(payment, payment.total)
     hold = waiting.kind == "authorize" if body.capture is None else not body.capture

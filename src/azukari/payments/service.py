@@ -29,27 +29,27 @@ async def charge(call: Call, body: PaymentCreate) -> Answer:
     Raises NotFound (no such customer), NothingToCharge, InvalidToken, OrderNumTaken and what is wrong with the details.
     Source: contract 3.2.
     """
-    plan = await charges.draft_charge(call, body)
+    draft = await charges.draft_charge(call, body)
     # Nothing may be written down that the vault could not open: 503 now, not a failed payment later.
     await call.vault.ready(call.owner)
     # Write down what we are about to do: a crash below leaves an attempt to settle.
-    ready = await call.db.write(record_intent, call.claim, call.owner, call.vault, plan)
+    intent = await call.db.write(record_intent, call.claim, call.owner, call.vault, draft)
     # Move the money. No transaction is open: processors take seconds.
-    outcome, refusal = await charges.send(call.services, ready)
+    outcome, refusal = await charges.send(call.services, intent)
     # Write down what happened, together with the event that tells the merchant.
-    return await outcomes.finish(call.services, ready.attempt, outcome, PaymentView(ready.payment, []), refusal)
+    return await outcomes.finish(call.services, intent.attempt, outcome, PaymentView(intent.payment, []), refusal)
 
 
 @batched
 @idempotent
-async def record_intent(tx: Tx, claim: Claim | None, owner: Owner, vault: Vault, plan: ChargeDraft) -> ChargeIntent:
+async def record_intent(tx: Tx, claim: Claim | None, owner: Owner, vault: Vault, draft: ChargeDraft) -> ChargeIntent:
     """Write down a charge before it is tried (T1). Raises what :func:`charging.look` and :func:`charging.begin` do."""
-    ready = await charges.resolve(tx, owner, vault, plan)
+    intent = await charges.resolve(tx, owner, vault, draft)
     await idempotency.take(
-        tx, owner, claim, lambda: Answer.of(PaymentOut.of(ready.payment, [], [], ready.attempt.api_version), 202)
+        tx, owner, claim, lambda: Answer.of(PaymentOut.of(intent.payment, [], [], intent.attempt.api_version), 202)
     )  # fmt: skip
-    await charges.begin(tx, vault, plan, ready)
-    return ready
+    await charges.begin(tx, vault, draft, intent)
+    return intent
 
 
 async def page(tx: Tx, owner: Owner, bounds: Bounds, query: PaymentQuery) -> Page[PaymentView]:

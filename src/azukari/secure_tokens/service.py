@@ -43,12 +43,12 @@ async def create(call: Call, body: SecureTokenCreate) -> Answer:
     Raises MissingParameter, InvalidParameter, UnsupportedCardBrand, NotFound (no such customer), NothingToVerify,
     InvalidToken; with a publishable key also NotGranted, TooManyRequests. Source: contract section 9.
     """
-    given = _given(call, body)
+    source = _source(call, body)
     if body.customer is not None and not call.key.is_secret:
         await _hold_to_grant(call, body.customer, body.customer_grant or "")
     wanted = AuthenticationTerms(body.amount + (body.tax or 0), body.currency, await _way_back(call, body.return_url))
     try:
-        token, answer = await _authenticate(call, call.claim, given, body.customer, wanted)
+        token, answer = await _authenticate(call, call.claim, source, body.customer, wanted)
     except Replay as replay:
         raise Replay(await proof.answered(call, replay.answer)) from None
     answer = answer or Answer.of(Pages.of(call.services).show(token, await call.services.moment_of(call.owner)))
@@ -77,16 +77,16 @@ async def _way_back(call: Call, url: str) -> str:
     return url if straight and not pages.asks(url) else pages.asking_first(url)
 
 
-def _given(call: Call, body: SecureTokenCreate) -> PaymentSource | None:
+def _source(call: Call, body: SecureTokenCreate) -> PaymentSource | None:
     if body.payment_details is not None and body.customer is not None:
         raise TwoSources
     if is_method(body.payment_details):
         raise NotACard
     if body.payment_details is not None:
-        given = tokens.read(body.payment_details, call.now)
-        if not isinstance(given, str) and given.type != CREDIT_CARD:
+        source = tokens.read(body.payment_details, call.now)
+        if not isinstance(source, str) and source.type != CREDIT_CARD:
             raise NotACard
-        return given
+        return source
     if body.customer is None:
         raise MissingParameter("payment_details")
     return None
@@ -94,7 +94,7 @@ def _given(call: Call, body: SecureTokenCreate) -> PaymentSource | None:
 
 async def begin_for_session(
     call: Call,
-    given: PaymentSource,
+    source: PaymentSource,
     *,
     amount: int,
     currency: str,
@@ -110,7 +110,7 @@ async def begin_for_session(
     whose id is then paid with. Raises UnsupportedCardBrand (go on without), InvalidToken.
     """
     wanted = AuthenticationTerms(amount, currency, return_url, made_for, without)
-    token, _ = await _authenticate(call, None, given, None, wanted)
+    token, _ = await _authenticate(call, None, source, None, wanted)
     return Pages.of(call.services).show(token, await call.services.moment_of(call.owner))
 
 
@@ -141,10 +141,10 @@ class AuthenticationTerms(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class _AuthenticationDraft:
-    """An authentication before its card has been looked at. given: None for a customer's saved card."""
+    """An authentication before its card has been looked at. source: None for a customer's saved card."""
 
     token: Token
-    given: PaymentSource | None
+    source: PaymentSource | None
     sealed: SealedEntry | None
     brands: frozenset[str]
     who: str
@@ -164,20 +164,20 @@ class _AlreadyMade(Exception):
 
 
 async def _authenticate(
-    call: Call, claim: Claim | None, given: PaymentSource | None, customer: str | None, wanted: AuthenticationTerms
+    call: Call, claim: Claim | None, source: PaymentSource | None, customer: str | None, wanted: AuthenticationTerms
 ) -> tuple[Token, Answer | None]:  # fmt: skip
     """The token as it ends, and the answer that was stored of it."""
     services, processor = call.services, call.services.processors.pick(call.owner)
     brands = processor.declares.authenticates
-    if isinstance(given, PaymentDetails):
-        _check_brand(given.masked, brands)
+    if isinstance(source, PaymentDetails):
+        _check_brand(source.masked, brands)
     await call.vault.ready(call.owner)
-    sealed = await _sealed(call, given)
-    token = _new(call, processor, sealed, given, customer, wanted)
-    plan = _AuthenticationDraft(token, given, sealed, brands, call.key.id, call.new_id(), call.moment)
+    sealed = await _sealed(call, source)
+    token = _new(call, processor, sealed, source, customer, wanted)
+    draft = _AuthenticationDraft(token, source, sealed, brands, call.key.id, call.new_id(), call.moment)
     try:
         # Write down who is about to be authenticated: a crash below leaves a token that ends by itself.
-        begun = await call.db.write(_begin, claim, call.owner, call.vault, plan, Pages.of(services))
+        intent = await call.db.write(_begin, claim, call.owner, call.vault, draft, Pages.of(services))
     except (Replay, Conflict, KeyReused, _AlreadyMade) as known:
         if sealed is not None:
             # This request keeps nothing: what it brought goes now, and not with the next sweep.
@@ -186,30 +186,30 @@ async def _authenticate(
             return await _made_for(call, wanted.made_for or ""), None
         raise
     # Ask. No transaction is open: issuers take seconds.
-    order = AuthenticationRequest(call.owner, token.ref or "", wanted.total, wanted.currency, begun.use, call.orders)
+    order = AuthenticationRequest(call.owner, token.ref or "", wanted.total, wanted.currency, intent.use, call.orders)
     result = await outcomes.ask(processor, order) or AuthenticationResult("ERRORED")
     if wanted.without and result.could_not_be_asked:
         result = AuthenticationResult("SKIPPED", result.three_ds)
     # Write down what came of it, together with the answer that is repeated.
-    ended = await outcomes.conclude(services, begun.token, result)
+    ended = await outcomes.conclude(services, intent.token, result)
     return ended.token, ended.answer
 
 
-async def _sealed(call: Call, given: PaymentSource | None) -> SealedEntry | None:
-    if not isinstance(given, PaymentDetails):
+async def _sealed(call: Call, source: PaymentSource | None) -> SealedEntry | None:
+    if not isinstance(source, PaymentDetails):
         return None
-    sealed = await call.vault.seal(call.owner, given)
-    if given.verification_value is not None:
-        await call.vault.keep_verification_value(call.owner, sealed.id, given.verification_value)
+    sealed = await call.vault.seal(call.owner, source)
+    if source.verification_value is not None:
+        await call.vault.keep_verification_value(call.owner, sealed.id, source.verification_value)
     return sealed
 
 
 def _new(
-    call: Call, processor: Processor, sealed: SealedEntry | None, given: PaymentSource | None, customer: str | None,
+    call: Call, processor: Processor, sealed: SealedEntry | None, source: PaymentSource | None, customer: str | None,
     wanted: AuthenticationTerms,
 ) -> Token:  # fmt: skip
     """The row as it begins; of a token or a customer what is missing is read with them."""
-    raw = given if isinstance(given, PaymentDetails) else None
+    raw = source if isinstance(source, PaymentDetails) else None
     return Token(
         merchant_id=call.owner.merchant_id, mode=call.owner.mode, id=call.services.ids.token(),
         entry_id="" if sealed is None else sealed.id, currency=wanted.currency,
@@ -238,42 +238,42 @@ async def _made_for(call: Call, purpose: str) -> Token:
 
 @idempotent
 async def _begin(
-    tx: Tx, claim: Claim | None, owner: Owner, vault: Vault, plan: _AuthenticationDraft, pages: Pages
+    tx: Tx, claim: Claim | None, owner: Owner, vault: Vault, draft: _AuthenticationDraft, pages: Pages
 ) -> _AuthenticationIntent:
     """T1: the token, ``CREATED``, and the audit line of its card's use.
 
     Raises NotFound (no such customer), NothingToVerify, InvalidToken, UnsupportedCardBrand, _AlreadyMade.
     """
-    moment, purpose = plan.moment, plan.token.made_for
+    moment, purpose = draft.moment, draft.token.made_for
     if purpose is not None and await store.find_made_for(tx, owner, purpose) is not None:
         raise _AlreadyMade
-    token, use = await _look(tx, owner, vault, plan)
-    _check_brand(use.masked, plan.brands)
+    token, use = await _look(tx, owner, vault, draft)
+    _check_brand(use.masked, draft.brands)
     if claim is not None:
         token = msgspec.structs.replace(token, idempotency_key=claim.key)
     await idempotency.take(tx, owner, claim, lambda: Answer.of(pages.show(token, moment)))
-    if plan.sealed is not None:
-        await vault.add(tx, owner, plan.sealed, moment.real)
-    elif isinstance(plan.given, str):
+    if draft.sealed is not None:
+        await vault.add(tx, owner, draft.sealed, moment.real)
+    elif isinstance(draft.source, str):
         # Its card is the secure token's from now on, which sees to it that it is shredded one day.
-        await store.spend(tx, owner, plan.given, moment, token.id)
-        await store.claim_for_customer(tx, owner, plan.given)
+        await store.spend(tx, owner, draft.source, moment, token.id)
+        await store.claim_for_customer(tx, owner, draft.source)
     if not await store.save_once(tx, token):
         raise _AlreadyMade  # by a moment
     await directory.publish(tx, owner, token.id, KIND)
     await vault.note(
-        tx, use, why="authenticate", object_id=token.id, who=plan.who, now=moment.real, audit_id=plan.audit_id
+        tx, use, why="authenticate", object_id=token.id, who=draft.who, now=moment.real, audit_id=draft.audit_id
     )  # fmt: skip
     return _AuthenticationIntent(token, use)
 
 
-async def _look(tx: Tx, owner: Owner, vault: Vault, plan: _AuthenticationDraft) -> tuple[Token, AccessGrant]:
+async def _look(tx: Tx, owner: Owner, vault: Vault, draft: _AuthenticationDraft) -> tuple[Token, AccessGrant]:
     """The token with what its card says, and the card. Reads only."""
-    token, given = plan.token, plan.given
-    if isinstance(given, PaymentDetails):
-        return token, vault.borrow(owner, given)
-    if given is not None:
-        card = await tokens.resolve(tx, vault, owner, given, token.created_at, token.currency)
+    token, source = draft.token, draft.source
+    if isinstance(source, PaymentDetails):
+        return token, vault.borrow(owner, source)
+    if source is not None:
+        card = await tokens.resolve(tx, vault, owner, source, token.created_at, token.currency)
         if not isinstance(card, CardSource) or card.token is None or card.token.verification is not None:
             raise InvalidToken
         changes = {

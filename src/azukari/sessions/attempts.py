@@ -16,7 +16,7 @@ class Try(NamedTuple):
     language: of our own page, where it is another than the session's.
     """
 
-    given: PaymentSource
+    source: PaymentSource
     capture: str | None = None
     locale: str | None = None
     consent: Consent | None = None

@@ -28,14 +28,14 @@ async def begin(
     """
     try:
         token = await secure_tokens.begin_for_session(
-            call, wanted.given, amount=method.amount or 0,
+            call, wanted.source, amount=method.amount or 0,
             currency=method.currency or session.currency, return_url=wanted.back_to(view.url(session)),
             made_for=f"{session.id}:{call.idempotency_key or call.request_id}", without=demand.goes_on_without,
         )  # fmt: skip
     except UnsupportedCardBrand:
         if not demand.goes_on_without:
             raise NotAuthenticated from None
-        return wanted.given  # nobody can authenticate it
+        return wanted.source  # nobody can authenticate it
     await retry_on_conflict(call.db, note_token, call.owner, session.id, token.id, wanted, call.now)
     return await _act_on(call, session, token, demand)
 

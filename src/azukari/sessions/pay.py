@@ -90,7 +90,7 @@ async def pay(call: Call, session_id: str, body: SessionPay, *, page: PageTry | 
     except (_Unauthenticated, InvalidToken) as error:
         # A token that this very try gave up for a secure one is used: the secure one takes its place.
         is_gone = isinstance(error, InvalidToken)
-        if is_gone and not (demand.asks and isinstance(wanted.given, str) and find_offered(session, CREDIT_CARD)):
+        if is_gone and not (demand.asks and isinstance(wanted.source, str) and find_offered(session, CREDIT_CARD)):
             raise
         shopper = await authentication.begin(
             call, session, wanted, offered(session, CREDIT_CARD), view_of(call), demand
@@ -98,8 +98,8 @@ async def pay(call: Call, session_id: str, body: SessionPay, *, page: PageTry | 
     if isinstance(shopper, Answer):
         return shopper
     # A token that was given is a secure one by now. What is still as it was, nobody can authenticate.
-    demand = demands.NONE if shopper is wanted.given else demand
-    return await attempt(call, session, wanted._replace(given=shopper), demand)
+    demand = demands.NONE if shopper is wanted.source else demand
+    return await attempt(call, session, wanted._replace(source=shopper), demand)
 
 
 async def demand_of(call: Call, *, asks: bool) -> Demand:
@@ -115,25 +115,25 @@ def view_of(call: Call) -> View:
 async def attempt(call: Call, session: Session, wanted: Try, demand: Demand) -> Answer:
     """One try. Raises NotAuthenticated; :class:`_Unauthenticated`: the shopper has to be asked first."""
     await call.vault.ready(call.owner)
-    plan = await _plan(call, session, wanted, demand)
+    draft = await _draft(call, session, wanted, demand)
     try:
         # Write down what we are about to do: a crash below leaves an attempt to settle.
         try:
-            ready = await call.db.write(begin, call.claim, call.owner, call.vault, session.id, plan)
+            intent = await call.db.write(begin, call.claim, call.owner, call.vault, session.id, draft)
         except StillWaiting:
-            short = await pending.short_of(call, session.id, wanted.given)
+            short = await pending.short_of(call, session.id, wanted.source)
             if short is not None:
                 return await _top_up(call, session, *short)
             await pending.end(call, session.id)
-            ready = await call.db.write(begin, call.claim, call.owner, call.vault, session.id, plan)
+            intent = await call.db.write(begin, call.claim, call.owner, call.vault, session.id, draft)
     except (ApiError, Replay):
-        if plan.sealed is not None:
-            await call.vault.shred(call.owner, plan.sealed.id)
+        if draft.sealed is not None:
+            await call.vault.shred(call.owner, draft.sealed.id)
         raise
     # Move the money. No transaction is open: processors take seconds.
-    outcome, refusal = await _send(call, ready)
+    outcome, refusal = await _send(call, intent)
     # Write down what happened, to payment, customer and session together.
-    return await _conclude(call, ready.attempt, ready.session, ready.shown, outcome, refusal)
+    return await _conclude(call, intent.attempt, intent.session, intent.shown, outcome, refusal)
 
 
 async def _top_up(call: Call, session: Session, payment_id: str, card: MethodDetails) -> Answer:
@@ -168,7 +168,7 @@ class _TryIntent:
     attempt: Attempt
     session: Session
     view: View
-    means: CardSource | MethodSource
+    instrument: CardSource | MethodSource
     visit: Visit | None = None
     charge: charges.ChargeIntent | None = None
 
@@ -177,18 +177,18 @@ class _TryIntent:
         return None if self.charge is None else PaymentView(self.charge.payment, [])
 
 
-async def _plan(call: Call, session: Session, wanted: Try, demand: Demand) -> _TryDraft:
-    type = await _type_of(call, wanted.given)
+async def _draft(call: Call, session: Session, wanted: Try, demand: Demand) -> _TryDraft:
+    type = await _type_of(call, wanted.source)
     method = find_offered(session, type)
     # The key of details that are to be kept is durable before they are.
     sealed = None
     if (
-        _may_begin(wanted.given, demand)
+        _may_begin(wanted.source, demand)
         and method
         and session.keeps_details
-        and isinstance(wanted.given, PaymentDetails)
+        and isinstance(wanted.source, PaymentDetails)
     ):
-        sealed = await call.vault.seal(call.owner, wanted.given)
+        sealed = await call.vault.seal(call.owner, wanted.source)
     settings = await call.services.settings_of(call.owner)
     charge = None
     if session.kind != "customer" and method is not None:
@@ -203,21 +203,21 @@ async def _plan(call: Call, session: Session, wanted: Try, demand: Demand) -> _T
     return _TryDraft(planned, wanted, method, charge, visit, sealed, demand, call.key.id, view_of(call), call.moment)
 
 
-async def _type_of(call: Call, given: PaymentSource) -> str:
+async def _type_of(call: Call, source: PaymentSource) -> str:
     """Of payment details; a token that is not there is found out about later."""
-    if not isinstance(given, str):
-        return given.type
-    token = await call.db.read(token_store.find, call.owner, given)
+    if not isinstance(source, str):
+        return source.type
+    token = await call.db.read(token_store.find, call.owner, source)
     return CREDIT_CARD if token is None or token.method is None else tokens.method_of(token).type
 
 
 def _check(call: Call, session: Session, wanted: Try, type: str) -> Attempt:
     """The attempt of a try that pays nothing: a card is checked, a wallet's shopper asked to agree."""
-    return attempts.plan(
+    return attempts.draft(
         call.services.ids, call.owner, call.services.processors.pick(call.owner, type),
         "verify" if type == CREDIT_CARD else "agree", 0, session.currency, now=call.real,
         api_version=call.api_version, customer_id=session.customer_id,
-        state="prepared" if tokens.needs_two_steps(wanted.given) else "sent", orders=call.orders.encoded(),
+        state="prepared" if tokens.needs_two_steps(wanted.source) else "sent", orders=call.orders.encoded(),
         idempotency_key=call.idempotency_key, method=None if type == CREDIT_CARD else type, session_id=session.id,
     )  # fmt: skip
 
@@ -239,7 +239,7 @@ async def _charge(call: Call, session: Session, wanted: Try, method: SessionMeth
         statement_descriptor=data.statement_descriptor, platform_details=data.platform_details,
     )  # fmt: skip
     planned = await charges.draft_charge(
-        call, order, given=wanted.given, session_id=session.id, store=session.keeps_details
+        call, order, source=wanted.source, session_id=session.id, store=session.keeps_details
     )  # fmt: skip
     payment = replace(
         planned.payment, metadata=session.metadata, customer_id=session.customer_id,
@@ -265,83 +265,83 @@ def refuse(session: Session, now: int) -> None:
 
 @idempotent
 async def begin(
-    tx: Tx, claim: Claim | None, owner: Owner, vault: Vault, session_id: str, plan: _TryDraft
+    tx: Tx, claim: Claim | None, owner: Owner, vault: Vault, session_id: str, draft: _TryDraft
 ) -> _TryIntent:  # fmt: skip
     """T1: write down a try before it is made, and take the session's one place for it."""
     session = await store.get(tx, owner, session_id)
-    ready = await _look(tx, vault, session, plan)
-    shown = ready.shown
+    intent = await _look(tx, vault, session, draft)
+    shown = intent.shown
     await idempotency.take(
-        tx, owner, claim, None if shown is None else lambda: responses.pending(plan.view, session, shown)
+        tx, owner, claim, None if shown is None else lambda: responses.pending(draft.view, session, shown)
     )  # fmt: skip
     if not await store.lock_session(
-        tx, session, ready.attempt.id, payment_id=ready.attempt.payment_id,
-        trying=_trying(session, plan, ready).encoded(), consent=tries.encoded(plan.wanted.consent),
-        now=plan.at.now,
+        tx, session, intent.attempt.id, payment_id=intent.attempt.payment_id,
+        trying=_trying(session, draft, intent).encoded(), consent=tries.encoded(draft.wanted.consent),
+        now=draft.at.now,
     ):  # fmt: skip
         raise Locked  # somebody else was faster by a moment
-    if plan.charge is not None and ready.charge is not None:
-        await charges.begin(tx, vault, plan.charge, ready.charge)
+    if draft.charge is not None and intent.charge is not None:
+        await charges.begin(tx, vault, draft.charge, intent.charge)
     else:
-        await _begin_check(tx, vault, plan, ready)
-    if plan.sealed is not None:
-        await vault.add(tx, owner, plan.sealed, plan.at.real)
-    return ready
+        await _begin_check(tx, vault, draft, intent)
+    if draft.sealed is not None:
+        await vault.add(tx, owner, draft.sealed, draft.at.real)
+    return intent
 
 
-async def _look(tx: Tx, vault: Vault, session: Session, plan: _TryDraft) -> _TryIntent:
+async def _look(tx: Tx, vault: Vault, session: Session, draft: _TryDraft) -> _TryIntent:
     """The reads of T1. Raises what :func:`pay` does, and StillWaiting."""
-    now = plan.at.now
+    now = draft.at.now
     refuse(session, now)
     if await pending_of(tx, session) is not None:
         raise StillWaiting
-    if plan.method is None:
+    if draft.method is None:
         raise NotOffered
-    if not _may_begin(plan.wanted.given, plan.demand):
+    if not _may_begin(draft.wanted.source, draft.demand):
         raise _Unauthenticated
     if session.keeps_details and await record.customer_of(tx, session) is None:
         raise CustomerGone
-    if plan.charge is not None:
-        charge = await charges.resolve(tx, session.owner, vault, plan.charge)
-        _check_demand(plan.demand, charge.means)
-        return _TryIntent(charge.attempt, session, plan.view, charge.means, charge.visit, charge)
-    means = await tokens.resolve(tx, vault, session.owner, plan.wanted.given, now, session.currency)
-    _check_demand(plan.demand, means)
-    visit = plan.visit if isinstance(means, MethodSource) else None
-    return _TryIntent(plan.attempt, session, plan.view, means, visit)
+    if draft.charge is not None:
+        charge = await charges.resolve(tx, session.owner, vault, draft.charge)
+        _check_demand(draft.demand, charge.instrument)
+        return _TryIntent(charge.attempt, session, draft.view, charge.instrument, charge.visit, charge)
+    instrument = await tokens.resolve(tx, vault, session.owner, draft.wanted.source, now, session.currency)
+    _check_demand(draft.demand, instrument)
+    visit = draft.visit if isinstance(instrument, MethodSource) else None
+    return _TryIntent(draft.attempt, session, draft.view, instrument, visit)
 
 
-def _may_begin(given: PaymentSource, demand: Demand) -> bool:
+def _may_begin(source: PaymentSource, demand: Demand) -> bool:
     """Whether it is no raw card whose shopper has to be asked first. What a token is about is found out later."""
-    return not (demand.asks and isinstance(given, PaymentDetails) and given.type == CREDIT_CARD)
+    return not (demand.asks and isinstance(source, PaymentDetails) and source.type == CREDIT_CARD)
 
 
-def _check_demand(demand: Demand, means: CardSource | MethodSource) -> None:
+def _check_demand(demand: Demand, instrument: CardSource | MethodSource) -> None:
     """Raises _Unauthenticated, NotAuthenticated."""
-    if isinstance(means, CardSource):
-        if not demand.is_met_by(means):
+    if isinstance(instrument, CardSource):
+        if not demand.is_met_by(instrument):
             raise _Unauthenticated
-        if demand.refuses(means):
+        if demand.refuses(instrument):
             raise NotAuthenticated
 
 
-async def _begin_check(tx: Tx, vault: Vault, plan: _TryDraft, ready: _TryIntent) -> None:
-    planned = ready.attempt
+async def _begin_check(tx: Tx, vault: Vault, draft: _TryDraft, intent: _TryIntent) -> None:
+    planned = intent.attempt
     await attempts.begin(tx, planned)
     await tokens.redeem(
-        tx, vault, planned.owner, ready.means, by=planned.customer_id or "", why="verify", who=plan.who,
-        moment=plan.at, audit_id=planned.id,
+        tx, vault, planned.owner, intent.instrument, by=planned.customer_id or "", why="verify", who=draft.who,
+        moment=draft.at, audit_id=planned.id,
     )  # fmt: skip
-    if ready.visit is not None:
+    if intent.visit is not None:
         await directory.publish(tx, planned.owner, planned.ref, "attempt")
 
 
-def _trying(session: Session, plan: _TryDraft, ready: _TryIntent) -> TryContext:
-    trying = TryContext(secret=plan.view.secret, email=ready.means.email)
-    if not session.keeps_details or not isinstance(ready.means, CardSource):
+def _trying(session: Session, draft: _TryDraft, intent: _TryIntent) -> TryContext:
+    trying = TryContext(secret=draft.view.secret, email=intent.instrument.email)
+    if not session.keeps_details or not isinstance(intent.instrument, CardSource):
         return trying
-    token = ready.means.token
-    entry_id = plan.sealed.id if plan.sealed else ready.means.use.entry_id or None
+    token = intent.instrument.token
+    entry_id = draft.sealed.id if draft.sealed else intent.instrument.use.entry_id or None
     return replace(trying, entry_id=entry_id, token_id=None if token is None else token.id)
 
 
@@ -358,13 +358,13 @@ def offered(session: Session, type: str) -> SessionMethod:
     return method
 
 
-async def _send(call: Call, ready: _TryIntent) -> tuple[Outcome, ApiError | None]:
-    if ready.charge is not None:
-        return await charges.send(call.services, ready.charge)
-    processor = call.services.processors.named(ready.attempt.processor)
+async def _send(call: Call, intent: _TryIntent) -> tuple[Outcome, ApiError | None]:
+    if intent.charge is not None:
+        return await charges.send(call.services, intent.charge)
+    processor = call.services.processors.named(intent.attempt.processor)
     assert processor is not None  # the intent would not have been written
     try:
-        return await tokens.send(call.services, processor, ready.attempt, ready.means, visit=ready.visit), None
+        return await tokens.send(call.services, processor, intent.attempt, intent.instrument, visit=intent.visit), None
     except tokens.NotBegun as ended:
         return NotSent(), ended.refusal
 

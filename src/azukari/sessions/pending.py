@@ -47,13 +47,13 @@ async def ask(services: Services, owner: Owner, session_id: str, *, by_shopper: 
     return await services.db.read(attempts.find, owner, waiting.id)
 
 
-async def short_of(call: Call, session_id: str, given: PaymentSource) -> tuple[str, MethodDetails] | None:
+async def short_of(call: Call, session_id: str, source: PaymentSource) -> tuple[str, MethodDetails] | None:
     """The payment that waits for the rest of its money, and the card that could be it."""
     payment = (await call.db.read(view_of, call.owner, session_id)).payment
-    if payment is None or not isinstance(given, MethodDetails):
+    if payment is None or not isinstance(source, MethodDetails):
         return None
     details = details_of(payment.payment)
-    return (payment.payment.id, given) if details.type == given.type and details.short_amount > 0 else None
+    return (payment.payment.id, source) if details.type == source.type and details.short_amount > 0 else None
 
 
 async def end(call: Call, session_id: str) -> None:

@@ -103,13 +103,13 @@ def method_of(token: Token) -> MethodDetails:
     return decoded(token.method or "")
 
 
-def needs_two_steps(given: PaymentSource) -> bool:
+def needs_two_steps(source: PaymentSource) -> bool:
     """Whether its attempt is born ``prepared``: a token's verification value leaves its store before the call."""
-    return isinstance(given, str)
+    return isinstance(source, str)
 
 
 async def resolve(
-    tx: Tx, vault: Vault, owner: Owner, given: PaymentSource, now: int, currency: str | None, *, total: int | None = None,
+    tx: Tx, vault: Vault, owner: Owner, source: PaymentSource, now: int, currency: str | None, *, total: int | None = None,
     saved: bool = False, ordered_in: str | None = None,
 ) -> CardSource | MethodSource:  # fmt: skip
     """What is behind what is given. Reads only.
@@ -119,11 +119,11 @@ async def resolve(
     saved: a secure token about a customer's saved card will do: its owner asks, with the secret key.
     Raises InvalidToken (unknown, used, expired, or not verified for just this), WrongCurrency.
     """
-    if isinstance(given, PaymentDetails):
-        return CardSource(vault.borrow(owner, given), given.email, value=given.verification_value)
-    if isinstance(given, MethodDetails):
-        return MethodSource(given)
-    token = await store.get_unspent(tx, owner, given, now)
+    if isinstance(source, PaymentDetails):
+        return CardSource(vault.borrow(owner, source), source.email, value=source.verification_value)
+    if isinstance(source, MethodDetails):
+        return MethodSource(source)
+    token = await store.get_unspent(tx, owner, source, now)
     if token.verification is not None:
         _check_verified(token, currency, total, saved)
     elif currency is not None and token.currency not in (None, currency, ordered_in):
