@@ -110,7 +110,7 @@ async def _collecting(services: Services, collected: "_Collected") -> Vault:
     keys: Any = _CollectingStore(services.stores.keys, collected)
     vault = Vault(
         main=services.db, keys=keys, sad=services.stores.sad, provider=provider, clock=services.clock, ids=services.ids
-    )  # fmt: skip
+    )
     await vault.open()
     return vault
 
@@ -168,9 +168,11 @@ async def _write(settings: Settings, collected: _Collected, *, analyze: bool = T
             table: sa.Table = statement.query.table  # type: ignore[attr-defined]
             columns = [name for name in each[0] if name in table.c]
             await connection.copy_records_to_table(
-                table.name, schema_name=table.schema, columns=columns,
+                table.name,
+                schema_name=table.schema,
+                columns=columns,
                 records=[[row[name] for name in columns] for row in each],
-            )  # fmt: skip
+            )
         if analyze:
             # The check of the next rows' foreign keys is planned by what is known of the tables by then.
             await connection.execute("ANALYZE")

@@ -49,9 +49,12 @@ def make_template(home: Path, database: str | None, customers: int) -> Template:
     """
     data = home / f"template-{'postgres' if database else 'sqlite'}-{customers}"
     shown = subprocess.run(
-        [BIN / "azukari", "init", "--json", *_options(data, database)], env=_environment(), check=True,
-        capture_output=True, text=True,
-    ).stdout  # fmt: skip
+        [BIN / "azukari", "init", "--json", *_options(data, database)],
+        env=_environment(),
+        check=True,
+        capture_output=True,
+        text=True,
+    ).stdout
     settings = Settings(data=data, database_url=Secret(database) if database else None)
     key = json.loads(shown)["secret_key"]
     template = Template(data, database, key, asyncio.run(fill(settings, key, customers)))

@@ -83,9 +83,14 @@ def generating(
 ) -> Iterator["subprocess.Popen[str]"]:
     """The load generator at work."""
     orders = {
-        "address": ["127.0.0.1", port], "head": requests.head, "tails": list(requests.tails), "rate": rate,
-        "connections": connections, "seconds": window.seconds, "warm_up": window.warm_up,
-    }  # fmt: skip
+        "address": ["127.0.0.1", port],
+        "head": requests.head,
+        "tails": list(requests.tails),
+        "rate": rate,
+        "connections": connections,
+        "seconds": window.seconds,
+        "warm_up": window.warm_up,
+    }
     with subprocess.Popen(
         [sys.executable, "-m", "bench.generator"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as generator:
@@ -97,9 +102,15 @@ def generating(
 
 
 def measure(
-    port: int, requests: Requests, window: Window, *, connections: int, rate: float | None = None,
-    server: int | None = None, database: int | None = None,
-) -> Measured:  # fmt: skip
+    port: int,
+    requests: Requests,
+    window: Window,
+    *,
+    connections: int,
+    rate: float | None = None,
+    server: int | None = None,
+    database: int | None = None,
+) -> Measured:
     """One window. server, database: whose CPU time is looked at, by process id."""
     with generating(port, requests, window, connections=connections, rate=rate) as generator:
         watched = [pid for pid in (server, database) if pid is not None]

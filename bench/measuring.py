@@ -150,9 +150,13 @@ class Serving:
 
     def window(self, connections: int, window: Window) -> Measured:
         return load.measure(
-            self.server.port, self.requests, window,
-            connections=connections, server=self.server.pid, database=self.database,
-        )  # fmt: skip
+            self.server.port,
+            self.requests,
+            window,
+            connections=connections,
+            server=self.server.pid,
+            database=self.database,
+        )
 
 
 def charging(bench: Bench, template: Template, *, workers: int = 1) -> Callable[[], AbstractContextManager[Running]]:

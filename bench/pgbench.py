@@ -139,10 +139,25 @@ class Running:
         parts = urlsplit(self._database)
         variables = {**self._script.variables, "n": str(time.time_ns() // 1_000_000 % 10**9 * 1_000)}
         command = [
-            _program(), "-n", "-M", "prepared", "-c", str(connections), "-j", "2", "-T", str(max(1, round(seconds))),
-            "-h", parse_qs(parts.query)["host"][0], "-U", str(parts.username), "-f", str(self._path),
-            *(f"-D{name}={value}" for name, value in variables.items()), parts.path.lstrip("/"),
-        ]  # fmt: skip
+            _program(),
+            "-n",
+            "-M",
+            "prepared",
+            "-c",
+            str(connections),
+            "-j",
+            "2",
+            "-T",
+            str(max(1, round(seconds))),
+            "-h",
+            parse_qs(parts.query)["host"][0],
+            "-U",
+            str(parts.username),
+            "-f",
+            str(self._path),
+            *(f"-D{name}={value}" for name, value in variables.items()),
+            parts.path.lstrip("/"),
+        ]
         done = subprocess.run(command, capture_output=True, text=True)
         if done.returncode:
             raise RuntimeError(f"pgbench: {done.stderr[-2_000:]}")

@@ -123,7 +123,7 @@ def as_json(lines: Iterable[Line], **about: Any) -> str:
     return json.dumps(
         {**about, "machine": machine(), "lines": [{**dataclasses.asdict(line), "mark": line.mark} for line in lines]},
         indent=1,
-    )  # fmt: skip
+    )
 
 
 def machine() -> dict[str, str | int]:

@@ -46,10 +46,13 @@ def contenders() -> tuple[list[Contender], list[Missing]]:
     there: list[Contender] = []
     missing: list[Missing] = []
     for names, install, make in (
-        ((f"localstripe {LOCALSTRIPE}, as shipped", f"localstripe {LOCALSTRIPE}, dump off"),
-         _install_localstripe, lambda: (_localstripe(python, dump=True), _localstripe(python, dump=False))),
+        (
+            (f"localstripe {LOCALSTRIPE}, as shipped", f"localstripe {LOCALSTRIPE}, dump off"),
+            _install_localstripe,
+            lambda: (_localstripe(python, dump=True), _localstripe(python, dump=False)),
+        ),
         ((f"stripe-stateful-mock {STATEFUL_MOCK}",), _install_mock, lambda: (_mock(node),)),
-    ):  # fmt: skip
+    ):
         why = _failure(install)
         if why is None:
             there += [Contender(name, ready) for name, ready in zip(names, make(), strict=True)]
@@ -103,9 +106,12 @@ def _running(command: Callable[[int], list[str]], environment: dict[str, str]) -
     port = house.free_port()
     with tempfile.TemporaryFile() as log:
         process = subprocess.Popen(
-            command(port), stdout=log, stderr=log, start_new_session=True,
+            command(port),
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
             env={**os.environ, **environment, "PORT": str(port)},
-        )  # fmt: skip
+        )
         try:
             house.wait_for(f"http://127.0.0.1:{port}/v1/customers", KEY, process)
             yield _Rival(port, process.pid, [_customer(port) for _ in range(CUSTOMERS)])
@@ -119,15 +125,23 @@ def _customer(port: int) -> str:
     """The id of a customer whose card both rivals know by the usual test token."""
     token = "tok_visa"
     with suppress(OSError):  # one of them has no such call, and needs none
-        token = _post(port, "tokens", **{"card[number]": "4242424242424242", "card[exp_month]": "12",
-                                         "card[exp_year]": "2030", "card[cvc]": "123"})  # fmt: skip
+        token = _post(
+            port,
+            "tokens",
+            **{
+                "card[number]": "4242424242424242",
+                "card[exp_month]": "12",
+                "card[exp_year]": "2030",
+                "card[cvc]": "123",
+            },
+        )
     return _post(port, "customers", source=token)
 
 
 def _post(port: int, what: str, **form: str) -> str:
     request = Request(
         f"http://127.0.0.1:{port}/v1/{what}", urlencode(form).encode(), {"Authorization": f"Bearer {KEY}"}
-    )  # fmt: skip
+    )
     with urlopen(request) as reply:
         return str(read_json(reply)["id"])
 

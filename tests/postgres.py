@@ -74,14 +74,28 @@ def own_server(*settings: str) -> Iterator[str]:
     user = _unprivileged(home)
     binaries = _readable(home, user)
     data = _data_folder(home, user, in_memory=not settings)
-    _call(binaries / "initdb", "-D", data, "-U", "postgres", "-A", "trust", "-E", "UTF8",
-          "--locale=C", "--no-sync", user=user)  # fmt: skip
+    _call(
+        binaries / "initdb",
+        "-D",
+        data,
+        "-U",
+        "postgres",
+        "-A",
+        "trust",
+        "-E",
+        "UTF8",
+        "--locale=C",
+        "--no-sync",
+        user=user,
+    )
     options = ("listen_addresses=", f"unix_socket_directories={home}", "max_connections=200", *(settings or _FAST))
     command = (binaries / "postgres", "-D", data, *(f"-c{it}" for it in options))
     process = subprocess.Popen(
         ["sh", "-c", _UNTIL_INPUT_ENDS, "sh", home, data, *command],
-        stdin=subprocess.PIPE, user=user, cwd="/",
-    )  # fmt: skip
+        stdin=subprocess.PIPE,
+        user=user,
+        cwd="/",
+    )
     assert process.stdin is not None
     try:
         _wait_until_ready(binaries / "pg_isready", home)

@@ -47,8 +47,11 @@ def azukari(*words: str | Path, **more: str) -> subprocess.CompletedProcess[str]
     """Run a command to its end. more: settings."""
     return subprocess.run(
         [sys.executable, "-m", "azukari.cli", *map(str, words)],
-        env=_environment(more), capture_output=True, text=True, timeout=SOON,
-    )  # fmt: skip
+        env=_environment(more),
+        capture_output=True,
+        text=True,
+        timeout=SOON,
+    )
 
 
 def done(*words: str | Path, **more: str) -> str:
@@ -328,14 +331,47 @@ def test_a_merchants_settings_are_set_shown_and_unset(settings: Settings, tmp_pa
     logo.write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(30))
 
     changed = run(
-        "merchants", "set", merchant, "--name", "サンプル茶舗", "--logo", logo, "--accent", "#1f5a4e",
-        "--support", "help@shop.example", "--payment-types", "JPY=credit_card, konbini,paypay",
-        "--payment-types", "USD=credit_card,konbini", "--rate", "USD=150.2", "--fee", "konbini=200",
-        "--fee", "paypay=0", "--languages", "ja,en", "--origin", "https://shop.example", "--origin", "https://two.example",
-        "--legal-url", "https://shop.example/legal", "--legal-text", "販売者 サンプル", "--bank-fee",
-        "--privacy-url", "https://shop.example/privacy", "--currency", "USD",
-        "--time-zone", "Europe/Berlin", "--retry-days", "2,5",
-    )  # fmt: skip
+        "merchants",
+        "set",
+        merchant,
+        "--name",
+        "サンプル茶舗",
+        "--logo",
+        logo,
+        "--accent",
+        "#1f5a4e",
+        "--support",
+        "help@shop.example",
+        "--payment-types",
+        "JPY=credit_card, konbini,paypay",
+        "--payment-types",
+        "USD=credit_card,konbini",
+        "--rate",
+        "USD=150.2",
+        "--fee",
+        "konbini=200",
+        "--fee",
+        "paypay=0",
+        "--languages",
+        "ja,en",
+        "--origin",
+        "https://shop.example",
+        "--origin",
+        "https://two.example",
+        "--legal-url",
+        "https://shop.example/legal",
+        "--legal-text",
+        "販売者 サンプル",
+        "--bank-fee",
+        "--privacy-url",
+        "https://shop.example/privacy",
+        "--currency",
+        "USD",
+        "--time-zone",
+        "Europe/Berlin",
+        "--retry-days",
+        "2,5",
+    )
 
     assert changed == run("merchants", "show", merchant)
     assert changed["payment_types"] == {"JPY": ["credit_card", "konbini", "paypay"], "USD": ["credit_card", "konbini"]}
@@ -408,8 +444,12 @@ async def test_merchants_and_keys_are_made_listed_rolled_and_revoked(settings: S
     assert list(states.values()).count(True) == 1
     assert states[rows[0]["id"]]
 
-    for words in (["keys", "revoke", rows[0]["id"]], ["keys", "revoke", "none"], ["keys", "roll", "none"],
-                  ["keys", "create", "none"]):  # fmt: skip
+    for words in (
+        ["keys", "revoke", rows[0]["id"]],
+        ["keys", "revoke", "none"],
+        ["keys", "roll", "none"],
+        ["keys", "create", "none"],
+    ):
         ended = azukari(*words, *where)
         assert (ended.returncode, ended.stdout) == (1, ""), words
         assert "There is no" in ended.stderr
@@ -470,8 +510,12 @@ def running(*words: str, folder: Path, ready: Callable[[], bool] | None = None, 
     with output.open("w") as out, errors.open("w") as err:
         process = subprocess.Popen(
             [sys.executable, "-m", "azukari.cli", *words, *(["--port", str(port)] if words[0] == "serve" else [])],
-            env=_environment(more), stdout=out, stderr=err, text=True, cwd=folder,
-        )  # fmt: skip
+            env=_environment(more),
+            stdout=out,
+            stderr=err,
+            text=True,
+            cwd=folder,
+        )
     url = f"http://127.0.0.1:{port}"
     try:
         wait_for(ready or (lambda: answers(f"{url}/ready")), process)
@@ -573,8 +617,14 @@ def test_insecure_http_on_an_installation_without_live_keys_serves(data: Path, t
 
 
 def test_settings_of_the_environment_reach_the_server(data: Path, tmp_path: Path) -> None:
-    with running("serve", folder=tmp_path, AZUKARI_DATA=str(data), AZUKARI_PUBLIC_URL="https://pay.example/",
-                 AZUKARI_TRUSTED_PROXIES="127.0.0.1", AZUKARI_LOG_LEVEL="error") as server:  # fmt: skip
+    with running(
+        "serve",
+        folder=tmp_path,
+        AZUKARI_DATA=str(data),
+        AZUKARI_PUBLIC_URL="https://pay.example/",
+        AZUKARI_TRUSTED_PROXIES="127.0.0.1",
+        AZUKARI_LOG_LEVEL="error",
+    ) as server:
         headers = httpx.get(f"{server.url}/health").headers
         assert headers["Strict-Transport-Security"].startswith("max-age=")
         assert "https://pay.example/api/v1/customers" in server.output.read_text()

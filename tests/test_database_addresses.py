@@ -52,10 +52,15 @@ async def services(empty: str) -> AsyncIterator[dict[str, str]]:
     folder = parsed.query.removeprefix("host=")
     async with listening(f"{folder}/.s.PGSQL.5432") as port:
         yield {
-            "user": parsed.username or "", "database": parsed.path.lstrip("/"), "folder": folder,
-            "escaped": quote(folder, safe=""), "port": port, "closed": CLOSED, "password": PASSWORD,
+            "user": parsed.username or "",
+            "database": parsed.path.lstrip("/"),
+            "folder": folder,
+            "escaped": quote(folder, safe=""),
+            "port": port,
+            "closed": CLOSED,
+            "password": PASSWORD,
             "authorities": certifi.where(),
-        }  # fmt: skip
+        }
 
 
 GOOD = {
@@ -98,9 +103,13 @@ async def test_the_servers_role_is_the_one_that_its_database_knows_it_by(
     server = f"postgresql://{role}@{CLOSED},{services['port']}/{services['database']}"
     try:
         migrated = await asyncio.to_thread(
-            azukari, "migrate", "--data", tmp_path / "data",
-            AZUKARI_DATABASE_URL=server, AZUKARI_DATABASE_OWNER_URL=empty,
-        )  # fmt: skip
+            azukari,
+            "migrate",
+            "--data",
+            tmp_path / "data",
+            AZUKARI_DATABASE_URL=server,
+            AZUKARI_DATABASE_OWNER_URL=empty,
+        )
         assert migrated.returncode == 0, migrated.stderr
         async with running(settings_for(tmp_path / "data", server)) as house:
             assert (await house.api.charge(await house.api.customer())).status_code == 200
@@ -214,9 +223,12 @@ def test_by_every_command(command: list[str], tmp_path: Path) -> None:
 
 def test_also_by_the_role_that_migrates(empty: str, tmp_path: Path) -> None:
     ended = azukari(
-        "migrate", "--data", tmp_path / "data",
-        AZUKARI_DATABASE_URL=empty, AZUKARI_DATABASE_OWNER_URL="postgresql://u@192.0.2.7/d",
-    )  # fmt: skip
+        "migrate",
+        "--data",
+        tmp_path / "data",
+        AZUKARI_DATABASE_URL=empty,
+        AZUKARI_DATABASE_OWNER_URL="postgresql://u@192.0.2.7/d",
+    )
     assert (ended.returncode, ended.stdout) == (1, "")
     assert "without verified TLS" in ended.stderr
 
@@ -236,7 +248,10 @@ def test_over_verified_tls_it_is(tmp_path: Path) -> None:
 def test_or_in_the_clear_where_the_operator_says_so(tmp_path: Path) -> None:
     """Which is refused beside live keys, as a server in the clear is."""
     ended = azukari(
-        "migrate", "--data", tmp_path / "data",
-        AZUKARI_DATABASE_URL="postgresql://u@shop.invalid/d", AZUKARI_INSECURE_DATABASE="1",
-    )  # fmt: skip
+        "migrate",
+        "--data",
+        tmp_path / "data",
+        AZUKARI_DATABASE_URL="postgresql://u@shop.invalid/d",
+        AZUKARI_INSECURE_DATABASE="1",
+    )
     assert ended.stderr == "The database cannot be used: its host has no address.\n"

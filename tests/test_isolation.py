@@ -171,8 +171,11 @@ def report() -> None:
 def statements() -> list[dict[str, Any]]:
     done = subprocess.run(
         [sys.executable, "-c", "from tests.test_isolation import report; report()"],
-        cwd=ROOT, capture_output=True, text=True, check=True,
-    )  # fmt: skip
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
     found: list[dict[str, Any]] = json.loads(done.stdout)
     return found
 
@@ -202,13 +205,17 @@ def test_the_walk_itself_finds_what_is_not_bound() -> None:
         assert unbound(sa.insert(mine).values({column: bind(column) for column in mine.c})) == []
         both_missing = ["isolation_mine.merchant_id", "isolation_mine.mode"]
         for query in (
-            sa.select(mine), sa.select(mine).where(by_id), sa.delete(mine), sa.update(mine).values(word="a"),
+            sa.select(mine),
+            sa.select(mine).where(by_id),
+            sa.delete(mine),
+            sa.update(mine).values(word="a"),
             sa.select(sa.func.count()).select_from(mine),
-            sa.select(mine).where(sa.or_(*both)), sa.select(mine).where(~sa.and_(*both)),
+            sa.select(mine).where(sa.or_(*both)),
+            sa.select(mine).where(~sa.and_(*both)),
             sa.select(sa.select(mine).subquery()),
             sa.select(mine).where(mine.c.merchant_id != bind(mine.c.merchant_id)),
             sa.select(mine).where(mine.c.merchant_id == mine.c.merchant_id, mine.c.mode == mine.c.mode),
-        ):  # fmt: skip
+        ):
             assert unbound(query) == both_missing, query
         same = sa.and_(mine.c.merchant_id == other.c.merchant_id, mine.c.mode == other.c.mode)
         assert unbound(sa.select(mine, other).join_from(mine, other, same).where(*both)) == []
@@ -218,8 +225,9 @@ def test_the_walk_itself_finds_what_is_not_bound() -> None:
         assert unbound(sa.insert(mine).values({"merchant_id": "a", "mode": "test", "id": "b"})) == both_missing
         assert unbound(sa.select(mine, other).where(*both)) == ["isolation_other.merchant_id", "isolation_other.mode"]
         assert unbound(sa.select(mine).where(*both, sa.exists().where(other.c.word == mine.c.word))) == [
-            "isolation_other.merchant_id", "isolation_other.mode",
-        ]  # fmt: skip
+            "isolation_other.merchant_id",
+            "isolation_other.mode",
+        ]
     finally:
         for table in (mine, other):
             table.metadata.remove(table)
@@ -394,9 +402,10 @@ ENTRIES = {
     ("GET", "/webhook_endpoints/{id}/deliveries"): Entry("webhook_endpoints"),
 }
 LISTS = [
-    path for (method, path), entry in ENTRIES.items()
+    path
+    for (method, path), entry in ENTRIES.items()
     if method == "GET" and entry.live != 404 and not (entry.thing or entry.publishable)
-]  # fmt: skip
+]
 
 
 def test_every_route_has_an_entry_and_every_entry_a_route() -> None:
@@ -494,8 +503,10 @@ async def test_anothers_customer_or_token_in_a_body_is_answered_like_a_missing_o
     assert charges[0].content == charges[1].content
 
     for method, path, body in (
-        ("POST", "/payments", order), ("POST", "/customers", {}), ("PATCH", f"/customers/{own_customer}", {}),
-    ):  # fmt: skip
+        ("POST", "/payments", order),
+        ("POST", "/customers", {}),
+        ("PATCH", f"/customers/{own_customer}", {}),
+    ):
         replies = [
             await api.request(method, path, json={**body, "payment_details": token})
             for token in (made["token"], "tok_" + "0" * 25, "tok_")
@@ -530,10 +541,11 @@ async def test_idempotency_keys_belong_to_one_merchant_and_mode(neighbours: Neig
     replies = [
         await api.post("/customers", json={"email": email}, headers=key)
         for api, email in (
-            (neighbours.house.api, "a@example.com"), (neighbours.api(neighbours.others), "b@example.com"),
+            (neighbours.house.api, "a@example.com"),
+            (neighbours.api(neighbours.others), "b@example.com"),
             (neighbours.api(neighbours.live), "c@example.com"),
         )
-    ]  # fmt: skip
+    ]
     assert [reply.status_code for reply in replies] == [200, 200, 200]
     assert len({reply.json()["id"] for reply in replies}) == 3
 

@@ -56,9 +56,15 @@ def _differences(connection: sa.Connection) -> list[Any]:
         turn = table is not None and table.name in ("sad_values_0", "sad_values_1")
         return not (turn or (on_sqlite and table is not None and table.schema == SAD_SCHEMA))
 
-    context = MigrationContext.configure(connection, opts={
-        "include_schemas": True, "include_name": ours, "include_object": migrated, "compare_type": True,
-    })  # fmt: skip
+    context = MigrationContext.configure(
+        connection,
+        opts={
+            "include_schemas": True,
+            "include_name": ours,
+            "include_object": migrated,
+            "compare_type": True,
+        },
+    )
     return [difference for difference in compare_metadata(context, metadata) if not _is_alembics(difference)]
 
 
@@ -232,9 +238,7 @@ async def two_roles(tmp_path: Path, postgres_url: str) -> AsyncIterator[Settings
     await admin.execute(f'ALTER DATABASE "{name}" OWNER TO "{owner}"')
     await admin.execute(f'ALTER SCHEMA public OWNER TO "{owner}"')
     await admin.close()
-    made = settings_for(
-        tmp_path / "data", _as_role(url, server), database_owner_url=Secret(_as_role(url, owner))
-    )  # fmt: skip
+    made = settings_for(tmp_path / "data", _as_role(url, server), database_owner_url=Secret(_as_role(url, owner)))
     yield made
     await postgres.drop_database(url)
     other = await asyncpg.connect(postgres_url)

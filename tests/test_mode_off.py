@@ -41,9 +41,10 @@ async def test_test_keys_are_none(house: House, off: Services) -> None:
     for key in (house.api.key, house.installation.publishable_key.reveal()):
         api = api_of(off, key)
         replies = [
-            await api.get("/payments"), await api.post("/tokens", json={"payment_details": card()}),
+            await api.get("/payments"),
+            await api.post("/tokens", json={"payment_details": card()}),
             await api.get("/test/clock"),
-        ]  # fmt: skip
+        ]
         assert [(each.status_code, each.json()["error"]["code"]) for each in replies] == [(401, "unauthorized")] * 3
 
 

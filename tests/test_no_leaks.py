@@ -155,10 +155,14 @@ def test_the_scanner_is_silent_where_nothing_is() -> None:
 
 def test_the_scanner_finds_a_code_and_not_any_four_digits() -> None:
     for text in (
-        '{"verification_value":"7391"}', "verification_value=7391&a=b", "{'verification_value': '7391'}",
-        'say \\"7391\\"', '"verification_value": 7391', base64.b64encode(b'ab{"v":"7391"}').decode(),
+        '{"verification_value":"7391"}',
+        "verification_value=7391&a=b",
+        "{'verification_value': '7391'}",
+        'say \\"7391\\"',
+        '"verification_value": 7391',
+        base64.b64encode(b'ab{"v":"7391"}').decode(),
         b'{"v":"7391"}'.hex(),
-    ):  # fmt: skip
+    ):
         assert code_found_in(text.encode(), "7391"), text
     assert code_found_in('"7391"'.encode("utf-16-le"), "7391")
     assert code_found_in(gzip.compress(b'"7391"'), "7391")
@@ -252,9 +256,13 @@ async def places(house: House, replies: list[httpx.Response], logged: io.StringI
 
 
 async def assert_nowhere(
-    house: House, numbers: list[str], codes: list[str], replies: list[httpx.Response], logged: io.StringIO,
+    house: House,
+    numbers: list[str],
+    codes: list[str],
+    replies: list[httpx.Response],
+    logged: io.StringIO,
     temporary: Path,
-) -> dict[str, bytes]:  # fmt: skip
+) -> dict[str, bytes]:
     hay = await places(house, replies, logged, temporary)
     hits = [
         (place, number[:6], how) for place, raw in hay.items() for number in numbers if (how := found_in(raw, number))
@@ -323,10 +331,14 @@ async def test_well_formed_cards_leave_no_trace(house: House, logged: io.StringI
         await api.patch(f"/customers/{customer['id']}", json={"payment_details": unused})
         assert (await api.charge(customer["id"])).json()["status"] == "captured"
         for headers in (
-            {"Komoju-Scenario": "card_declined"}, {"Azukari-Fault": "lost_reply"}, {"Azukari-Fault": "lost_request"},
-            {"Azukari-Fault": "processor_down"}, {"Azukari-Fault": "duplicate_reply"},
-            {"X-KOMOJU-IDEMPOTENCY": f"order-{code}x"}, {"X-KOMOJU-IDEMPOTENCY": f"order-{code}x"},
-        ):  # fmt: skip
+            {"Komoju-Scenario": "card_declined"},
+            {"Azukari-Fault": "lost_reply"},
+            {"Azukari-Fault": "lost_request"},
+            {"Azukari-Fault": "processor_down"},
+            {"Azukari-Fault": "duplicate_reply"},
+            {"X-KOMOJU-IDEMPOTENCY": f"order-{code}x"},
+            {"X-KOMOJU-IDEMPOTENCY": f"order-{code}x"},
+        ):
             await api.post("/payments", json={**order, "payment_details": details}, headers=headers)
             await api.post("/customers", json={"payment_details": details}, headers=headers)
             await api.post("/tokens", json={"payment_details": details}, headers=headers)
@@ -355,15 +367,32 @@ def _wrong_shapes(number: str, code: str) -> list[Any]:
     texts = ["number", "month", "year", "verification_value", "name", "given_name", "family_name", "email", "phone",
              "type", "intent", "three_d_secure", "installments", "unknown"]  # fmt: skip
     return [
-        number, _spread(number, " "), f"tok_{number}", [number], {number: number}, int(number), int(number) * 10,
-        [good], {"card": good}, {"payment_details": good}, {**good, "number": int(number)},
+        number,
+        _spread(number, " "),
+        f"tok_{number}",
+        [number],
+        {number: number},
+        int(number),
+        int(number) * 10,
+        [good],
+        {"card": good},
+        {"payment_details": good},
+        {**good, "number": int(number)},
         {**good, "number": [number]},
-        {**good, "number": number + "1"}, {**good, "number": number[:-1]}, {**good, "month": "13"},
-        {**good, "number": _spread(number, ".")}, {**good, "type": None}, {"number": number}, {**good, "year": "2001"},
-        *({**good, name: number} for name in texts), *({**good, name: _spread(number, "-")} for name in texts),
-        *({**good, name: {number: [number]}} for name in texts), {**good, "verification_value": f"{code}1"},
-        {**good, "verification_value": int(code), "month": "x"}, {**good, "verification_value": [code]},
-    ]  # fmt: skip
+        {**good, "number": number + "1"},
+        {**good, "number": number[:-1]},
+        {**good, "month": "13"},
+        {**good, "number": _spread(number, ".")},
+        {**good, "type": None},
+        {"number": number},
+        {**good, "year": "2001"},
+        *({**good, name: number} for name in texts),
+        *({**good, name: _spread(number, "-")} for name in texts),
+        *({**good, name: {number: [number]}} for name in texts),
+        {**good, "verification_value": f"{code}1"},
+        {**good, "verification_value": int(code), "month": "x"},
+        {**good, "verification_value": [code]},
+    ]
 
 
 def _broken(number: str, code: str) -> list[tuple[str | None, bytes]]:
@@ -372,19 +401,30 @@ def _broken(number: str, code: str) -> list[tuple[str | None, bytes]]:
     form = b"payment_details[number]=%b&payment_details[verification_value]=%b" % (number.encode(), code.encode())
     return [
         *(("application/json", whole[:at]) for at in range(20, len(whole), 25)),
-        ("application/json", whole + b"}"), ("application/json", b"[" + whole + b"]"),
-        ("application/json", whole.replace(b'"month"', b'"number"')), ("application/json", whole[:-1] + b"\xff}"),
-        ("application/json", whole.decode().encode("utf-16")), ("application/json", gzip.compress(whole)),
-        ("application/json", base64.b64encode(whole)), ("application/json", number.encode()),
-        ("application/json", b'"%b"' % number.encode()), ("application/json", b"{'number': %b}" % number.encode()),
+        ("application/json", whole + b"}"),
+        ("application/json", b"[" + whole + b"]"),
+        ("application/json", whole.replace(b'"month"', b'"number"')),
+        ("application/json", whole[:-1] + b"\xff}"),
+        ("application/json", whole.decode().encode("utf-16")),
+        ("application/json", gzip.compress(whole)),
+        ("application/json", base64.b64encode(whole)),
+        ("application/json", number.encode()),
+        ("application/json", b'"%b"' % number.encode()),
+        ("application/json", b"{'number': %b}" % number.encode()),
         ("application/x-www-form-urlencoded", form + b"&payment_details=" + number.encode()),
-        ("application/x-www-form-urlencoded", form + b"%4"), ("application/x-www-form-urlencoded", form + b"%FF"),
+        ("application/x-www-form-urlencoded", form + b"%4"),
+        ("application/x-www-form-urlencoded", form + b"%FF"),
         ("application/x-www-form-urlencoded", form + b"&payment_details[number]=" + number.encode()),
-        ("application/x-www-form-urlencoded", number.encode()), ("application/x-www-form-urlencoded", whole),
+        ("application/x-www-form-urlencoded", number.encode()),
+        ("application/x-www-form-urlencoded", whole),
         ("application/x-www-form-urlencoded", number.encode() + b"=" + code.encode()),
-        (None, whole), ("text/plain", whole), ("multipart/form-data; boundary=" + number, whole), (number, whole),
-        ("application/json; charset=" + number, whole), ("application/json", whole + b" " * 300_000),
-    ]  # fmt: skip
+        (None, whole),
+        ("text/plain", whole),
+        ("multipart/form-data; boundary=" + number, whole),
+        (number, whole),
+        ("application/json; charset=" + number, whole),
+        ("application/json", whole + b" " * 300_000),
+    ]
 
 
 async def test_cards_in_every_member_of_every_body_leave_no_trace(
@@ -458,8 +498,14 @@ async def test_what_comes_beside_a_card_leaves_no_trace(house: House, logged: io
                 "payment_details": details,
             }
             form = {f"payment_details[{name}]": value for name, value in details.items()}
-            for headers in ({}, *({"Azukari-Fault": fault} for fault in ("lost_reply", "lost_request", "processor_down",
-                            "duplicate_reply")), {"Komoju-Scenario": "card_declined"}):  # fmt: skip
+            for headers in (
+                {},
+                *(
+                    {"Azukari-Fault": fault}
+                    for fault in ("lost_reply", "lost_request", "processor_down", "duplicate_reply")
+                ),
+                {"Komoju-Scenario": "card_declined"},
+            ):
                 await api.post("/payments", json=order, headers=headers | {"X-KOMOJU-IDEMPOTENCY": secrets.token_hex()})
             await api.post("/payments", data={"amount": "1000", "currency": "JPY", **form})
             session = await api.session()
@@ -652,8 +698,11 @@ async def test_cards_in_urls_and_headers_leave_no_trace(house: House, logged: io
                 path = endpoint.path.replace("{id}", SOME_ID)
                 for query in ({"external_order_num": text}, {text: "a"}, {"a": [text, text]}, {"page": text}):
                     await api.request(endpoint.method, path, params=query)
-            for path in (f"/payment_methods/{text}.svg", f"/payment_methods/credit_card.svg?brands={text}",
-                         f"/assets/konbini/{text}.svg"):  # fmt: skip
+            for path in (
+                f"/payment_methods/{text}.svg",
+                f"/payment_methods/credit_card.svg?brands={text}",
+                f"/assets/konbini/{text}.svg",
+            ):
                 await api.get(f"http://azukari.test{path}")
             for path in (f"/{text}", f"/{text}/", f"/payments/{text}/{text}", f"/../{text}"):
                 await api.get(path)
@@ -754,10 +803,17 @@ async def test_a_verification_value_is_gone_as_soon_as_its_token_is_used(house: 
     api = house.api
     order: dict[str, Any] = {"amount": 1000, "currency": "JPY"}
     customer = await api.customer()
-    for headers in ({}, {"Komoju-Scenario": "card_declined"}, {"Azukari-Fault": "lost_reply"},
-                    {"Azukari-Fault": "processor_down"}):  # fmt: skip
-        for method, path, rest in (("POST", "/payments", order), ("POST", "/customers", {}),
-                                   ("PATCH", f"/customers/{customer}", {})):  # fmt: skip
+    for headers in (
+        {},
+        {"Komoju-Scenario": "card_declined"},
+        {"Azukari-Fault": "lost_reply"},
+        {"Azukari-Fault": "processor_down"},
+    ):
+        for method, path, rest in (
+            ("POST", "/payments", order),
+            ("POST", "/customers", {}),
+            ("PATCH", f"/customers/{customer}", {}),
+        ):
             token = await api.token(verification_value="123")
             assert await _values(house) == 1
             await api.request(method, path, json={**rest, "payment_details": token}, headers=headers)
@@ -803,9 +859,13 @@ def word_found_in(hay: bytes, word: str) -> list[str]:
     """How a secret word stands in some bytes."""
     plain = word.encode()
     ways = {
-        "raw": plain, "hex": plain.hex().encode(), "UTF-16": word.encode("utf-16-le"), "backwards": plain[::-1],
-        "spaced": _spread(word, " ").encode(), "dashed": _spread(word, "-").encode(),
-    }  # fmt: skip
+        "raw": plain,
+        "hex": plain.hex().encode(),
+        "UTF-16": word.encode("utf-16-le"),
+        "backwards": plain[::-1],
+        "spaced": _spread(word, " ").encode(),
+        "dashed": _spread(word, "-").encode(),
+    }
     ways |= {f"base 64, {shift} bytes in": _base64_core(plain, shift) for shift in range(3)}
     found = [name for name, needle in ways.items() if needle in hay]
     return found + [f"compressed, {name}" for inner in _unpacked(hay) for name in word_found_in(inner, word)]
@@ -851,10 +911,14 @@ async def test_prepaid_numbers_and_passwords_leave_no_trace(house: House, logged
             for value in ([secret], {secret: secret}, secret + "0" * 300):
                 await api.post("/payments", json={**order, "payment_details": {**details, member: value}})
         for headers in (
-            {"Komoju-Scenario": "used_number"}, {"Azukari-Fault": "lost_reply"}, {"Azukari-Fault": "lost_request"},
-            {"Azukari-Fault": "processor_down"}, {"Azukari-Fault": "duplicate_reply"},
-            {"X-KOMOJU-IDEMPOTENCY": "a-key"}, {"X-KOMOJU-IDEMPOTENCY": "a-key"},
-        ):  # fmt: skip
+            {"Komoju-Scenario": "used_number"},
+            {"Azukari-Fault": "lost_reply"},
+            {"Azukari-Fault": "lost_request"},
+            {"Azukari-Fault": "processor_down"},
+            {"Azukari-Fault": "duplicate_reply"},
+            {"X-KOMOJU-IDEMPOTENCY": "a-key"},
+            {"X-KOMOJU-IDEMPOTENCY": "a-key"},
+        ):
             await api.post("/payments", json={**order, "payment_details": details}, headers=headers)
         await api.post("/payments", content=json.dumps({"payment_details": details}).encode()[:-1])
     house.clock.advance(10_000)
@@ -910,9 +974,14 @@ async def test_what_webhooks_are_signed_with_leaves_no_trace(
         await sender.close()
         assert len(receiver.got) == 2
     for request in (
-        ("GET", path), ("GET", "/webhook_endpoints"), ("GET", "/events"), ("GET", "/events?after=0"), ("PATCH", path),
-        ("GET", f"{path}/deliveries"), ("POST", f"{path}/replay"),
-    ):  # fmt: skip
+        ("GET", path),
+        ("GET", "/webhook_endpoints"),
+        ("GET", "/events"),
+        ("GET", "/events?after=0"),
+        ("PATCH", path),
+        ("GET", f"{path}/deliveries"),
+        ("POST", f"{path}/replay"),
+    ):
         await house.api.request(*request)
     await house.api.post(f"{path}/replay", json={"event": SECRET})
     await house.api.post(

@@ -17,9 +17,17 @@ async def agree(services: Services, owner: Owner, customer_id: str, type: str = 
     """The customer keeps a wallet's agreement from now on."""
     processor = services.processors.pick(owner, type)
     attempt = attempts.draft(
-        services.ids, owner, processor, "agree", 0, "JPY", now=services.clock.now(), api_version=API_VERSIONS[-1],
-        customer_id=customer_id, method=type,
-    )  # fmt: skip
+        services.ids,
+        owner,
+        processor,
+        "agree",
+        0,
+        "JPY",
+        now=services.clock.now(),
+        api_version=API_VERSIONS[-1],
+        customer_id=customer_id,
+        method=type,
+    )
     await services.db.write(attempts.begin, attempt)
     visit = Visit(f"https://azukari.example/return/{attempt.ref}", store=True)
     waiting = await execute.execute(processor, attempt, services.clock, method=MethodDetails(type), visit=visit)
@@ -38,7 +46,7 @@ async def agree(services: Services, owner: Owner, customer_id: str, type: str = 
 
 async def _keep(
     tx: Tx, services: Services, owner: Owner, attempt: Attempt, outcome: Approved, kept: SavedDetails
-) -> str | None:  # fmt: skip
+) -> str | None:
     assert await attempts.finish(tx, attempt, outcome, attempt.created_at)
     return await customers.save_details(
         tx,

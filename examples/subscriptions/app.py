@@ -42,10 +42,12 @@ class Config:
         env = os.environ
         folder = env.get("MAILS")
         return cls(
-            env.get("KOMOJU_URL", "http://127.0.0.1:8420/api/v1"), env["SECRET_KEY"], env["WEBHOOK_SECRET"],
+            env.get("KOMOJU_URL", "http://127.0.0.1:8420/api/v1"),
+            env["SECRET_KEY"],
+            env["WEBHOOK_SECRET"],
             Path(env.get("DATABASE", "subscriptions.db")),
             mail.to_folder(Path(folder)) if folder else mail.to_console,
-        )  # fmt: skip
+        )
 
 
 def create_app(config: Config | None = None) -> Flask:

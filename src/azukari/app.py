@@ -36,18 +36,29 @@ from azukari.wiring import Services
 API = "/api/v1"
 #: The busiest first.
 ROUTERS = (
-    payments.router, customers.router, tokens.router, secure_tokens.router, sessions.router, events.router,
-    payment_methods.router, webhooks.router, subscriptions.router, time_travel.router,
-)  # fmt: skip
+    payments.router,
+    customers.router,
+    tokens.router,
+    secure_tokens.router,
+    sessions.router,
+    events.router,
+    payment_methods.router,
+    webhooks.router,
+    subscriptions.router,
+    time_travel.router,
+)
 
 
 def routes(services: Services, limiter: Limiter) -> list[Route]:
     """Every route of the server."""
     shown = pages.for_shops(payment_methods.pictures(services))
     return [
-        *mount(API, ROUTERS, services, limiter), *checkout.routes(services, limiter), *fields.routes(services, limiter),
-        *pages.routes(services), *shown,
-    ]  # fmt: skip
+        *mount(API, ROUTERS, services, limiter),
+        *checkout.routes(services, limiter),
+        *fields.routes(services, limiter),
+        *pages.routes(services),
+        *shown,
+    ]
 
 
 def asgi(services: Services, taps: RequestTail | None = None) -> ASGIApp:

@@ -100,10 +100,13 @@ class Services:
         return await self.clocks.moment_of(owner)
 
     def due_of(
-        self, owner: Owner | None, limit: int, *,
+        self,
+        owner: Owner | None,
+        limit: int,
+        *,
         everybodys: Callable[[Tx, int, Cursor, int], Coroutine[Any, Any, list[R]]],
         owners: Callable[[Tx, Owner, int, Cursor, int], Coroutine[Any, Any, list[R]]],
-    ) -> Callable[[Cursor], Awaitable[list[R]]]:  # fmt: skip
+    ) -> Callable[[Cursor], Awaitable[list[R]]]:
         """Reads the next rows that are due: an owner's by its own clock, or everybody's by theirs and the machine's."""
 
         async def read(after: Cursor) -> list[R]:
@@ -122,9 +125,15 @@ class Services:
         stores = await open_stores(settings, news.beside(announce))
         provider = key_provider(settings)
         vault = Vault(
-            main=stores.main, keys=stores.keys, sad=stores.sad,
-            provider=provider, clock=clock, ids=ids, shelf=shelf_of(settings.data), announce=announce,
-        )  # fmt: skip
+            main=stores.main,
+            keys=stores.keys,
+            sad=stores.sad,
+            provider=provider,
+            clock=clock,
+            ids=ids,
+            shelf=shelf_of(settings.data),
+            announce=announce,
+        )
         await vault.open()
         keyring = ApiKeys(
             stores.main,
@@ -139,9 +148,18 @@ class Services:
         if settings.test_mode:
             processors.simulator.go_by(clocks.time_of)
         return cls(
-            settings, clock, ids, stores, vault, keyring, processors, SettingsCache(stores.main, clock), news, clocks,
+            settings,
+            clock,
+            ids,
+            stores,
+            vault,
+            keyring,
+            processors,
+            SettingsCache(stores.main, clock),
+            news,
+            clocks,
             counts_of(settings.data, clock, vault.mac("pepper", b"counts")),
-        )  # fmt: skip
+        )
 
     @asynccontextmanager
     async def at_work(self) -> AsyncIterator[None]:

@@ -17,9 +17,20 @@ from tests.house import BASE, House, card
 
 SHOP = Shop("Tea")
 SLIP = Instructions.of(
-    "ja", SHOP, payment="p", type="konbini", details={"store": "lawson", "receipt": "1"}, amount=1, fee=0,
-    currency="JPY", deadline=None, outcome=None, barcode=None, return_to=None, tools="/x",
-)  # fmt: skip
+    "ja",
+    SHOP,
+    payment="p",
+    type="konbini",
+    details={"store": "lawson", "receipt": "1"},
+    amount=1,
+    fee=0,
+    currency="JPY",
+    deadline=None,
+    outcome=None,
+    barcode=None,
+    return_to=None,
+    tools="/x",
+)
 KINDS = {
     "session": lambda: pages.session("ja", ORDER, csrf="c", now=0, secure=True),
     "result": lambda: pages.notice("ja", SHOP, "h", leave="https://shop.test"),
@@ -143,10 +154,18 @@ async def test_each_kind_of_page_has_every_header(house: House) -> None:
     await house.api.post(f"/sessions/{cancelled.session['id']}/cancel")
     form = await shopper(house)
     addresses = {
-        "form": form.path, "after a decline": f"{form.path}?failed=card_declined", "in between": wallet.path,
-        "wallet": away, "instructions": slip, "issuer": issuer, "completed": done.path, "cancelled": cancelled.path,
-        "on to the instructions": cash.path, "not found": "/sessions/none", "no instructions": "/ja/instructions/none",
-    }  # fmt: skip
+        "form": form.path,
+        "after a decline": f"{form.path}?failed=card_declined",
+        "in between": wallet.path,
+        "wallet": away,
+        "instructions": slip,
+        "issuer": issuer,
+        "completed": done.path,
+        "cancelled": cancelled.path,
+        "on to the instructions": cash.path,
+        "not found": "/sessions/none",
+        "no instructions": "/ja/instructions/none",
+    }
     for kind, address in addresses.items():
         path = httpx.URL(address).raw_path.decode()
         reply = await house.api.get(f"http://azukari.test{path}", auth=None)

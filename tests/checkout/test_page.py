@@ -49,10 +49,12 @@ async def test_a_decline_is_told_by_its_code_and_the_form_stays(house: House) ->
     reply = await buyer.pay(card("4123111111111000", verification_value="123"), locale="en")
     assert reply.status_code == 422
     assert reply.json() == {
-        "status": "error", "error": {"code": "insufficient_funds", "param": None}, "at": "alert",
+        "status": "error",
+        "error": {"code": "insufficient_funds", "param": None},
+        "at": "alert",
         "h": "There isn't enough available on this card",
         "p": "You have not been charged. Please try another card or payment method.",
-    }  # fmt: skip
+    }
     assert (await buyer.pay(card(verification_value="123"))).json()["status"] == "completed"
 
 
@@ -257,8 +259,14 @@ async def test_sessions_that_are_over_say_so(house: House) -> None:
 
 
 async def test_an_address_that_leads_nowhere_is_a_page(house: House) -> None:
-    for path in ("/sessions/none", "/ja/instructions/none", "/xx/instructions/none", "/offsite/none", "/return/none",
-                 "/three_d_secure_service/offsite?token=tok_1&state=x"):  # fmt: skip
+    for path in (
+        "/sessions/none",
+        "/ja/instructions/none",
+        "/xx/instructions/none",
+        "/offsite/none",
+        "/return/none",
+        "/three_d_secure_service/offsite?token=tok_1&state=x",
+    ):
         reply = await get(house, path)
         assert (reply.status_code, reply.headers["Content-Type"]) == (404, "text/html; charset=utf-8")
         assert "お支払いページが見つかりません" in (await get(house, path, headers={"Accept-Language": "ja"})).text
@@ -273,8 +281,12 @@ async def test_a_link_may_carry_more_than_anybody_reads(house: House) -> None:
 
 
 async def test_an_id_with_nul_in_it_is_nobodys(house: House) -> None:
-    for address in ("/fields/frame?session=%00&origin=x", "/fields/words?session=a%00b",
-                    "/fields/return?session_id=%00", "/three_d_secure_service/offsite?token=%00&state=x"):  # fmt: skip
+    for address in (
+        "/fields/frame?session=%00&origin=x",
+        "/fields/words?session=a%00b",
+        "/fields/return?session_id=%00",
+        "/three_d_secure_service/offsite?token=%00&state=x",
+    ):
         assert (await get(house, address)).status_code == 404, address
 
 
@@ -290,9 +302,11 @@ async def test_a_broken_policy_is_noted_by_its_directive_alone(
     for directive in ("script-src-elem", "4111111111111111"):
         body = {"csp-report": {"effective-directive": directive, "blocked-uri": "https://evil.test/4111111111111111"}}
         reply = await house.api.post(
-            "http://azukari.test/csp-report", content=json.dumps(body), auth=None,
+            "http://azukari.test/csp-report",
+            content=json.dumps(body),
+            auth=None,
             headers={"Content-Type": "application/csp-report"},
-        )  # fmt: skip
+        )
         assert reply.status_code == 204
     for body in (b"", b"[]", b"\xff"):
         assert (await house.api.post("http://azukari.test/csp-report", content=body, auth=None)).status_code == 204

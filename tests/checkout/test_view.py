@@ -99,12 +99,18 @@ def every_method() -> tuple[Method, ...]:
     stores, brands = tuple(STORES), tuple(names.BRANDS)
     return tuple(
         Method(
-            known.slug, known.group, known.names._asdict(), 5000, "JPY", 190 if known.group == "konbini" else 0,
+            known.slug,
+            known.group,
+            known.names._asdict(),
+            5000,
+            "JPY",
+            190 if known.group == "konbini" else 0,
             brands=stores if known.group == "konbini" else brands if known.group == "card" else (),
             members=(*known.required, *known.additional_fields),
         )
-        for slug in default_types("JPY") for known in (METHODS[slug],)
-    )  # fmt: skip
+        for slug in default_types("JPY")
+        for known in (METHODS[slug],)
+    )
 
 
 @pytest.mark.parametrize("language", LANGUAGES)

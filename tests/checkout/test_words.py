@@ -90,11 +90,17 @@ def test_amounts_as_they_are_read(language: str, yen: str, dollars: str, euros: 
 
 def test_a_discount_begins_with_its_sign() -> None:
     assert [money.amount(language, -300, "JPY") for language in ("ja", "en", "ko", "zh")] == [
-        "-300円", "-¥300", "-300엔", "-300日元",
-    ]  # fmt: skip
+        "-300円",
+        "-¥300",
+        "-300엔",
+        "-300日元",
+    ]
     assert [money.amount(language, -300, "USD") for language in ("ja", "en", "ko", "zh")] == [
-        "-USD 3.00", "-USD 3.00", "-US$3.00", "-US$3.00",
-    ]  # fmt: skip
+        "-USD 3.00",
+        "-USD 3.00",
+        "-US$3.00",
+        "-US$3.00",
+    ]
     assert money.amount("zh", -300, "CNY") == "-CNY 3.00"
     assert money.amount("en", -300, "EUR") == "-€3.00"
 

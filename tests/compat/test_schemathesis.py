@@ -52,8 +52,11 @@ OPERATIONS = {result.ok().label: result.ok() for result in SCHEMA.get_all_operat
 #: A decline is a 502 on this wire, and a processor that was not reached a 504: no faults of the server's.
 NO_FAULTS = (502, 504)
 CHECKS = [
-    content_type_conformance, response_headers_conformance, response_schema_conformance, status_code_conformance,
-]  # fmt: skip
+    content_type_conformance,
+    response_headers_conformance,
+    response_schema_conformance,
+    status_code_conformance,
+]
 
 
 class Loop:
@@ -166,9 +169,10 @@ def _request(api: Api, case: Case, ids: dict[str, str] | None) -> httpx.Request:
         thing = next((other for word, other in OF_THEIR_OWN.items() if word in case.operation.path), thing)
         path = case.operation.path.replace("{id}", ids[thing])
     headers = {
-        name.encode(): str(value).encode() for name, value in (case.headers or {}).items()
+        name.encode(): str(value).encode()
+        for name, value in (case.headers or {}).items()
         if name.lower() not in ("authorization", "azukari-delay", "content-type") and value != "slow"
-    }  # fmt: skip
+    }
     content = None
     if isinstance(case.body, bytes):
         content = case.body
@@ -188,9 +192,13 @@ def _try(opened: Open, label: str, mode: GenerationMode) -> list[int]:
     statuses: list[int] = []
 
     @limits(
-        max_examples=EXAMPLES, derandomize=True, database=None, deadline=None, phases=[Phase.generate],
+        max_examples=EXAMPLES,
+        derandomize=True,
+        database=None,
+        deadline=None,
+        phases=[Phase.generate],
         suppress_health_check=list(HealthCheck),
-    )  # fmt: skip
+    )
     @given(case=OPERATIONS[label].as_strategy(generation_mode=mode), known=st.booleans())
     def one(case: Case, known: bool) -> None:
         request = _request(opened.api, case, opened.ids if known else None)

@@ -160,8 +160,11 @@ async def test_pages_hold_every_customer_once_newest_first(api: Api) -> None:
 
     assert [each["id"] for page in pages for each in page["data"]] == made[::-1]
     assert [(page["total"], page["last_page"], len(page["data"])) for page in pages] == [
-        (12, 3, 5), (12, 3, 5), (12, 3, 2), (12, 3, 0),
-    ]  # fmt: skip
+        (12, 3, 5),
+        (12, 3, 5),
+        (12, 3, 2),
+        (12, 3, 0),
+    ]
     assert [each["id"] for each in default["data"]] == made[:1:-1]
     assert default["last_page"] == 2
 
@@ -359,9 +362,13 @@ def refusal(reply: httpx.Response) -> tuple[int, str, str | None]:
 
 async def test_each_good_test_card_is_kept_with_its_brand(api: Api) -> None:
     for number, brand in {
-        "4111111111111111": "visa", "4242424242424242": "visa", "5555555555554444": "master",
-        "3530111333300000": "jcb", AMEX: "american_express", "30569309025904": "diners_club",
-    }.items():  # fmt: skip
+        "4111111111111111": "visa",
+        "4242424242424242": "visa",
+        "5555555555554444": "master",
+        "3530111333300000": "jcb",
+        AMEX: "american_express",
+        "30569309025904": "diners_club",
+    }.items():
         details = card(number, month=2, year="31")
         source = (await api.post("/customers", json={"payment_details": details})).json()["source"]
         assert source == {**CARD, "brand": brand, "last_four_digits": number[-4:], "month": 2, "year": 2031}
@@ -477,7 +484,9 @@ async def test_an_unknown_customer_is_not_found(api: Api) -> None:
     for unknown in ("0" * 25, "x", "tok_" + "0" * 25):
         path = f"/customers/{unknown}"
         for reply in (
-            await api.get(path), await api.patch(path, json={"payment_details": card()}), await api.delete(path),
-        ):  # fmt: skip
+            await api.get(path),
+            await api.patch(path, json={"payment_details": card()}),
+            await api.delete(path),
+        ):
             assert refusal(reply) == (404, "not_found", None)
     assert await api.events() == []

@@ -44,9 +44,13 @@ async def test_a_wallet_is_charged_again_and_again_without_a_browser(api: Api, c
     refund = await api.post(f"/payments/{paid['id']}/refund")
     assert refund.json()["status"] == "refunded"
     assert await api.events() == [
-        "customer.created", "customer.updated", "payment.captured", "payment.captured", "payment.refund.created",
+        "customer.created",
+        "customer.updated",
+        "payment.captured",
+        "payment.captured",
+        "payment.refund.created",
         "payment.refunded",
-    ]  # fmt: skip
+    ]
 
 
 @pytest.mark.parametrize("type", ["linepay", "aupay"])

@@ -35,7 +35,7 @@ from tests.db.shop import (
     picture,
     picture_there,
     stock_of,
-)  # fmt: skip
+)
 from tests.db.test_units import all_of
 from tests.postgres import create_database, create_tables, drop_database
 

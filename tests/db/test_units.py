@@ -29,7 +29,7 @@ from tests.db.shop import (
     order_then_fail,
     orders_of,
     stock_of,
-)  # fmt: skip
+)
 
 BOTH_KINDS = pytest.mark.parametrize("unit", [order, hot_order], ids=["plain", "hot"])
 
@@ -205,8 +205,10 @@ async def test_one_owner_never_sees_the_others_rows(database: Database):
     await database.write(add_item, "apple", 1)
 
     assert [await database.read(peek, Owner(*owner)) for owner in (("mer_2", "test"), ("mer_1", "live"), OWNER)] == [
-        None, None, 1,
-    ]  # fmt: skip
+        None,
+        None,
+        1,
+    ]
 
 
 async def test_read_does_not_write(database: Database):

@@ -25,8 +25,10 @@ HELP = (
     "  as root on Debian:  apt-get install {packages}\n"
     f"  without it:         {SETTING}={{others}}"
 )
-_BINDINGS = "import gi; gi.require_version('Gtk', '3.0'); gi.require_version('WebKit2', '4.1'); " \
-            "from gi.repository import Gtk, WebKit2"  # fmt: skip
+_BINDINGS = (
+    "import gi; gi.require_version('Gtk', '3.0'); gi.require_version('WebKit2', '4.1'); "
+    "from gi.repository import Gtk, WebKit2"
+)
 
 
 class NoEngine(Exception):

@@ -121,7 +121,7 @@ async def _result(page: Page, site: Site, language: str) -> None:
     async with site.api() as api:
         paid = await api.post(
             f"/sessions/{session['id']}/pay", json={"payment_details": card(), "api_locale": language}
-        )  # fmt: skip
+        )
     assert paid.status_code == 200
     # It would be gone after a second.
     await page.clock.install()

@@ -23,6 +23,8 @@ def ask(path: Path, module: str, code: str = "", **settings: str) -> subprocess.
     words = ["-c", f"from tests.e2e import {module}; {code}"] if code else ["-m", f"tests.e2e.{module}"]
     kept = {name: os.environ[name] for name in ("PYTHONPATH",) if name in os.environ}
     return subprocess.run(
-        [sys.executable, *words], capture_output=True, text=True,
+        [sys.executable, *words],
+        capture_output=True,
+        text=True,
         env={"PATH": str(path), "PLAYWRIGHT_BROWSERS_PATH": str(path / "none"), "HOME": str(path)} | kept | settings,
-    )  # fmt: skip
+    )

@@ -45,8 +45,10 @@ class Site:
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "azukari.cli", "serve", "--port", str(self.port), *self._options],
-                env=ours | self.settings, stdout=log, stderr=log,
-            )  # fmt: skip
+                env=ours | self.settings,
+                stdout=log,
+                stderr=log,
+            )
         try:
             wait_for(lambda: answers(f"{self.url}/ready"), self._process)
         except AssertionError as error:

@@ -49,8 +49,10 @@ def test_without_a_browser_nothing_is_found_and_the_sentence_says_what_to_do(tmp
 
 def test_what_is_missing_is_installed(tmp_path: Path) -> None:
     made = tmp_path / chromium.SHELL
-    apt = f"#!/bin/sh\necho \"$@\" >> {tmp_path}/said\ncase \"$*\" in *install*) " \
-          f"printf '#!/bin/sh\\nexit 0\\n' > {made}; {{ /bin/chmod 755 {made}; }} ;; esac\n"  # fmt: skip
+    apt = (
+        f'#!/bin/sh\necho "$@" >> {tmp_path}/said\ncase "$*" in *install*) '
+        f"printf '#!/bin/sh\\nexit 0\\n' > {made}; {{ /bin/chmod 755 {made}; }} ;; esac\n"
+    )
     program(tmp_path, "apt-get", apt)
     system = "chromium.system = lambda: 'debian'; chromium.os.geteuid = lambda: 0; "
 
@@ -76,8 +78,9 @@ def test_a_lighter_browser_is_added_where_it_is_to_be_had(tmp_path: Path, there:
 
     assert asked.stderr == ""
     assert asked.stdout.splitlines() == [
-        "Installing a lighter Chromium for the browser tests ...", str(light if there else heavy),
-    ]  # fmt: skip
+        "Installing a lighter Chromium for the browser tests ...",
+        str(light if there else heavy),
+    ]
 
 
 @pytest.mark.parametrize(

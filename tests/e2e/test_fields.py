@@ -64,8 +64,11 @@ async def test_a_card_pays(page: Page, server: Site, api: Api, shop: Shop) -> No
     (change,) = await said(page, "komoju-session-change")
     assert change["detail"]["session"]["id"] == session
     assert (change["tag"], change["bubbles"], change["composed"], change["cancelable"]) == (
-        "komoju-fields", True, True, False,
-    )  # fmt: skip
+        "komoju-fields",
+        True,
+        True,
+        False,
+    )
 
     await press(page)
 
@@ -400,9 +403,11 @@ async def test_a_bank_payment_leads_to_its_instructions(
     await page.goto(shop.show("/pay", embedded(server, session, f"payment-type={type}")))
     inside = frame(page)
     for label, value in (
-        ("Email", "taro@example.com"), ("Phone number", "090-1234-5678"),
-        ("Family name", "やまだ"), ("Given name", "たろう"),
-    ):  # fmt: skip
+        ("Email", "taro@example.com"),
+        ("Phone number", "090-1234-5678"),
+        ("Family name", "やまだ"),
+        ("Given name", "たろう"),
+    ):
         for control in await inside.get_by_label(re.compile(f"^{label}")).all():
             if await control.is_visible():
                 await control.fill(value)

@@ -124,11 +124,16 @@ def backend(server: Site, tmp_path: Path) -> Iterator[str]:
     port = free_port()
     process = subprocess.Popen(
         [sys.executable, "-m", "flask", "--app", "shop", "run", "--port", str(port)],
-        cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-        env=os.environ | {
-            "PAYMENTS": server.url, "SECRET_KEY": server.secret_key, "PUBLISHABLE_KEY": server.publishable_key,
+        cwd=tmp_path,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        env=os.environ
+        | {
+            "PAYMENTS": server.url,
+            "SECRET_KEY": server.secret_key,
+            "PUBLISHABLE_KEY": server.publishable_key,
         },
-    )  # fmt: skip
+    )
     try:
         wait_for(lambda: answers(f"http://127.0.0.1:{port}/"), process)
         yield f"http://localhost:{port}"

@@ -268,10 +268,14 @@ async def test_an_empty_form_can_be_sent_and_is_told(page: Page, api: Api, shop:
     await visit(page, await new_session(api, shop))
     await press(page)
 
-    await expect(errors(page)).to_have_text([
-        "カード番号を入力してください", "有効期限を入力してください", "セキュリティコードを入力してください",
-        "カード名義を入力してください",
-    ])  # fmt: skip
+    await expect(errors(page)).to_have_text(
+        [
+            "カード番号を入力してください",
+            "有効期限を入力してください",
+            "セキュリティコードを入力してください",
+            "カード名義を入力してください",
+        ]
+    )
     await expect(page.locator("#number")).to_be_focused()
     await expect(page).to_have_title("エラー: [テスト] お支払い | Test shop")
 
@@ -310,9 +314,12 @@ async def test_contact_fields_are_mended(page: Page, api: Api, shop: Shop) -> No
         await press(page)
     details = (await sent.value).post_data_json["payment_details"]
     assert details == {
-        "type": "bank_transfer", "email": "taro@example.com", "phone": "09012345678", "family_name_kana": "ヤマダ",
+        "type": "bank_transfer",
+        "email": "taro@example.com",
+        "phone": "09012345678",
+        "family_name_kana": "ヤマダ",
         "given_name_kana": "タロウ",
-    }  # fmt: skip
+    }
     await expect(page.get_by_role("heading", name="お振込先")).to_be_visible()
 
 

@@ -101,9 +101,13 @@ async def test_no_page_can_be_framed(page: Page, api: Api, server: Site, shop: S
     issuer = (await api.secure_token("4100000000005000"))["authentication_url"]
     assert ["/instructions/" in instructions, "/offsite/" in wallet, "token=" in issuer] == [True] * 3
     for address in (
-        (await new_session(api, shop))["session_url"], done["session_url"], f"{server.url}/sessions/none",
-        instructions, wallet, issuer,
-    ):  # fmt: skip
+        (await new_session(api, shop))["session_url"],
+        done["session_url"],
+        f"{server.url}/sessions/none",
+        instructions,
+        wallet,
+        issuer,
+    ):
         frame = f'<h1>Shop</h1><iframe title="Ours" src="{escape(address)}"></iframe>'
         refused = functools.partial(_is_refused, address)
         async with page.expect_event("requestfailed", refused):

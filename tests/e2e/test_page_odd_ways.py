@@ -339,9 +339,16 @@ def of_all_countries(install: Install) -> Iterator[Site]:
     with install("sqlite") as site:
         merchant = json.loads(site.command("merchants", "list", "--json"))[0]["id"]
         site.command(
-            "merchants", "set", merchant, "--payment-types", "JPY=credit_card,paidy,japan_mobile,alipay",
-            "--payment-types", "BRL=pix,credit_card", "--payment-types", "KRW=culture_voucher,happy_money",
-        )  # fmt: skip
+            "merchants",
+            "set",
+            merchant,
+            "--payment-types",
+            "JPY=credit_card,paidy,japan_mobile,alipay",
+            "--payment-types",
+            "BRL=pix,credit_card",
+            "--payment-types",
+            "KRW=culture_voucher,happy_money",
+        )
         yield site
 
 

@@ -171,9 +171,12 @@ async def test_whoever_reads_while_others_write_and_number_sees_each_once_in_one
     async with another_process(house) as other, asyncio.timeout(120):
         both = (house.services, other)
         *readers, _, _, _, _, _, _ = await asyncio.gather(
-            read(house.services, 7), read(other, 100), read(other, 1), *(write(services) for services in both * 2),
+            read(house.services, 7),
+            read(other, 100),
+            read(other, 1),
+            *(write(services) for services in both * 2),
             *(number(services) for services in both),
-        )  # fmt: skip
+        )
     assert readers[0] == readers[1] == readers[2]
     assert [number for number, _ in readers[0]] == list(range(1, writers * each + 1))
     assert len({id for _, id in readers[0]}) == writers * each
@@ -263,9 +266,13 @@ async def test_a_wait_ends_when_its_caller_goes_away(house: House) -> None:
     request = house.api.build_request("GET", "/events?after=latest&wait=30")
     request = next(house.api.auth.sync_auth_flow(request)) if house.api.auth else request
     scope = {
-        "type": "http", "method": "GET", "path": request.url.path, "query_string": request.url.query,
-        "headers": [(name.lower(), value) for name, value in request.headers.raw], "client": ("203.0.113.7", 1),
-    }  # fmt: skip
+        "type": "http",
+        "method": "GET",
+        "path": request.url.path,
+        "query_string": request.url.query,
+        "headers": [(name.lower(), value) for name, value in request.headers.raw],
+        "client": ("203.0.113.7", 1),
+    }
     transport: Any = house.api._transport
     async with asyncio.timeout(20):
         asked = asyncio.ensure_future(transport.app(scope, receive, send))

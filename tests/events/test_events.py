@@ -40,9 +40,17 @@ async def test_every_change_of_a_payment_is_an_event(api: Api) -> None:
     await api.post("/payments", json={**held, "customer": None, "payment_details": card("4123111111111059")})
 
     assert await api.events() == [
-        "customer.created", "payment.authorized", "payment.authorized", "payment.captured", "payment.updated",
-        "payment.refund.created", "payment.refund.created", "payment.refunded", "payment.cancelled", "payment.failed",
-    ]  # fmt: skip
+        "customer.created",
+        "payment.authorized",
+        "payment.authorized",
+        "payment.captured",
+        "payment.updated",
+        "payment.refund.created",
+        "payment.refund.created",
+        "payment.refunded",
+        "payment.cancelled",
+        "payment.failed",
+    ]
     shown = {event["type"]: event["data"] for event in (await api.get("/events?per_page=100")).json()["data"]}
     for type, answer in answers.items():
         if type in shown:
@@ -54,9 +62,13 @@ async def test_what_came_to_nothing_leaves_no_event(api: Api) -> None:
     customer = await api.customer()
     payment = (await api.charge(customer)).json()["id"]
     for method, path in (
-        ("POST", f"/payments/{payment}/capture"), ("POST", f"/payments/{payment}/cancel"), ("POST", "/payments"),
-        ("PATCH", "/customers/none"), ("DELETE", "/customers/none"), ("POST", "/payments/none/refund"),
-    ):  # fmt: skip
+        ("POST", f"/payments/{payment}/capture"),
+        ("POST", f"/payments/{payment}/cancel"),
+        ("POST", "/payments"),
+        ("PATCH", "/customers/none"),
+        ("DELETE", "/customers/none"),
+        ("POST", "/payments/none/refund"),
+    ):
         assert (await api.request(method, path)).status_code in (404, 422)
     assert await api.events() == ["customer.created", "payment.captured"]
 

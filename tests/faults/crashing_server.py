@@ -64,9 +64,12 @@ class Order(msgspec.Struct, kw_only=True):
     def settings(self) -> Settings:
         url = None if self.database_url is None else Secret(self.database_url)
         return Settings(
-            data=Path(self.data), database_url=url, worker_inside=self.worker, simulator_delay=self.delay,
+            data=Path(self.data),
+            database_url=url,
+            worker_inside=self.worker,
+            simulator_delay=self.delay,
             loopback_webhooks=True,
-        )  # fmt: skip
+        )
 
 
 class Started(msgspec.Struct):

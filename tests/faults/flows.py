@@ -462,7 +462,7 @@ async def ping_webhook(api: Api, scene: Scene) -> httpx.Response:
 async def send_again(api: Api, scene: Scene) -> httpx.Response:
     return await api.post(
         f"/webhook_endpoints/{scene.made['webhook']}/replay", json={"start_time": "2020-01-01"}, headers=scene.key
-    )  # fmt: skip
+    )
 
 
 async def remove_webhook(api: Api, scene: Scene) -> httpx.Response:
@@ -645,15 +645,16 @@ async def leave_work(site: Site, number: int) -> None:
         customer = await api.customer()
         await _leave_subscriptions(api, site, customer)
         lost = await api.post(
-            "/payments", headers={"Azukari-Fault": "lost_reply"},
+            "/payments",
+            headers={"Azukari-Fault": "lost_reply"},
             json={"amount": 1000, "currency": "JPY", "customer": customer, "webhooks": site.receiver.url},
-        )  # fmt: skip
+        )
         assert lost.status_code == 202, lost.text
         # The resolver and the sweep of keys start together: this key has ended before.
         assert (await add_bare_customer(api, Scene(number))).status_code == 200
         held = await api.post(
             "/payments", json={"amount": 700, "currency": "JPY", "customer": customer, "capture": "false"}
-        )  # fmt: skip
+        )
         assert held.json()["status"] == "authorized"
         for details in (KONBINI, {"type": "paypay"}):
             waiting = await _charge(api, {"payment_details": details})

@@ -95,9 +95,12 @@ async def _find_wallet(api: Api, scene: Scene, payment: dict[str, Any]) -> None:
 
 async def _pay(api: Api, scene: Scene, number: str) -> httpx.Response:
     body = {
-        "csrf": scene.made["csrf"], "nonce": f"press-{scene.number}", "locale": "en",
-        "payment_details": card(number, verification_value="123"), "consent": scene.made.get("consent"),
-    }  # fmt: skip
+        "csrf": scene.made["csrf"],
+        "nonce": f"press-{scene.number}",
+        "locale": "en",
+        "payment_details": card(number, verification_value="123"),
+        "consent": scene.made.get("consent"),
+    }
     return await _post(api, f"/sessions/{scene.made['session']}/pay", body)
 
 

@@ -131,10 +131,16 @@ class Site:
         url = self.settings.database_url
         started = self.launcher.start(
             Order(
-                data=str(self.settings.data), database_url=url and url.reveal(), ahead=self.ahead, worker=worker,
-                delay=delay, death=death, trace=trace and str(trace), leaps=leaps and str(leaps),
+                data=str(self.settings.data),
+                database_url=url and url.reveal(),
+                ahead=self.ahead,
+                worker=worker,
+                delay=delay,
+                death=death,
+                trace=trace and str(trace),
+                leaps=leaps and str(leaps),
             )
-        )  # fmt: skip
+        )
         self.pid = started.pid
         transport = httpx.AsyncHTTPTransport(verify=False, limits=httpx.Limits(max_connections=None))
         async with Api(transport, self.key) as api:

@@ -143,9 +143,13 @@ def test_a_payment_lives_as_the_model_says(sqlite_template: Path, tmp_path: Path
             run_state_machine_as_test(
                 Life,
                 settings=settings(
-                    max_examples=60, stateful_step_count=12, deadline=None, database=None, derandomize=True,
+                    max_examples=60,
+                    stateful_step_count=12,
+                    deadline=None,
+                    database=None,
+                    derandomize=True,
                     suppress_health_check=list(HealthCheck),
                 ),
-            )  # fmt: skip
+            )
         finally:
             runner.run(entered.__aexit__(None, None, None))

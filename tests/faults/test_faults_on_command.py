@@ -288,7 +288,7 @@ async def test_a_check_that_takes_too_long_keeps_nothing(house: House, rows: Row
 
     reply = await house.api.post(
         "/customers", json={"payment_details": card()}, headers={"Azukari-Delay": "9000", **KEY}
-    )  # fmt: skip
+    )
 
     assert (reply.status_code, reply.json()["error"]["code"]) == (502, "bad_gateway")
     assert (await house.api.get("/customers")).json()["total"] == 0

@@ -40,7 +40,7 @@ async def hold(api: Api, customer: str) -> str:
     """The id of an authorised payment of 1000."""
     reply = await api.post(
         "/payments", json={"amount": 1000, "currency": "JPY", "customer": customer, "capture": False}
-    )  # fmt: skip
+    )
     assert reply.json()["status"] == "authorized"
     return str(reply.json()["id"])
 
@@ -98,9 +98,7 @@ async def test_a_capture_and_a_cancellation(api: Api, customer: str) -> None:
     for _ in range(ROUNDS):
         held = await hold(api, customer)
 
-        winners, losers = sort(
-            await race(api.post(f"/payments/{held}/capture"), api.post(f"/payments/{held}/cancel"))
-        )  # fmt: skip
+        winners, losers = sort(await race(api.post(f"/payments/{held}/capture"), api.post(f"/payments/{held}/cancel")))
 
         (winner,), (loser,) = winners, losers
         refused(loser, "not_capturable", "not_cancellable")
@@ -179,7 +177,7 @@ async def test_a_refund_and_a_capture(api: Api, customer: str) -> None:
 
         capture, refund = await race(
             api.post(f"/payments/{held}/capture"), api.post(f"/payments/{held}/refund", json={"amount": 100})
-        )  # fmt: skip
+        )
 
         assert capture.status_code == 200
         if refund.status_code != 200:
@@ -190,9 +188,7 @@ async def test_a_deletion_and_a_charge(api: Api, rows: Rows) -> None:
     for _ in range(ROUNDS):
         customer = await api.customer()
 
-        deletion, *charges = await race(
-            api.delete(f"/customers/{customer}"), *(api.charge(customer) for _ in range(3))
-        )  # fmt: skip
+        deletion, *charges = await race(api.delete(f"/customers/{customer}"), *(api.charge(customer) for _ in range(3)))
 
         assert deletion.status_code == 200
         # Its card is shredded before it is gone: a charge between the two finds nothing to charge.
@@ -513,9 +509,14 @@ def tried(replies: list[httpx.Response]) -> list[httpx.Response]:
     for reply in replies:
         if reply.status_code != 200:
             assert (reply.status_code, reply.json()["error"]["code"]) in {
-                (423, "locked"), (422, "session_completed"), (422, "session_cancelled"), (422, "not_cancellable"),
-                (422, "session_expired"), (409, "conflict"), (422, "invalid_token"),
-            }, reply.text  # fmt: skip
+                (423, "locked"),
+                (422, "session_completed"),
+                (422, "session_cancelled"),
+                (422, "not_cancellable"),
+                (422, "session_expired"),
+                (409, "conflict"),
+                (422, "invalid_token"),
+            }, reply.text
     return [reply for reply in replies if reply.status_code == 200]
 
 

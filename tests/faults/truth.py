@@ -184,8 +184,10 @@ def _balances(
         true.add("refund", transferred)
     stored = "authorized" if payment["status"] == "expired" else payment["status"]
     assert (stored, payment["amount_captured"], payment["amount_refunded"]) == (
-        true.status, true.captured, true.refunded,
-    ), payment  # fmt: skip
+        true.status,
+        true.captured,
+        true.refunded,
+    ), payment
     assert refunds == true.refunded
     assert (payment["amount_reserved"], payment["active_attempt"]) == (requested, None)
     waiting = [attempt["id"] for attempt in attempts if attempt["state"] == "waiting"]

@@ -39,8 +39,12 @@ async def test_the_frame_names_who_may_show_it_and_has_all_other_headers(house: 
 
     assert reply.status_code == 200
     assert ancestors(reply).split() == [
-        SHOP, "http://localhost:*", "http://127.0.0.1:*", "https://localhost:*", "https://127.0.0.1:*",
-    ]  # fmt: skip
+        SHOP,
+        "http://localhost:*",
+        "http://127.0.0.1:*",
+        "https://localhost:*",
+        "https://127.0.0.1:*",
+    ]
     assert "X-Frame-Options" not in reply.headers
     for name, value in assets.PAGE_HEADERS.items():
         if name == "X-Frame-Options":
@@ -175,11 +179,14 @@ async def test_only_our_own_frame_pays_and_only_with_the_shops_publishable_key(h
     secret = house.api.key
 
     refused = [
-        (await frame.send(good, Origin=SHOP), 403), (await frame.send(good, Origin="null"), 403),
+        (await frame.send(good, Origin=SHOP), 403),
+        (await frame.send(good, Origin="null"), 403),
         (await frame.send(good, Content_Type="text/plain"), 415),
-        (await frame.send(good, key=secret), 403), (await frame.send(good, key="pk_test_none"), 401),
-        (await frame.send(b"{"), 400), (await frame.send(b"{}"), 422),
-    ]  # fmt: skip
+        (await frame.send(good, key=secret), 403),
+        (await frame.send(good, key="pk_test_none"), 401),
+        (await frame.send(b"{"), 400),
+        (await frame.send(b"{}"), 422),
+    ]
 
     assert [reply.status_code for reply, _ in refused] == [status for _, status in refused]
     assert (await house.api.get("/payments")).json()["data"] == []

@@ -58,7 +58,7 @@ class Way:
 
 def way(
     times: int = 1, when: Callable[[Any], Any] = lambda self: True, **given: st.SearchStrategy[Any]
-) -> Callable[[Callable[..., None]], Callable[..., None]]:  # fmt: skip
+) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """A method of the machine that is one of the things it may do, with arguments drawn from ``given``."""
 
     def mark(does: Callable[..., None]) -> Callable[..., None]:
@@ -125,9 +125,17 @@ class Base(RuleBasedStateMachine):
         return reply
 
     def ask(
-        self, shop: Shop, path: str, body: Any, act: Callable[[], Said], *, method: str = "POST",
-        key: str | None = None, scenario: str | None = None, publishable: bool = False,
-    ) -> tuple[Reply, Said | None]:  # fmt: skip
+        self,
+        shop: Shop,
+        path: str,
+        body: Any,
+        act: Callable[[], Said],
+        *,
+        method: str = "POST",
+        key: str | None = None,
+        scenario: str | None = None,
+        publishable: bool = False,
+    ) -> tuple[Reply, Said | None]:
         """The same of the server and of the model.
 
         act: what the model does. key: for idempotency; those of a publishable key are names of its own.

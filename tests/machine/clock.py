@@ -85,9 +85,11 @@ class Clocks(Base):
         self.tally[f"{method} /test/clock", reply.status, reply.code] += 1
         assert reply.status == 200, reply.body
         assert reply.json == {
-            "resource": "test_clock", "now": iso(shop.now), "frozen": hand.frozen_at is not None,
+            "resource": "test_clock",
+            "now": iso(shop.now),
+            "frozen": hand.frozen_at is not None,
             "real": hand.ahead == 0 and hand.frozen_at is None,
-        }  # fmt: skip
+        }
 
     def _travel(self, shop: Shop, to: int) -> None:
         """From one due moment to the next."""

@@ -42,9 +42,15 @@ class Front:
     app: ASGIApp
 
     async def call(
-        self, method: str, path: str, key: str | None = None, body: Any = None, *,
-        headers: dict[str, str] | None = None, query: dict[str, Any] | None = None,
-    ) -> Reply:  # fmt: skip
+        self,
+        method: str,
+        path: str,
+        key: str | None = None,
+        body: Any = None,
+        *,
+        headers: dict[str, str] | None = None,
+        query: dict[str, Any] | None = None,
+    ) -> Reply:
         """``path`` below the API's for those who show a key, else of the server. Raises AssertionError: not as
         described."""
         full = path if key is None else API + path
@@ -65,7 +71,7 @@ class Front:
 
     async def _send(
         self, method: str, path: str, headers: list[tuple[bytes, bytes]], query: bytes, body: bytes
-    ) -> Reply:  # fmt: skip
+    ) -> Reply:
         scope = {
             "type": "http", "asgi": {"version": "3.0"}, "http_version": "1.1", "method": method, "headers": headers,
             "scheme": "http", "path": path, "raw_path": path.encode(), "query_string": query, "root_path": "",

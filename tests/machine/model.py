@@ -80,8 +80,12 @@ class Means:
             return {"type": self.type}
         brand = BRANDS.get(self.number[:2]) or BRANDS[self.number[0]]
         return {
-            "type": self.type, "brand": brand, "last_four_digits": self.number[-4:], "month": 12, "year": 2099,
-        }  # fmt: skip
+            "type": self.type,
+            "brand": brand,
+            "last_four_digits": self.number[-4:],
+            "month": 12,
+            "year": 2099,
+        }
 
     def takes(self, currency: str) -> bool:
         return self.type == "credit_card" or currency == "JPY"
@@ -168,9 +172,12 @@ class Customer(Thing):
 
     def shown(self) -> dict[str, Any]:
         return {
-            "resource": "customer", "email": self.email, "metadata": dict(self.metadata),
-            "created_at": iso(self.created_at), "source": None if self.kept is None else self.kept.means.source,
-        }  # fmt: skip
+            "resource": "customer",
+            "email": self.email,
+            "metadata": dict(self.metadata),
+            "created_at": iso(self.created_at),
+            "source": None if self.kept is None else self.kept.means.source,
+        }
 
 
 @dataclass(eq=False)
@@ -238,20 +245,35 @@ class Payment(Thing):
 
     def shown(self) -> dict[str, Any]:
         return {
-            "resource": "payment", "status": self.status, "amount": self.amount, "tax": self.tax,
-            "customer": self.customer and self.customer.id, "payment_deadline": iso(self._deadline()),
-            "payment_method_fee": self.fee, "total": self.total, "currency": self.currency,
-            "description": self.description, "captured_at": iso(self.captured_at),
-            "external_order_num": self.order_num, "metadata": dict(self.metadata), "created_at": iso(self.created_at),
-            "amount_refunded": self.refunded, "session": self.session and self.session.id,
+            "resource": "payment",
+            "status": self.status,
+            "amount": self.amount,
+            "tax": self.tax,
+            "customer": self.customer and self.customer.id,
+            "payment_deadline": iso(self._deadline()),
+            "payment_method_fee": self.fee,
+            "total": self.total,
+            "currency": self.currency,
+            "description": self.description,
+            "captured_at": iso(self.captured_at),
+            "external_order_num": self.order_num,
+            "metadata": dict(self.metadata),
+            "created_at": iso(self.created_at),
+            "amount_refunded": self.refunded,
+            "session": self.session and self.session.id,
             "refunds": [
-                {"amount": amount, "description": words, "currency": self.currency, "created_at": iso(at),
-                 "chargeback": False}
+                {
+                    "amount": amount,
+                    "description": words,
+                    "currency": self.currency,
+                    "created_at": iso(at),
+                    "chargeback": False,
+                }
                 for amount, words, at in self.refunds
             ],
             "refund_requests": [{"amount": amount, "status": "pending"} for amount in self.requests],
             "payment_details": self._details(),
-        }  # fmt: skip
+        }
 
     def _deadline(self) -> int | None:
         if self.captured_at is not None and self.means.type == "credit_card":
@@ -321,11 +343,17 @@ class Session(Thing):
 
     def shown(self) -> dict[str, Any]:
         shown = {
-            "resource": "session", "mode": self.mode, "status": self.status, "amount": self.amount, "currency": "JPY",
-            "expired": self.is_expired, "created_at": japanese(self.created_at),
-            "completed_at": japanese(self.completed_at), "cancelled_at": japanese(self.cancelled_at),
+            "resource": "session",
+            "mode": self.mode,
+            "status": self.status,
+            "amount": self.amount,
+            "currency": "JPY",
+            "expired": self.is_expired,
+            "created_at": japanese(self.created_at),
+            "completed_at": japanese(self.completed_at),
+            "cancelled_at": japanese(self.cancelled_at),
             "payment": self.payment and {"id": self.payment.id, **self.payment.shown()},
-        }  # fmt: skip
+        }
         if self.customer is not None:
             shown["customer_id"] = self.customer.id
         return shown
@@ -463,10 +491,17 @@ class Shop:
         )
 
     def pay(
-        self, source: Means | Token | Customer, amount: int, *, tax: int = 0, currency: str = "JPY",
-        capture: bool = True, order_num: str | None = None, description: str | None = None,
+        self,
+        source: Means | Token | Customer,
+        amount: int,
+        *,
+        tax: int = 0,
+        currency: str = "JPY",
+        capture: bool = True,
+        order_num: str | None = None,
+        description: str | None = None,
         scenario: str | None = None,
-    ) -> Said:  # fmt: skip
+    ) -> Said:
         customer = source if isinstance(source, Customer) else None
         if isinstance(source, Customer):
             if source.gone or source.shop is not self:
@@ -485,9 +520,17 @@ class Shop:
         if self.number_taken(order_num):
             return refused(422, "invalid_parameter", "external_order_num")
         payment = Payment(
-            self, means, amount, tax, currency, self.now, customer=customer, order_num=order_num,
-            description=description, hold=not capture,
-        )  # fmt: skip
+            self,
+            means,
+            amount,
+            tax,
+            currency,
+            self.now,
+            customer=customer,
+            order_num=order_num,
+            description=description,
+            hold=not capture,
+        )
         return self._charge(payment, source, scenario)
 
     def _charge(self, payment: Payment, source: Means | Token | Customer, scenario: str | None) -> Said:
@@ -691,9 +734,16 @@ class Shop:
     # Sessions
 
     def make_session(
-        self, mode: str, amount: int, *, customer: Customer | None = None, order_num: str | None = None,
-        lives: int = DAY, manual: bool = False, scenario: str | None = None,
-    ) -> Said:  # fmt: skip
+        self,
+        mode: str,
+        amount: int,
+        *,
+        customer: Customer | None = None,
+        order_num: str | None = None,
+        lives: int = DAY,
+        manual: bool = False,
+        scenario: str | None = None,
+    ) -> Said:
         if mode == "customer":
             amount, order_num, manual = 0, None, False
         if mode == "payment":
@@ -712,7 +762,7 @@ class Shop:
             self.record("customer.created", customer)
         session = Session(
             self, mode, amount, self.now, self.now + lives, customer, order_num, manual, order_num, scenario=scenario
-        )  # fmt: skip
+        )
         self.sessions.append(session)
         return Said(thing=session)
 
@@ -758,9 +808,17 @@ class Shop:
             return refused(422, "invalid_parameter", "external_order_num")
         hold = (capture or ("manual" if session.manual else "auto")) == "manual"
         payment = Payment(
-            self, means, session.amount, 0, "JPY", self.now, customer=session.customer, session=session,
-            order_num=session.order_num, hold=hold,
-        )  # fmt: skip
+            self,
+            means,
+            session.amount,
+            0,
+            "JPY",
+            self.now,
+            customer=session.customer,
+            session=session,
+            order_num=session.order_num,
+            hold=hold,
+        )
         session.payment = payment
         said = self._charge(payment, given, session.scenario)
         if said.status != 200:

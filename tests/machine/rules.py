@@ -63,9 +63,13 @@ class Tokens(Base):
     """Tokens, which are good once and for a day."""
 
     @way(
-        times=2, whose=WHOSE, means=st.sampled_from(MEANS), key=KEYS, publishable=st.booleans(),
+        times=2,
+        whose=WHOSE,
+        means=st.sampled_from(MEANS),
+        key=KEYS,
+        publishable=st.booleans(),
         currency=st.sampled_from([None, None, "JPY", "USD"]),
-    )  # fmt: skip
+    )
     def make_a_token(self, whose: int, means: Means, currency: str | None, key: str | None, publishable: bool) -> None:
         shop = self.shops[whose]
         body: dict[str, Any] = {"payment_details": means.wire}
@@ -84,13 +88,23 @@ class Customers(Tokens):
     """Customers, with what they keep and without."""
 
     @way(
-        times=2, whose=WHOSE, given=st.sampled_from([*GOOD_CARDS, None, "token", *CARDS, KONBINI]), key=KEYS,
-        which=WHICH, scenario=SCENARIOS, email=st.sampled_from([None, "a@example.com"]),
-    )  # fmt: skip
+        times=2,
+        whose=WHOSE,
+        given=st.sampled_from([*GOOD_CARDS, None, "token", *CARDS, KONBINI]),
+        key=KEYS,
+        which=WHICH,
+        scenario=SCENARIOS,
+        email=st.sampled_from([None, "a@example.com"]),
+    )
     def make_a_customer(
-        self, whose: int, given: Means | str | None, email: str | None, key: str | None, scenario: str | None,
+        self,
+        whose: int,
+        given: Means | str | None,
+        email: str | None,
+        key: str | None,
+        scenario: str | None,
         which: int,
-    ) -> None:  # fmt: skip
+    ) -> None:
         shop = self.shops[whose]
         if isinstance(given, Means) and given.type != "credit_card":
             key = None  # refused as it is read
@@ -100,12 +114,17 @@ class Customers(Tokens):
             body["payment_details"] = wire(used)
         self.ask(
             shop, "/customers", body, lambda: shop.make_customer(email, used, scenario), key=key, scenario=scenario
-        )  # fmt: skip
+        )
 
     @way(
-        times=3, when=lambda self: self.things("customers"), which=WHICH, card=st.sampled_from(CARDS), word=WORDS,
-        token=WHICH, what=st.sampled_from(["describe", "card", "card", "token", "wallet", "revoke", "delete"]),
-    )  # fmt: skip
+        times=3,
+        when=lambda self: self.things("customers"),
+        which=WHICH,
+        card=st.sampled_from(CARDS),
+        word=WORDS,
+        token=WHICH,
+        what=st.sampled_from(["describe", "card", "card", "token", "wallet", "revoke", "delete"]),
+    )
     def use_a_customer(self, which: int, what: str, card: Means, word: str, token: int) -> None:
         customer: Customer = self.pick("customers", which)
         shop = customer.shop
@@ -120,9 +139,12 @@ class Customers(Tokens):
         if given is not None:
             body["payment_details"] = wire(given)
         self.ask(
-            shop, customer.path, body,
-            lambda: shop.change_customer(customer, "b@example.com", {"word": word}, given), method="PATCH",
-        )  # fmt: skip
+            shop,
+            customer.path,
+            body,
+            lambda: shop.change_customer(customer, "b@example.com", {"word": word}, given),
+            method="PATCH",
+        )
 
     def with_a_wallet(self) -> list[Customer]:
         """Customers whose wallet may be charged, or might be until they revoked it."""
@@ -142,13 +164,32 @@ class Customers(Tokens):
 class Payments(Customers):
     """Payments, by every way in, and everything that can be done with one."""
 
-    @way(times=5, whose=WHOSE, source=st.sampled_from(["customer", "token", *MEANS, *["customer"] * 6, *["token"] * 4]),
-          which=WHICH, amount=AMOUNTS, capture=st.booleans(), order_num=NUMBERS, key=KEYS, scenario=SCENARIOS,
-          tax=st.sampled_from([0, 0, 100]), currency=CURRENCIES)  # fmt: skip
+    @way(
+        times=5,
+        whose=WHOSE,
+        source=st.sampled_from(["customer", "token", *MEANS, *["customer"] * 6, *["token"] * 4]),
+        which=WHICH,
+        amount=AMOUNTS,
+        capture=st.booleans(),
+        order_num=NUMBERS,
+        key=KEYS,
+        scenario=SCENARIOS,
+        tax=st.sampled_from([0, 0, 100]),
+        currency=CURRENCIES,
+    )
     def pay(
-        self, whose: int, source: Means | str, which: int, amount: int, capture: bool, order_num: str | None,
-        key: str | None, scenario: str | None, tax: int, currency: str,
-    ) -> None:  # fmt: skip
+        self,
+        whose: int,
+        source: Means | str,
+        which: int,
+        amount: int,
+        capture: bool,
+        order_num: str | None,
+        key: str | None,
+        scenario: str | None,
+        tax: int,
+        currency: str,
+    ) -> None:
         shop = self.shops[whose]
         used: Means | Token | Customer | None = source if isinstance(source, Means) else None
         if source == "customer" and shop.customers:
@@ -162,22 +203,38 @@ class Payments(Customers):
         else:
             body["payment_details"] = wire(used)
         reply, said = self.ask(
-            shop, "/payments", body,
+            shop,
+            "/payments",
+            body,
             lambda: shop.pay(
-                used, amount, tax=tax, currency=currency, capture=capture, order_num=order_num, scenario=scenario,
+                used,
+                amount,
+                tax=tax,
+                currency=currency,
+                capture=capture,
+                order_num=order_num,
+                scenario=scenario,
                 description="Tea",
             ),
-            key=key, scenario=scenario,
-        )  # fmt: skip
+            key=key,
+            scenario=scenario,
+        )
         if said is not None and said.status == 200:
             remember_page(said.thing, reply.json)
 
-    @way(times=8, when=lambda self: self.things("payments"), which=WHICH, amount=PARTS, key=KEYS, words=WORDS,
-          what=st.sampled_from(["capture", "refund", "simulate", "cancel", "refund", "request", "describe"]),
-          outcome=st.sampled_from(["paid", "paid", "expired", "failed"]))  # fmt: skip
+    @way(
+        times=8,
+        when=lambda self: self.things("payments"),
+        which=WHICH,
+        amount=PARTS,
+        key=KEYS,
+        words=WORDS,
+        what=st.sampled_from(["capture", "refund", "simulate", "cancel", "refund", "request", "describe"]),
+        outcome=st.sampled_from(["paid", "paid", "expired", "failed"]),
+    )
     def use_a_payment(
         self, which: int, what: str, amount: int | None, key: str | None, words: str, outcome: str
-    ) -> None:  # fmt: skip
+    ) -> None:
         payment: Payment = self.pick("payments", which)
         shop, path = payment.shop, payment.path
         body: dict[str, Any] = {} if amount is None else {"amount": amount}
@@ -195,17 +252,18 @@ class Payments(Customers):
                 body = {"description": words, "metadata": {"word": words}}
                 self.ask(shop, path, body, lambda: shop.describe(payment, words, {"word": words}), method="PATCH")
             case _:
-                self.ask(
-                    shop, f"/test{path}/simulate", {"outcome": outcome}, lambda: shop.simulate(payment, outcome)
-                )  # fmt: skip
+                self.ask(shop, f"/test{path}/simulate", {"outcome": outcome}, lambda: shop.simulate(payment, outcome))
 
     def _request(self, payment: Payment, amount: int | None, key: str | None) -> None:
         shop, whole, fee_too = payment.shop, amount or payment.total, amount is None
         body = {"amount": whole, "include_payment_method_fee": fee_too, **ACCOUNT}
         self.ask(
-            shop, payment.path + "/refund_request", body,
-            lambda: shop.request_refund(payment, whole, fee_too=fee_too), key=key,
-        )  # fmt: skip
+            shop,
+            payment.path + "/refund_request",
+            body,
+            lambda: shop.request_refund(payment, whole, fee_too=fee_too),
+            key=key,
+        )
 
     def paid_in_cash(self) -> list[Payment]:
         """Payments that are given back to a bank account."""
@@ -239,15 +297,23 @@ class Payments(Customers):
         shop = payment.shop
         wrong = Said(422, "invalid_parameter", "payment_details[type]")
         self.ask(
-            shop, payment.path, {"payment_details": means.wire},
-            lambda: shop.top_up(payment, means) if means.type == "web_money" else wrong, method="PATCH",
-        )  # fmt: skip
+            shop,
+            payment.path,
+            {"payment_details": means.wire},
+            lambda: shop.top_up(payment, means) if means.type == "web_money" else wrong,
+            method="PATCH",
+        )
 
-    @way(whose=WHOSE, page=st.integers(1, 4), per_page=st.integers(1, 4), number=NUMBERS,
-          status=st.sampled_from([None, "captured", "failed,pending", "authorized"]))  # fmt: skip
+    @way(
+        whose=WHOSE,
+        page=st.integers(1, 4),
+        per_page=st.integers(1, 4),
+        number=NUMBERS,
+        status=st.sampled_from([None, "captured", "failed,pending", "authorized"]),
+    )
     def look_through_the_list(
         self, whose: int, page: int, per_page: int, status: str | None, number: str | None
-    ) -> None:  # fmt: skip
+    ) -> None:
         shop = self.shops[whose]
         query: dict[str, Any] = {"page": page, "per_page": per_page}
         query |= {name: value for name, value in (("status", status), ("external_order_num", number)) if value}
@@ -266,13 +332,31 @@ class Sessions(Payments):
     """Sessions of all modes, and what their shoppers do."""
 
     @way(
-        times=3, whose=WHOSE, mode=MODES, amount=AMOUNTS, order_num=NUMBERS, key=KEYS, manual=st.booleans(),
-        which=WHICH, lives=st.sampled_from([86_400, 3_600, 60, 86_400]), scenario=SCENARIOS, known=st.booleans(),
-    )  # fmt: skip
+        times=3,
+        whose=WHOSE,
+        mode=MODES,
+        amount=AMOUNTS,
+        order_num=NUMBERS,
+        key=KEYS,
+        manual=st.booleans(),
+        which=WHICH,
+        lives=st.sampled_from([86_400, 3_600, 60, 86_400]),
+        scenario=SCENARIOS,
+        known=st.booleans(),
+    )
     def make_a_session(
-        self, whose: int, mode: str, amount: int, order_num: str | None, lives: int, manual: bool, key: str | None,
-        scenario: str | None, known: bool, which: int,
-    ) -> None:  # fmt: skip
+        self,
+        whose: int,
+        mode: str,
+        amount: int,
+        order_num: str | None,
+        lives: int,
+        manual: bool,
+        key: str | None,
+        scenario: str | None,
+        known: bool,
+        which: int,
+    ) -> None:
         shop = self.shops[whose]
         body: dict[str, Any] = {"mode": mode, "amount": amount, "currency": "JPY", "expires_in_seconds": lives}
         body["payment_data"] = {"capture": "manual" if manual else "auto"}
@@ -283,21 +367,32 @@ class Sessions(Payments):
             customer = shop.customers[-1 - which % len(shop.customers)]
             body["customer_id"] = customer.id
         self.ask(
-            shop, "/sessions", body,
+            shop,
+            "/sessions",
+            body,
             lambda: shop.make_session(
-                mode, amount, customer=customer, order_num=order_num, lives=lives * SECOND, manual=manual,
+                mode,
+                amount,
+                customer=customer,
+                order_num=order_num,
+                lives=lives * SECOND,
+                manual=manual,
                 scenario=scenario,
             ),
-            key=key, scenario=scenario,
-        )  # fmt: skip
+            key=key,
+            scenario=scenario,
+        )
 
     @way(
-        times=6, when=lambda self: self.things("sessions"), which=WHICH, given=st.sampled_from(FOR_SESSIONS),
-        token=WHICH, publishable=st.booleans(), capture=st.sampled_from([None, None, "manual"]),
-    )  # fmt: skip
-    def use_a_session(
-        self, which: int, given: Means | str, token: int, publishable: bool, capture: str | None
-    ) -> None:  # fmt: skip
+        times=6,
+        when=lambda self: self.things("sessions"),
+        which=WHICH,
+        given=st.sampled_from(FOR_SESSIONS),
+        token=WHICH,
+        publishable=st.booleans(),
+        capture=st.sampled_from([None, None, "manual"]),
+    )
+    def use_a_session(self, which: int, given: Means | str, token: int, publishable: bool, capture: str | None) -> None:
         session: Session = self.pick("sessions", which)
         shop = session.shop
         if given == "cancel":
@@ -306,17 +401,17 @@ class Sessions(Payments):
         used = self.token_of(shop, token) or PAYPAY if isinstance(given, str) else given
         self._pay(session, used, publishable=publishable, capture=capture)
 
-    def _pay(
-        self, session: Session, used: Given, *, publishable: bool = False, capture: str | None = None
-    ) -> None:  # fmt: skip
+    def _pay(self, session: Session, used: Given, *, publishable: bool = False, capture: str | None = None) -> None:
         shop = session.shop
         body = {"payment_details": wire(used)} | ({"capture": capture} if capture else {})
         before = len(shop.payments)
         reply, said = self.ask(
-            shop, session.path + "/pay", body,
+            shop,
+            session.path + "/pay",
+            body,
             lambda: shop.pay_session(session, used, capture=None if publishable else capture),
             publishable=publishable,
-        )  # fmt: skip
+        )
         assert said is not None
         if said.status != 200:
             assert reply.json["status"] == "error"
@@ -425,9 +520,11 @@ class Strangers(Base):
     """Other merchants, the other mode, and keys that may not."""
 
     @way(
-        when=lambda self: any(self.things(kind) for kind in KINDS), kind=st.sampled_from(KINDS), which=WHICH,
+        when=lambda self: any(self.things(kind) for kind in KINDS),
+        kind=st.sampled_from(KINDS),
+        which=WHICH,
         key=st.sampled_from(["another", "live", "publishable"]),
-    )  # fmt: skip
+    )
     def come_without_the_right(self, kind: str, which: int, key: str) -> None:
         if not self.things(kind):
             return

@@ -83,17 +83,27 @@ class Subscription(Thing):
         if kept is not None and kept.means.type == "credit_card":
             details |= {"month": "12", "year": "2099"}
         return {
-            "resource": "subscription", "status": self.status, "amount": self.amount, "currency": "JPY",
-            "period": self.period, "day": began.isoweekday() % 7 if self.period == "weekly" else began.day,
-            "retry_count": self.retry_count, "retry_at": iso(self.retry_at), "created_at": iso(self.created_at),
+            "resource": "subscription",
+            "status": self.status,
+            "amount": self.amount,
+            "currency": "JPY",
+            "period": self.period,
+            "day": began.isoweekday() % 7 if self.period == "weekly" else began.day,
+            "retry_count": self.retry_count,
+            "retry_at": iso(self.retry_at),
+            "created_at": iso(self.created_at),
             "next_capture_at": iso(falls_due(self.created_at, self.period, self.number + 1)),
-            "ended_at": iso(self.ended_at), "metadata": {}, "payment_details": details,
+            "ended_at": iso(self.ended_at),
+            "metadata": {},
+            "payment_details": details,
             "payments": [Named(payment) for payment in self.payments],
             "customer": {
-                "uuid": self.customer.id, "created_at": japanese(self.customer.created_at), "currency": "JPY",
+                "uuid": self.customer.id,
+                "created_at": japanese(self.customer.created_at),
+                "currency": "JPY",
                 "email": self.customer.email,
             },
-        }  # fmt: skip
+        }
 
 
 class Named:
@@ -199,10 +209,13 @@ class Book:
     def _let_alone_until(self, customer: Customer) -> int | None:
         now = self.shop.now
         declined = sorted(
-            (payment.created_at for payment in self.shop.payments
-             if payment.customer is customer and payment.session is None and payment.status == "failed"),
+            (
+                payment.created_at
+                for payment in self.shop.payments
+                if payment.customer is customer and payment.session is None and payment.status == "failed"
+            ),
             reverse=True,
-        )  # fmt: skip
+        )
         ends = [declined[count - 1] + time for count, time in CAPS if len(declined) >= count]
         return max((end for end in ends if end > now), default=None)
 
@@ -225,19 +238,30 @@ class Subscriptions(Base):
             return [each for book in self.books.values() for each in book.all]
         return super().things(kind)
 
-    @way(times=3, whose=WHOSE, which=WHICH, amount=AMOUNTS, key=KEYS, scenario=SCENARIOS,
-         period=st.sampled_from(["monthly", "weekly", "yearly"]),
-         when=lambda self: self.things("customers"))  # fmt: skip
+    @way(
+        times=3,
+        whose=WHOSE,
+        which=WHICH,
+        amount=AMOUNTS,
+        key=KEYS,
+        scenario=SCENARIOS,
+        period=st.sampled_from(["monthly", "weekly", "yearly"]),
+        when=lambda self: self.things("customers"),
+    )
     def subscribe(
         self, whose: int, which: int, amount: int, key: str | None, scenario: str | None, period: str
-    ) -> None:  # fmt: skip
+    ) -> None:
         customer: Customer = self.pick("customers", which)
         book = self.books[customer.shop.name]
         body = {"customer": customer.id, "amount": amount, "currency": "JPY", "period": period}
         self.ask(
-            customer.shop, "/subscriptions", body,
-            lambda: book.make(customer, amount, period, customer.scenario or scenario), key=key, scenario=scenario,
-        )  # fmt: skip
+            customer.shop,
+            "/subscriptions",
+            body,
+            lambda: book.make(customer, amount, period, customer.scenario or scenario),
+            key=key,
+            scenario=scenario,
+        )
 
     @way(which=WHICH, when=lambda self: self.things("subscriptions"))
     def end_a_subscription(self, which: int) -> None:

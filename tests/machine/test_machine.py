@@ -68,10 +68,15 @@ def test_the_server_and_the_model_agree(template: tuple[Path, str | None], tmp_p
             run_state_machine_as_test(
                 seed(SEED)(machine),
                 settings=settings(
-                    max_examples=RUNS, stateful_step_count=STEPS, deadline=None, database=None,
-                    suppress_health_check=list(HealthCheck), phases=(Phase.generate, Phase.shrink), print_blob=False,
+                    max_examples=RUNS,
+                    stateful_step_count=STEPS,
+                    deadline=None,
+                    database=None,
+                    suppress_health_check=list(HealthCheck),
+                    phases=(Phase.generate, Phase.shrink),
+                    print_blob=False,
                 ),
-            )  # fmt: skip
+            )
         finally:
             runner.run(opened.__aexit__(None, None, None))
             if url is not None:

@@ -156,9 +156,12 @@ async def _key_for(house: House, networks: str) -> str:
     old = await _row(house, house.installation.secret_key.reveal())
     text = keys.make("sk", "test", house.services.ids)
     row = msgspec.structs.replace(
-        old, hash=house.services.vault.mac("pepper", text.encode()), id=house.services.ids.new(), last_four=text[-4:],
+        old,
+        hash=house.services.vault.mac("pepper", text.encode()),
+        id=house.services.ids.new(),
+        last_four=text[-4:],
         ip_allow=networks,
-    )  # fmt: skip
+    )
     await house.services.db.write(store.add_key, house.services.keyring.bind(row))
     return text
 
@@ -172,9 +175,17 @@ def _from(house: House, address: str | None, key: str) -> Api:
 async def test_a_key_with_a_list_of_addresses_is_good_from_these_alone(house: House) -> None:
     key = await _key_for(house, "198.51.100.0/24,203.0.113.9/32,2001:db8::/32")
     for address, status in {
-        "198.51.100.1": 200, "198.51.100.255": 200, "203.0.113.9": 200, "2001:db8::1": 200,
-        "203.0.113.8": 401, "198.51.101.1": 401, "::1": 401, "127.0.0.1": 401, "not an address": 401, None: 401,
-    }.items():  # fmt: skip
+        "198.51.100.1": 200,
+        "198.51.100.255": 200,
+        "203.0.113.9": 200,
+        "2001:db8::1": 200,
+        "203.0.113.8": 401,
+        "198.51.101.1": 401,
+        "::1": 401,
+        "127.0.0.1": 401,
+        "not an address": 401,
+        None: 401,
+    }.items():
         reply = await _from(house, address, key).get("/payments")
         assert reply.status_code == status, address
         # A header is believed only from a proxy of ours, and there is none.
@@ -227,8 +238,9 @@ def test_one_merchants_page_takes_nothing_of_anothers_share(monkeypatch: pytest.
     limiter = limits.Limiter(clock)
     pages = [
         ApiKey("hosted_page", Owner(merchant, mode), PUBLISHABLE, "2025-01-28", "")
-        for merchant in ("m1", "m2") for mode in ("test", "live")
-    ]  # fmt: skip
+        for merchant in ("m1", "m2")
+        for mode in ("test", "live")
+    ]
 
     for page in pages:
         for _ in range(3):

@@ -61,8 +61,11 @@ def test_a_type_has_a_name_in_four_languages_and_currencies_we_take() -> None:
 
 def test_what_the_contract_fixes() -> None:
     assert {slug for slug, method in METHODS.items() if method.storable} == {
-        "credit_card", "paypay", "linepay", "aupay",
-    }  # fmt: skip
+        "credit_card",
+        "paypay",
+        "linepay",
+        "aupay",
+    }
     asked = {slug: METHODS[slug].additional_fields for slug in ("alipay", "giropay", "paypay")}
     assert asked == {"alipay": ("name",), "giropay": ("name",), "paypay": ()}
     assert set(STORES) == {"seven-eleven", "lawson", "family-mart", "ministop", "daily-yamazaki", "seicomart"}
@@ -81,8 +84,9 @@ def test_an_order_narrows_and_sorts_what_the_merchant_offers() -> None:
     some = MerchantSettings(payment_types={"JPY": ["credit_card", "konbini", "paypay"]})
     assert types(offers(some, "test", "JPY")) == ["credit_card", "konbini", "paypay"]
     assert types(offers(some, "test", "JPY", wanted=["paypay", "linepay", "credit_card", "paypay", "nothing"])) == [
-        "paypay", "credit_card",
-    ]  # fmt: skip
+        "paypay",
+        "credit_card",
+    ]
     assert offers(some, "test", "JPY", wanted=["linepay"]) == []
     assert types(offers(some, "test", "JPY", wanted=["konbini"], storable_only=True)) == []
 
@@ -221,9 +225,11 @@ def test_what_the_merchant_has_chosen_still_holds_in_test_mode() -> None:
     abroad = offers(own, "test", "USD", wanted=wanted)
     # Alipay is paid in yuan too, for which nothing was chosen.
     assert {each.type: (each.currency, each.rate) for each in abroad} == {
-        "konbini": ("JPY", "149.5"), "giropay": ("EUR", "0.934375"), "alipay": ("CNY", "7.119047619048"),
+        "konbini": ("JPY", "149.5"),
+        "giropay": ("EUR", "0.934375"),
+        "alipay": ("CNY", "7.119047619048"),
         "credit_card": ("USD", None),
-    }  # fmt: skip
+    }
     chosen = MerchantSettings(payment_types={"USD": ["credit_card"]})
     assert types(offers(chosen, "test", "USD", wanted=wanted)) == ["credit_card"]
     assert types(offers(chosen, "test", "EUR", wanted=["paypay"])) == ["paypay"]
@@ -245,10 +251,14 @@ async def test_an_account_lists_its_methods_as_a_bare_array(house: House) -> Non
         assert reply.status_code == 200
         listed = reply.json()
         assert listed[0] == {
-            "type_slug": "credit_card", "name_en": "Credit Card", "name_ja": "クレジットカード",
-            "name_ko": "신용카드", "currency": "JPY", "subtypes": list(SUBTYPES),
+            "type_slug": "credit_card",
+            "name_en": "Credit Card",
+            "name_ja": "クレジットカード",
+            "name_ko": "신용카드",
+            "currency": "JPY",
+            "subtypes": list(SUBTYPES),
             "secure_token_supported": ["visa", "master", "jcb", "american_express"],
-        }  # fmt: skip
+        }
         pairs = [(each["type_slug"], each["currency"]) for each in listed]
         assert len(set(pairs)) == len(pairs)
         assert {currency for slug, currency in pairs if slug == "credit_card"} == set(CURRENCIES)
@@ -280,10 +290,12 @@ async def test_the_list_follows_the_settings(house: House) -> None:
     services = house.services
     merchant = (await services.db.read(store.list_merchants))[0].id
     await settings.change(
-        services.db, merchant,
+        services.db,
+        merchant,
         {"currency": "USD", "rates": {"USD": "150"}, "payment_types": {"JPY": ["konbini"]}, "fees": {"konbini": "7"}},
-        (), offer.check,
-    )  # fmt: skip
+        (),
+        offer.check,
+    )
     house.clock.advance(1_000)
     listed = (await house.api.get("/payment_methods")).json()
     assert listed[0]["currency"] == "USD"

@@ -64,9 +64,13 @@ async def test_cards_show_the_brands_that_are_asked_for(house: House) -> None:
 
 async def test_an_unknown_picture_is_404_for_shops_too(house: House) -> None:
     for path in (
-        "/payment_methods/nothing.svg", "/payment_methods/..%2f..%2fetc%2fpasswd.svg", "/assets/konbini/nothing.svg",
-        "/payment_methods/credit_card.png", "/payment_methods/.svg", "/assets/konbini/credit_card.svg",
-    ):  # fmt: skip
+        "/payment_methods/nothing.svg",
+        "/payment_methods/..%2f..%2fetc%2fpasswd.svg",
+        "/assets/konbini/nothing.svg",
+        "/payment_methods/credit_card.png",
+        "/payment_methods/.svg",
+        "/assets/konbini/credit_card.svg",
+    ):
         reply = await get(house, path)
         assert (reply.status_code, reply.json()["error"]["code"]) == (404, "not_found"), path
     assert (await get(house, "/payment_methods/nothing.svg")).headers["Access-Control-Allow-Origin"] == "*"

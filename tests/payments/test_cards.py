@@ -98,8 +98,10 @@ async def test_a_number_that_is_no_card_number_is_no_payment(api: Api) -> None:
         reply = await pay(api, {**card(), "number": number})
         error = reply.json()["error"]
         assert (reply.status_code, error["code"], error["param"]) == (
-            422, "invalid_parameter", "payment_details[number]",
-        )  # fmt: skip
+            422,
+            "invalid_parameter",
+            "payment_details[number]",
+        )
     assert (await api.get("/payments")).json()["total"] == 0
     spaced = await pay(api, card("4111 1111-1111 1111"))
     assert spaced.json()["payment_details"]["last_four_digits"] == "1111"

@@ -43,8 +43,13 @@ async def test_raw_details_pay(api: Api) -> None:
     payment = reply.json()
     assert (payment["amount"], payment["tax"], payment["total"]) == (1000, 80, 1080)
     assert payment["payment_details"] == {
-        "type": "credit_card", "email": None, "brand": "visa", "last_four_digits": "1111", "month": 12, "year": 2099,
-    }  # fmt: skip
+        "type": "credit_card",
+        "email": None,
+        "brand": "visa",
+        "last_four_digits": "1111",
+        "month": 12,
+        "year": 2099,
+    }
 
 
 async def test_a_lost_reply_is_settled_by_asking(house: House) -> None:

@@ -39,22 +39,31 @@ async def _intend(tx: Tx, owner: Owner, vault: Vault, plan: ChargeDraft) -> Char
 
 
 async def _record(
-    tx: Tx, attempt: Attempt, outcome: Outcome, event_ids: tuple[str, ...], at: Moment, again_at: int | None,
-    refusal: ApiError | None, own_id: str,
-) -> Answer:  # fmt: skip
+    tx: Tx,
+    attempt: Attempt,
+    outcome: Outcome,
+    event_ids: tuple[str, ...],
+    at: Moment,
+    again_at: int | None,
+    refusal: ApiError | None,
+    own_id: str,
+) -> Answer:
     answer = await outcomes.apply_outcome(tx, attempt, outcome, event_ids, at, again_at, refusal)
     await events.record(tx, attempt.owner, id=own_id, type="ping", data=b"{}", now=at.now)
     return answer
 
 
 async def _write(
-    services: Services, attempt: Attempt, outcome: Outcome, event_ids: tuple[str, ...], at: Moment, again_at: int | None,
+    services: Services,
+    attempt: Attempt,
+    outcome: Outcome,
+    event_ids: tuple[str, ...],
+    at: Moment,
+    again_at: int | None,
     refusal: ApiError | None,
-) -> Answer:  # fmt: skip
+) -> Answer:
     assert attempt.session_id == SESSION
-    return await services.db.write(
-        _record, attempt, outcome, event_ids, at, again_at, refusal, services.ids.new()
-    )  # fmt: skip
+    return await services.db.write(_record, attempt, outcome, event_ids, at, again_at, refusal, services.ids.new())
 
 
 async def try_to_pay(house: House, details: dict[str, Any]) -> tuple[Answer, ChargeIntent]:

@@ -161,10 +161,12 @@ async def test_what_does_not_fit_is_refused_by_its_name(api: Api, type: str, nam
 async def test_what_comes_beside_such_a_card_is_kept_nowhere(house: House, type: str) -> None:
     api, details = house.api, NEEDED[type] | {"type": type}
 
-    refused(await api.post("/tokens", json={"payment_details": details}), "missing_parameter",
-            "payment_details[number]")  # fmt: skip
-    refused(await api.post("/customers", json={"payment_details": details}), "invalid_payment_type",
-            "payment_details[type]")  # fmt: skip
+    refused(
+        await api.post("/tokens", json={"payment_details": details}), "missing_parameter", "payment_details[number]"
+    )
+    refused(
+        await api.post("/customers", json={"payment_details": details}), "invalid_payment_type", "payment_details[type]"
+    )
     order = {"amount": 1000, "currency": "JPY", "return_url": "https://shop.example", "payment_details": details}
     assert (await api.post("/secure_tokens", json=order)).status_code == 422
     session = await api.session()
@@ -185,8 +187,11 @@ async def test_such_a_card_is_held_captured_refunded_and_declined_like_any_other
     other = await begun(api, details, capture=False)
     assert (await api.post(f"/payments/{other['id']}/cancel")).json()["status"] == "cancelled"
 
-    poor = details | ({"track2": STRIPE.replace("4111111111111111", "4123111111111000")} if "track2" in details
-                      else {"number": "4123111111111000"})  # fmt: skip
+    poor = details | (
+        {"track2": STRIPE.replace("4111111111111111", "4123111111111000")}
+        if "track2" in details
+        else {"number": "4123111111111000"}
+    )
     refused(await pay(api, poor), "insufficient_funds", None, 502)
 
 
@@ -221,9 +226,7 @@ async def test_a_terminal_with_nothing_to_read_is_told_so(api: Api) -> None:
     ({}, {}, "captured"), ({}, {"capture": False}, "authorized"), ({"capture": False}, {}, "authorized"),
     ({"capture": False}, {"capture": "true"}, "captured"),
 ])  # fmt: skip
-async def test_the_chip_ends_the_payment(
-    api: Api, made: dict[str, Any], final: dict[str, Any], status: str
-) -> None:  # fmt: skip
+async def test_the_chip_ends_the_payment(api: Api, made: dict[str, Any], final: dict[str, Any], status: str) -> None:
     payment = await begun(api, TERMINAL | {"field55": CHIP}, metadata={"a": "1"}, **made)
     path = f"/payments/{payment['id']}"
     refused(await api.post(f"{path}/capture"), "not_capturable", None)
@@ -254,9 +257,7 @@ async def test_a_chip_that_refuses_fails_the_payment(api: Api, said: str, code: 
 
 @pytest.mark.parametrize("fault", ["lost_reply", "lost_request", "duplicate_reply", "processor_down"])
 @pytest.mark.parametrize(("said", "status"), [("TC", "captured"), ("AAC", "failed")])
-async def test_a_chips_word_with_a_fault_on_its_way(
-    house: House, api: Api, fault: str, said: str, status: str
-) -> None:  # fmt: skip
+async def test_a_chips_word_with_a_fault_on_its_way(house: House, api: Api, fault: str, said: str, status: str) -> None:
     payment = await begun(api, TERMINAL | {"field55": CHIP})
     path, body = f"/payments/{payment['id']}", FINAL | {"ac_type": said}
 

@@ -51,9 +51,13 @@ async def test_a_payment_has_the_25_members_of_the_wire_in_their_order(api: Api)
     stored = (await api.charge(customer)).json()
     held = await hold(api)
     for payment in (
-        made, stored, (await api.get(f"/payments/{made['id']}")).json(), (await api.get("/payments")).json()["data"][0],
-        (await api.post(f"/payments/{held}/capture")).json(), (await api.get("/events")).json()["data"][0]["data"],
-    ):  # fmt: skip
+        made,
+        stored,
+        (await api.get(f"/payments/{made['id']}")).json(),
+        (await api.get("/payments")).json()["data"][0],
+        (await api.post(f"/payments/{held}/capture")).json(),
+        (await api.get("/events")).json()["data"][0]["data"],
+    ):
         assert list(payment) == MEMBERS
     assert len(MEMBERS) == 25
     assert made["customer"] is None
@@ -93,8 +97,11 @@ BAD = {
 
 async def test_every_good_test_card_pays_every_way_and_shows_its_brand(api: Api) -> None:
     for number, brand in GOOD.items():
-        sources = ({"payment_details": card(number, verification_value="1234")},
-                   {"payment_details": await api.token(number)}, {"customer": await api.customer(number)})  # fmt: skip
+        sources = (
+            {"payment_details": card(number, verification_value="1234")},
+            {"payment_details": await api.token(number)},
+            {"customer": await api.customer(number)},
+        )
         for source in sources:
             reply = await api.post("/payments", json={**ORDER, **source})
             made = reply.json()
@@ -267,8 +274,10 @@ async def test_refunds_side_by_side_never_give_back_more_than_was_paid(api: Api)
 
 async def test_a_refund_that_fails_can_be_tried_again(api: Api) -> None:
     payment = (await pay(api))["id"]
-    for headers, code in (({"Komoju-Scenario": "other_error"}, "other_error"),
-                          ({"Azukari-Fault": "processor_down"}, "gateway_timeout")):  # fmt: skip
+    for headers, code in (
+        ({"Komoju-Scenario": "other_error"}, "other_error"),
+        ({"Azukari-Fault": "processor_down"}, "gateway_timeout"),
+    ):
         reply = await api.post(f"/payments/{payment}/refund", headers=headers)
         assert reply.json()["error"]["code"] == code
     shown = (await api.get(f"/payments/{payment}")).json()
@@ -388,8 +397,10 @@ async def test_a_form_orders_a_hold(api: Api) -> None:
         assert (await api.post("/payments", data={**order, "capture": yes})).json()["status"] == "captured"
     assert (await api.post("/payments", data={**order, "capture": "0"})).json()["status"] == "authorized"
     assert refusal(await api.post("/payments", data={**order, "capture": "no"})) == (
-        422, "invalid_parameter", "capture",
-    )  # fmt: skip
+        422,
+        "invalid_parameter",
+        "capture",
+    )
 
 
 async def test_amounts_may_be_integral_decimals_and_nothing_else(api: Api) -> None:
@@ -438,9 +449,11 @@ async def test_members_that_do_not_belong_there_are_ignored(api: Api) -> None:
 
 async def test_bodies_that_say_nothing_mean_the_whole(api: Api) -> None:
     for content, type in (
-        (b"", "application/json"), (b"", None), (b"id=0", "application/x-www-form-urlencoded"),
+        (b"", "application/json"),
+        (b"", None),
+        (b"id=0", "application/x-www-form-urlencoded"),
         (b"null", "application/json"),
-    ):  # fmt: skip
+    ):
         headers = {"Content-Type": type} if type else {}
         for payment, call, status in (
             ((await pay(api))["id"], "refund", "refunded"),
@@ -474,9 +487,14 @@ async def test_the_older_version_says_which_refund_was_never_captured(api: Api) 
     await api.post(f"{path}/capture", json={"amount": 400}, headers=NEW)
     (rest,) = (await api.get(path, headers=OLD)).json()["refunds"]
     assert {name: value for name, value in rest.items() if name not in ("id", "created_at")} == {
-        "resource": "refund", "amount": 600, "currency": "JPY", "payment": path.rpartition("/")[2],
-        "description": None, "chargeback": False, "refund_type": "partial_capture",
-    }  # fmt: skip
+        "resource": "refund",
+        "amount": 600,
+        "currency": "JPY",
+        "payment": path.rpartition("/")[2],
+        "description": None,
+        "chargeback": False,
+        "refund_type": "partial_capture",
+    }
 
     part = (await api.post(f"{path}/refund", json={"amount": 150}, headers=NEW)).json()
     assert (part["status"], part["amount_refunded"]) == ("captured", 150)
@@ -488,8 +506,10 @@ async def test_the_older_version_says_which_refund_was_never_captured(api: Api) 
     old = (await api.get(path, headers=OLD)).json()
     assert (old["status"], old["amount_refunded"]) == ("refunded", 1000)
     assert [(refund["amount"], refund.get("refund_type")) for refund in old["refunds"]] == [
-        (600, "partial_capture"), (150, None), (250, None),
-    ]  # fmt: skip
+        (600, "partial_capture"),
+        (150, None),
+        (250, None),
+    ]
 
 
 async def test_amounts_that_are_none_are_refused_by_every_operation(api: Api) -> None:

@@ -101,11 +101,15 @@ async def keeping_shop(house: House, *, jumps: bool = True) -> AsyncIterator[Sho
     statuses = ["captured"] * 12 + ["failed", "pending", "refunded"]
     rows = [
         msgspec.structs.replace(
-            like, id=id, created_at=at, currency="USD" if number % 9 == 0 else "JPY",
-            status=statuses[number % len(statuses)], external_order_num=None if number % 100 else f"order {number}",
+            like,
+            id=id,
+            created_at=at,
+            currency="USD" if number % 9 == 0 else "JPY",
+            status=statuses[number % len(statuses)],
+            external_order_num=None if number % 100 else f"order {number}",
         )
         for number, (id, at) in enumerate(walk(house, COUNT, jumps=jumps))
-    ]  # fmt: skip
+    ]
     for first in range(0, COUNT, 500):
         await house.services.db.write(save_all, rows[first : first + 500])
     stored = Rows(house.services.settings)
@@ -130,11 +134,21 @@ def windows(rows: list[Payment]) -> list[tuple[int | None, int | None]]:
     first, last = rows[0].created_at // SECOND * SECOND, rows[-1].created_at // SECOND * SECOND
     middle = (first + last) // 2 // SECOND * SECOND
     return [
-        (middle, middle + HOUR), (middle, middle + DAY), (first, first + DAY), (last - DAY, last),
-        (first + DAY, last - DAY), (middle, None), (None, middle), (last - HOUR, None), (first - DAY, last + DAY),
-        (None, first - 300 * DAY), (last + 300 * DAY, None), (middle + 390 * DAY, middle + 410 * DAY),
-        (middle, middle), (rows[5].created_at // SECOND * SECOND, rows[5].created_at // SECOND * SECOND),
-    ]  # fmt: skip
+        (middle, middle + HOUR),
+        (middle, middle + DAY),
+        (first, first + DAY),
+        (last - DAY, last),
+        (first + DAY, last - DAY),
+        (middle, None),
+        (None, middle),
+        (last - HOUR, None),
+        (first - DAY, last + DAY),
+        (None, first - 300 * DAY),
+        (last + 300 * DAY, None),
+        (middle + 390 * DAY, middle + 410 * DAY),
+        (middle, middle),
+        (rows[5].created_at // SECOND * SECOND, rows[5].created_at // SECOND * SECOND),
+    ]
 
 
 def query_of(start: int | None, end: int | None) -> dict[str, str]:
@@ -185,9 +199,11 @@ async def test_filters_of_a_long_list_are_those_of_the_rows(shop: Shop, counted:
             ({"status": "cancelled"}, lambda row: row.status == "cancelled"),
             ({"status": "failed", "currency": "USD"}, lambda row: (row.status, row.currency) == ("failed", "USD")),
             ({"external_order_num": "order 1500"}, lambda row: row.external_order_num == "order 1500"),
-            ({"external_order_num": "order 1500", "status": "captured"},
-             lambda row: (row.external_order_num, row.status) == ("order 1500", "captured")),
-        ):  # fmt: skip
+            (
+                {"external_order_num": "order 1500", "status": "captured"},
+                lambda row: (row.external_order_num, row.status) == ("order 1500", "captured"),
+            ),
+        ):
             expected = shop.expected(lambda row, keep=keep, within=within: keep(row) and within(row))
             await hold_against(api, "/payments", {**times, **query}, expected)
 
@@ -204,8 +220,9 @@ async def test_what_is_new_is_counted_at_once_and_a_stretch_is_written_once(shop
     stored = await shop.rows_stored.all("SELECT * FROM stretches WHERE id LIKE 'payments/%' ORDER BY id")
     ids = sorted(row.id for row in shop.rows)
     assert [(row["first_id"], row["last_id"], row["size"]) for row in stored] == [
-        (ids[0], ids[SIZE - 1], SIZE), (ids[SIZE], ids[2 * SIZE - 1], SIZE),
-    ]  # fmt: skip
+        (ids[0], ids[SIZE - 1], SIZE),
+        (ids[SIZE], ids[2 * SIZE - 1], SIZE),
+    ]
 
 
 async def test_rows_that_may_not_be_alone_of_their_time_are_in_no_stretch(shop: Shop) -> None:
@@ -249,9 +266,7 @@ async def test_deleted_customers_are_in_no_total_and_on_no_page(house: House) ->
     owner = (await services.keyring.resolve(api.key, None)).owner
     like = await services.db.read(customers.get, owner, (await api.post("/customers", json={})).json()["id"])
     made = walk(house, COUNT)
-    await services.db.write(
-        save_customers, [msgspec.structs.replace(like, id=id, created_at=at) for id, at in made]
-    )  # fmt: skip
+    await services.db.write(save_customers, [msgspec.structs.replace(like, id=id, created_at=at) for id, at in made])
     gone = {id for id, _ in made[::50]}
     before = [id for number, id in enumerate(sorted(gone)) if number % 2]
     for id in before:
@@ -268,7 +283,7 @@ async def test_deleted_customers_are_in_no_total_and_on_no_page(house: House) ->
         upto = middle * 9 if end is None else end + SECOND
         await hold_against(
             api, "/customers", query_of(start, end), [id for id in expected if (start or 0) <= left[id] < upto]
-        )  # fmt: skip
+        )
 
 
 @pytest.mark.parametrize("engine", ["postgres"])

@@ -100,9 +100,17 @@ async def test_a_bank_transfer_names_an_account_and_its_payers_name_comes_back(a
 
     details = payment["payment_details"]
     assert {
-        "email", "order_id", "bank_name", "bank_number", "account_branch_name", "account_number", "account_type",
-        "account_name", "payment_deadline", "instructions_url",
-    } <= details.keys()  # fmt: skip
+        "email",
+        "order_id",
+        "bank_name",
+        "bank_number",
+        "account_branch_name",
+        "account_number",
+        "account_type",
+        "account_name",
+        "payment_deadline",
+        "instructions_url",
+    } <= details.keys()
     assert details["payment_deadline"] == payment["payment_deadline"]
     assert (payment["customer_family_name"], payment["customer_given_name"]) == ("山田", "太郎")
     assert payment["payment_method_fee"] == 0
@@ -131,8 +139,11 @@ async def test_waiting_cash_can_not_be_captured_and_can_be_cancelled(api: Api) -
     cancelled = await api.post(f"/payments/{payment['id']}/cancel")
 
     assert (cancelled.status_code, cancelled.json()["status"]) == (200, "cancelled")
-    refused(await api.post(f"/test/payments/{payment['id']}/simulate", json={"outcome": "paid"}), 422,
-            "unprocessable_entity")  # fmt: skip
+    refused(
+        await api.post(f"/test/payments/{payment['id']}/simulate", json={"outcome": "paid"}),
+        422,
+        "unprocessable_entity",
+    )
     assert (await shown(api, payment))["status"] == "cancelled"
     assert await api.events() == ["payment.authorized", "payment.cancelled"]
 
@@ -423,9 +434,11 @@ async def test_a_prepaid_card_with_enough_on_it_pays_at_once(api: Api) -> None:
 
     assert payment["status"] == "captured"
     assert payment["payment_details"] == {
-        "type": "web_money", "email": None, "short_amount": 0,
+        "type": "web_money",
+        "email": None,
+        "short_amount": 0,
         "prepaid_cards": [{"last_four_digits": "1111", "points": 1500}],
-    }  # fmt: skip
+    }
 
 
 async def test_a_prepaid_card_that_is_short_waits_for_another(api: Api) -> None:
@@ -436,8 +449,9 @@ async def test_a_prepaid_card_that_is_short_waits_for_another(api: Api) -> None:
 
     assert (added.status_code, added.json()["status"]) == (200, "captured")
     assert added.json()["payment_details"]["prepaid_cards"] == [
-        {"last_four_digits": "1111", "points": 2000}, {"last_four_digits": "5678", "points": 500},
-    ]  # fmt: skip
+        {"last_four_digits": "1111", "points": 2000},
+        {"last_four_digits": "5678", "points": 500},
+    ]
     assert added.json()["payment_details"]["short_amount"] == 0
     assert await api.events() == ["payment.captured"]
     # The published number is full again for the next payment.
@@ -454,8 +468,12 @@ async def test_a_bad_second_card_leaves_the_payment_short(api: Api) -> None:
 
     assert (await shown(api, payment))["payment_details"]["short_amount"] == 500
     other = {"type": "nanaco", "prepaid_number": "abcd1234efgh5678"}
-    refused(await api.patch(f"/payments/{payment['id']}", json={"payment_details": other}), 422, "invalid_parameter",
-            "payment_details[type]")  # fmt: skip
+    refused(
+        await api.patch(f"/payments/{payment['id']}", json={"payment_details": other}),
+        422,
+        "invalid_parameter",
+        "payment_details[type]",
+    )
 
 
 async def test_nothing_is_missing_of_a_short_payment_that_was_paid_at_last(api: Api) -> None:

@@ -178,7 +178,7 @@ async def test_an_entry_whose_row_was_edited_is_not_charged_and_does_not_pass_un
 )
 async def test_an_entry_of_a_type_that_is_none_is_not_charged(
     house: House, rows: Rows, wallet: bool, edit: str
-) -> None:  # fmt: skip
+) -> None:
     customer = await an_entry(house, wallet)
     await rows.change(f"UPDATE vault_entries SET {edit}")
 

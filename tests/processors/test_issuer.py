@@ -136,5 +136,12 @@ async def test_the_book_holds_no_card_and_nothing_that_proves(house: House) -> N
     written = (house.services.settings.data / "issuer.jsonl").read_text()
     assert "4100000000000100" not in written
     assert set(json.loads(written)) == {
-        "ref", "amount", "currency", "brand", "plan", "status", "at", "tries",
-    }  # fmt: skip
+        "ref",
+        "amount",
+        "currency",
+        "brand",
+        "plan",
+        "status",
+        "at",
+        "tries",
+    }

@@ -92,9 +92,13 @@ async def test_the_book_has_one_line_for_each_order(house: House) -> None:
     book = book_of(house)
 
     assert [(line["kind"], line["amount"], line["currency"], line["reply"]["result"]) for line in book] == [
-        ("verify", 0, "JPY", "approved"), ("sale", 1000, "JPY", "approved"), ("authorize", 500, "USD", "approved"),
-        ("capture", 200, "USD", "approved"), ("refund", 300, "JPY", "approved"), ("sale", 1000, "JPY", "declined"),
-    ]  # fmt: skip
+        ("verify", 0, "JPY", "approved"),
+        ("sale", 1000, "JPY", "approved"),
+        ("authorize", 500, "USD", "approved"),
+        ("capture", 200, "USD", "approved"),
+        ("refund", 300, "JPY", "approved"),
+        ("sale", 1000, "JPY", "declined"),
+    ]
     parents = [line["parent"] for line in book]
     assert parents == [None, None, None, book[2]["reply"]["id"], book[1]["reply"]["id"], None]
     assert len({line["ref"] for line in book}) == len(book)
@@ -262,9 +266,12 @@ async def test_operations_that_got_no_answer_are_settled_too(house: House) -> No
 async def test_orders_nobody_understands_are_refused(api: Api) -> None:
     customer = await api.customer()
     for header, wrong in (
-        ("Azukari-Fault", "fire"), ("Azukari-Delay", "-1"), ("Azukari-Delay", "1.5"), ("Azukari-Delay", "60001"),
+        ("Azukari-Fault", "fire"),
+        ("Azukari-Delay", "-1"),
+        ("Azukari-Delay", "1.5"),
+        ("Azukari-Delay", "60001"),
         ("Azukari-Delay", "soon"),
-    ):  # fmt: skip
+    ):
         reply = await api.charge(customer, headers={header: wrong})
         error = reply.json()["error"]
         assert (reply.status_code, error["code"], error["param"]) == (422, "invalid_parameter", header)

@@ -148,10 +148,19 @@ async def test_no_other_address_is_admitted(house: House) -> None:
     assert state != others_state
 
     tried = [
-        (token, others_state), (other, state), (token, ""), (token, state[:-1]), (token, state + "a"),
-        (token, state.upper()), (token, "\udcff"), (token, "あ"), ("tok_" + "0" * 25, state), ("", ""),
-        (await house.api.token(), state), ((await house.api.secure_token())["id"], state),
-    ]  # fmt: skip
+        (token, others_state),
+        (other, state),
+        (token, ""),
+        (token, state[:-1]),
+        (token, state + "a"),
+        (token, state.upper()),
+        (token, "\udcff"),
+        (token, "あ"),
+        ("tok_" + "0" * 25, state),
+        ("", ""),
+        (await house.api.token(), state),
+        ((await house.api.secure_token())["id"], state),
+    ]
     for token_id, given in tried:
         assert await challenge_of(house.services, token_id, given) is None
         with pytest.raises(NotFound):

@@ -40,10 +40,12 @@ def refused(reply: httpx.Response) -> None:
 async def test_a_customers_id_alone_sends_nobody_a_password(house: House, rows: Rows) -> None:
     customer = await house.api.customer(CHALLENGE["visa"])
     replies = [
-        await verify(house.publishable, customer), await verify(house.publishable, customer, ""),
-        await verify(house.publishable, "0" * 25), await verify(house.publishable, "a b"),
+        await verify(house.publishable, customer),
+        await verify(house.publishable, customer, ""),
+        await verify(house.publishable, "0" * 25),
+        await verify(house.publishable, "a b"),
         await house.publishable.post("/secure_tokens", data={**ORDER, "customer": customer}),
-    ]  # fmt: skip
+    ]
 
     for reply in replies:
         refused(reply)
@@ -85,13 +87,23 @@ async def test_a_grant_is_one_customers_for_half_an_hour(house: House) -> None:
     good = await granted(house.api, customer)
     end = grants.end_of_one_made(services.clock.now())
     wrong = [
-        await granted(house.api, another), await granted(theirs, await theirs.customer()),
+        await granted(house.api, another),
+        await granted(theirs, await theirs.customer()),
         grants.text_of(services.vault, Owner(owner.merchant_id, "live"), customer, end),
         grants.text_of(services.vault, Owner(other.id, "test"), customer, end),
         grants.text_of(services.vault, owner, customer, services.clock.now() // SECOND * SECOND - SECOND),
-        good[:-1], good + "a", good.upper(), good[:-1] + ("a" if good[-1] != "a" else "b"), " " + good, customer,
-        good[:6] + "z" + good[7:], "grant_" + "a" * 40, "grant_" + "1" * 40, "grant_" + "ä" * 40, house.api.key,
-    ]  # fmt: skip
+        good[:-1],
+        good + "a",
+        good.upper(),
+        good[:-1] + ("a" if good[-1] != "a" else "b"),
+        " " + good,
+        customer,
+        good[:6] + "z" + good[7:],
+        "grant_" + "a" * 40,
+        "grant_" + "1" * 40,
+        "grant_" + "ä" * 40,
+        house.api.key,
+    ]
 
     for grant in wrong:
         refused(await verify(api, customer, grant))

@@ -39,9 +39,18 @@ async def test_a_card_that_needs_no_challenge_is_verified_at_once(api: Api, bran
     result = made["three_ds_auth_result"]
     assert (result["transStatus"], result["eci"], result["messageVersion"]) == ("Y", ECI[brand][0], "2.2.0")
     assert set(result) == {
-        "dsReferenceNumber", "acsReferenceNumber", "threeDSRequestorTransID", "acsTransID", "dsTransID", "eci",
-        "messageVersion", "authenticationType", "authenticationValue", "transStatus", "threeDSServerTransID",
-    }  # fmt: skip
+        "dsReferenceNumber",
+        "acsReferenceNumber",
+        "threeDSRequestorTransID",
+        "acsTransID",
+        "dsTransID",
+        "eci",
+        "messageVersion",
+        "authenticationType",
+        "authenticationValue",
+        "transStatus",
+        "threeDSServerTransID",
+    }
     assert "resource" not in made
     assert (await api.get(f"/secure_tokens/{made['id']}")).json() == made
 
@@ -54,8 +63,9 @@ async def test_a_card_that_is_challenged_says_where_its_shopper_has_to_go(house:
     assert "three_ds_auth_result" not in made
     url = urlsplit(made["authentication_url"])
     assert (f"{url.scheme}://{url.netloc}", url.path) == (
-        house.services.settings.base_url, "/three_d_secure_service/offsite",
-    )  # fmt: skip
+        house.services.settings.base_url,
+        "/three_d_secure_service/offsite",
+    )
     assert url.query.startswith(f"token={made['id']}&state=")
     # Whoever reads the token again is sent to the same place.
     assert (await house.publishable.get(f"/secure_tokens/{made['id']}")).json() == made
@@ -157,8 +167,10 @@ async def test_a_customer_that_is_missing_or_bare_cannot_be_verified(api: Api) -
     assert refusal(await api.post("/secure_tokens", json={**ORDER, "customer": "0" * 25}))[:2] == (404, "not_found")
     bare = (await api.post("/customers", json={})).json()["id"]
     assert refusal(await api.post("/secure_tokens", json={**ORDER, "customer": bare})) == (
-        422, "unprocessable_entity", "customer",
-    )  # fmt: skip
+        422,
+        "unprocessable_entity",
+        "customer",
+    )
 
 
 async def test_a_form_works_as_json_does(api: Api) -> None:

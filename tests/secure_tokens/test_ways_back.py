@@ -72,9 +72,11 @@ async def answered(house: House, made: dict[str, Any]) -> str:
     """Where a shopper goes who has answered a challenge."""
     token, state = address(made)
     reply = await house.api.post(
-        "http://azukari.test/three_d_secure_service/offsite", auth=None, headers={"Origin": OURS},
+        "http://azukari.test/three_d_secure_service/offsite",
+        auth=None,
+        headers={"Origin": OURS},
         json={"token": token, "state": state, "password": RIGHT},
-    )  # fmt: skip
+    )
     return str(reply.json()["redirect_url"])
 
 

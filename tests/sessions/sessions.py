@@ -72,9 +72,14 @@ class Browser:
         services = self._house.services
         owner = await page.owner_of(services, self._id)
         return page.page_call(
-            services, owner, at=await services.moment_of(owner), client="203.0.113.9", request_id=services.ids.new(),
-            nonce=nonce, body=b"the same",
-        )  # fmt: skip
+            services,
+            owner,
+            at=await services.moment_of(owner),
+            client="203.0.113.9",
+            request_id=services.ids.new(),
+            nonce=nonce,
+            body=b"the same",
+        )
 
 
 async def _answered(answering: Any) -> Answer:

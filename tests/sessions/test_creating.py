@@ -36,21 +36,32 @@ async def test_everything_that_can_be_given_comes_back(api: Api) -> None:
         {"description": "Gift"},
     ]  # fmt: skip
     made = await make(
-        api, email="taro@example.com", default_locale="en", line_items=items, expires_in_seconds=60,
+        api,
+        email="taro@example.com",
+        default_locale="en",
+        line_items=items,
+        expires_in_seconds=60,
         payment_types=["konbini", "credit_card"],
         payment_data={
-            "capture": "manual", "external_order_num": "A-1", "name": "Taro", "name_kana": "タロウ",
-            "platform_details": {"processing_merchant_id": "p1"}, "shipping_address": None,
+            "capture": "manual",
+            "external_order_num": "A-1",
+            "name": "Taro",
+            "name_kana": "タロウ",
+            "platform_details": {"processing_merchant_id": "p1"},
+            "shipping_address": None,
             "billing_address": {"country": "Japan", "street_address2": ""},
         },
-    )  # fmt: skip
+    )
 
     assert (made["email"], made["default_locale"]) == ("taro@example.com", "en")
     assert made["line_items"] == [items[0], {**items[1], "quantity": 1}]
     assert made["payment_data"] == {
-        "capture": "manual", "external_order_num": "A-1", "name": "Taro", "name_kana": "タロウ",
+        "capture": "manual",
+        "external_order_num": "A-1",
+        "name": "Taro",
+        "name_kana": "タロウ",
         "platform_details": {"processing_merchant_id": "p1"},
-    }  # fmt: skip
+    }
     assert [entry["type"] for entry in made["payment_methods"]] == ["konbini", "credit_card"]
 
 
@@ -140,26 +151,59 @@ async def test_an_amount_may_be_written_in_several_ways(api: Api, amount: Any) -
 
 
 async def test_a_form_makes_the_same_session(api: Api) -> None:
-    reply = await api.post("/sessions", data={
-        "amount": "1000", "currency": "JPY", "payment_types[]": "credit_card", "metadata[order]": "A-1",
-        "line_items[][amount]": "1000", "payment_data[capture]": "auto", "payment_data[name]": "undefined",
-    })  # fmt: skip
+    reply = await api.post(
+        "/sessions",
+        data={
+            "amount": "1000",
+            "currency": "JPY",
+            "payment_types[]": "credit_card",
+            "metadata[order]": "A-1",
+            "line_items[][amount]": "1000",
+            "payment_data[capture]": "auto",
+            "payment_data[name]": "undefined",
+        },
+    )
 
     made = reply.json()
-    assert (made["amount"], made["metadata"], made["line_items"]) == (1000, {"order": "A-1"}, [
-        {"amount": 1000, "quantity": 1}])  # fmt: skip
+    assert (made["amount"], made["metadata"], made["line_items"]) == (
+        1000,
+        {"order": "A-1"},
+        [{"amount": 1000, "quantity": 1}],
+    )
     assert [entry["type"] for entry in made["payment_methods"]] == ["credit_card"]
     assert (made["payment_data"]["capture"], made["payment_data"]["name"]) == ("auto", None)
 
 
 async def test_nothing_is_what_empty_strings_and_nulls_mean(api: Api) -> None:
     empty = dict.fromkeys(
-        ("email", "return_url", "payment_types", "default_locale", "expires_in_seconds", "external_customer_id",
-         "customer_id", "line_items", "metadata", "payment_data", "fraud_details", "cancel_url", "mode"))  # fmt: skip
+        (
+            "email",
+            "return_url",
+            "payment_types",
+            "default_locale",
+            "expires_in_seconds",
+            "external_customer_id",
+            "customer_id",
+            "line_items",
+            "metadata",
+            "payment_data",
+            "fraud_details",
+            "cancel_url",
+            "mode",
+        )
+    )
     for nothing in (None, ""):
-        made = (await api.post("/sessions", json={
-            **dict.fromkeys(empty, nothing), "metadata": None, "amount": 1000, "currency": "JPY",
-        })).json()  # fmt: skip
+        made = (
+            await api.post(
+                "/sessions",
+                json={
+                    **dict.fromkeys(empty, nothing),
+                    "metadata": None,
+                    "amount": 1000,
+                    "currency": "JPY",
+                },
+            )
+        ).json()
         assert (made["email"], made["return_url"], made["mode"], made["default_locale"]) == (
             None,
             None,

@@ -51,7 +51,12 @@ async def test_a_completed_session_has_a_customer_that_can_be_charged(
     assert answer["customer"]["uuid"] == made["customer_id"]
     assert ("payment" in answer) == (mode == "customer_payment")
     assert await source(house.api, made) == {
-        "type": "credit_card", "brand": "visa", "last_four_digits": "1111", "month": 12, "year": 2099}  # fmt: skip
+        "type": "credit_card",
+        "brand": "visa",
+        "last_four_digits": "1111",
+        "month": 12,
+        "year": 2099,
+    }
     captured = ["payment.captured"] if mode == "customer_payment" else []
     assert await house.api.events() == ["customer.created", *captured, "customer.updated"]
     # The transaction the shopper took part in is the one that later charges name.

@@ -216,9 +216,15 @@ async def test_a_secure_token_of_the_element_pays_the_session_it_is_for(house: H
     made = await make(house.api, mode=mode)
 
     async def secured(amount: int) -> str:
-        reply = await house.publishable.post("/secure_tokens", json={
-            "amount": amount, "currency": "JPY", "return_url": "https://shop.example", "payment_details": with_code(
-                FRICTIONLESS)})  # fmt: skip
+        reply = await house.publishable.post(
+            "/secure_tokens",
+            json={
+                "amount": amount,
+                "currency": "JPY",
+                "return_url": "https://shop.example",
+                "payment_details": with_code(FRICTIONLESS),
+            },
+        )
         return str(reply.json()["id"])
 
     refused(await pay(house.publishable, made, await secured(999)), 422, "invalid_token")
@@ -228,8 +234,10 @@ async def test_a_secure_token_of_the_element_pays_the_session_it_is_for(house: H
 
 async def test_a_secure_token_of_a_saved_card_pays_no_session(house: House) -> None:
     customer, made = await house.api.customer(FRICTIONLESS), await make(house.api)
-    reply = await house.api.post("/secure_tokens", json={
-        "amount": 1000, "currency": "JPY", "return_url": "https://shop.example", "customer": customer})  # fmt: skip
+    reply = await house.api.post(
+        "/secure_tokens",
+        json={"amount": 1000, "currency": "JPY", "return_url": "https://shop.example", "customer": customer},
+    )
 
     for api in (house.publishable, house.api):
         refused(await pay(api, made, reply.json()["id"]), 422, "invalid_token")
@@ -274,13 +282,21 @@ async def test_a_page_has_what_it_shows(house: House) -> None:
     opened = await Browser(house, made).open()
 
     assert (opened.merchant_name, opened.session.amount, opened.session.email) == (
-        "Test shop", 1000, "taro@example.com")  # fmt: skip
+        "Test shop",
+        1000,
+        "taro@example.com",
+    )
     assert [entry.type for entry in opened.methods] == [entry["type"] for entry in made["payment_methods"]]
     assert msgspec.to_builtins(opened.line_items) == made["line_items"]
     assert (opened.payment, opened.secure_token) == (None, None)
     assert msgspec.to_builtins(opened.state) == {
-        "status": "pending", "expired": False, "locked": False, "busy": False, "next": "form", "redirect_url": None,
-    }  # fmt: skip
+        "status": "pending",
+        "expired": False,
+        "locked": False,
+        "busy": False,
+        "next": "form",
+        "redirect_url": None,
+    }
 
 
 async def test_a_session_that_is_over_sends_the_shopper_home(house: House) -> None:
@@ -292,9 +308,10 @@ async def test_a_session_that_is_over_sends_the_shopper_home(house: House) -> No
     house.clock.advance(1_000)
 
     for made, status, redirect in (
-        (cancelled, "cancelled", home + cancelled["id"]), (expired, "pending", home + expired["id"]),
+        (cancelled, "cancelled", home + cancelled["id"]),
+        (expired, "pending", home + expired["id"]),
         (nowhere, "completed", None),
-    ):  # fmt: skip
+    ):
         state = await Browser(house, made).state()
         assert (state.next, state.status, state.redirect_url) == ("done", status, redirect)
 

@@ -39,7 +39,11 @@ async def test_a_card_pays_a_session(house: House, key: str) -> None:
     payment = (await house.api.get(f"/payments/{answer['payment']['id']}")).json()
     assert after["payment"] == payment
     assert (payment["status"], payment["amount"], payment["tax"], payment["session"]) == (
-        "captured", 1000, 0, made["id"])  # fmt: skip
+        "captured",
+        1000,
+        0,
+        made["id"],
+    )
     assert (payment["metadata"], payment["external_order_num"], payment["mcc"]) == ({"a": "b"}, "A-1", "1234")
     assert (after["status"], after["cancelled_at"]) == ("completed", None)
     assert after["completed_at"] is not None
@@ -88,9 +92,18 @@ async def test_whether_money_is_only_held_is_the_merchants_choice(house: House) 
 async def test_amount_currency_and_tax_of_the_body_do_not_count(house: House) -> None:
     made = await make(house.api)
 
-    reply = await pay(house.publishable, made, json={
-        "amount": "1", "currency": "USD", "tax": "5", "fraud_details": {}, "api_locale": "en-US", "other": [1],
-    })  # fmt: skip
+    reply = await pay(
+        house.publishable,
+        made,
+        json={
+            "amount": "1",
+            "currency": "USD",
+            "tax": "5",
+            "fraud_details": {},
+            "api_locale": "en-US",
+            "other": [1],
+        },
+    )
 
     payment = reply.json()["payment"]
     assert (payment["total"], payment["currency"], payment["locale"]) == (1000, "JPY", "en")
@@ -179,8 +192,10 @@ async def test_a_session_that_is_over_takes_no_more(house: House) -> None:
     house.clock.advance(MINUTE)
 
     for made, code in (
-        (completed, "session_completed"), (cancelled, "session_cancelled"), (expired, "session_expired"),
-    ):  # fmt: skip
+        (completed, "session_completed"),
+        (cancelled, "session_cancelled"),
+        (expired, "session_expired"),
+    ):
         for details in (
             CARD,
             {"type": "credit_card"},
@@ -196,9 +211,10 @@ async def test_a_session_that_is_over_takes_no_more(house: House) -> None:
 async def test_a_scenario_of_the_session_makes_every_try_fail(house: House) -> None:
     for mode in ("payment", "customer", "customer_payment"):
         reply = await house.api.post(
-            "/sessions", json={"mode": mode, "amount": 1000, "currency": "JPY"},
+            "/sessions",
+            json={"mode": mode, "amount": 1000, "currency": "JPY"},
             headers={"Komoju-Scenario": "exceeds_limit"},
-        )  # fmt: skip
+        )
         for details in (CARD, await house.api.token()):
             refused(await pay(house.publishable, reply.json(), details), 502, "exceeds_limit")
     assert taken(house) == 0

@@ -120,8 +120,9 @@ async def test_of_a_payment_that_waits_it_reads_what_the_shopper_has_to_do(house
     needed = {
         "konbini": {"store", "receipt", "confirmation_code", "instructions_url"},
         "bank_transfer": {"bank_name", "account_number", "account_name", "instructions_url"},
-        "paypay": {"redirect_url"}, "web_money": {"short_amount"},
-    }[type]  # fmt: skip
+        "paypay": {"redirect_url"},
+        "web_money": {"short_amount"},
+    }[type]
     for name in needed:
         assert part["payment_details"][name] == whole["payment_details"][name] != ""
     text = json.dumps(part, ensure_ascii=False)
@@ -136,8 +137,13 @@ async def test_a_declined_card_is_no_more_readable_than_one_that_paid(house: Hou
 
     assert (reply.json()["status"], reply.json()["payment"]["status"]) == ("pending", "failed")
     assert reply.json()["payment"]["payment_details"] == {
-        "type": "credit_card", "email": None, "brand": "", "last_four_digits": "0000", "month": 0, "year": 0,
-    }  # fmt: skip
+        "type": "credit_card",
+        "email": None,
+        "brand": "",
+        "last_four_digits": "0000",
+        "month": 0,
+        "year": 0,
+    }
 
 
 async def test_pages_without_a_key_forget_whose_a_finished_order_was(house: House) -> None:

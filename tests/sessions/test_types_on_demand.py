@@ -54,8 +54,10 @@ async def test_yen_are_paid_by_a_type_that_was_only_asked_for(api: Api) -> None:
     found = await entries(api, payment_types=["alipay"])
 
     assert (found["alipay"]["amount"], found["alipay"]["currency"], found["alipay"]["exchange_rate"]) == (
-        1000, "JPY", 1,
-    )  # fmt: skip
+        1000,
+        "JPY",
+        1,
+    )
     # What is offered when nothing is asked for stays what it was.
     assert "alipay" not in await entries(api)
     assert list(await entries(api, amount=6000, currency="USD")) == ["credit_card"]
@@ -168,9 +170,14 @@ async def test_a_payment_of_its_own_stays_in_the_currency_it_names(api: Api) -> 
     for type in ("alipay", "wechatpay", "unionpay"):
         reply = await api.post("/payments", json={"amount": 1000, "currency": "JPY", "payment_details": {"type": type}})
         assert (reply.json()["status"], reply.json()["currency"]) == ("pending", "JPY")
-    reply = await api.post("/payments", json={
-        "amount": 6000, "currency": "USD", "payment_details": DETAILS["konbini"],
-    })  # fmt: skip
+    reply = await api.post(
+        "/payments",
+        json={
+            "amount": 6000,
+            "currency": "USD",
+            "payment_details": DETAILS["konbini"],
+        },
+    )
     assert (reply.status_code, reply.json()["error"]["code"]) == (422, "invalid_currency")
 
 

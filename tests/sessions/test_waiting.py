@@ -133,8 +133,13 @@ async def test_a_wallet_is_stored_and_charged_again_without_a_browser(house: Hou
     assert (revoked.status_code, revoked.json()["error"]["code"]) == (502, "invalid_account")
     taken = ["payment.captured"] if mode == "customer_payment" else []
     assert await house.api.events() == [
-        "customer.created", *taken, "customer.updated", "payment.captured", "payment.captured", "payment.failed",
-    ]  # fmt: skip
+        "customer.created",
+        *taken,
+        "customer.updated",
+        "payment.captured",
+        "payment.captured",
+        "payment.failed",
+    ]
 
 
 async def test_a_wallet_takes_the_place_of_a_card(house: House) -> None:
@@ -293,9 +298,7 @@ async def test_cancelling_the_payment_leaves_the_session_open(house: House) -> N
 
 @pytest.mark.parametrize("mode", ["payment", "customer", "customer_payment"])
 async def test_an_expired_session_ends_what_waits(house: House, mode: str) -> None:
-    made = await make(
-        house.api, mode=mode, expires_in_seconds=60, payment_data={"external_order_num": "A-1"}
-    )  # fmt: skip
+    made = await make(house.api, mode=mode, expires_in_seconds=60, payment_data={"external_order_num": "A-1"})
     reply = await pay(house.publishable, made, PAYPAY)
     house.clock.advance(MINUTE)
 

@@ -11,11 +11,29 @@ from azukari.subscriptions.store import PeriodRow, Subscription
 START = 1_800_000_000_000
 DAYS = (1, 4, 8, 14)
 ACTIVE = Subscription(
-    merchant_id="m", mode="test", id="s", customer_id="c", status="active", amount=1000, currency="JPY",
-    period="monthly", metadata="{}", time_zone="Asia/Tokyo", day=1,
-    details_type="credit_card", api_version="2025-01-28", period_no=3, active_attempt="a", retry_count=0,
-    retry_at=None, next_capture_at=START + 30 * DAY, due_at=None, version=7, created_at=START - 90 * DAY, ended_at=None,
-)  # fmt: skip
+    merchant_id="m",
+    mode="test",
+    id="s",
+    customer_id="c",
+    status="active",
+    amount=1000,
+    currency="JPY",
+    period="monthly",
+    metadata="{}",
+    time_zone="Asia/Tokyo",
+    day=1,
+    details_type="credit_card",
+    api_version="2025-01-28",
+    period_no=3,
+    active_attempt="a",
+    retry_count=0,
+    retry_at=None,
+    next_capture_at=START + 30 * DAY,
+    due_at=None,
+    version=7,
+    created_at=START - 90 * DAY,
+    ended_at=None,
+)
 PERIOD = PeriodRow("m", "test", "p", "s", 3, "open", 1, 0, "payment", START, None)
 
 
@@ -68,9 +86,10 @@ def test_one_that_has_ended_stays_ended_whatever_comes() -> None:
     ended = transitions.over(ACTIVE, START)
     assert ended.active_attempt == "a"
     for move in (
-        transitions.paid(ended, PERIOD), transitions.declined(ended, PERIOD, "card_declined", DAYS, START),
+        transitions.paid(ended, PERIOD),
+        transitions.declined(ended, PERIOD, "card_declined", DAYS, START),
         transitions.not_sent(ended, PERIOD, START),
-    ):  # fmt: skip
+    ):
         after = move.subscription
         assert (after.status, after.due_at, after.active_attempt, after.ended_at) == ("deleted", None, None, START)
         assert move.period != "open"

@@ -46,9 +46,7 @@ async def test_a_worker_and_the_end_of_the_customer(house: House, api: Api) -> N
         customer = await api.customer()
         made = (await subscribe(api, customer, "weekly")).json()["id"]
         house.clock.advance(7 * DAY)
-        _, gone = await asyncio.gather(
-            worker.renew_subscriptions(house.services), api.delete(f"/customers/{customer}")
-        )  # fmt: skip
+        _, gone = await asyncio.gather(worker.renew_subscriptions(house.services), api.delete(f"/customers/{customer}"))
         assert gone.status_code == 200
         assert (await api.get(f"/subscriptions/{made}")).json()["status"] == "deleted"
         # A charge whose card was shredded before the call is a failed one.

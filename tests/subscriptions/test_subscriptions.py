@@ -84,8 +84,11 @@ async def test_a_subscription_is_charged_at_once_and_shows_what_the_contract_sho
     assert made["customer"]["created_at"].endswith("+09:00")
     assert 0 < made["customer"]["id"] < 2**31
     assert made["payment_details"] == {
-        "type": "credit_card", "email": "a@example.com", "month": "12", "year": "2099",
-    }  # fmt: skip
+        "type": "credit_card",
+        "email": "a@example.com",
+        "month": "12",
+        "year": "2099",
+    }
     assert (made["retry_count"], made["retry_at"], made["ended_at"]) == (0, None, None)
     assert made["metadata"] == {"plan": "tea"}
     assert 28 * DAY <= parse_iso(made["next_capture_at"]) - parse_iso(made["created_at"]) <= MONTH
@@ -95,8 +98,11 @@ async def test_a_subscription_is_charged_at_once_and_shows_what_the_contract_sho
     assert await shown(api, made["id"]) == made
     assert (await api.get("/subscriptions")).json()["data"] == [made]
     assert await api.events() == [
-        "customer.created", "subscription.created", "payment.captured", "subscription.captured"
-    ]  # fmt: skip
+        "customer.created",
+        "subscription.created",
+        "payment.captured",
+        "subscription.captured",
+    ]
     told = (await api.get("/events")).json()["data"]
     assert told[0]["data"] == made
     assert told[2]["data"] == {**made, "status": "pending"}
@@ -120,8 +126,11 @@ async def test_a_declined_first_charge_decides_on_all_of_it(api: Api, code: str)
     assert made["ended_at"] is not None
     assert await statuses(api, made["id"]) == ["failed"]
     assert (await api.events())[1:] == [
-        "subscription.created", "payment.failed", "subscription.failed", "subscription.deleted"
-    ]  # fmt: skip
+        "subscription.created",
+        "payment.failed",
+        "subscription.failed",
+        "subscription.deleted",
+    ]
 
 
 async def test_a_first_charge_that_was_not_sent_leaves_nothing_to_charge(house: House) -> None:
@@ -165,11 +174,15 @@ async def test_what_cannot_be_charged_makes_no_subscription(house: House) -> Non
     await agree(house.services, await owner_of(house), wallet)
     good = {"customer": await api.customer(), "amount": 1000, "currency": "JPY", "period": "monthly"}
     for change, status, param in (
-        ({"customer": bare}, 422, "customer"), ({"customer": "0" * 25}, 404, None),
-        ({"customer": wallet, "currency": "USD"}, 422, "currency"), ({"amount": 0}, 422, "amount"),
-        ({"period": "daily"}, 422, "period"), ({"currency": "XXX"}, 422, "currency"),
-        ({"customer": None}, 422, "customer"), ({"period": None}, 422, "period"),
-    ):  # fmt: skip
+        ({"customer": bare}, 422, "customer"),
+        ({"customer": "0" * 25}, 404, None),
+        ({"customer": wallet, "currency": "USD"}, 422, "currency"),
+        ({"amount": 0}, 422, "amount"),
+        ({"period": "daily"}, 422, "period"),
+        ({"currency": "XXX"}, 422, "currency"),
+        ({"customer": None}, 422, "customer"),
+        ({"period": None}, 422, "period"),
+    ):
         reply = await api.post("/subscriptions", json={**good, **change})
         assert (reply.status_code, reply.json()["error"]["param"]) == (status, param), change
     assert (await api.get("/subscriptions")).json()["total"] == 0

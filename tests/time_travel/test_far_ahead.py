@@ -30,9 +30,7 @@ from tests.webhooks.work import owner_of
 
 MANY = 300
 #: PostgreSQL would read so small a table through.
-BY_INDEX = Statement(
-    str, sa.select(sa.func.set_config("enable_seqscan", "off", True)), ownerless="it is of no table"
-)  # fmt: skip
+BY_INDEX = Statement(str, sa.select(sa.func.set_config("enable_seqscan", "off", True)), ownerless="it is of no table")
 
 Sweep = Callable[[Tx, int], Awaitable[Any]]
 #: What each sweep reads, and of which table.

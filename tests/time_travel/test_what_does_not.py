@@ -51,9 +51,15 @@ async def test_an_attempt_that_was_left_is_neither_taken_at_once_nor_never(
     assert (found["sent_at"], found["due_at"]) == (created, None)
     assert abs(created - house.clock.now()) < MINUTE
     planned = attempts.draft(
-        house.services.ids, await owner_of(house), house.services.processors.pick(await owner_of(house)), "sale", 1, "JPY",
-        now=house.clock.now(), api_version="2025-01-28",
-    )  # fmt: skip
+        house.services.ids,
+        await owner_of(house),
+        house.services.processors.pick(await owner_of(house)),
+        "sale",
+        1,
+        "JPY",
+        now=house.clock.now(),
+        api_version="2025-01-28",
+    )
     assert 0 < (planned.due_at or 0) - house.clock.now() <= MINUTE
 
 

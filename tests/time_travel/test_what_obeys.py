@@ -173,9 +173,10 @@ async def test_a_list_keeps_its_order_and_all_of_it_after_a_reset(api: Api) -> N
     assert [payment["id"] for payment in listed["data"]] == made[::-1]
     assert listed["total"] == 4
     for since, until, ids in (
-        ("2030-01-01", "2039-12-31", [made[3]]), ("2000-01-01", "2001-01-02", [made[1]]),
+        ("2030-01-01", "2039-12-31", [made[3]]),
+        ("2000-01-01", "2001-01-02", [made[1]]),
         ("2039-01-01", None, [made[0]]),
-    ):  # fmt: skip
+    ):
         query = {"start_time": since} | ({"end_time": until} if until else {})
         found = (await api.get("/payments", params=query)).json()["data"]
         assert [payment["id"] for payment in found] == ids
@@ -250,9 +251,11 @@ async def test_the_worker_goes_by_each_owners_clock(house: House, api: Api, rows
         customer = await shop.customer()
         order = {"amount": 1000, "currency": "JPY", "customer": customer, "capture": False}
         made[shop] = (
-            (await shop.post("/payments", json=order)).json(), await begun(shop, KONBINI),
-            await shop.session(), await shop.token(),
-        )  # fmt: skip
+            (await shop.post("/payments", json=order)).json(),
+            await begun(shop, KONBINI),
+            await shop.session(),
+            await shop.token(),
+        )
 
     await jump(house, 40 * DAY)
     for work in (worker.end_holds, worker.end_sessions, worker.forget_tokens, worker.forget_keys):
@@ -284,13 +287,18 @@ async def test_a_clock_that_was_set_back_keeps_the_worker_off(house: House, api:
 
 #: Statements over all owners, and the index each is to be answered from.
 DUE = (
-    (payments._OVERDUE, "ix_payments_deadline"), (sessions._OVER, "ix_sessions_open_until"),
-    (tokens._OVER, "ix_tokens_expires_at"), (tokens._OPEN, "ix_tokens_open_until"),
-    (idempotency._PURGE, "ix_idempotency_keys_created_at"), (deliveries._WAITING, "ix_webhook_deliveries_due"),
-    (payments._OVERDUE_AHEAD, "ix_payments_test_deadline"), (sessions._OVER_AHEAD, "ix_sessions_test_open_until"),
-    (tokens._OVER_AHEAD, "ix_tokens_test_expires_at"), (tokens._OPEN_AHEAD, "ix_tokens_test_open_until"),
+    (payments._OVERDUE, "ix_payments_deadline"),
+    (sessions._OVER, "ix_sessions_open_until"),
+    (tokens._OVER, "ix_tokens_expires_at"),
+    (tokens._OPEN, "ix_tokens_open_until"),
+    (idempotency._PURGE, "ix_idempotency_keys_created_at"),
+    (deliveries._WAITING, "ix_webhook_deliveries_due"),
+    (payments._OVERDUE_AHEAD, "ix_payments_test_deadline"),
+    (sessions._OVER_AHEAD, "ix_sessions_test_open_until"),
+    (tokens._OVER_AHEAD, "ix_tokens_test_expires_at"),
+    (tokens._OPEN_AHEAD, "ix_tokens_test_open_until"),
     (idempotency._PURGE_AHEAD, "ix_idempotency_keys_test_created_at"),
-)  # fmt: skip
+)
 
 
 @pytest.mark.parametrize("engine", ["sqlite"])
@@ -299,10 +307,17 @@ async def test_what_is_due_is_found_by_its_index(house: House, rows: Rows) -> No
         compiled = statement.sqlite
         args = compiled.args(
             {
-                "real": 1, "limit": 10, "ended_by": 1, "left_by": 1, "place_at": 0, "place_id": "", "shown": 2,
-                "merchant_id": "a", "mode": "test",
+                "real": 1,
+                "limit": 10,
+                "ended_by": 1,
+                "left_by": 1,
+                "place_at": 0,
+                "place_id": "",
+                "shown": 2,
+                "merchant_id": "a",
+                "mode": "test",
             }
-        )  # fmt: skip
+        )
 
         plan = await rows.all(f"EXPLAIN QUERY PLAN {_filled(compiled.sql, args)}")
 

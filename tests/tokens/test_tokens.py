@@ -29,8 +29,11 @@ async def test_a_token_shows_who_and_never_which_card(api: Api) -> None:
     assert (len(made["id"]), made["resource"]) == (29, "token")
     shown = made["payment_details"]
     assert {name: value for name, value in shown.items() if value is not None} == {
-        "type": "credit_card", "email": "a@example.com", "phone": "+81312345678", "given_name": "Taro",
-    }  # fmt: skip
+        "type": "credit_card",
+        "email": "a@example.com",
+        "phone": "+81312345678",
+        "given_name": "Taro",
+    }
     assert not {"number", "brand", "last_four_digits", "month", "year", "verification_value"} & set(shown)
     assert await api.events() == []
 
@@ -78,8 +81,12 @@ async def test_a_failed_charge_spends_the_token(api: Api) -> None:
 
 async def test_a_request_that_is_refused_does_not_spend_it(api: Api) -> None:
     token = await api.token()
-    for body in ({**ORDER, "amount": 0}, {**ORDER, "currency": "XXX"}, {**ORDER, "customer": "0" * 25},
-                 {**ORDER, "locale": 1}):  # fmt: skip
+    for body in (
+        {**ORDER, "amount": 0},
+        {**ORDER, "currency": "XXX"},
+        {**ORDER, "customer": "0" * 25},
+        {**ORDER, "locale": 1},
+    ):
         assert (await api.post("/payments", json={**body, "payment_details": token})).status_code == 422
     assert (await api.post("/payments", json={**ORDER, "payment_details": token})).status_code == 200
 

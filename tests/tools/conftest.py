@@ -88,8 +88,11 @@ class Installation:
         with (self.folder / "log").open("a") as log:
             self._server = subprocess.Popen(
                 [sys.executable, "-m", "azukari.cli", "serve", "--data", str(self.data), "--port", str(self.port)],
-                env=_environment({"AZUKARI_LOOPBACK_WEBHOOKS": "1"}), stdout=log, stderr=log, text=True,
-            )  # fmt: skip
+                env=_environment({"AZUKARI_LOOPBACK_WEBHOOKS": "1"}),
+                stdout=log,
+                stderr=log,
+                text=True,
+            )
         wait_for(lambda: answers(f"{self.url}/ready"), self._server)
 
     def kill(self) -> None:
@@ -105,8 +108,11 @@ class Installation:
         with output.open("w") as out, errors.open("w") as err:
             process = subprocess.Popen(
                 [sys.executable, "-m", "azukari.cli", *words, *self.options],
-                env=_environment({}), stdout=out, stderr=err, text=True,
-            )  # fmt: skip
+                env=_environment({}),
+                stdout=out,
+                stderr=err,
+                text=True,
+            )
         try:
             yield Tool(process, output, errors)
         finally:

@@ -49,8 +49,9 @@ def test_requests_and_events_are_shown_and_nothing_about_a_person(shared: Instal
     ]
     events = [line for line in tail.lines if line["event"] == "event"]
     assert [(line["type"], line["object"], line["amount"], line["currency"]) for line in events] == [
-        ("customer.created", customer, None, None), ("payment.captured", paid.json()["id"], 700, "JPY"),
-    ]  # fmt: skip
+        ("customer.created", customer, None, None),
+        ("payment.captured", paid.json()["id"], 700, "JPY"),
+    ]
     people = chosen.output.read_text()
     assert re.search(r"POST +/payments +422 +\d+ ms +invalid_parameter", people)
     assert "payment.captured" not in people

@@ -73,9 +73,11 @@ async def test_what_its_requests_send_can_be_changed(shared: Installation, capsy
     cash = await made("payment.expired", "payment_details.store=lawson")
     assert cash["payment_details"]["store"] == "lawson"
     bank = await made(
-        "payment.authorized", "payment_details.type=konbini", "payment_details.store=ministop",
+        "payment.authorized",
+        "payment_details.type=konbini",
+        "payment_details.store=ministop",
         "payment_details.email=a@example.com",
-    )  # fmt: skip
+    )
     assert (bank["status"], bank["payment_details"]["type"]) == ("authorized", "konbini")
     partly = await made("payment.refund.created", "amount=900", "refund:amount=200")
     assert (partly["amount"], partly["amount_refunded"]) == (900, 200)

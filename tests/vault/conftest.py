@@ -167,9 +167,16 @@ def make_vault(
     shelf: Shelf | None = None,
 ) -> Vault:
     return Vault(
-        main=stores.main, keys=stores.keys, sad=stores.sad, provider=provider, clock=clock, ids=ids,
-        shelf=shelf, announce=points.append, loopback_http=True,
-    )  # fmt: skip
+        main=stores.main,
+        keys=stores.keys,
+        sad=stores.sad,
+        provider=provider,
+        clock=clock,
+        ids=ids,
+        shelf=shelf,
+        announce=points.append,
+        loopback_http=True,
+    )
 
 
 def card(number: str = VISA, **more: object) -> PaymentDetails:

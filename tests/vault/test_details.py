@@ -207,9 +207,12 @@ _json = st.recursive(
 )
 
 
-@given(st.dictionaries(
-    st.sampled_from(["type", "number", "month", "year", "verification_value", "name", "email", "phone"]), _json
-), st.booleans())  # fmt: skip
+@given(
+    st.dictionaries(
+        st.sampled_from(["type", "number", "month", "year", "verification_value", "name", "email", "phone"]), _json
+    ),
+    st.booleans(),
+)
 def test_any_json_is_taken_or_refused_and_nothing_else(tree: dict[str, object], over_a_good_one: bool) -> None:
     try:
         details = PaymentDetails.parse(CARD | tree if over_a_good_one else tree, now=NOW)
@@ -232,9 +235,12 @@ def details() -> PaymentDetails:
 def hidden(request: pytest.FixtureRequest, details: PaymentDetails) -> object:
     assert details.verification_value is not None
     return {
-        "details": details, "number": details.number, "code": details.verification_value,
-        "use": AccessGrant(A, "", details), "plain": Plain.of(details),
-    }[request.param]  # fmt: skip
+        "details": details,
+        "number": details.number,
+        "code": details.verification_value,
+        "use": AccessGrant(A, "", details),
+        "plain": Plain.of(details),
+    }[request.param]
 
 
 def test_printing_shows_no_digits(hidden: object) -> None:
@@ -292,9 +298,15 @@ def test_there_is_no_dictionary_to_look_into(details: PaymentDetails) -> None:
 
 def test_the_masked_form_may_be_stored(details: PaymentDetails) -> None:
     assert json.loads(msgspec.json.encode(details.masked)) == {
-        "type": "credit_card", "brand": "visa", "bin": "41111111", "last4": "1111", "month": 8, "year": 2030,
-        "name": "Hana Sato", "email": None,
-    }  # fmt: skip
+        "type": "credit_card",
+        "brand": "visa",
+        "bin": "41111111",
+        "last4": "1111",
+        "month": 8,
+        "year": 2030,
+        "name": "Hana Sato",
+        "email": None,
+    }
 
 
 def test_printing_shows_what_may_be_shown(details: PaymentDetails) -> None:

@@ -64,11 +64,9 @@ def test_what_values_are_bound_to_is_as_specified() -> None:
     owner = Owner("m", "live")
 
     assert envelope.record_aad(owner, "id", "card", 1, 2).hex() == (
-        "617a312f726563" "00046c697665" "00016d" "00026964" "000463617264" "00000001" "00000002"
-    )  # fmt: skip
-    assert envelope.dek_aad(owner, "id", 2, 3).hex() == (
-        "617a312f64656b" "00046c697665" "00016d" "00026964" "00000002" "00000003"
-    )  # fmt: skip
+        "617a312f72656300046c69766500016d000269640004636172640000000100000002"
+    )
+    assert envelope.dek_aad(owner, "id", 2, 3).hex() == ("617a312f64656b00046c69766500016d000269640000000200000003")
     assert Context("mk", "live", "m", 3).encoded().hex() == "00026d6b00046c69766500016d00000003"
 
 
@@ -252,12 +250,15 @@ async def test_a_thief_with_a_pen_moves_no_card(room: Room) -> None:
     with pytest.raises(RequestNotSent, match="Unreadable"):
         await room.vault.send(await room.use(mine.id), None, ORDER)
 
-    await change(room.stores.main, sa.update(tables.entries).where(tables.entries.c.id == yours.id).values(
-        merchant_id=B.merchant_id))  # fmt: skip
+    await change(
+        room.stores.main,
+        sa.update(tables.entries).where(tables.entries.c.id == yours.id).values(merchant_id=B.merchant_id),
+    )
     with pytest.raises(EntryGone):
         await room.use(yours.id, B)
-    await change(room.stores.keys, sa.update(tables.deks).where(tables.deks.c.id == yours.id).values(
-        merchant_id=B.merchant_id))  # fmt: skip
+    await change(
+        room.stores.keys, sa.update(tables.deks).where(tables.deks.c.id == yours.id).values(merchant_id=B.merchant_id)
+    )
     with pytest.raises(RequestNotSent, match="Unreadable"):
         await room.vault.send(await room.use(yours.id, B), None, ORDER)
     assert bank.got == []
@@ -272,9 +273,12 @@ def test_a_wallet_opens_as_what_it_is_in_its_own_row_alone() -> None:
     assert entries.open_wallet(owner, "entry", stored, key).reveal() == "agr_1"
     assert entries.AccessGrant(owner, "entry", stored).masked.type == "paypay"
     for other_owner, entry_id, row in (
-        (Owner("b", "test"), "entry", stored), (Owner("a", "live"), "entry", stored), (owner, "other", stored),
-        (owner, "entry", changed(stored, kind="card")), (owner, "entry", changed(stored, dek_gen=2)),
-    ):  # fmt: skip
+        (Owner("b", "test"), "entry", stored),
+        (Owner("a", "live"), "entry", stored),
+        (owner, "other", stored),
+        (owner, "entry", changed(stored, kind="card")),
+        (owner, "entry", changed(stored, dek_gen=2)),
+    ):
         with pytest.raises(Unreadable):
             entries.open_wallet(other_owner, entry_id, row, key)
     with pytest.raises(Unreadable):

@@ -58,9 +58,12 @@ def http_answer(body: bytes, status: str = "200 OK", headers: str = "") -> bytes
 async def send(room: Room, host: str, scheme: str = "http", timeout_seconds: float = 5.0) -> Reply:
     room.vault.allow(host)
     order = Outbound(
-        "POST", f"{scheme}://{host}/charges", headers={"Idempotency-Key": "r1"}, json={"number": Blank.NUMBER},
+        "POST",
+        f"{scheme}://{host}/charges",
+        headers={"Idempotency-Key": "r1"},
+        json={"number": Blank.NUMBER},
         timeout_seconds=timeout_seconds,
-    )  # fmt: skip
+    )
     return await room.vault.send(await room.lend(card()), None, order)
 
 

@@ -137,8 +137,11 @@ def test_a_clean_reply_is_not_touched(body: bytes) -> None:
     assert scrubbed(VISA, None, body) == body
 
 
-@given(st.text(alphabet=st.sampled_from("0123456789 -%\\u23{}\"',.:"), max_size=120), st.sampled_from(CARDS), st.text(
-    alphabet=" -.", max_size=2))  # fmt: skip
+@given(
+    st.text(alphabet=st.sampled_from("0123456789 -%\\u23{}\"',.:"), max_size=120),
+    st.sampled_from(CARDS),
+    st.text(alphabet=" -.", max_size=2),
+)
 def test_whatever_stands_around_it_the_number_is_found(noise: str, number: str, gap: str) -> None:
     try:
         cleaned = scrubbed(number, None, f"{noise}{gap.join(number)}{noise}".encode())
@@ -181,9 +184,12 @@ async def test_a_bank_that_echoes_everything_everywhere_gives_nothing_away(room:
     def echo(request: Filled) -> Reply:
         sent = request.body.decode()
         headers = {
-            "Location": f"https://elsewhere/?n={VISA}&cvc={CODE}", "X-Card": "4111 1111 1111 1111", "X-Code": CODE,
-            "X-Encoded": base64.b64encode(request.body).decode(), f"X-{VISA}": "1",
-        }  # fmt: skip
+            "Location": f"https://elsewhere/?n={VISA}&cvc={CODE}",
+            "X-Card": "4111 1111 1111 1111",
+            "X-Code": CODE,
+            "X-Encoded": base64.b64encode(request.body).decode(),
+            f"X-{VISA}": "1",
+        }
         return Reply(302, headers, sent.encode())
 
     reply = await exchange(room, echo)

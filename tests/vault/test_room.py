@@ -25,7 +25,7 @@ from azukari.vault import (
     UseRefused,
     Wrapped,
     WrongKey,
-)  # fmt: skip
+)
 from azukari.vault.inside import audit, envelope, sweep, tables
 from azukari.vault.inside.file_provider import FileKeyProvider
 from azukari.vault.inside.keys import KEEP_SECONDS
@@ -48,10 +48,13 @@ from .conftest import (
     make_vault,
     rows,
     secret,
-)  # fmt: skip
+)
 
-ORDER = Outbound("POST", "https://bank/charge", json={"n": Blank.NUMBER, "m": Blank.MONTH, "y": Blank.YEAR,
-                                                     "h": Blank.NAME, "c": Blank.VERIFICATION_VALUE})  # fmt: skip
+ORDER = Outbound(
+    "POST",
+    "https://bank/charge",
+    json={"n": Blank.NUMBER, "m": Blank.MONTH, "y": Blank.YEAR, "h": Blank.NAME, "c": Blank.VERIFICATION_VALUE},
+)
 
 
 class Bank:
@@ -103,8 +106,13 @@ async def test_a_permission_shows_what_may_be_shown(room: Room) -> None:
 
     shown = use.masked
     assert (shown.type, shown.brand, shown.bin, shown.last4, shown.month, shown.year) == (
-        "credit_card", "visa", "41111111", "1111", 8, 2030,
-    )  # fmt: skip
+        "credit_card",
+        "visa",
+        "41111111",
+        "1111",
+        8,
+        2030,
+    )
     assert shown.name is None, "the holder's name is in the sealed record alone"
 
 
@@ -124,9 +132,10 @@ async def test_every_use_leaves_an_audit_line(room: Room) -> None:
 
     found = await rows(
         room.stores.main,
-        sa.select(line.merchant_id, line.at, line.who, line.action, line.object_id, line.entry_id, line.result)
-        .order_by(line.id),
-    )  # fmt: skip
+        sa.select(
+            line.merchant_id, line.at, line.who, line.action, line.object_id, line.entry_id, line.result
+        ).order_by(line.id),
+    )
 
     assert found == [
         ("merchant-a", NOW, "key-1", "charge", "payment-1", sealed.id, "permitted"),
@@ -266,9 +275,10 @@ async def test_a_restored_record_stays_unreadable_after_shredding(room: Room) ->
     sealed = await room.keep()
     await room.vault.shred(A, sealed.id)
     await change(
-        room.stores.main, sa.update(tables.entries).values(record=sa.bindparam("old"), shredded_at=None),
+        room.stores.main,
+        sa.update(tables.entries).values(record=sa.bindparam("old"), shredded_at=None),
         old=sealed.record,
-    )  # fmt: skip
+    )
 
     with pytest.raises(EntryGone):
         await room.use(sealed.id)

@@ -179,10 +179,12 @@ async def test_a_box_is_good_for_its_key_and_machine_alone(room: Room, other: Va
     for machine, stolen in ((one, boxes[two]), (two, boxes[one])):
         await change(
             room.stores.sad,
-            sa.update(tables.sad_shares).where(tables.sad_shares.c.machine == sa.bindparam("which"))
+            sa.update(tables.sad_shares)
+            .where(tables.sad_shares.c.machine == sa.bindparam("which"))
             .values(box=sa.bindparam("stolen")),
-            which=machine, stolen=stolen,
-        )  # fmt: skip
+            which=machine,
+            stolen=stolen,
+        )
 
     assert await other.take_verification_value(A, "entry") is None
 

@@ -140,8 +140,12 @@ async def test_a_card_number_or_a_secret_key_in_a_url_is_400_and_not_repeated(ap
 
 
 async def test_nul_in_a_path_is_400(api: Api) -> None:
-    for method, path in [("GET", "/customers/%00"), ("POST", "/payments/a%00b/refund"),
-                         ("DELETE", "/external_customers/%00"), ("GET", "/events/a%00")]:  # fmt: skip
+    for method, path in [
+        ("GET", "/customers/%00"),
+        ("POST", "/payments/a%00b/refund"),
+        ("DELETE", "/external_customers/%00"),
+        ("GET", "/events/a%00"),
+    ]:
         assert outcome(await api.request(method, path)) == (400, "bad_request", None)
 
 
@@ -158,7 +162,7 @@ EXPONENTS = [b"1e3", b"1E3", b"98765e0", b"1.5e1", b"-0.5"]
 async def authorized(api: Api, customer: str) -> str:
     reply = await api.post(
         "/payments", json={"amount": 5000, "currency": "JPY", "customer": customer, "capture": False}
-    )  # fmt: skip
+    )
     assert reply.json()["status"] == "authorized"
     return str(reply.json()["id"])
 
@@ -689,8 +693,9 @@ async def test_empty_strings_and_nulls_in_optional_members_mean_not_given(api: A
         reply = await api.post("/payments", json={**order, **dict.fromkeys(NOTHING_GIVEN, nothing)})
         assert reply.status_code == 200, reply.text
         assert {**reply.json(), "id": "", "created_at": "", "captured_at": ""} == plain
-        reply = await api.post("/customers", json={"email": nothing, "metadata": nothing, "payment_details": None,
-                                                   "currency": nothing})  # fmt: skip
+        reply = await api.post(
+            "/customers", json={"email": nothing, "metadata": nothing, "payment_details": None, "currency": nothing}
+        )
         assert (reply.status_code, reply.json()["email"], reply.json()["metadata"]) == (200, None, {})
         details = card(email=nothing, phone=nothing, given_name=nothing, verification_value=nothing)
         assert (await api.post("/tokens", json={"payment_details": details})).status_code == 200
@@ -700,11 +705,20 @@ async def test_empty_strings_and_nulls_in_optional_members_mean_not_given(api: A
 async def test_the_words_null_and_undefined_in_a_form_mean_not_given(api: Api) -> None:
     customer = await api.customer()
     for word in ("null", "undefined"):
-        reply = await api.post("/payments", data={
-            "amount": "1000", "currency": "JPY", "customer": customer, **dict.fromkeys(NOTHING_GIVEN[1:3], word),
-            "description": word, "tax": word, "payment_details": word, "billing_address[street_address2]": word,
-            "metadata[kept]": word,
-        })  # fmt: skip
+        reply = await api.post(
+            "/payments",
+            data={
+                "amount": "1000",
+                "currency": "JPY",
+                "customer": customer,
+                **dict.fromkeys(NOTHING_GIVEN[1:3], word),
+                "description": word,
+                "tax": word,
+                "payment_details": word,
+                "billing_address[street_address2]": word,
+                "metadata[kept]": word,
+            },
+        )
         assert reply.status_code == 200, reply.text
         shown = reply.json()
         assert (shown["description"], shown["external_order_num"], shown["tax"]) == (None, None, 0)
@@ -735,9 +749,14 @@ def basic(text: bytes) -> bytes:
 async def test_every_way_clients_write_their_key_is_taken(house: House) -> None:
     key = house.installation.secret_key.reveal().encode()
     for header in (
-        b"Basic " + basic(key + b":"), b"Basic " + basic(key), b"basic " + basic(key + b":"),
-        b"BASIC " + basic(key), basic(key + b":"), basic(key), b"  Basic   " + basic(key + b":") + b" ",
-    ):  # fmt: skip
+        b"Basic " + basic(key + b":"),
+        b"Basic " + basic(key),
+        b"basic " + basic(key + b":"),
+        b"BASIC " + basic(key),
+        basic(key + b":"),
+        basic(key),
+        b"  Basic   " + basic(key + b":") + b" ",
+    ):
         request = house.api.build_request("GET", "/payments", headers={b"Authorization": header})
         reply = await house.api.send(request, auth=None)
         assert reply.status_code == 200, header[:6]
@@ -746,12 +765,23 @@ async def test_every_way_clients_write_their_key_is_taken(house: House) -> None:
 async def test_any_other_way_is_401_and_not_repeated(house: House) -> None:
     key = house.installation.secret_key.reveal()
     for header in (
-        "", "Basic", "Basic ", f"Bearer {key}", key, f"Basic {key}", f"Basic {basic(b':' + key.encode()).decode()}",
-        f"Digest {basic(key.encode()).decode()}", f"Basic {basic(key.encode())[:-3].decode()}",
-        f"Basic {basic((key + ':' + key).encode()).decode()}", f"Basic {basic((' ' + key).encode()).decode()}",
-        f"Basic {basic(key.encode()).decode()} x", "Basic ====", "Basic 鍵", "Basic " + "A" * 20_000,
+        "",
+        "Basic",
+        "Basic ",
+        f"Bearer {key}",
+        key,
+        f"Basic {key}",
+        f"Basic {basic(b':' + key.encode()).decode()}",
+        f"Digest {basic(key.encode()).decode()}",
+        f"Basic {basic(key.encode())[:-3].decode()}",
+        f"Basic {basic((key + ':' + key).encode()).decode()}",
+        f"Basic {basic((' ' + key).encode()).decode()}",
+        f"Basic {basic(key.encode()).decode()} x",
+        "Basic ====",
+        "Basic 鍵",
+        "Basic " + "A" * 20_000,
         f"Basic {basic((key[:-1] + chr(0)).encode()).decode()}",
-    ):  # fmt: skip
+    ):
         request = house.api.build_request("GET", "/payments", headers={b"Authorization": header.encode()})
         reply = await house.api.send(request, auth=None)
         assert outcome(reply, key) == (401, "unauthorized", None), header[:12]
@@ -794,8 +824,11 @@ async def test_no_request_makes_a_500(api: Api) -> None:
         if draw.random() < 0.2:
             headers["X-KOMOJU-IDEMPOTENCY"] = draw.choice(["a", "b"])
         if endpoint.method == "GET":
-            query = "&".join(f"{name}={httpx.QueryParams({'a': value})['a']}" for name, value in tree.items()
-                             if isinstance(value, str) and value.isascii() and value.isprintable())  # fmt: skip
+            query = "&".join(
+                f"{name}={httpx.QueryParams({'a': value})['a']}"
+                for name, value in tree.items()
+                if isinstance(value, str) and value.isascii() and value.isprintable()
+            )
             reply = await api.get(f"{path}?{query}")
         else:
             reply = await api.request(endpoint.method, path, content=raw, headers=headers)

@@ -89,9 +89,13 @@ def test_the_words_null_and_undefined_in_a_form_are_empty_but_within_metadata() 
     raw = b"a=null&b=undefined&c=nullable&d[e]=null&d[f]=1&g[]=null&g[]=2&metadata[h]=null&metadata[i]=undefined"
 
     assert bodies.parse(FORM, raw) == {
-        "a": "", "b": "", "c": "nullable", "d": {"e": "", "f": "1"}, "g": ["2"],
+        "a": "",
+        "b": "",
+        "c": "nullable",
+        "d": {"e": "", "f": "1"},
+        "g": ["2"],
         "metadata": {"h": "null", "i": "undefined"},
-    }  # fmt: skip
+    }
     assert bodies.parse(FORM, b"metadata=null&a=1") == {"metadata": "", "a": "1"}
 
 
@@ -149,9 +153,31 @@ def test_plain_json_reads_as_the_standard_library_reads_it(tree: dict[str, Any],
 
 
 _bits = st.sampled_from(
-    [b"{", b"}", b"[", b"]", b'"', b":", b",", b'"a"', b'"b"', b"1", b"1.0", b"1e9", b"NaN", b"null", b"\\ud800",
-     b"\\u0061", b"\\", b" ", b"\x00", b"\xff", b"-", b"true"]
-)  # fmt: skip
+    [
+        b"{",
+        b"}",
+        b"[",
+        b"]",
+        b'"',
+        b":",
+        b",",
+        b'"a"',
+        b'"b"',
+        b"1",
+        b"1.0",
+        b"1e9",
+        b"NaN",
+        b"null",
+        b"\\ud800",
+        b"\\u0061",
+        b"\\",
+        b" ",
+        b"\x00",
+        b"\xff",
+        b"-",
+        b"true",
+    ]
+)
 _nearly_json = st.lists(_bits, max_size=20).map(lambda bits: b"{" + b"".join(bits) + b"}")
 
 
@@ -315,15 +341,31 @@ def test_metadata_holds_text_and_empty_text_removes_a_key() -> None:
     written = {"a": "x", "b": 1, "c": True, "d": False, "e": Number("1.50"), "f": None, "g": "", "h": "null"}
 
     assert order(metadata=written).metadata == {
-        "a": "x", "b": "1", "c": "true", "d": "false", "e": "1.50", "f": "", "g": "", "h": "null",
-    }  # fmt: skip
+        "a": "x",
+        "b": "1",
+        "c": "true",
+        "d": "false",
+        "e": "1.50",
+        "f": "",
+        "g": "",
+        "h": "null",
+    }
 
 
 def test_empty_strings_and_nulls_stand_for_nothing() -> None:
     read = order(
-        tax="", capture=None, platform_fee=None, external_order_num="", description=None, email="", locale="",
-        line_items=None, payment_types=["", None, "konbini"], payment_details="", metadata="",
-    )  # fmt: skip
+        tax="",
+        capture=None,
+        platform_fee=None,
+        external_order_num="",
+        description=None,
+        email="",
+        locale="",
+        line_items=None,
+        payment_types=["", None, "konbini"],
+        payment_details="",
+        metadata="",
+    )
 
     assert (read.tax, read.capture, read.platform_fee, read.external_order_num) == (0, True, None, None)
     assert (read.email, read.locale, read.line_items, read.payment_types) == (None, None, [], ["konbini"])
@@ -371,9 +413,13 @@ def test_a_type_that_says_two_ways_to_read_it_is_a_bug() -> None:
 
 
 _leaves = st.one_of(
-    st.none(), st.booleans(), st.integers(), st.text(max_size=5), st.floats().map(repr).map(Number),
+    st.none(),
+    st.booleans(),
+    st.integers(),
+    st.text(max_size=5),
+    st.floats().map(repr).map(Number),
     st.sampled_from(["1", "0", "auto", "JPY", "", "true", "ja"]),
-)  # fmt: skip
+)
 _values = st.recursive(
     _leaves,
     lambda children: st.lists(children, max_size=3) | st.dictionaries(st.sampled_from(["amount", "0", "x"]), children),

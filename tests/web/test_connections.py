@@ -176,9 +176,10 @@ def _served(settings: Settings, folder: Path, files: int) -> Iterator[int]:
     where = ["--data", str(settings.data), *(["--database", database.reveal()] if database else [])]
     with (folder / "errors").open("w") as errors:
         process = subprocess.Popen(
-            [sys.executable, "-m", "azukari.cli", "serve", *where, "--port", str(port)], stderr=errors,
+            [sys.executable, "-m", "azukari.cli", "serve", *where, "--port", str(port)],
+            stderr=errors,
             preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (files, files)),
-        )  # fmt: skip
+        )
     try:
         while "server.ready" not in (folder / "errors").read_text() or not _listens(port):
             assert process.poll() is None

@@ -83,9 +83,15 @@ async def test_a_page_takes_any_locale_in_its_address(house: House) -> None:
 
 async def test_the_instructions_take_any_locale_in_their_address(house: House) -> None:
     details = {"type": "konbini", "store": "lawson", "email": "taro@example.com"}
-    made = await house.api.post("/payments", json={
-        "amount": 1000, "currency": "JPY", "payment_details": details, "locale": "fr_FR",
-    })  # fmt: skip
+    made = await house.api.post(
+        "/payments",
+        json={
+            "amount": 1000,
+            "currency": "JPY",
+            "payment_details": details,
+            "locale": "fr_FR",
+        },
+    )
     url = made.json()["payment_details"]["instructions_url"]
     assert "/en/instructions/" in url
     for given, expected in {"EN": "en", "ko-KR": "ko", "zh_CN": "zh", "fr": "en", "ja_JP": "ja", "12": "ja"}.items():

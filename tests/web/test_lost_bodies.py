@@ -91,18 +91,23 @@ class Act:
 async def refund(api: Api, customer: str) -> Act:
     payment = (await api.charge(customer)).json()["id"]
     return Act(
-        "POST", f"/payments/{payment}/refund", {"amount": "300"}, lambda made: bool(made["amount_refunded"] == 300),
+        "POST",
+        f"/payments/{payment}/refund",
+        {"amount": "300"},
+        lambda made: bool(made["amount_refunded"] == 300),
         lambda: shown(api, f"/payments/{payment}"),
-    )  # fmt: skip
+    )
 
 
 async def capture(api: Api, customer: str) -> Act:
     payment = await _held(api, customer)
     return Act(
-        "POST", f"/payments/{payment}/capture", {"amount": "300"},
+        "POST",
+        f"/payments/{payment}/capture",
+        {"amount": "300"},
         lambda made: bool(made["status"] == "captured" and made["refunds"][0]["amount"] == 700),
         lambda: shown(api, f"/payments/{payment}"),
-    )  # fmt: skip
+    )
 
 
 async def _held(api: Api, customer: str) -> str:
@@ -120,46 +125,64 @@ async def hold(api: Api, customer: str) -> Act:
 async def update_payment(api: Api, customer: str) -> Act:
     payment = (await api.charge(customer)).json()["id"]
     return Act(
-        "PATCH", f"/payments/{payment}", {"description": "said"}, lambda made: bool(made["description"] == "said"),
+        "PATCH",
+        f"/payments/{payment}",
+        {"description": "said"},
+        lambda made: bool(made["description"] == "said"),
         lambda: shown(api, f"/payments/{payment}"),
-    )  # fmt: skip
+    )
 
 
 async def create_customer(api: Api, _: str) -> Act:
     return Act(
-        "POST", "/customers", {"email": "taro@shop.example"}, lambda made: bool(made["email"] == "taro@shop.example"),
+        "POST",
+        "/customers",
+        {"email": "taro@shop.example"},
+        lambda made: bool(made["email"] == "taro@shop.example"),
         lambda: total(api, "customers"),
-    )  # fmt: skip
+    )
 
 
 async def update_customer(api: Api, customer: str) -> Act:
     return Act(
-        "PATCH", f"/customers/{customer}", {"email": "taro@shop.example"},
-        lambda made: bool(made["email"] == "taro@shop.example"), lambda: shown(api, f"/customers/{customer}"),
-    )  # fmt: skip
+        "PATCH",
+        f"/customers/{customer}",
+        {"email": "taro@shop.example"},
+        lambda made: bool(made["email"] == "taro@shop.example"),
+        lambda: shown(api, f"/customers/{customer}"),
+    )
 
 
 async def create_session(api: Api, _: str) -> Act:
     order = {"amount": "1000", "currency": "JPY", "default_locale": "en"}
     return Act(
-        "POST", "/sessions", order, lambda made: bool((made["amount"], made["default_locale"]) == (1000, "en")),
+        "POST",
+        "/sessions",
+        order,
+        lambda made: bool((made["amount"], made["default_locale"]) == (1000, "en")),
         lambda: nothing(),
-    )  # fmt: skip
+    )
 
 
 async def create_endpoint(api: Api, _: str) -> Act:
     order = {"url": "https://1.1.1.1/hook", "active": "false"}
     return Act(
-        "POST", "/webhook_endpoints", order, lambda made: made["active"] is False,
+        "POST",
+        "/webhook_endpoints",
+        order,
+        lambda made: made["active"] is False,
         lambda: total(api, "webhook_endpoints"),
-    )  # fmt: skip
+    )
 
 
 async def set_clock(api: Api, _: str) -> Act:
     return Act(
-        "POST", "/test/clock", {"freeze": "true"}, lambda made: made["frozen"] is True,
+        "POST",
+        "/test/clock",
+        {"freeze": "true"},
+        lambda made: made["frozen"] is True,
         lambda: nothing(),
-    )  # fmt: skip
+    )
 
 
 async def shown(api: Api, path: str) -> Any:
@@ -175,8 +198,16 @@ async def nothing() -> Any:
 
 
 ACTS = (
-    refund, capture, hold, update_payment, create_customer, update_customer, create_session, create_endpoint, set_clock,
-)  # fmt: skip
+    refund,
+    capture,
+    hold,
+    update_payment,
+    create_customer,
+    update_customer,
+    create_session,
+    create_endpoint,
+    set_clock,
+)
 
 SERVED, REFUSED = True, False
 UPGRADE = [b"Connection: Upgrade, HTTP2-Settings", b"Upgrade: h2c", b"HTTP2-Settings: AAMAAABkAAQBAAAAAAIAAAAA"]
@@ -228,8 +259,10 @@ class Ways:
             "an offer of HTTP/2 in two packets": self.in_two(self.whole(FORM, self.form, *UPGRADE)),
             "an offer of HTTP/2 with chunks": [self.chunked(FORM, self.form, *UPGRADE)],
             "an offer of HTTP/2 with chunks in two packets": self.in_two(self.chunked(JSON, self.json, *UPGRADE)),
-            "an offer that comes before the rest": [self.whole(FORM, self.form, *UPGRADE)[:40],
-                                                    self.whole(FORM, self.form, *UPGRADE)[40:]],
+            "an offer that comes before the rest": [
+                self.whole(FORM, self.form, *UPGRADE)[:40],
+                self.whole(FORM, self.form, *UPGRADE)[40:],
+            ],
             "an offer of WebSocket": [self.whole(JSON, self.json, *WEBSOCKET)],
             "an offer of anything": [self.whole(JSON, self.json, b"connection: upgrade", b"upgrade: x/1")],
             "an offer by HTTP/1.0": [self.whole(JSON, self.json, *UPGRADE, version=b"1.0")],
@@ -237,16 +270,19 @@ class Ways:
             "white space around values": [self.whole(b" \t" + FORM + b" \t", self.form)],
             "capitals and a charset": [self.whole(b"Application/JSON; Charset=UTF-8", self.json)],
             "an encoding that is none": [self.whole(JSON, self.json, b"Content-Encoding: identity")],
-        }.items():  # fmt: skip
+        }.items():
             yield name, pieces, SERVED
 
     def refused(self) -> Iterator[tuple[str, Pieces]]:
         quoted = quote(self.json).encode()
         packed = gzip.compress(self.json)
-        multipart = b"".join(
-            b'--x\r\nContent-Disposition: form-data; name="%b"\r\n\r\n%b\r\n' % (name.encode(), str(value).encode())
-            for name, value in self._act.params.items()
-        ) + b"--x--\r\n"  # fmt: skip
+        multipart = (
+            b"".join(
+                b'--x\r\nContent-Disposition: form-data; name="%b"\r\n\r\n%b\r\n' % (name.encode(), str(value).encode())
+                for name, value in self._act.params.items()
+            )
+            + b"--x--\r\n"
+        )
         yield from {
             "JSON as a form": [self.whole(FORM, self.json)],
             "indented JSON as a form": [self.whole(FORM, b"\r\n  " + self.json)],
@@ -300,7 +336,7 @@ class Ways:
             "a name alone": [self.whole(FORM, b"amount")],
             "white space": [self.whole(FORM, b" \r\n")],
             "a path with one slash more": [self.whole(JSON, self.json).replace(b" HTTP/1.1", b"/ HTTP/1.1", 1)],
-        }.items()  # fmt: skip
+        }.items()
 
 
 @pytest.mark.parametrize("make", ACTS)

@@ -30,8 +30,11 @@ def _by_details(path: str, shown: Callable[[dict[str, Any]], Any] = _of_details,
     details = more or card()
     order = ORDER if path == "/payments" else {}
     return (
-        path, lambda email: {**order, "payment_details": {**details, "email": email}}, "payment_details[email]", shown,
-    )  # fmt: skip
+        path,
+        lambda email: {**order, "payment_details": {**details, "email": email}},
+        "payment_details[email]",
+        shown,
+    )
 
 
 ROADS: dict[str, Road] = {

@@ -220,9 +220,10 @@ SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity WHERE datname = cu
 REFUSALS = {
     "a full disk": (FULL, "DROP FUNCTION full_disk() CASCADE"),
     "a database that only reads": (
-        READ_ONLY.format("on"), "SET TRANSACTION READ WRITE;" + READ_ONLY.format("off"),
+        READ_ONLY.format("on"),
+        "SET TRANSACTION READ WRITE;" + READ_ONLY.format("off"),
     ),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("engine", ["postgres"])

@@ -39,8 +39,13 @@ def test_the_description_lists_exactly_what_is_served() -> None:
 
 def test_what_is_for_browsers_is_known_by_name() -> None:
     assert {
-        "/tokens", "/secure_tokens", "/secure_tokens/{id}", "/payment_methods", "/sessions/{id}", "/sessions/{id}/pay",
-    } == FOR_BROWSERS  # fmt: skip
+        "/tokens",
+        "/secure_tokens",
+        "/secure_tokens/{id}",
+        "/payment_methods",
+        "/sessions/{id}",
+        "/sessions/{id}/pay",
+    } == FOR_BROWSERS
 
 
 async def preflight(house: House, path: str, asked: str, method: str = "POST") -> httpx.Response:
@@ -71,8 +76,17 @@ async def test_a_preflight_is_answered_everywhere_and_names_what_was_asked_for(h
 
 
 async def test_what_is_no_list_of_names_is_not_repeated_by_a_preflight(house: House) -> None:
-    for asked in ("zq7mark: a", "zq7mark;b", 'zq7mark"', "zq7mark,,b", "zq7mark " * 2, "zq7mark," * 300, "",
-                  "zq7mark,x-4111111111111111", "zq7mark,4111-1111-1111-1111"):  # fmt: skip
+    for asked in (
+        "zq7mark: a",
+        "zq7mark;b",
+        'zq7mark"',
+        "zq7mark,,b",
+        "zq7mark " * 2,
+        "zq7mark," * 300,
+        "",
+        "zq7mark,x-4111111111111111",
+        "zq7mark,4111-1111-1111-1111",
+    ):
         reply = await preflight(house, "/tokens", asked)
         assert reply.status_code == 204
         assert "zq7mark" not in str(reply.headers)

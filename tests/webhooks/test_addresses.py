@@ -105,7 +105,7 @@ HOSTILE = [
     *(f"https://{host}:8443/" for host in CLOSED_4),
     *(f"https://[{host}]/hooks" for host in CLOSED_6),
     *URLS,
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize("url", HOSTILE, ids=ascii)
@@ -265,9 +265,7 @@ async def test_a_name_is_looked_at_again_with_every_try(house: House, receiver: 
     assert reply["active"]
 
 
-async def test_no_proxy_is_asked(
-    house: House, receiver: Receiver, work: Work, monkeypatch: pytest.MonkeyPatch
-) -> None:  # fmt: skip
+async def test_no_proxy_is_asked(house: House, receiver: Receiver, work: Work, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy"):
         monkeypatch.setenv(name, "http://127.0.0.1:9")
     await endpoint(house, receiver)

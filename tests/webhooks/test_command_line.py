@@ -38,7 +38,7 @@ async def test_an_endpoint_from_its_first_ping_to_its_end(settings: Settings, tm
         log = said("webhooks", "log", id)
         assert [(each["type"], each["answer"], each["attempt"], each["delivery"]) for each in log] == [
             ("ping", 200, 1, "delivered")
-        ] * 2  # fmt: skip
+        ] * 2
         again = said("webhooks", "replay", id, "--event", log[0]["event"])
         assert again[0]["sent_again"] == 1
         said("webhooks", "remove", id)

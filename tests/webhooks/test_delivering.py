@@ -33,9 +33,7 @@ async def replayed(house: House, made: dict[str, Any], **order: Any) -> int:
 
 async def log_of(house: House, made: dict[str, Any]) -> list[DeliveryAttempt]:
     owner = await owner_of(house)
-    found = await house.services.db.read(
-        deliveries.log, owner, made["id"], page=1, per_page=1_000, start=0, end=2**62
-    )  # fmt: skip
+    found = await house.services.db.read(deliveries.log, owner, made["id"], page=1, per_page=1_000, start=0, end=2**62)
     return found.rows
 
 

@@ -116,9 +116,12 @@ async def test_a_deleted_endpoint_is_gone_and_so_is_its_secret(house: House) -> 
     assert (await house.api.delete(path)).json()["id"] == made["id"]
 
     replies = [
-        await house.api.get(path), await house.api.patch(path, json={}), await house.api.delete(path),
-        await house.api.post(f"{path}/ping"), await house.api.post(f"{path}/roll"),
-    ]  # fmt: skip
+        await house.api.get(path),
+        await house.api.patch(path, json={}),
+        await house.api.delete(path),
+        await house.api.post(f"{path}/ping"),
+        await house.api.post(f"{path}/roll"),
+    ]
     assert {reply.status_code for reply in replies} == {404}
     assert (await house.api.get("/webhook_endpoints")).json()["total"] == 0
     rows = await rows_of(house)
@@ -166,8 +169,9 @@ async def test_each_opening_of_a_secret_leaves_an_audit_line(house: House, recei
     rows = await rows_of(house)
     ours = [row for name, found in rows.items() if name.endswith("audit_lines") for row in found if made["id"] in row]
     assert sorted(word for row in ours for word in ("webhook.create", "sign") if word in row) == [
-        "sign", "webhook.create"
-    ]  # fmt: skip
+        "sign",
+        "webhook.create",
+    ]
 
 
 async def test_the_log_of_an_endpoint_shows_each_try_in_pages(house: House, receiver: Receiver, work: Work) -> None:
@@ -185,13 +189,16 @@ async def test_the_log_of_an_endpoint_shows_each_try_in_pages(house: House, rece
     assert [page["total"] for page in pages] == [4, 4, 4]
     tries = [each for page in pages for each in page["data"]]
     assert [(each["attempt"], each["code"], each["failure"]) for each in tries] == [
-        (4, 204, None), (3, 500, None), (2, 500, None), (1, 500, None)
-    ]  # fmt: skip
+        (4, 204, None),
+        (3, 500, None),
+        (2, 500, None),
+        (1, 500, None),
+    ]
     sent = {got.headers["x-komoju-id"]: got.id for got in receiver.got}
     assert {each["delivery"]: each["event"] for each in tries}.items() <= sent.items()
     assert {(each["event_type"], each["state"], each["next_attempt_at"]) for each in tries} == {
         ("ping", "delivered", None)
-    }  # fmt: skip
+    }
     since = (await house.api.get(path, params={"start_time": tries[1]["created_at"]})).json()
     assert since["data"] == tries[:2]
     theirs = (await house.api.get(f"/webhook_endpoints/{other['id']}/deliveries")).json()["data"]

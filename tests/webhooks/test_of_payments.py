@@ -39,9 +39,9 @@ async def test_a_payments_events_go_where_it_says_and_no_others_do(
     await house.api.post(f"/payments/{payment['id']}/refund")
     await work.deliver()
 
-    assert sorted(receiver.types) == sorted([
-        "payment.authorized", "payment.captured", "payment.refund.created", "payment.refunded"
-    ])  # fmt: skip
+    assert sorted(receiver.types) == sorted(
+        ["payment.authorized", "payment.captured", "payment.refund.created", "payment.refunded"]
+    )
     assert {got.event["data"]["id"] for got in receiver.got} == {payment["id"]}
     assert all(got.signed_with(OWN_SECRET) for got in receiver.got)
     for got in receiver.got:

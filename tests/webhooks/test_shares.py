@@ -293,8 +293,9 @@ async def test_threads_are_for_those_who_have_fewest(name_server: NameServer) ->
     name_server.silent.set()
     waiting = [
         asyncio.ensure_future(looking.find(owner, f"{owner}-{number}.silent.example", 443))
-        for owner in "abc" for number in range(3)
-    ]  # fmt: skip
+        for owner in "abc"
+        for number in range(3)
+    ]
     await asyncio.sleep(0)
     async with asyncio.timeout(SOON):
         while len(name_server.asked) < 4:

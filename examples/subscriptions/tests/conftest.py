@@ -93,9 +93,13 @@ def shop(azukari: Azukari, tmp_path: Path) -> Iterator[Shop]:
     """An open shop."""
     mails: list[tuple[str, str, str]] = []
     config = Config(
-        f"{azukari.url}/api/v1", azukari.secret_key, azukari.webhooks.secret, tmp_path / "shop.db",
-        lambda *mail: mails.append(mail), lambda: opened.today,
-    )  # fmt: skip
+        f"{azukari.url}/api/v1",
+        azukari.secret_key,
+        azukari.webhooks.secret,
+        tmp_path / "shop.db",
+        lambda *mail: mails.append(mail),
+        lambda: opened.today,
+    )
     app = create_app(config)
     client: httpx.Client = app.extensions["komoju"]
     opened = Shop(azukari, app.test_client(), config.database, client, mails)

@@ -12,8 +12,12 @@ from subscriptions.tests.conftest import CARD, Shop
 
 def test_a_month_begins_on_the_first_days_day_or_on_its_last() -> None:
     assert [start_of(date(2027, 1, 31), n).isoformat() for n in (0, 1, 2, 3, 13)] == [
-        "2027-01-31", "2027-02-28", "2027-03-31", "2027-04-30", "2028-02-29",
-    ]  # fmt: skip
+        "2027-01-31",
+        "2027-02-28",
+        "2027-03-31",
+        "2027-04-30",
+        "2028-02-29",
+    ]
 
 
 def test_who_joins_is_charged_and_welcomed(shop: Shop) -> None:

@@ -33,22 +33,41 @@ def directives_of(attempt: Attempt) -> SimulatorDirectives:
 
 
 async def execute(
-    processor: Processor, attempt: Attempt, clock: Clock, *, use: AccessGrant | None = None,
-    verification_value: Secret | None = None, credential: Credential | None = None,
-    method: MethodDetails | None = None, visit: Visit | None = None,
-    three_ds: ThreeDs | None = None, authentication_value: Secret | None = None, ordered_at: int | None = None,
-) -> Outcome:  # fmt: skip
+    processor: Processor,
+    attempt: Attempt,
+    clock: Clock,
+    *,
+    use: AccessGrant | None = None,
+    verification_value: Secret | None = None,
+    credential: Credential | None = None,
+    method: MethodDetails | None = None,
+    visit: Visit | None = None,
+    three_ds: ThreeDs | None = None,
+    authentication_value: Secret | None = None,
+    ordered_at: int | None = None,
+) -> Outcome:
     """Call the processor for an attempt whose row says ``sent``. Never raises but when the whole process is ending.
 
     The call ends well before the attempt's lease does: after that the resolver may have told the caller that nothing
     was done, and it must not become untrue.
     """
     order = ProcessorRequest(
-        owner=Owner(attempt.merchant_id, attempt.mode), ref=attempt.ref, kind=attempt.kind, amount=attempt.amount,
-        currency=attempt.currency, parent=attempt.parent, use=use, verification_value=verification_value,
-        credential=credential, test=directives_of(attempt), method=method, visit=visit,
-        three_ds=three_ds, authentication_value=authentication_value, ordered_at=ordered_at,
-    )  # fmt: skip
+        owner=Owner(attempt.merchant_id, attempt.mode),
+        ref=attempt.ref,
+        kind=attempt.kind,
+        amount=attempt.amount,
+        currency=attempt.currency,
+        parent=attempt.parent,
+        use=use,
+        verification_value=verification_value,
+        credential=credential,
+        test=directives_of(attempt),
+        method=method,
+        visit=visit,
+        three_ds=three_ds,
+        authentication_value=authentication_value,
+        ordered_at=ordered_at,
+    )
     left = min(processor.declares.timeout, (attempt.due_at or 0) - GRACE - clock.now())
     if left <= 0:
         return NotSent()

@@ -45,7 +45,7 @@ from azukari.processors.base import (
 
 State = Literal[
     "prepared", "sent", "succeeded", "declined", "waiting", "unknown", "not_done", "manual", "undo", "undone"
-]  # fmt: skip
+]
 OPEN: tuple[State, ...] = ("prepared", "sent", "waiting", "unknown")
 #: The code of an attempt that nobody paid in time.
 LAPSED = "lapsed"
@@ -181,10 +181,12 @@ _END = Statement(
     sa.update(attempts)
     .where(*_this, attempts.c.state == "waiting")
     .values(
-        state=sa.bindparam("to", type_=Text), fence=attempts.c.fence + 1, due_at=None,
+        state=sa.bindparam("to", type_=Text),
+        fence=attempts.c.fence + 1,
+        due_at=None,
         updated_at=sa.bindparam("at", type_=Time),
     ),
-)  # fmt: skip
+)
 _UNDO = Statement(
     None,
     sa.update(attempts)
@@ -229,25 +231,60 @@ _TAKE_OVER = Statement(
 
 
 def draft(
-    ids: Ids, owner: Owner, processor: Processor | None, kind: Kind, amount: int, currency: str, *, now: int,
+    ids: Ids,
+    owner: Owner,
+    processor: Processor | None,
+    kind: Kind,
+    amount: int,
+    currency: str,
+    *,
+    now: int,
     api_version: str,
-    state: State = "sent", payment_id: str | None = None, customer_id: str | None = None,
-    parent: str | None = None, orders: str | None = None, more: str | None = None, idempotency_key: str | None = None,
-    method: str | None = None, session_id: str | None = None,
+    state: State = "sent",
+    payment_id: str | None = None,
+    customer_id: str | None = None,
+    parent: str | None = None,
+    orders: str | None = None,
+    more: str | None = None,
+    idempotency_key: str | None = None,
+    method: str | None = None,
+    session_id: str | None = None,
     subscription_id: str | None = None,
-) -> Attempt:  # fmt: skip
+) -> Attempt:
     """A new attempt, to be written by :func:`begin`.
 
     It is born ``sent`` where nothing has to happen between writing it down and the call: then both are one commit.
     processor: None where the payment is to be read first; :func:`assign` it then.
     """
     planned = Attempt(
-        merchant_id=owner.merchant_id, mode=owner.mode, id=ids.new(), kind=kind, state=state, ref=ids.ref(),
-        processor="", payment_id=payment_id, customer_id=customer_id, amount=amount, currency=currency, parent=parent,
-        orders=orders, more=more, api_version=api_version, idempotency_key=idempotency_key, fence=1, due_at=None,
-        code=None, processor_ref=None, network_id=None, created_at=now, sent_at=now if state == "sent" else None,
-        updated_at=now, method=method, session_id=session_id, subscription_id=subscription_id,
-    )  # fmt: skip
+        merchant_id=owner.merchant_id,
+        mode=owner.mode,
+        id=ids.new(),
+        kind=kind,
+        state=state,
+        ref=ids.ref(),
+        processor="",
+        payment_id=payment_id,
+        customer_id=customer_id,
+        amount=amount,
+        currency=currency,
+        parent=parent,
+        orders=orders,
+        more=more,
+        api_version=api_version,
+        idempotency_key=idempotency_key,
+        fence=1,
+        due_at=None,
+        code=None,
+        processor_ref=None,
+        network_id=None,
+        created_at=now,
+        sent_at=now if state == "sent" else None,
+        updated_at=now,
+        method=method,
+        session_id=session_id,
+        subscription_id=subscription_id,
+    )
     return planned if processor is None else assign(planned, processor)
 
 
@@ -277,9 +314,17 @@ async def finish(tx: Tx, attempt: Attempt, outcome: Outcome, now: int, again_at:
     state, code, theirs, network = _as_columns(attempt.kind, outcome, again_at)
     statement = _WAITED if attempt.state == "waiting" else _FINISH
     changed = await tx.run(
-        statement, attempt.owner, attempt=attempt.id, held=attempt.fence, to=state, why=code, theirs=theirs,
-        network=network, at=now, due=again_at if state in _GOES_ON else now if state == "undo" else None,
-    )  # fmt: skip
+        statement,
+        attempt.owner,
+        attempt=attempt.id,
+        held=attempt.fence,
+        to=state,
+        why=code,
+        theirs=theirs,
+        network=network,
+        at=now,
+        due=again_at if state in _GOES_ON else now if state == "undo" else None,
+    )
     return changed == 1
 
 
@@ -287,9 +332,7 @@ async def finish(tx: Tx, attempt: Attempt, outcome: Outcome, now: int, again_at:
 _GOES_ON = frozenset({"unknown", "waiting"})
 
 
-def _as_columns(
-    kind: Kind, outcome: Outcome, again_at: int | None
-) -> tuple[State, str | None, str | None, str | None]:  # fmt: skip
+def _as_columns(kind: Kind, outcome: Outcome, again_at: int | None) -> tuple[State, str | None, str | None, str | None]:
     match outcome:
         case Approved(processor_ref, network_id):
             return "succeeded", None, processor_ref, network_id

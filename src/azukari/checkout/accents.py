@@ -19,8 +19,9 @@ def sheet(accent: str) -> str:
     dark_text = _mixed_until(own, _WHITE, lambda shade: contrast(shade, dark_wash) >= _TEXT)
     dark_fill = _mixed_until(
         _mixed_until(own, _WHITE, lambda shade: contrast(shade, _DARK) >= _CONTROL),
-        _BLACK, lambda shade: contrast(shade, _WHITE) >= _TEXT,
-    )  # fmt: skip
+        _BLACK,
+        lambda shade: contrast(shade, _WHITE) >= _TEXT,
+    )
     light = _rule(accent=text, fill=fill, press=mix(fill, _BLACK, 0.2), wash=wash)
     dark = _rule(accent=dark_text, fill=dark_fill, press=mix(dark_fill, _BLACK, 0.2), wash=dark_wash)
     return f"{light}\n@media (prefers-color-scheme: dark) {{ {dark} }}\n@media print {{ {_PRINT} }}\n"

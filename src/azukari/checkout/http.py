@@ -95,9 +95,15 @@ class Address:
     """All methods of one path, as an ASGI app."""
 
     def __init__(
-        self, path: str, services: Services, refused: Refused, get: Handler | None = None, post: Handler | None = None,
-        *, cors: bool = False,
-    ) -> None:  # fmt: skip
+        self,
+        path: str,
+        services: Services,
+        refused: Refused,
+        get: Handler | None = None,
+        post: Handler | None = None,
+        *,
+        cors: bool = False,
+    ) -> None:
         self._path = path
         self._services = services
         self._refused = refused

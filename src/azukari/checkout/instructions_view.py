@@ -48,10 +48,22 @@ class Instructions:
 
     @classmethod
     def of(
-        cls, language: str, shop: Shop, *, payment: str, type: str, details: Mapping[str, object], amount: int,
-        fee: int, currency: str, deadline: int | None, outcome: str | None, barcode: str | None,
-        return_to: str | None, tools: str | None,
-    ) -> Self:  # fmt: skip
+        cls,
+        language: str,
+        shop: Shop,
+        *,
+        payment: str,
+        type: str,
+        details: Mapping[str, object],
+        amount: int,
+        fee: int,
+        currency: str,
+        deadline: int | None,
+        outcome: str | None,
+        barcode: str | None,
+        return_to: str | None,
+        tools: str | None,
+    ) -> Self:
         """details: the payment's ``payment_details``. outcome: a key of the words, once it is over.
 
         deadline: milliseconds. barcode: a picture's ``data:`` address. tools: where test mode's buttons send.

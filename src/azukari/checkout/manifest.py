@@ -41,9 +41,12 @@ REASONS: Mapping[str, str] = {
     "theme.js": "The frame in a shop's page: takes the colours and sizes that a shop may set, and nothing else.",
 }
 _PAGES = {
-    "session": pages.SESSION, "session beside cards": pages.SESSION_BESIDE_CARDS, "step": pages.STEP,
-    "slip": pages.SLIP, "frame": framing.MODULES,
-}  # fmt: skip
+    "session": pages.SESSION,
+    "session beside cards": pages.SESSION_BESIDE_CARDS,
+    "step": pages.STEP,
+    "slip": pages.SLIP,
+    "frame": framing.MODULES,
+}
 _HSTS = "max-age=63072000; includeSubDomains"
 
 

@@ -63,39 +63,66 @@ def session(
     t = view.texts(language, order)
     first, rest = view.split_items(order)
     data = {
-        "id": order.id, "csrf": csrf, "now": now, "locale": language, "resume": resume,
-        "failed": msgspec.to_builtins(failed), "code": code,
+        "id": order.id,
+        "csrf": csrf,
+        "now": now,
+        "locale": language,
+        "resume": resume,
+        "failed": msgspec.to_builtins(failed),
+        "code": code,
         "left": order.expires_at - now if order.expires_at - order.created_at < view.LONG else None,
         "brands": [brand for method in order.methods if method.group == "card" for brand in method.brands],
         "consent": view.CONSENT_VERSION if order.saves else None,
-    }  # fmt: skip
+    }
     modules = SESSION if all(method.group == "card" for method in order.methods) else SESSION_BESIDE_CARDS
     return _render(
-        "session.html", language, order.shop, t["title"], modules, t=t, order=order, panels=view.panels(order),
-        one=len(order.methods) == 1, shown=first, rest=rest, secure=secure,
+        "session.html",
+        language,
+        order.shop,
+        t["title"],
+        modules,
+        t=t,
+        order=order,
+        panels=view.panels(order),
+        one=len(order.methods) == 1,
+        shown=first,
+        rest=rest,
+        secure=secure,
         data={name: value for name, value in data.items() if value is not None and value is not False},
         names_lang=LANGUAGES[order.locale][0],
-    )  # fmt: skip
+    )
 
 
 def notice(
-    language: str, shop: Shop | None, heading: str, lead: str | None = None, actions: Sequence[Action] = (), *,
-    good: bool = False, leave: str | None = None,
-) -> bytes:  # fmt: skip
+    language: str,
+    shop: Shop | None,
+    heading: str,
+    lead: str | None = None,
+    actions: Sequence[Action] = (),
+    *,
+    good: bool = False,
+    leave: str | None = None,
+) -> bytes:
     """A page that says one thing. leave: where it goes by itself after a second."""
     return _render(
-        "notice.html", language, shop, view.title(language, None, shop, heading), STEP if leave else (),
-        heading=heading, lead=lead, actions=actions, good=good, leave=leave,
-    )  # fmt: skip
+        "notice.html",
+        language,
+        shop,
+        view.title(language, None, shop, heading),
+        STEP if leave else (),
+        heading=heading,
+        lead=lead,
+        actions=actions,
+        good=good,
+        leave=leave,
+    )
 
 
 def instructions(language: str, slip: object, shop: Shop, heading: str, hrefs: Mapping[str, str], csrf: str) -> bytes:
     """How to pay what waits to be paid."""
     t = {"back": say(language, "back", shop=shop.name)}
     page_title = view.title(language, None, shop, heading)
-    return _render(
-        "instructions.html", language, shop, page_title, SLIP, slip=slip, csrf=csrf, hrefs=hrefs, t=t
-    )  # fmt: skip
+    return _render("instructions.html", language, shop, page_title, SLIP, slip=slip, csrf=csrf, hrefs=hrefs, t=t)
 
 
 def offsite(
@@ -105,22 +132,49 @@ def offsite(
     t = {"wallet_test": say(language, "wallet_test", method=method)}
     page_title = view.title(language, None, shop, "KOMOJU Offsite Test Page")
     return _render(
-        "offsite.html", language, shop, page_title, STEP, t=t, method=method, amount=amount, stores=stores, post=post,
+        "offsite.html",
+        language,
+        shop,
+        page_title,
+        STEP,
+        t=t,
+        method=method,
+        amount=amount,
+        stores=stores,
+        post=post,
         csrf=csrf,
-    )  # fmt: skip
+    )
 
 
 def challenge(
-    language: str, shop: Shop, *, last4: str, amount: tuple[str, str] | None, hint: str | None, post: str,
-    token: str, state: str, hrefs: Mapping[str, str],
-) -> bytes:  # fmt: skip
+    language: str,
+    shop: Shop,
+    *,
+    last4: str,
+    amount: tuple[str, str] | None,
+    hint: str | None,
+    post: str,
+    token: str,
+    state: str,
+    hrefs: Mapping[str, str],
+) -> bytes:
     """The stand-in for an issuer's page."""
     known = words(language)
     return _render(
-        "challenge.html", language, shop, view.title(language, None, shop, known["tds_h"]), STEP, amount=amount,
-        lead=say(language, "tds_lead", shop=shop.name, last4=last4), hint=hint, post=post, token=token, state=state,
-        empty=say(language, "missing_parameter", label=known["tds_pw"]), hrefs=hrefs,
-    )  # fmt: skip
+        "challenge.html",
+        language,
+        shop,
+        view.title(language, None, shop, known["tds_h"]),
+        STEP,
+        amount=amount,
+        lead=say(language, "tds_lead", shop=shop.name, last4=last4),
+        hint=hint,
+        post=post,
+        token=token,
+        state=state,
+        empty=say(language, "missing_parameter", label=known["tds_pw"]),
+        hrefs=hrefs,
+    )
 
 
 def _render(
@@ -134,11 +188,16 @@ def _render(
     assert isinstance(hrefs, Mapping)
     found = _templates().get_template(template)
     return found.render(
-        lang=LANGUAGES[language][0], shop=shop, title=title, t={**t, **given, "test_mark": mark, "test": notice},
-        links=_links(language, shop, hrefs), base=f"/static/{assets.release()}",
+        lang=LANGUAGES[language][0],
+        shop=shop,
+        title=title,
+        t={**t, **given, "test_mark": mark, "test": notice},
+        links=_links(language, shop, hrefs),
+        base=f"/static/{assets.release()}",
         styles=() if template == "session.html" else ("slip.css",),
-        modules={name: assets.integrity(name) for name in modules}, **{"names_lang": _own_language(shop), **context},
-    ).encode()  # fmt: skip
+        modules={name: assets.integrity(name) for name in modules},
+        **{"names_lang": _own_language(shop), **context},
+    ).encode()
 
 
 def _own_language(shop: Shop | None) -> str | None:

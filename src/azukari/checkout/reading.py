@@ -20,10 +20,17 @@ from azukari.wire.return_urls import return_url, with_query
 def shop_of(settings: MerchantSettings, mode: str) -> Shop:
     """The merchant as its pages show it. mode: ``live`` or ``test``."""
     return Shop(
-        name=settings.name, live=mode == "live", logo=settings.logo, accent=settings.accent, support=settings.support,
-        languages=tuple(settings.languages), legal_url=settings.legal_url, legal_text=settings.legal_text,
-        privacy_url=settings.privacy_url, bank_fee=settings.bank_fee,
-    )  # fmt: skip
+        name=settings.name,
+        live=mode == "live",
+        logo=settings.logo,
+        accent=settings.accent,
+        support=settings.support,
+        languages=tuple(settings.languages),
+        legal_url=settings.legal_url,
+        legal_text=settings.legal_text,
+        privacy_url=settings.privacy_url,
+        bank_fee=settings.bank_fee,
+    )
 
 
 def order_of(opened: HostedSession) -> OrderSummary:
@@ -38,12 +45,21 @@ def order_of(opened: HostedSession) -> OrderSummary:
         received, type = opened.payment.payment.total - short, _type_of(opened)
         methods = [replace(method, amount=short, fee=0) if method.type == type else method for method in methods]
     return OrderSummary(
-        id=session.id, mode=session.kind, shop=shop_of(opened.settings, session.mode), amount=session.amount,
-        currency=session.currency, methods=tuple(methods), received=received,
-        items=tuple(_item(line) for line in opened.line_items), email=session.email, locale=session.locale,
-        return_to=way_back(session.return_url, session.id), created_at=session.created_at,
-        expires_at=session.expires_at, chosen=_type_of(opened),
-    )  # fmt: skip
+        id=session.id,
+        mode=session.kind,
+        shop=shop_of(opened.settings, session.mode),
+        amount=session.amount,
+        currency=session.currency,
+        methods=tuple(methods),
+        received=received,
+        items=tuple(_item(line) for line in opened.line_items),
+        email=session.email,
+        locale=session.locale,
+        return_to=way_back(session.return_url, session.id),
+        created_at=session.created_at,
+        expires_at=session.expires_at,
+        chosen=_type_of(opened),
+    )
 
 
 class _Details(msgspec.Struct):
@@ -78,12 +94,16 @@ def _method(entry: SessionMethod, currency: str) -> Method:
     known = METHODS[entry.type]
     fee = entry.customer_fee or 0
     return Method(
-        type=entry.type, group=known.group, names=known.names._asdict(), amount=(entry.amount or 0) + fee,
-        currency=entry.currency or currency, fee=fee,
+        type=entry.type,
+        group=known.group,
+        names=known.names._asdict(),
+        amount=(entry.amount or 0) + fee,
+        currency=entry.currency or currency,
+        fee=fee,
         # A list of brands, or the stores as an object's keys.
         brands=() if entry.brands is UNSET else tuple(entry.brands),
         members=(*known.required, *known.additional_fields),
-    )  # fmt: skip
+    )
 
 
 def _item(line: LineItem) -> Item:

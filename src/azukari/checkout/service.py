@@ -47,13 +47,18 @@ async def show(visit: Visit) -> Answer:
     again = "again" in visit.query
     away = state.redirect_url or _challenge(opened)
     if away and not again:
-        return page(pages.notice(
-            language, order.shop, words(language)["tds_mid"], None,
-            [
-                Action(words(language)["proceed"], _away(visit, away, language)),
-                Action(words(language)["restart"], f"?locale={language}&again=1"),
-            ],
-        ))  # fmt: skip
+        return page(
+            pages.notice(
+                language,
+                order.shop,
+                words(language)["tds_mid"],
+                None,
+                [
+                    Action(words(language)["proceed"], _away(visit, away, language)),
+                    Action(words(language)["restart"], f"?locale={language}&again=1"),
+                ],
+            )
+        )
     # A prepaid card with too little on it waits for another number, and there is nothing to finish.
     short = reading.fell_short(opened) and not state.busy
     code = visit.query.get("failed")
@@ -62,11 +67,18 @@ async def show(visit: Visit) -> Answer:
     failed = wording.of_code(language, order, order.first, code) if code else None
     if failed is not None and failed.at == wording.PAGE:
         return page(pages.notice(language, order.shop, failed.h, failed.p, _ways_back(order, language)))
-    return page(pages.session(
-        language, order, csrf=visit.mark(order.id), now=opened.at.now, secure=visit.base_url.startswith("https:"),
-        resume=(state.busy or state.next == "resume") and not again and not short,
-        failed=failed if failed is not None and failed.at == wording.ALERT else None, code=code,
-    ))  # fmt: skip
+    return page(
+        pages.session(
+            language,
+            order,
+            csrf=visit.mark(order.id),
+            now=opened.at.now,
+            secure=visit.base_url.startswith("https:"),
+            resume=(state.busy or state.next == "resume") and not again and not short,
+            failed=failed if failed is not None and failed.at == wording.ALERT else None,
+            code=code,
+        )
+    )
 
 
 def _ways_back(order: OrderSummary, language: str) -> list[Action]:
@@ -105,9 +117,7 @@ def _over(visit: Visit, opened: HostedSession, order: OrderSummary, language: st
             return page(pages.notice(language, order.shop, known["already"], None, actions, good=True))
         lead = say(language, "returning", shop=order.shop.name) if order.return_to else None
         heading = known["done_pay" if order.pays else "done_save"]
-        return page(
-            pages.notice(language, order.shop, heading, lead, actions, good=True, leave=order.return_to)
-        )  # fmt: skip
+        return page(pages.notice(language, order.shop, heading, lead, actions, good=True, leave=order.return_to))
     if state.status == "cancelled":
         return page(pages.notice(language, order.shop, known["cancelled"], None, actions))
     if state.expired:
@@ -148,9 +158,14 @@ async def pay(visit: Visit, limiter: Limiter) -> Answer:
     type = given.payment_details.get("type") if isinstance(given.payment_details, dict) else None
     method = _method(order, type if isinstance(type, str) else None)
     call = sessions.page_call(
-        visit.services, opened.owner, at=opened.at, client=visit.client, request_id=visit.request_id,
-        nonce=f"{session_id}:{given.nonce}", body=visit.body,
-    )  # fmt: skip
+        visit.services,
+        opened.owner,
+        at=opened.at,
+        client=visit.client,
+        request_id=visit.request_id,
+        nonce=f"{session_id}:{given.nonce}",
+        body=visit.body,
+    )
     wanted = SessionPay(payment_details=given.payment_details, api_locale=language if language != "zh" else None)
     limiter.count(call.key, visit.client)
     try:
@@ -161,7 +176,7 @@ async def pay(visit: Visit, limiter: Limiter) -> Answer:
     here = PageTry(consent or None, language=language if language != order.locale else None)
     return await _try(
         visit, language, order, method, functools.partial(session_pay.pay, call, session_id, wanted, page=here)
-    )  # fmt: skip
+    )
 
 
 def _agreed(order: OrderSummary, method: Method | None, given: PayIn, language: str) -> str | None:
@@ -183,7 +198,7 @@ async def resume(visit: Visit) -> Answer:
     order = reading.order_of(opened)
     call = sessions.page_call(
         visit.services, opened.owner, at=opened.at, client=visit.client, request_id=visit.request_id
-    )  # fmt: skip
+    )
     language = _language(visit, order, given.locale)
     return await _try(visit, language, order, order.first, functools.partial(session_resume.resume, call, session_id))
 

@@ -74,11 +74,20 @@ async def instructions(visit: Visit) -> Answer:
     outcome = _OUTCOMES.get(payment.status, "no_late")
     waits = outcome is None and not shop.live
     slip = Instructions.of(
-        language, shop, payment=payment.id, type=str(details["type"]), details=details, amount=payment.total,
-        fee=payment.fee, currency=payment.currency, deadline=payment.deadline, outcome=outcome,
-        barcode=_picture(details), return_to=way_back,
+        language,
+        shop,
+        payment=payment.id,
+        type=str(details["type"]),
+        details=details,
+        amount=payment.total,
+        fee=payment.fee,
+        currency=payment.currency,
+        deadline=payment.deadline,
+        outcome=outcome,
+        barcode=_picture(details),
+        return_to=way_back,
         tools=f"/{language}/instructions/{payment.id}/simulate" if waits else None,
-    )  # fmt: skip
+    )
     hrefs = {locale: f"/{locale}/instructions/{payment.id}" for locale in LANGUAGES}
     return page(pages.instructions(language, slip, shop, slip.heading, hrefs, visit.mark(payment.id)))
 
@@ -134,8 +143,12 @@ async def simulate(visit: Visit) -> Answer:
         raise InvalidParameter("outcome")
     owner, _ = await _whose(visit, payment_id, "payment")
     call = sessions.page_call(
-        visit.services, owner, at=await visit.services.moment_of(owner), client=visit.client, request_id=visit.request_id
-    )  # fmt: skip
+        visit.services,
+        owner,
+        at=await visit.services.moment_of(owner),
+        client=visit.client,
+        request_id=visit.request_id,
+    )
     out = await test_mode.simulate(call, payment_id, cast(Literal["paid", "expired", "failed"], given.outcome))
     return Answer.of({"status": out.status})
 
@@ -161,11 +174,17 @@ async def offsite(visit: Visit) -> Answer:
         return redirect(order.return_url)
     shop = reading.shop_of(settings, owner.mode)
     language = _language(visit, shop.languages, order.locale)
-    return page(pages.offsite(
-        language, shop, method=METHODS[order.type].names.in_(language), stores=order.store,
-        amount=money.parted(language, order.amount, order.currency) if order.amount else None,
-        post=f"/offsite/{ref}", csrf=visit.mark(ref),
-    ))  # fmt: skip
+    return page(
+        pages.offsite(
+            language,
+            shop,
+            method=METHODS[order.type].names.in_(language),
+            stores=order.store,
+            amount=money.parted(language, order.amount, order.currency) if order.amount else None,
+            post=f"/offsite/{ref}",
+            csrf=visit.mark(ref),
+        )
+    )
 
 
 async def decide(visit: Visit) -> Answer:
@@ -205,8 +224,12 @@ async def come_back(visit: Visit) -> Answer:
 async def _to_session(visit: Visit, owner: Owner, session_id: str) -> Answer:
     """To the session's page, which knows what comes next; a refusal goes along by its code."""
     call = sessions.page_call(
-        visit.services, owner, at=await visit.services.moment_of(owner), client=visit.client, request_id=visit.request_id
-    )  # fmt: skip
+        visit.services,
+        owner,
+        at=await visit.services.moment_of(owner),
+        client=visit.client,
+        request_id=visit.request_id,
+    )
     try:
         answer = await session_resume.resume(call, session_id)
     except Replay as replay:
@@ -240,10 +263,16 @@ async def challenge(visit: Visit) -> Answer:
     hint = None if shop.live else say(language, "tds_test", good=_PASSES, bad=_FAILS)
     query = {"token": token, "state": state}
     html = pages.challenge(
-        language, shop, last4=found.last4, hint=hint, post=CHALLENGE, token=token, state=state,
+        language,
+        shop,
+        last4=found.last4,
+        hint=hint,
+        post=CHALLENGE,
+        token=token,
+        state=state,
         amount=money.parted(language, found.amount, found.currency) if found.amount else None,
         hrefs={locale: "?" + urlencode({**query, "locale": locale}) for locale in LANGUAGES},
-    )  # fmt: skip
+    )
     return await _for_fields(visit, token, page(html))
 
 

@@ -189,9 +189,7 @@ def panels(order: OrderSummary) -> list[Panel]:
     for method in order.methods:
         icon = _ICONS.get(method.group, "phone")
         drawn = any(panel.icon == icon for panel in found)
-        found.append(
-            Panel(method, icon, drawn, _fields(order, method), _pick(method), method is order.first)
-        )  # fmt: skip
+        found.append(Panel(method, icon, drawn, _fields(order, method), _pick(method), method is order.first))
     return found
 
 
@@ -258,9 +256,11 @@ def consent(language: str, order: OrderSummary, method: Method) -> str:
     """The sentence above the button in the modes that store something."""
     return fill(
         words(language)["consent_both" if order.pays else "consent_save"],
-        button=button(language, order, method), thing=thing(language, method), shop=order.shop.name,
+        button=button(language, order, method),
+        thing=thing(language, method),
+        shop=order.shop.name,
         amount=_amount(language, method),
-    )  # fmt: skip
+    )
 
 
 def _amount(language: str, method: Method) -> str:

@@ -24,11 +24,20 @@ def _main(version: Annotated[bool, typer.Option("--version", help="Show the vers
 
 
 for command in (
-    running.init, running.serve, running.worker, running.migrate, running.doctor, developing.listen,
-    developing.trigger, developing.tail,
-):  # fmt: skip
+    running.init,
+    running.serve,
+    running.worker,
+    running.migrate,
+    running.doctor,
+    developing.listen,
+    developing.trigger,
+    developing.tail,
+):
     app.command()(command)
 for name, group in (
-    ("merchants", merchants.app), ("keys", keys.app), ("webhooks", webhooks.app), ("clock", clock.app),
-):  # fmt: skip
+    ("merchants", merchants.app),
+    ("keys", keys.app),
+    ("webhooks", webhooks.app),
+    ("clock", clock.app),
+):
     app.add_typer(group, name=name)

@@ -108,7 +108,7 @@ def _show_clock(as_json: bool, shown: dict[str, Any]) -> None:
 
 def _with_owner(
     data: Path | None, database: str | None, merchant: str | None, work: Callable[[Any, Any], Awaitable[R]]
-) -> R:  # fmt: skip
+) -> R:
     """Do something in a merchant's test mode."""
     from azukari.db import Owner
     from azukari.merchants import store

@@ -57,9 +57,12 @@ def listen(
         if forward_to is None:
             raise server.ToolError("Say where to: --forward-to http://localhost:3000/webhooks.")
         wish = listen.Wish(
-            listen.read_target(forward_to), listen.read_types(events),
-            None if since is None else listen.read_since(since), None if secret is None else Secret(secret), retry,
-        )  # fmt: skip
+            listen.read_target(forward_to),
+            listen.read_types(events),
+            None if since is None else listen.read_since(since),
+            None if secret is None else Secret(secret),
+            retry,
+        )
         place = server.find(settings, url, key)
 
         async def work() -> None:

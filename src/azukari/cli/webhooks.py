@@ -57,9 +57,16 @@ def add_webhook(
     async def make(services: Any) -> Any:
         if await services.db.read(merchants.find_merchant, merchant) is None:
             raise SettingError("There is no merchant with this id. `azukari merchants list` shows them.")
-        order = _read_as(EndpointCreate, {
-            "url": url, "events": event or None, "ordered": ordered, "api_version": api_version, "secret": secret,
-        })  # fmt: skip
+        order = _read_as(
+            EndpointCreate,
+            {
+                "url": url,
+                "events": event or None,
+                "ordered": ordered,
+                "api_version": api_version,
+                "secret": secret,
+            },
+        )
         owner = Owner(merchant, "live" if live else "test")
         asking = service.Caller(services, owner, PERSON, await services.time_of(owner), logs=False)
         return json.loads((await service.create(asking, order, API_VERSIONS[-1])).body)
@@ -119,9 +126,12 @@ def ping_webhook(webhook: str, data: Data = None, database: DatabaseUrl = None, 
 
 @app.command("roll")
 def roll_webhook(
-    webhook: str, secret_file: SecretFile = None, data: Data = None, database: DatabaseUrl = None,
+    webhook: str,
+    secret_file: SecretFile = None,
+    data: Data = None,
+    database: DatabaseUrl = None,
     as_json: AsJson = False,
-) -> None:  # fmt: skip
+) -> None:
     """Make another secret, shown now and never again. The one before signs too, for a day."""
     from azukari.webhooks import service
     from azukari.webhooks.schemas import Roll
@@ -179,24 +189,29 @@ def log_webhook(
     from azukari.webhooks import deliveries
 
     found = _with_webhook(
-        data, database, webhook,
+        data,
+        database,
+        webhook,
         lambda asking, endpoint: asking.services.db.read(
             deliveries.log, asking.owner, endpoint.id, page=1, per_page=limit, start=0, end=2**62
         ),
-    )  # fmt: skip
+    )
     rows = [
         {
-            "at": when(each.at), "event": each.event_id, "type": each.event_type, "attempt": each.number,
-            "answer": each.code or each.failure, "ms": each.ms, "delivery": each.state,
+            "at": when(each.at),
+            "event": each.event_id,
+            "type": each.event_type,
+            "attempt": each.number,
+            "answer": each.code or each.failure,
+            "ms": each.ms,
+            "delivery": each.state,
         }
         for each in found.rows
-    ]  # fmt: skip
+    ]
     show_rows(as_json, rows)
 
 
-def _with_webhook(
-    data: Path | None, database: str | None, webhook: str, work: Callable[[Any, Any], Awaitable[R]]
-) -> R:  # fmt: skip
+def _with_webhook(data: Path | None, database: str | None, webhook: str, work: Callable[[Any, Any], Awaitable[R]]) -> R:
     """Do something about an endpoint, whoever's it is."""
     from azukari.core.errors import NotFound
     from azukari.webhooks import service, store

@@ -30,8 +30,11 @@ FIELDS = frozenset({
     "webhook", "worker",
 })  # fmt: skip
 _LEVELS: dict[Level, int] = {
-    "debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR,
-}  # fmt: skip
+    "debug": logging.DEBUG,
+    "info": logging.INFO,
+    "warning": logging.WARNING,
+    "error": logging.ERROR,
+}
 #: Libraries that write addresses, headers or the parameters of statements below this level.
 _QUIET = ("httpx", "httpcore", "sqlalchemy", "hpack", "asyncio")
 _MOST_CHARACTERS = 2_000

@@ -11,9 +11,7 @@ RULE = "it must be one mail address, like taro@example.com, without a card numbe
 #: What NFKC leaves of Unicode's blanks, and what is as empty as they are.
 _BLANKS = "\t\n\v\f\r \x85\u1680\u2028\u2029\u200b\u2060\ufeff"
 #: Blanks, controls, and what turns the direction of writing.
-_UNSEEN = (
-    "\x00-\x20\x7f-\x9f\u061c\u1680\u200b\u200e\u200f\u2028-\u202e\u2060\u2066-\u2069\ufeff\ud800-\udfff"
-)  # fmt: skip
+_UNSEEN = "\x00-\x20\x7f-\x9f\u061c\u1680\u200b\u200e\u200f\u2028-\u202e\u2060\u2066-\u2069\ufeff\ud800-\udfff"
 _LOCAL = rf"[^{_UNSEEN}(),:;<>@\[\\\]]+"
 #: Letters, digits and hyphens of ASCII, and whatever signs other scripts write names with.
 _LABEL = rf"[^{_UNSEEN}!-,./:-@\[-^`{{-~]+"

@@ -42,11 +42,21 @@ async def create(call: Call, body: CustomerWrite) -> Answer:
     Source: contract section 10.
     """
     customer = Customer(
-        merchant_id=call.owner.merchant_id, mode=call.owner.mode, id=call.new_id(), email=body.email or None,
-        metadata=metadata.merged("{}", body.metadata), entry_id=None, source=None, exp_month=None, exp_year=None,
-        scenario=call.orders.scenario, external_id=None, version=1, created_at=call.now,
+        merchant_id=call.owner.merchant_id,
+        mode=call.owner.mode,
+        id=call.new_id(),
+        email=body.email or None,
+        metadata=metadata.merged("{}", body.metadata),
+        entry_id=None,
+        source=None,
+        exp_month=None,
+        exp_year=None,
+        scenario=call.orders.scenario,
+        external_id=None,
+        version=1,
+        created_at=call.now,
         deleted_at=None,
-    )  # fmt: skip
+    )
     if body.payment_details is None:
         return await call.db.write(_save_bare, call.claim, call.owner, customer, _Words.of(call, body))
     stored = await _check_and_store(call, body, customer, new=True)
@@ -130,11 +140,19 @@ async def _check_and_store(call: Call, body: CustomerWrite, customer: Customer, 
     processor = call.services.processors.pick(call.owner)
     await call.vault.ready(call.owner)
     attempt = attempts.draft(
-        call.services.ids, call.owner, processor, "verify", 0, body.currency or DEFAULT_CURRENCY, now=call.real,
-        api_version=call.api_version, customer_id=customer.id,
+        call.services.ids,
+        call.owner,
+        processor,
+        "verify",
+        0,
+        body.currency or DEFAULT_CURRENCY,
+        now=call.real,
+        api_version=call.api_version,
+        customer_id=customer.id,
         state="prepared" if tokens.needs_two_steps(details) else "sent",
-        orders=msgspec.structs.replace(call.orders, scenario=None).encoded(), idempotency_key=call.idempotency_key,
-    )  # fmt: skip
+        orders=msgspec.structs.replace(call.orders, scenario=None).encoded(),
+        idempotency_key=call.idempotency_key,
+    )
     # T1: the token is spent and the attempt written down.
     card = await call.db.write(
         _record_check,
@@ -188,9 +206,16 @@ async def _save_bare(tx: Tx, claim: Claim | None, owner: Owner, customer: Custom
 
 @idempotent
 async def _record_check(
-    tx: Tx, claim: Claim | None, owner: Owner, vault: Vault, attempt: Attempt, details: PaymentSource, currency: str | None,
-    who: str, now: int,
-) -> CardSource:  # fmt: skip
+    tx: Tx,
+    claim: Claim | None,
+    owner: Owner,
+    vault: Vault,
+    attempt: Attempt,
+    details: PaymentSource,
+    currency: str | None,
+    who: str,
+    now: int,
+) -> CardSource:
     """T1: write down that a card is about to be checked. Raises InvalidToken, WrongCurrency, NotKept."""
     moment, by = Moment(now, attempt.created_at), attempt.customer_id or ""
     card = await tokens.resolve(tx, vault, owner, details, now, currency)
@@ -204,7 +229,7 @@ async def _record_check(
 
 async def _record_outcome(
     tx: Tx, outcome: Outcome, change: _Change, words: _Words, refusal: ApiError | None
-) -> _Stored:  # fmt: skip
+) -> _Stored:
     """T3: write down what the check came to. Raises Locked, NotFound (deleted meanwhile)."""
     attempt = change.attempt
     # Nobody need ask what became of a check that gave no answer: it moved nothing, and nothing was stored.
@@ -251,9 +276,14 @@ class SavedDetails:
 
     @classmethod
     def of_card(
-        cls, card: CardSource, sealed: SealedEntry | None, outcome: Approved, attempt: Attempt, now: int,
+        cls,
+        card: CardSource,
+        sealed: SealedEntry | None,
+        outcome: Approved,
+        attempt: Attempt,
+        now: int,
         consent: Consent | None = None,
-    ) -> "SavedDetails":  # fmt: skip
+    ) -> "SavedDetails":
         """A card that was checked or charged. sealed: of raw details; a token's are sealed already."""
         token_id = card.token.id if card.token is not None and sealed is None else None
         entry_id = card.use.entry_id if sealed is None else sealed.id
@@ -273,24 +303,40 @@ class SavedDetails:
         """What a customer's row says of it."""
         shown = self.masked
         return {
-            "entry_id": self.entry_id, "source": msgspec.json.encode(Source.of(shown)).decode(),
-            "exp_month": shown.month or None, "exp_year": shown.year or None,
-        }  # fmt: skip
+            "entry_id": self.entry_id,
+            "source": msgspec.json.encode(Source.of(shown)).decode(),
+            "exp_month": shown.month or None,
+            "exp_year": shown.year or None,
+        }
 
 
 def _credential(
     outcome: Approved, attempt: Attempt, scheme: str, now: int, three_ds: ThreeDs | None, consent: Consent | None
 ) -> KeptCredential:
     return KeptCredential(
-        processor=attempt.processor, scheme=scheme, at=now, amount=attempt.amount, currency=attempt.currency,
-        network_id=outcome.network_id, cvc_result=outcome.cvc_result, three_ds=three_ds, consent=consent,
-    )  # fmt: skip
+        processor=attempt.processor,
+        scheme=scheme,
+        at=now,
+        amount=attempt.amount,
+        currency=attempt.currency,
+        network_id=outcome.network_id,
+        cvc_result=outcome.cvc_result,
+        three_ds=three_ds,
+        consent=consent,
+    )
 
 
 async def save_details(
-    tx: Tx, vault: Vault, owner: Owner, customer_id: str, kept: SavedDetails, *, event_id: str, moment: Moment,
+    tx: Tx,
+    vault: Vault,
+    owner: Owner,
+    customer_id: str,
+    kept: SavedDetails,
+    *,
+    event_id: str,
+    moment: Moment,
     email: str | None = None,
-) -> str | None:  # fmt: skip
+) -> str | None:
     """Within the caller's unit: a customer has these details from now on, in place of any others.
 
     email: for a customer without one. Leaves the event ``customer.updated``. Returns the entry that nobody needs any
@@ -405,7 +451,7 @@ async def _report(tx: Tx, type: str, customer: Customer, words: _Words) -> None:
     if words.suspicious:
         await pan_screening.note(
             tx, words.vault, owner, id=words.event_id, at=words.moment.real, who=words.who, object_id=customer.id
-        )  # fmt: skip
+        )
 
 
 async def settle(services: Services, attempt: Attempt) -> None:

@@ -95,17 +95,25 @@ _UPDATE: Statement[None] = Statement(
             for name in ("email", "metadata", "entry_id", "source", "exp_month", "exp_year")
         },
     ),
-)  # fmt: skip
+)
 _ERASE: Statement[None] = Statement(
     None,
     sa.update(customers)
     .where(*_this, _at_version)
     .values(
-        version=customers.c.version + 1, deleted_at=sa.bindparam("at", type_=Time),
-        updated_at=sa.bindparam("at", type_=Time), email=None, metadata="{}",
-        entry_id=None, source=None, exp_month=None, exp_year=None, scenario=None, external_id=None,
+        version=customers.c.version + 1,
+        deleted_at=sa.bindparam("at", type_=Time),
+        updated_at=sa.bindparam("at", type_=Time),
+        email=None,
+        metadata="{}",
+        entry_id=None,
+        source=None,
+        exp_month=None,
+        exp_year=None,
+        scenario=None,
+        external_id=None,
     ),
-)  # fmt: skip
+)
 _LIST = Listing(
     Customer,
     customers,
@@ -152,10 +160,18 @@ async def find_by_external_id(tx: Tx, owner: Owner, external_id: str) -> list[Cu
 async def update(tx: Tx, read: Customer, new: Customer, at: int) -> bool:
     """Change a customer that is still as it was read; False: it is not."""
     changed = await tx.run(
-        _UPDATE, Owner(read.merchant_id, read.mode), customer=read.id, read_version=read.version, new_email=new.email,
-        new_metadata=new.metadata, new_entry_id=new.entry_id, new_source=new.source, new_exp_month=new.exp_month,
-        new_exp_year=new.exp_year, at=at,
-    )  # fmt: skip
+        _UPDATE,
+        Owner(read.merchant_id, read.mode),
+        customer=read.id,
+        read_version=read.version,
+        new_email=new.email,
+        new_metadata=new.metadata,
+        new_entry_id=new.entry_id,
+        new_source=new.source,
+        new_exp_month=new.exp_month,
+        new_exp_year=new.exp_year,
+        at=at,
+    )
     return changed == 1
 
 

@@ -24,7 +24,7 @@ from azukari.db.tables import (
     owned_reference,
     owned_table,
     partial_index,
-)  # fmt: skip
+)
 from azukari.db.units import Announce, Database, DatabaseDown, Owner, Tx, UnitMisuse, batched, quiet, retry_on_conflict
 
 __all__ = [

@@ -21,8 +21,10 @@ _GIVEN = "given_"
 _encode = msgspec.json.Encoder().encode
 #: The kinds of column there are, and what each is without what only a column has, as its collation.
 _TYPES: tuple[tuple[Any, Any], ...] = (
-    (sa.Integer, sa.BigInteger()), (sa.LargeBinary, sa.LargeBinary()), (sa.String, sa.Text()),
-)  # fmt: skip
+    (sa.Integer, sa.BigInteger()),
+    (sa.LargeBinary, sa.LargeBinary()),
+    (sa.String, sa.Text()),
+)
 
 
 class UnfilledBind(Exception):

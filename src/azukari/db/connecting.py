@@ -37,10 +37,15 @@ _REASONS: tuple[tuple[type[BaseException] | tuple[type[BaseException], ...], str
     (asyncpg.UndefinedObjectError, "its address has a setting that it does not know"),
     (asyncpg.TargetServerAttributeNotMatched, "none of its hosts is what target_session_attrs asks for"),
     (ssl.SSLError, "TLS with it fails: sslmode asks for what it does not offer, or its certificate is not trusted"),
-    (asyncpg.ClientConfigurationError, "something in its address does not fit: hosts and ports, sslmode, a certificate "
-     "or target_session_attrs"),
-    ((ValueError, OverflowError), "its address cannot be read; it is postgresql://USER:PASSWORD@HOST:PORT/DATABASE, "
-     "other signs than letters and digits in USER and PASSWORD written as %40 is for @"),
+    (
+        asyncpg.ClientConfigurationError,
+        "something in its address does not fit: hosts and ports, sslmode, a certificate or target_session_attrs",
+    ),
+    (
+        (ValueError, OverflowError),
+        "its address cannot be read; it is postgresql://USER:PASSWORD@HOST:PORT/DATABASE, "
+        "other signs than letters and digits in USER and PASSWORD written as %40 is for @",
+    ),
     (asyncpg.InterfaceError, "its address cannot be read"),
     (configparser.Error, "the service file cannot be read"),
     (KeyError, "its address names no user"),
@@ -51,7 +56,7 @@ _REASONS: tuple[tuple[type[BaseException] | tuple[type[BaseException], ...], str
     (PermissionError, "a file that its address names, a socket or a certificate, may not be read"),
     (ConnectionError, "it hangs up: sslmode asks for TLS and it has none, or it is no PostgreSQL"),
     (OSError, "it cannot be reached"),
-)  # fmt: skip
+)
 
 
 class Unreachable(DatabaseDown):

@@ -79,10 +79,14 @@ class Connection:
         if self._connection is None or self._connection.is_closed():
             # Each statement of the code is prepared once for the life of its connection.
             self._connection = await connect(
-                self._url, timeout=CONNECT_SECONDS, command_timeout=NETWORK_SECONDS,
+                self._url,
+                timeout=CONNECT_SECONDS,
+                command_timeout=NETWORK_SECONDS,
                 server_settings={**_SETTINGS, **BY_KEY} if self._by_key else _SETTINGS,
-                statement_cache_size=4_096, max_cached_statement_lifetime=0, max_cacheable_statement_size=0,
-            )  # fmt: skip
+                statement_cache_size=4_096,
+                max_cached_statement_lifetime=0,
+                max_cacheable_statement_size=0,
+            )
         return self._connection
 
     async def attempt(self, work: Callable[[Any], Awaitable[R]]) -> R:

@@ -115,9 +115,17 @@ class Listing(Generic[R]):
         self.statements = tuple(Statement.every[before:])
 
     async def page(
-        self, tx: Tx, owner: Owner, *, page: int, per_page: int, start: int, end: int, filters: Collection[str] = (),
+        self,
+        tx: Tx,
+        owner: Owner,
+        *,
+        page: int,
+        per_page: int,
+        start: int,
+        end: int,
+        filters: Collection[str] = (),
         **values: Any,
-    ) -> Page[R]:  # fmt: skip
+    ) -> Page[R]:
         """Page ``page`` (from 1) of what was created from ``start`` up to, not including, ``end`` (milliseconds).
 
         filters: the names of those that apply; values: of their binds.
@@ -184,9 +192,14 @@ class _Within(Generic[R]):
             return Page([], total)
         behind = offset >= counted.tail
         found = await tx.all(
-            self._rows, owner, top=counted.highest if behind else _LAST, bottom=counted.lowest, limit=per_page,
-            offset=offset - counted.tail if behind else offset, **window,
-        )  # fmt: skip
+            self._rows,
+            owner,
+            top=counted.highest if behind else _LAST,
+            bottom=counted.lowest,
+            limit=per_page,
+            offset=offset - counted.tail if behind else offset,
+            **window,
+        )
         return Page(found, total)
 
 
@@ -194,9 +207,14 @@ class _Added(Generic[R]):
     """Pages whose stretches are added up, and the one looked for in which a page begins."""
 
     def __init__(
-        self, into: Callable[..., R], table: sa.Table, shown: list[sa.ColumnElement[bool]],
-        gone: sa.ColumnElement[bool] | None, *, whole: bool = False,
-    ) -> None:  # fmt: skip
+        self,
+        into: Callable[..., R],
+        table: sa.Table,
+        shown: list[sa.ColumnElement[bool]],
+        gone: sa.ColumnElement[bool] | None,
+        *,
+        whole: bool = False,
+    ) -> None:
         created = () if whole else _created(table)
         mine = _of(table) if whole else (*_of(table), *_touched)
         size = _asked_for(table, shown, gone, whole=whole).label("size")
@@ -240,9 +258,7 @@ class _Added(Generic[R]):
             begins = await tx.one(self._seek, owner, skip=offset, **window)
             assert begins is not None
             top, offset = begins[0], offset - begins[1]
-        found = await tx.all(
-            self._rows, owner, top=top, bottom=counted.lowest, limit=per_page, offset=offset, **window
-        )  # fmt: skip
+        found = await tx.all(self._rows, owner, top=top, bottom=counted.lowest, limit=per_page, offset=offset, **window)
         return Page(found, total)
 
 

@@ -76,8 +76,12 @@ class Store:
         """:meth:`open`, with the driver's own errors."""
         connection = sqlite3.connect(
             ":memory:" if self.schema else self.uri,
-            timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False, uri=True, cached_statements=512,
-        )  # fmt: skip
+            timeout=BUSY_SECONDS,
+            isolation_level=None,
+            check_same_thread=False,
+            uri=True,
+            cached_statements=512,
+        )
         if self.schema:
             connection.execute(f"ATTACH '{self.uri}' AS {self.schema}")
         where = f"{self.schema}." if self.schema else ""

@@ -92,9 +92,7 @@ class Statement(Generic[R]):
 
         numbers = dialect()  # type: ignore[no-untyped-call]
         plain, batch = _Compiled.of(self.query, numbers), _Compiled.of(self._numbered(), numbers)
-        return ForPostgres(
-            plain.sql, plain.args, batch.sql, batch.args, _row(self.query), _key(self.query, plain)
-        )  # fmt: skip
+        return ForPostgres(plain.sql, plain.args, batch.sql, batch.args, _row(self.query), _key(self.query, plain))
 
     @cached_property
     def bulk(self) -> bulk.Bulk | None:

@@ -35,9 +35,13 @@ def after_cursor(at: sa.Column[Any]) -> sa.ColumnElement[bool]:
 
 
 async def sweep_due(
-    read: Callable[[Cursor], Awaitable[list[R]]], place: Callable[[R], Cursor], do: Callable[[R], Awaitable[bool]], *,
-    step: str, named: str | None = None,
-) -> int:  # fmt: skip
+    read: Callable[[Cursor], Awaitable[list[R]]],
+    place: Callable[[R], Cursor],
+    do: Callable[[R], Awaitable[bool]],
+    *,
+    step: str,
+    named: str | None = None,
+) -> int:
     """Do each row that is due, and say how many were done. One that fails is logged; the others go on.
 
     read: the first rows behind a place. do: one of them; whether it was done. step, named: for the log, what is being

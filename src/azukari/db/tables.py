@@ -48,7 +48,7 @@ SAD_SCHEMA = "azukari_sad"
 
 def owned_table(
     name: str, *items: sa.schema.SchemaItem, schema: str | None = None, turns: str | None = None
-) -> sa.Table:  # fmt: skip
+) -> sa.Table:
     """A table of a merchant's data: it starts with merchant_id and mode, and its key is (merchant_id, mode, id).
 
     turns: a column that is 0 or 1; on PostgreSQL the rows of each are a table of their own, ``name_0`` and ``name_1``.

@@ -19,11 +19,12 @@ _SECONDS = 1.0
 _SHIFT = 1 << 63
 
 call_counts = sa.Table(
-    "call_counts", metadata,
+    "call_counts",
+    metadata,
     sa.Column("tag", sa.BigInteger, primary_key=True, autoincrement=False),
     sa.Column("used", sa.BigInteger, nullable=False),
     sa.Column("ends", sa.BigInteger, nullable=False),
-)  # fmt: skip
+)
 
 _insert = add(call_counts)
 _given, _is_over = _insert.excluded, call_counts.c.ends <= bind(call_counts.c.ends, "now")

@@ -64,11 +64,12 @@ _ADVANCE: Statement[None] = Statement(
     None,
     sa.update(counters)
     .where(
-        *owned(counters), counters.c.id == sa.bindparam("line", type_=Text),
+        *owned(counters),
+        counters.c.id == sa.bindparam("line", type_=Text),
         counters.c.last == sa.bindparam("read", type_=Integer),
     )
     .values(last=sa.bindparam("to", type_=Integer)),
-)  # fmt: skip
+)
 _behind = counters.alias("behind")
 _BEHIND = Statement(
     lambda merchant_id, mode, last: (Owner(merchant_id, mode), int(last)),

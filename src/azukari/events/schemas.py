@@ -38,8 +38,10 @@ class EventsQuery(ListQuery, kw_only=True):
                 raise InvalidParameter("wait", "Only what comes after an event can be waited for.")
             return
         for name, is_default in (
-            ("page", self.page == 1), ("start_time", self.start_time is None), ("end_time", self.end_time is None),
-        ):  # fmt: skip
+            ("page", self.page == 1),
+            ("start_time", self.start_time is None),
+            ("end_time", self.end_time is None),
+        ):
             if not is_default:
                 raise InvalidParameter(name, f"{name} and after do not go together.")
 

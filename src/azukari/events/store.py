@@ -64,9 +64,7 @@ _AFTER = Statement(
 )
 
 
-async def record(
-    tx: Tx, owner: Owner, *, id: str, type: str, data: bytes, now: int, reason: str | None = None
-) -> None:  # fmt: skip
+async def record(tx: Tx, owner: Owner, *, id: str, type: str, data: bytes, now: int, reason: str | None = None) -> None:
     """Write a fact down, beside the change it reports."""
     await tx.run(_ADD, owner, id=id, type=type, data=data, reason=reason, created_at=now)
 

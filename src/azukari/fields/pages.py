@@ -24,8 +24,16 @@ def here(method: Method) -> bool:
 
 
 def frame(
-    language: str, order: OrderSummary, *, default: str, origin: str, back: str, now: int, closed: str | None, required: bool
-) -> bytes:  # fmt: skip
+    language: str,
+    order: OrderSummary,
+    *,
+    default: str,
+    origin: str,
+    back: str,
+    now: int,
+    closed: str | None,
+    required: bool,
+) -> bytes:
     """The inputs. default: the language where the shop's page names none. origin: of that page.
 
     back: where a challenge leads. closed: why the session takes no try, a key of the words. required: no card becomes a
@@ -33,24 +41,50 @@ def frame(
     """
     t = all_texts(language, order)
     data = {
-        "id": order.id, "origin": origin, "back": back, "now": now, "mode": order.mode, "locale": default,
-        "closed": closed, "amount": order.amount, "currency": order.currency,
+        "id": order.id,
+        "origin": origin,
+        "back": back,
+        "now": now,
+        "mode": order.mode,
+        "locale": default,
+        "closed": closed,
+        "amount": order.amount,
+        "currency": order.currency,
         "brands": [brand for method in order.methods if method.group == "card" for brand in method.brands],
         "here": [method.type for method in order.methods if here(method)],
-        "consent": view.CONSENT_VERSION if order.saves else None, "required": required,
-    }  # fmt: skip
-    return _templates().get_template("frame.html").render(
-        lang=LANGUAGES[language][0], t=t, order=order, panels=view.panels(order), data=data, here=here,
-        closed=closed and words(language)[closed], base=f"/static/{assets.release()}",
-        modules={name: assets.integrity(name) for name in framing.MODULES},
-    ).encode()  # fmt: skip
+        "consent": view.CONSENT_VERSION if order.saves else None,
+        "required": required,
+    }
+    return (
+        _templates()
+        .get_template("frame.html")
+        .render(
+            lang=LANGUAGES[language][0],
+            t=t,
+            order=order,
+            panels=view.panels(order),
+            data=data,
+            here=here,
+            closed=closed and words(language)[closed],
+            base=f"/static/{assets.release()}",
+            modules={name: assets.integrity(name) for name in framing.MODULES},
+        )
+        .encode()
+    )
 
 
 def back(language: str) -> bytes:
     """What stands in the dialog for the moment until it closes."""
-    return _templates().get_template("back.html").render(
-        lang=LANGUAGES[language][0], text=words(language)["internal_server_error"], base=f"/static/{assets.release()}"
-    ).encode()  # fmt: skip
+    return (
+        _templates()
+        .get_template("back.html")
+        .render(
+            lang=LANGUAGES[language][0],
+            text=words(language)["internal_server_error"],
+            base=f"/static/{assets.release()}",
+        )
+        .encode()
+    )
 
 
 def all_texts(language: str, order: OrderSummary) -> dict[str, str]:

@@ -38,10 +38,15 @@ async def frame(visit: Visit) -> Answer:
         raise Forbidden
     order = reading.order_of(opened)
     html = pages.frame(
-        _language(visit, order), order, default=_default(visit, order), origin=origin, now=opened.at.now,
-        closed=_closed(opened), required=opened.settings.three_d_secure.get(mode) == "required",
+        _language(visit, order),
+        order,
+        default=_default(visit, order),
+        origin=origin,
+        now=opened.at.now,
+        closed=_closed(opened),
+        required=opened.settings.three_d_secure.get(mode) == "required",
         back=f"{visit.base_url}{framing.RETURN}?{urlencode({'session_id': order.id})}",
-    )  # fmt: skip
+    )
     return framing.framed(page(html), opened.settings, mode)
 
 
@@ -74,7 +79,7 @@ async def pay(visit: Visit, limiter: Limiter) -> Answer:
     given = visit.read(PayIn)
     key = await authenticate(
         visit.headers.get(b"authorization"), Access.PUBLISHABLE, visit.client, visit.services.keyring
-    )  # fmt: skip
+    )
     if key.is_secret:
         raise Forbidden
     limiter.count(key, visit.client)
@@ -85,9 +90,14 @@ async def pay(visit: Visit, limiter: Limiter) -> Answer:
     language = _language(visit, order, given.locale)
     method = _method(order, _type_of(given))
     call = sessions.page_call(
-        visit.services, opened.owner, at=opened.at, client=visit.client, request_id=visit.request_id,
-        nonce=f"{given.session}:{given.nonce}", body=visit.body,
-    )  # fmt: skip
+        visit.services,
+        opened.owner,
+        at=opened.at,
+        client=visit.client,
+        request_id=visit.request_id,
+        nonce=f"{given.session}:{given.nonce}",
+        body=visit.body,
+    )
     wanted = SessionPay(payment_details=given.payment_details, api_locale=language if language != "zh" else None)
     try:
         agreed = _agreed(order, given, language)

@@ -110,9 +110,15 @@ async def keep(tx: Tx, owner: Owner, clock: TestClock, real: int, me: str, *, tr
     me: who sets it. travels: whoever sets it goes on, and nobody else may set it meanwhile.
     """
     changed = await tx.run(
-        _SET, owner, ahead=clock.ahead, frozen_at=clock.frozen_at, traveller=me if travels else None,
-        travels_until=real + LEASE if travels else None, real=real, me=me,
-    )  # fmt: skip
+        _SET,
+        owner,
+        ahead=clock.ahead,
+        frozen_at=clock.frozen_at,
+        traveller=me if travels else None,
+        travels_until=real + LEASE if travels else None,
+        real=real,
+        me=me,
+    )
     if not changed:
         raise Locked
 
@@ -208,9 +214,14 @@ async def ahead(tx: Tx, real: int) -> list[tuple[Owner, int]]:
 
 
 async def all_due(
-    tx: Tx, statements: tuple[Statement[R], Statement[R]], column: sa.Column[Any], *, real: int, limit: int,
+    tx: Tx,
+    statements: tuple[Statement[R], Statement[R]],
+    column: sa.Column[Any],
+    *,
+    real: int,
+    limit: int,
     **binds: Any,
-) -> list[R]:  # fmt: skip
+) -> list[R]:
     """The first rows that are due by their owners' clocks, in the order of the column and the id.
 
     statements: with :func:`due`, and with :func:`due_ahead`.

@@ -328,10 +328,23 @@ def _plain(number: str) -> str:
 
 
 _CHECKS: Mapping[str, Callable[[Any], Any]] = {
-    "name": _name, "logo": logo_of, "accent": _accent, "support": _support, "payment_types": _payment_types,
-    "fees": _fees, "languages": _languages, "origins": _origins, "app_schemes": _app_schemes,
-    "currency": _currency, "rates": _rates, "time_zone": _time_zone, "retry_days": _retry_days,
-    "three_d_secure": _three_d_secure, "three_d_secure_skipped": bool,
-    "legal_url": partial(_url, what="address of the legal notice"), "legal_text": _legal_text,
-    "privacy_url": partial(_url, what="address of the privacy notice"), "bank_fee": bool,
-}  # fmt: skip
+    "name": _name,
+    "logo": logo_of,
+    "accent": _accent,
+    "support": _support,
+    "payment_types": _payment_types,
+    "fees": _fees,
+    "languages": _languages,
+    "origins": _origins,
+    "app_schemes": _app_schemes,
+    "currency": _currency,
+    "rates": _rates,
+    "time_zone": _time_zone,
+    "retry_days": _retry_days,
+    "three_d_secure": _three_d_secure,
+    "three_d_secure_skipped": bool,
+    "legal_url": partial(_url, what="address of the legal notice"),
+    "legal_text": _legal_text,
+    "privacy_url": partial(_url, what="address of the privacy notice"),
+    "bank_fee": bool,
+}

@@ -71,9 +71,17 @@ class KeyRow(msgspec.Struct, frozen=True):
     def bound(self) -> bytes:
         """All that never changes, one after another, each behind its length: whose key it is, and what it may do."""
         services = (
-            self.hash, self.id, self.merchant_id, self.mode, self.kind, self.last_four, self.api_version, self.scopes,
-            self.ip_allow, self.created_at,
-        )  # fmt: skip
+            self.hash,
+            self.id,
+            self.merchant_id,
+            self.mode,
+            self.kind,
+            self.last_four,
+            self.api_version,
+            self.scopes,
+            self.ip_allow,
+            self.created_at,
+        )
         # Whatever an editor has put there: SQLite has no types to refuse it.
         texts = (part if isinstance(part, bytes) else str(part).encode() for part in services)
         return b"az1/key" + b"".join(len(text).to_bytes(4, "big") + text for text in texts)

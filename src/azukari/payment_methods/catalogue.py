@@ -94,9 +94,14 @@ _KANA = ("email", "phone", "family_name_kana", "given_name_kana")
 
 
 def _away(
-    slug: str, names: str | Names, *currencies: str, required: tuple[str, ...] = (), fields: tuple[str, ...] = (),
-    storable: bool = False, offered: bool = True,
-) -> Method:  # fmt: skip
+    slug: str,
+    names: str | Names,
+    *currencies: str,
+    required: tuple[str, ...] = (),
+    fields: tuple[str, ...] = (),
+    storable: bool = False,
+    offered: bool = True,
+) -> Method:
     names = names if isinstance(names, Names) else Names.same(names)
     return Method(slug, "offsite", names, currencies, required, fields, storable, offsite=True, offered=offered)
 

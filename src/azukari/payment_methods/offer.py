@@ -39,9 +39,13 @@ class Offer:
 
 
 def offers(
-    settings: MerchantSettings, mode: str, currency: str, *, wanted: Iterable[str] | None = None,
+    settings: MerchantSettings,
+    mode: str,
+    currency: str,
+    *,
+    wanted: Iterable[str] | None = None,
     storable_only: bool = False,
-) -> list[Offer]:  # fmt: skip
+) -> list[Offer]:
     """What can pay an order in this currency, in the order it is shown.
 
     wanted: the types an order is restricted to, in its own order; those the merchant does not offer are left out. In

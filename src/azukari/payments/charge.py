@@ -72,9 +72,14 @@ class ChargeIntent(msgspec.Struct, frozen=True):
 
 
 async def draft_charge(
-    call: Call, body: PaymentCreate, *, source: PaymentSource | None = None, session_id: str | None = None, store: bool = False,
+    call: Call,
+    body: PaymentCreate,
+    *,
+    source: PaymentSource | None = None,
+    session_id: str | None = None,
+    store: bool = False,
     subscription_id: str | None = None,
-) -> ChargeDraft:  # fmt: skip
+) -> ChargeDraft:
     """Read an order. source: its details, where they have been read. session_id: whose try it is.
 
     store: a wallet's shopper is asked to allow later charges too. subscription_id: whose charge it is.
@@ -89,29 +94,66 @@ async def draft_charge(
     type = CREDIT_CARD if source is None or isinstance(source, str) else source.type
     tax = body.tax_amount()
     attempt = attempts.draft(
-        call.services.ids, call.owner, call.services.processors.pick(call.owner, type),
-        "sale" if body.capture else "authorize", body.amount + tax, body.currency, now=call.real,
-        api_version=call.api_version, customer_id=body.customer, payment_id=call.new_id(),
+        call.services.ids,
+        call.owner,
+        call.services.processors.pick(call.owner, type),
+        "sale" if body.capture else "authorize",
+        body.amount + tax,
+        body.currency,
+        now=call.real,
+        api_version=call.api_version,
+        customer_id=body.customer,
+        payment_id=call.new_id(),
         state="prepared" if source and tokens.needs_two_steps(source) else "sent",
-        idempotency_key=call.idempotency_key, orders=call.orders.encoded(), session_id=session_id,
+        idempotency_key=call.idempotency_key,
+        orders=call.orders.encoded(),
+        session_id=session_id,
         subscription_id=subscription_id,
-    )  # fmt: skip
+    )
     payment = Payment(
-        merchant_id=call.owner.merchant_id, mode=call.owner.mode, id=attempt.payment_id or "", status="pending",
-        amount=body.amount, tax=tax, fee=0, total=body.amount + tax, currency=body.currency, amount_captured=0,
-        amount_refunded=0, amount_reserved=0, customer_id=body.customer, session_id=session_id, details="null",
-        description=body.description, external_order_num=body.external_order_num,
-        metadata=metadata.merged("{}", body.metadata), locale=body.locale or DEFAULT_LOCALE,
-        more=_more(body, source), processor=attempt.processor, processor_ref=None, active_attempt=attempt.id,
-        version=1, deadline=None, captured_at=None, created_at=call.now,
-    )  # fmt: skip
+        merchant_id=call.owner.merchant_id,
+        mode=call.owner.mode,
+        id=attempt.payment_id or "",
+        status="pending",
+        amount=body.amount,
+        tax=tax,
+        fee=0,
+        total=body.amount + tax,
+        currency=body.currency,
+        amount_captured=0,
+        amount_refunded=0,
+        amount_reserved=0,
+        customer_id=body.customer,
+        session_id=session_id,
+        details="null",
+        description=body.description,
+        external_order_num=body.external_order_num,
+        metadata=metadata.merged("{}", body.metadata),
+        locale=body.locale or DEFAULT_LOCALE,
+        more=_more(body, source),
+        processor=attempt.processor,
+        processor_ref=None,
+        active_attempt=attempt.id,
+        version=1,
+        deadline=None,
+        captured_at=None,
+        created_at=call.now,
+    )
     base_url = call.services.settings.base_url
     visit = Visit(f"{base_url}/return/{attempt.ref}", payment.locale, settings.name, store)
     suspicious = pan_screening.suspicious(body.description, body.external_order_num, metadata=body.metadata)
     return ChargeDraft(
-        payment, attempt, source, visit, call.services.processors, settings, base_url, call.key.id, suspicious,
+        payment,
+        attempt,
+        source,
+        visit,
+        call.services.processors,
+        settings,
+        base_url,
+        call.key.id,
+        suspicious,
         beside=None if body.webhooks is None else await _beside(call, body.webhooks),
-    )  # fmt: skip
+    )
 
 
 async def _beside(call: Call, webhooks: object) -> Beside | None:
@@ -175,9 +217,16 @@ async def begin(tx: Tx, vault: Vault, draft: ChargeDraft, intent: ChargeIntent) 
         raise OrderNumTaken
     await attempts.begin(tx, attempt)
     await tokens.redeem(
-        tx, vault, payment.owner, intent.instrument, by=payment.id, why="charge", who=draft.who, audit_id=attempt.id,
+        tx,
+        vault,
+        payment.owner,
+        intent.instrument,
+        by=payment.id,
+        why="charge",
+        who=draft.who,
+        audit_id=attempt.id,
         moment=Moment(payment.created_at, attempt.created_at),
-    )  # fmt: skip
+    )
     if attempt.method is not None and intent.visit is not None:
         await directory.publish(tx, payment.owner, attempt.ref, "attempt")
     elif attempt.method is not None and attempt.method != TERMINAL:
@@ -187,7 +236,7 @@ async def begin(tx: Tx, vault: Vault, draft: ChargeDraft, intent: ChargeIntent) 
     if draft.suspicious:
         await pan_screening.note(
             tx, vault, payment.owner, id=payment.id, at=attempt.created_at, who=draft.who, object_id=payment.id
-        )  # fmt: skip
+        )
 
 
 async def send(services: Services, intent: ChargeIntent) -> tuple[Outcome, ApiError | None]:
@@ -201,9 +250,13 @@ async def send(services: Services, intent: ChargeIntent) -> tuple[Outcome, ApiEr
         return NotSent(), None
     if intent.credential is not None and isinstance(intent.instrument, CardSource):
         outcome = await execute.execute(
-            processor, intent.attempt, services.clock, use=intent.instrument.use, credential=intent.credential,
+            processor,
+            intent.attempt,
+            services.clock,
+            use=intent.instrument.use,
+            credential=intent.credential,
             ordered_at=intent.payment.created_at,
-        )  # fmt: skip
+        )
         return outcome, None
     try:
         return await tokens.send(services, processor, intent.attempt, intent.instrument, visit=intent.visit), None
@@ -215,9 +268,16 @@ async def _of_source(tx: Tx, owner: Owner, vault: Vault, draft: ChargeDraft, sou
     """What was given with the order. Raises InvalidToken, WrongCurrency."""
     payment = draft.payment
     instrument = await tokens.resolve(
-        tx, vault, owner, source, payment.created_at, payment.currency, total=payment.amount + payment.tax,
-        saved=payment.session_id is None, ordered_in=draft.ordered_in,
-    )  # fmt: skip
+        tx,
+        vault,
+        owner,
+        source,
+        payment.created_at,
+        payment.currency,
+        total=payment.amount + payment.tax,
+        saved=payment.session_id is None,
+        ordered_in=draft.ordered_in,
+    )
     if payment.session_id is None:
         _check_enabled(draft, instrument)
     if instrument.token is not None:
@@ -317,16 +377,12 @@ def _of_type(draft: ChargeDraft, attempt: Attempt, type: str) -> Attempt:
         raise NotSentError
     if not METHODS[type].takes(draft.payment.currency):
         raise WrongCurrency("This payment method cannot be paid in this currency.")
-    return replace(
-        attempts.assign(attempt, draft.processors.pick(draft.payment.owner, type)), method=type
-    )  # fmt: skip
+    return replace(attempts.assign(attempt, draft.processors.pick(draft.payment.owner, type)), method=type)
 
 
 def _priced(draft: ChargeDraft, attempt: Attempt, type: str, details: str) -> tuple[Payment, Attempt]:
     """Payment and attempt with the fee of their type."""
     payment = draft.payment
     extra = fee(draft.settings, type, payment.currency) if draft.fee is None else draft.fee
-    payment = replace(
-        payment, details=details, fee=extra, total=payment.total + extra, processor=attempt.processor
-    )  # fmt: skip
+    payment = replace(payment, details=details, fee=extra, total=payment.total + extra, processor=attempt.processor)
     return payment, replace(attempt, amount=payment.total)

@@ -34,11 +34,22 @@ async def end(
     told = ["payment.updated"]
     if outcome == "completed":
         told = ["payment.refund.created"] + (["payment.refunded"] if payment.status == "refunded" else [])
-        await refunds.save(tx, Refund(
-            merchant_id=owner.merchant_id, mode=owner.mode, id=ids[0], payment_id=payment.id, amount=request.amount,
-            currency=payment.currency, description=refund_requests.description_of(request), chargeback=0, type=REFUND,
-            total_refunded=payment.amount_refunded, created_at=now,
-        ))  # fmt: skip
+        await refunds.save(
+            tx,
+            Refund(
+                merchant_id=owner.merchant_id,
+                mode=owner.mode,
+                id=ids[0],
+                payment_id=payment.id,
+                amount=request.amount,
+                currency=payment.currency,
+                description=refund_requests.description_of(request),
+                chargeback=0,
+                type=REFUND,
+                total_refunded=payment.amount_refunded,
+                created_at=now,
+            ),
+        )
     shown = await outcomes.with_refunds(tx, payment)
     for event_id, type in zip(ids[1:], told, strict=False):
         await events.record(tx, owner, id=event_id, type=type, data=shown.encoded(api_version), now=now)

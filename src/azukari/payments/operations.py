@@ -43,7 +43,7 @@ async def capture(call: Call, payment_id: str, body: Capture) -> Answer:
     """
     intent = await call.db.write(
         _begin_capture, call.claim, call.owner, payment_id, _draft(call, "capture", payment_id), body
-    )  # fmt: skip
+    )
     return await _carry_out(call, intent)
 
 
@@ -52,7 +52,7 @@ async def refund(call: Call, payment_id: str, body: RefundCreate) -> Answer:
     draft = _draft(call, "refund", payment_id, body.description)
     intent = await call.db.write(
         _begin_refund, call.claim, call.owner, call.vault, payment_id, draft, body, call.key.id
-    )  # fmt: skip
+    )
     return await _carry_out(call, intent)
 
 
@@ -80,7 +80,7 @@ async def top_up(call: Call, payment_id: str, details: MethodDetails) -> Answer:
 
 async def add_card(
     call: Call, payment_id: str, details: MethodDetails, *, by_session: bool = False
-) -> tuple[OperationIntent, Outcome]:  # fmt: skip
+) -> tuple[OperationIntent, Outcome]:
     """:func:`top_up` up to the processor's answer, which the caller writes down. by_session: a try at its session."""
     draft = _draft(call, "top_up", payment_id)
     if by_session:
@@ -96,19 +96,31 @@ async def finalize(call: Call, payment_id: str, body: Finalize) -> Answer:
     """
     details = PaymentDetails.parse(
         {
-            "type": TERMINAL, "flowType": CHIP, "ac_type": body.ac_type, "track2": body.track2,
-            "field55": body.field55, "capture": body.capture,
+            "type": TERMINAL,
+            "flowType": CHIP,
+            "ac_type": body.ac_type,
+            "track2": body.track2,
+            "field55": body.field55,
+            "capture": body.capture,
         },
-        now=call.now, param="",
-    )  # fmt: skip
+        now=call.now,
+        param="",
+    )
     for member in ("ac_type", "field55", "track2"):
         if getattr(body, member) in (None, ""):
             raise MissingParameter(member)
     use = call.vault.borrow(call.owner, details)
     intent = await call.db.write(
-        _begin_finalize, call.claim, call.owner, call.vault, payment_id, _draft(call, "finalize", payment_id), use,
-        body, call.key.id,
-    )  # fmt: skip
+        _begin_finalize,
+        call.claim,
+        call.owner,
+        call.vault,
+        payment_id,
+        _draft(call, "finalize", payment_id),
+        use,
+        body,
+        call.key.id,
+    )
     return await _carry_out(call, intent, use=use)
 
 
@@ -118,14 +130,19 @@ async def request_refund(call: Call, payment_id: str, body: RefundRequestCreate)
     Raises NotFound, NotRefundable (no cash payment, or less is left), InvalidParameter.
     """
     request = RefundRequest(
-        merchant_id=call.owner.merchant_id, mode=call.owner.mode, id=call.new_id(), payment_id=payment_id,
-        amount=body.amount, details=msgspec.json.encode(body.account()).decode(), status="pending",
+        merchant_id=call.owner.merchant_id,
+        mode=call.owner.mode,
+        id=call.new_id(),
+        payment_id=payment_id,
+        amount=body.amount,
+        details=msgspec.json.encode(body.account()).decode(),
+        status="pending",
         created_at=call.now,
-    )  # fmt: skip
+    )
     fee_too = body.include_payment_method_fee
     return await call.db.write(
         _request_refund, call.claim, call.owner, request, fee_too, call.new_id(), call.api_version
-    )  # fmt: skip
+    )
 
 
 @idempotent
@@ -158,7 +175,7 @@ async def _carry_out(call: Call, intent: OperationIntent, *, use: AccessGrant | 
 
 async def _send(
     call: Call, intent: OperationIntent, method: MethodDetails | None = None, *, use: AccessGrant | None = None
-) -> Outcome:  # fmt: skip
+) -> Outcome:
     processor = call.services.processors.named(intent.attempt.processor)
     assert processor is not None  # the intent would not have been written
     return await execute.execute(processor, intent.attempt, call.services.clock, method=method, use=use)
@@ -181,17 +198,28 @@ class _Draft:
         if payment.waiting_attempt is not None:
             more = msgspec.structs.replace(more, waiting=payment.waiting_attempt)
         return msgspec.structs.replace(
-            attempts.assign(self.attempt, processor), amount=amount, currency=payment.currency,
-            parent=payment.processor_ref, more=msgspec.json.encode(more).decode(),
-        )  # fmt: skip
+            attempts.assign(self.attempt, processor),
+            amount=amount,
+            currency=payment.currency,
+            parent=payment.processor_ref,
+            more=msgspec.json.encode(more).decode(),
+        )
 
 
 def _draft(call: Call, kind: Kind, payment_id: str, description: str | None = None) -> _Draft:
     attempt = attempts.draft(
-        call.services.ids, call.owner, None, kind, 0, "", now=call.real,
-        api_version=call.api_version, payment_id=payment_id, orders=call.orders.encoded(),
+        call.services.ids,
+        call.owner,
+        None,
+        kind,
+        0,
+        "",
+        now=call.real,
+        api_version=call.api_version,
+        payment_id=payment_id,
+        orders=call.orders.encoded(),
         idempotency_key=call.idempotency_key,
-    )  # fmt: skip
+    )
     return _Draft(attempt, call.services.processors, AttemptContext(call.new_id(), description))
 
 
@@ -225,9 +253,7 @@ def _amount_to_capture(payment: Payment, body: Capture) -> int:
 
 
 @idempotent
-async def _begin_cancel(
-    tx: Tx, claim: Claim | None, owner: Owner, payment_id: str, draft: _Draft
-) -> OperationIntent:  # fmt: skip
+async def _begin_cancel(tx: Tx, claim: Claim | None, owner: Owner, payment_id: str, draft: _Draft) -> OperationIntent:
     shown = await outcomes.show(tx, owner, payment_id)
     payment = shown.payment
     _check_state(payment, ("pending", "authorized"), NotCancellable())
@@ -239,7 +265,7 @@ async def _begin_cancel(
 @idempotent
 async def _begin_top_up(
     tx: Tx, claim: Claim | None, owner: Owner, payment_id: str, draft: _Draft, type: str
-) -> OperationIntent:  # fmt: skip
+) -> OperationIntent:
     shown = await outcomes.show(tx, owner, payment_id)
     payment = shown.payment
     _check_state(payment, ("pending",), NotShort())
@@ -256,9 +282,16 @@ async def _begin_top_up(
 
 @idempotent
 async def _begin_finalize(
-    tx: Tx, claim: Claim | None, owner: Owner, vault: Vault, payment_id: str, draft: _Draft, use: AccessGrant,
-    body: Finalize, who: str,
-) -> OperationIntent:  # fmt: skip
+    tx: Tx,
+    claim: Claim | None,
+    owner: Owner,
+    vault: Vault,
+    payment_id: str,
+    draft: _Draft,
+    use: AccessGrant,
+    body: Finalize,
+    who: str,
+) -> OperationIntent:
     shown = await outcomes.show(tx, owner, payment_id)
     payment = shown.payment
     _check_state(payment, ("pending",), NotAtTerminal())
@@ -281,7 +314,7 @@ async def _begin_finalize(
         shown = shown._replace(payment=rewritten)
     await vault.note(
         tx, use, why="finalize", object_id=payment.id, who=who, now=attempt.created_at, audit_id=attempt.id
-    )  # fmt: skip
+    )
     return await _begin_alone(tx, shown, attempt)
 
 
@@ -302,9 +335,15 @@ async def _begin_alone(tx: Tx, shown: PaymentView, attempt: Attempt) -> Operatio
 
 @idempotent
 async def _begin_refund(
-    tx: Tx, claim: Claim | None, owner: Owner, vault: Vault, payment_id: str, draft: _Draft, body: RefundCreate,
+    tx: Tx,
+    claim: Claim | None,
+    owner: Owner,
+    vault: Vault,
+    payment_id: str,
+    draft: _Draft,
+    body: RefundCreate,
     who: str,
-) -> OperationIntent:  # fmt: skip
+) -> OperationIntent:
     shown = await outcomes.show(tx, owner, payment_id)
     payment = shown.payment
     left = payment.amount_captured - payment.amount_refunded - payment.amount_reserved
@@ -322,7 +361,5 @@ async def _begin_refund(
         raise NotRefundable(param="amount")
     await attempts.begin(tx, attempt)
     if pan_screening.suspicious(body.description):
-        await pan_screening.note(
-            tx, vault, owner, id=attempt.id, at=attempt.created_at, who=who, object_id=payment.id
-        )  # fmt: skip
+        await pan_screening.note(tx, vault, owner, id=attempt.id, at=attempt.created_at, who=who, object_id=payment.id)
     return OperationIntent(attempt, shown)

@@ -92,9 +92,14 @@ class RecordResult(NamedTuple):
 
 @batched
 async def apply_outcome(
-    tx: Tx, attempt: Attempt, outcome: Outcome, event_ids: tuple[str, ...], at: Moment, again_at: int | None,
+    tx: Tx,
+    attempt: Attempt,
+    outcome: Outcome,
+    event_ids: tuple[str, ...],
+    at: Moment,
+    again_at: int | None,
     refusal: ApiError | None = None,
-) -> Answer:  # fmt: skip
+) -> Answer:
     """Write down what happened, together with the event that tells the merchant and the answer that is repeated.
 
     again_at: when an unsettled outcome is asked after. refusal: what to answer instead of "not sent".
@@ -108,7 +113,7 @@ async def apply_outcome(
     answer = answer_of(outcome, body, refusal)
     await idempotency.store_response(
         tx, attempt.owner, attempt.idempotency_key, answer, final=not isinstance(outcome, Unknown)
-    )  # fmt: skip
+    )
     return answer
 
 
@@ -195,15 +200,26 @@ class OutcomeWriter(Protocol):
     """Runs the unit that records an outcome: :func:`apply_outcome`, or one that calls it and writes more."""
 
     async def __call__(
-        self, services: Services, attempt: Attempt, outcome: Outcome, event_ids: tuple[str, ...], at: Moment,
-        again_at: int | None, refusal: ApiError | None,
-    ) -> Answer: ...  # fmt: skip
+        self,
+        services: Services,
+        attempt: Attempt,
+        outcome: Outcome,
+        event_ids: tuple[str, ...],
+        at: Moment,
+        again_at: int | None,
+        refusal: ApiError | None,
+    ) -> Answer: ...
 
 
 async def write_outcome(
-    services: Services, attempt: Attempt, outcome: Outcome, event_ids: tuple[str, ...], at: Moment, again_at: int | None,
+    services: Services,
+    attempt: Attempt,
+    outcome: Outcome,
+    event_ids: tuple[str, ...],
+    at: Moment,
+    again_at: int | None,
     refusal: ApiError | None,
-) -> Answer:  # fmt: skip
+) -> Answer:
     """Of a payment that is nobody else's concern."""
     return await services.db.write(apply_outcome, attempt, outcome, event_ids, at, again_at, refusal)
 
@@ -231,9 +247,14 @@ def _write_of(attempt: Attempt) -> OutcomeWriter:
 
 
 async def finish(
-    services: Services, attempt: Attempt, outcome: Outcome, intended: PaymentView, refusal: ApiError | None = None, *,
+    services: Services,
+    attempt: Attempt,
+    outcome: Outcome,
+    intended: PaymentView,
+    refusal: ApiError | None = None,
+    *,
     write: OutcomeWriter | None = None,
-) -> Answer:  # fmt: skip
+) -> Answer:
     """Write the outcome down and see to what it leaves behind.
 
     intended: the payment as the intent left it. Should the outcome not be written, that is all we know for certain:
@@ -257,7 +278,7 @@ async def finish(
 
 async def write_down(
     services: Services, attempt: Attempt, outcome: Outcome, refusal: ApiError | None, write: OutcomeWriter
-) -> Answer:  # fmt: skip
+) -> Answer:
     """Write a fresh outcome down. Raises Unavailable, and whatever the unit does."""
     at = await services.moment_of(attempt.owner)
     again_at = _again_at(services, attempt, outcome, at)
@@ -280,7 +301,7 @@ def _event_ids(services: Services, attempt: Attempt) -> tuple[str, ...]:
 
 async def reconcile(
     services: Services, attempt: Attempt, *, write: OutcomeWriter | None = None, deadline: int | None = None
-) -> None:  # fmt: skip
+) -> None:
     """Find out what became of an operation that nobody has ended, or that waits. The attempt is ours: taken over.
 
     deadline: of the payment, where it is known to be over. write: as for :func:`finish`.
@@ -379,7 +400,12 @@ async def _undo(services: Services, processor: Processor, attempt: Attempt) -> N
 async def _record_undone(tx: Tx, vault: Vault, attempt: Attempt, audit_id: str, now: int) -> None:
     if await attempts.undone(tx, attempt, now):
         await vault.audit(
-            tx, attempt.owner, id=audit_id, at=now, who="resolver",
+            tx,
+            attempt.owner,
+            id=audit_id,
+            at=now,
+            who="resolver",
             action="void_lapsed" if attempt.code == attempts.LAPSED else "undo_late_success",
-            object_id=attempt.payment_id, result="undone",
-        )  # fmt: skip
+            object_id=attempt.payment_id,
+            result="undone",
+        )

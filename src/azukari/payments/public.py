@@ -32,10 +32,19 @@ _BLANK_CASH = {"store": "", "email": "hidden@shop.invalid"}
 def without_the_shopper(out: PaymentOut, payment: Payment) -> PaymentOut:
     """The payment as pages may see it. out: as it would be shown to a secret key."""
     return msgspec.structs.replace(
-        out, payment_details=_details(payment), customer=None, description=None, metadata=_EMPTY,
-        customer_family_name=None, customer_given_name=None, mcc=None, statement_descriptor=None,
-        refunds=[], refund_requests=[], platform_details=UNSET,
-    )  # fmt: skip
+        out,
+        payment_details=_details(payment),
+        customer=None,
+        description=None,
+        metadata=_EMPTY,
+        customer_family_name=None,
+        customer_given_name=None,
+        mcc=None,
+        statement_descriptor=None,
+        refunds=[],
+        refund_requests=[],
+        platform_details=UNSET,
+    )
 
 
 def _details(payment: Payment) -> Raw:
@@ -47,9 +56,8 @@ def _details(payment: Payment) -> Raw:
         return Raw(msgspec.json.encode({"type": type, **_BLANK_CARD}))
     waits = payment.status == "pending" or (payment.status == "authorized" and type in CASH)
     shown = {
-        name: value for name, value in details.items()
-        if (name not in _TOLD_BY_THE_SHOPPER if waits else name in _KEPT)
-    }  # fmt: skip
+        name: value for name, value in details.items() if (name not in _TOLD_BY_THE_SHOPPER if waits else name in _KEPT)
+    }
     if type == "konbini":
         shown = _BLANK_CASH | shown
     return Raw(msgspec.json.encode(shown))

@@ -79,9 +79,13 @@ class RefundRequestOut(Account):
     def of(cls, request: RefundRequest) -> "RefundRequestOut":
         account = msgspec.structs.asdict(_account(request.details))
         return cls(
-            **account, id=request.id, payment=request.payment_id, amount=request.amount, status=request.status,
+            **account,
+            id=request.id,
+            payment=request.payment_id,
+            amount=request.amount,
+            status=request.status,
             created_at=iso(request.created_at),
-        )  # fmt: skip
+        )
 
 
 _account = msgspec.json.Decoder(Account).decode

@@ -224,9 +224,16 @@ class RefundOut(msgspec.Struct):
     @classmethod
     def of(cls, refund: Refund) -> "RefundOut":
         return cls(
-            refund.id, "refund", refund.amount, refund.currency, refund.payment_id, refund.description,
-            iso(refund.created_at), bool(refund.chargeback), refund.type if refund.type == NOT_CAPTURED else UNSET,
-        )  # fmt: skip
+            refund.id,
+            "refund",
+            refund.amount,
+            refund.currency,
+            refund.payment_id,
+            refund.description,
+            iso(refund.created_at),
+            bool(refund.chargeback),
+            refund.type if refund.type == NOT_CAPTURED else UNSET,
+        )
 
 
 _NO_MORE = PaymentExtras()
@@ -281,12 +288,30 @@ class PaymentOut(msgspec.Struct):
         elif refunds:
             refunds = [refund for refund in refunds if refund.type != NOT_CAPTURED]
         return cls(
-            payment.id, "payment", payment.status, payment.amount, payment.tax, payment.customer_id,
-            iso_or_none(_deadline(payment)), Raw(payment.details.encode()), payment.fee, payment.total,
-            payment.currency, payment.description, iso_or_none(payment.captured_at), payment.external_order_num,
-            Raw(payment.metadata.encode()), iso(payment.created_at), amount_refunded, payment.locale,
-            payment.session_id, more.customer_family_name, more.customer_given_name, more.mcc,
-            more.statement_descriptor, [RefundOut.of(refund) for refund in refunds],
+            payment.id,
+            "payment",
+            payment.status,
+            payment.amount,
+            payment.tax,
+            payment.customer_id,
+            iso_or_none(_deadline(payment)),
+            Raw(payment.details.encode()),
+            payment.fee,
+            payment.total,
+            payment.currency,
+            payment.description,
+            iso_or_none(payment.captured_at),
+            payment.external_order_num,
+            Raw(payment.metadata.encode()),
+            iso(payment.created_at),
+            amount_refunded,
+            payment.locale,
+            payment.session_id,
+            more.customer_family_name,
+            more.customer_given_name,
+            more.mcc,
+            more.statement_descriptor,
+            [RefundOut.of(refund) for refund in refunds],
             [RefundRequestOut.of(request) for request in requests],
             UNSET if more.platform_details is None else more.platform_details,
-        )  # fmt: skip
+        )

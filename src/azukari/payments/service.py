@@ -47,7 +47,7 @@ async def record_intent(tx: Tx, claim: Claim | None, owner: Owner, vault: Vault,
     intent = await charges.resolve(tx, owner, vault, draft)
     await idempotency.take(
         tx, owner, claim, lambda: Answer.of(PaymentOut.of(intent.payment, [], [], intent.attempt.api_version), 202)
-    )  # fmt: skip
+    )
     await charges.begin(tx, vault, draft, intent)
     return intent
 
@@ -57,9 +57,13 @@ async def page(tx: Tx, owner: Owner, bounds: Bounds, query: PaymentQuery) -> Pag
     if query.merchant_id is not None and query.merchant_id != owner.merchant_id:
         return Page([], 0)
     found = await store.page(
-        tx, owner, **bounds.as_arguments(), currency=query.currency, external_order_num=query.external_order_num,
+        tx,
+        owner,
+        **bounds.as_arguments(),
+        currency=query.currency,
+        external_order_num=query.external_order_num,
         status=query.status,
-    )  # fmt: skip
+    )
     return Page([await outcomes.with_refunds(tx, payment) for payment in found.rows], found.total)
 
 
@@ -80,16 +84,31 @@ async def update(call: Call, payment_id: str, body: PaymentUpdate) -> Answer:
 
 async def _update_words(call: Call, payment_id: str, body: PaymentUpdate) -> PaymentOut:
     shown = await retry_on_conflict(
-        call.db, _rewrite, call.owner, call.vault, payment_id, body, call.new_id(), call.moment, call.api_version,
+        call.db,
+        _rewrite,
+        call.owner,
+        call.vault,
+        payment_id,
+        body,
+        call.new_id(),
+        call.moment,
+        call.api_version,
         call.key.id,
-    )  # fmt: skip
+    )
     return PaymentOut.of(*shown, call.api_version)
 
 
 async def _rewrite(
-    tx: Tx, owner: Owner, vault: Vault, payment_id: str, body: PaymentUpdate, event_id: str, moment: Moment,
-    api_version: str, who: str,
-) -> PaymentView:  # fmt: skip
+    tx: Tx,
+    owner: Owner,
+    vault: Vault,
+    payment_id: str,
+    body: PaymentUpdate,
+    event_id: str,
+    moment: Moment,
+    api_version: str,
+    who: str,
+) -> PaymentView:
     read = await store.get(tx, owner, payment_id)
     description = read.description if body.description is msgspec.UNSET else body.description
     payment = await store.rewrite(tx, read, description, metadata.merged(read.metadata, body.metadata))

@@ -64,7 +64,11 @@ payments = owned_table(
     # A number is used up by a payment that came to something; after a failed one the shop tries it again. A session
     # keeps its number itself, from one try to the next.
     partial_index(
-        "uq_payments_external_order_num", "external_order_num", "merchant_id", "mode", unique=True,
+        "uq_payments_external_order_num",
+        "external_order_num",
+        "merchant_id",
+        "mode",
+        unique=True,
         where="external_order_num IS NOT NULL AND status <> 'failed' "
         "AND NOT (session_id IS NOT NULL AND status IN ('cancelled', 'expired'))",
     ),
@@ -74,11 +78,15 @@ payments = owned_table(
     sa.Index("ix_payments_customer_id", "customer_id", "merchant_id", "mode", "id"),
     partial_index("ix_payments_session_id", "session_id", "merchant_id", "mode", "id", where="session_id IS NOT NULL"),
     partial_index(
-        "ix_payments_external_order_num", "external_order_num", "merchant_id", "mode", "id",
+        "ix_payments_external_order_num",
+        "external_order_num",
+        "merchant_id",
+        "mode",
+        "id",
         where="external_order_num IS NOT NULL",
     ),
     partial_index("ix_payments_status", "status", "merchant_id", "mode", "id", where="status <> 'captured'"),
-)  # fmt: skip
+)
 
 
 class Payment(msgspec.Struct, frozen=True):
@@ -189,21 +197,26 @@ _AUTHORIZED = Statement(
     sa.update(payments)
     .where(*_this, _held, _columns.status == "pending")
     .values(
-        status="authorized", active_attempt=None, processor_ref=sa.bindparam("theirs", type_=Text),
+        status="authorized",
+        active_attempt=None,
+        processor_ref=sa.bindparam("theirs", type_=Text),
         deadline=sa.bindparam("until", type_=Time),
     )
     .returning(*_columns),
-)  # fmt: skip
+)
 _SOLD = Statement(
     Payment,
     sa.update(payments)
     .where(*_this, _held, _columns.status == "pending")
     .values(
-        status="captured", active_attempt=None, processor_ref=sa.bindparam("theirs", type_=Text), captured_at=_at,
+        status="captured",
+        active_attempt=None,
+        processor_ref=sa.bindparam("theirs", type_=Text),
+        captured_at=_at,
         amount_captured=_columns.total,
     )
     .returning(*_columns),
-)  # fmt: skip
+)
 _FAILED = Statement(
     Payment,
     sa.update(payments)
@@ -230,21 +243,30 @@ _WAITS = Statement(
     sa.update(payments)
     .where(*_this, _held, _columns.status == "pending")
     .values(
-        status=sa.bindparam("to_status", type_=Text), active_attempt=None, processor_ref=_theirs, deadline=_until,
-        waiting_attempt=sa.bindparam("attempt", type_=Text), details=_details,
+        status=sa.bindparam("to_status", type_=Text),
+        active_attempt=None,
+        processor_ref=_theirs,
+        deadline=_until,
+        waiting_attempt=sa.bindparam("attempt", type_=Text),
+        details=_details,
     )
     .returning(*_columns),
-)  # fmt: skip
+)
 _PAID_AT_LAST = Statement(
     Payment,
     sa.update(payments)
     .where(*_this, *_waits)
     .values(
-        status="captured", waiting_attempt=None, processor_ref=_theirs, captured_at=_at, deadline=None,
-        amount_captured=_columns.total, details=_details,
+        status="captured",
+        waiting_attempt=None,
+        processor_ref=_theirs,
+        captured_at=_at,
+        deadline=None,
+        amount_captured=_columns.total,
+        details=_details,
     )
     .returning(*_columns),
-)  # fmt: skip
+)
 _HELD_AT_LAST = Statement(
     Payment,
     sa.update(payments)
@@ -264,11 +286,16 @@ _TOPPED_UP = Statement(
     sa.update(payments)
     .where(*_this, _held, _columns.status == "pending")
     .values(
-        status="captured", active_attempt=None, waiting_attempt=None, captured_at=_at, deadline=None,
-        amount_captured=_columns.total, details=_details,
+        status="captured",
+        active_attempt=None,
+        waiting_attempt=None,
+        captured_at=_at,
+        deadline=None,
+        amount_captured=_columns.total,
+        details=_details,
     )
     .returning(*_columns),
-)  # fmt: skip
+)
 _HELD_BY_CHIP = Statement(
     Payment,
     sa.update(payments)
@@ -410,7 +437,7 @@ async def lock_payment(tx: Tx, read: Payment, attempt_id: str) -> Payment | None
     """Take the payment's one place for an operation in flight; None: taken, or it has moved since it was read."""
     return await tx.one(
         _HOLD, read.owner, payment=read.id, attempt=attempt_id, from_status=read.status, read_details=read.details
-    )  # fmt: skip
+    )
 
 
 async def unlock_payment(tx: Tx, owner: Owner, payment_id: str, attempt_id: str) -> Payment | None:
@@ -420,7 +447,7 @@ async def unlock_payment(tx: Tx, owner: Owner, payment_id: str, attempt_id: str)
 
 async def authorized(
     tx: Tx, owner: Owner, payment_id: str, attempt_id: str, *, theirs: str, until: int
-) -> Payment | None:  # fmt: skip
+) -> Payment | None:
     """``pending -> authorized``, held until then."""
     return await tx.one(_AUTHORIZED, owner, payment=payment_id, attempt=attempt_id, theirs=theirs, until=until)
 
@@ -435,9 +462,7 @@ async def failed(tx: Tx, owner: Owner, payment_id: str, attempt_id: str) -> Paym
     return await tx.one(_FAILED, owner, payment=payment_id, attempt=attempt_id)
 
 
-async def captured(
-    tx: Tx, owner: Owner, payment_id: str, attempt_id: str, *, amount: int, at: int
-) -> Payment | None:  # fmt: skip
+async def captured(tx: Tx, owner: Owner, payment_id: str, attempt_id: str, *, amount: int, at: int) -> Payment | None:
     """``authorized -> captured``, all of it or less."""
     return await tx.one(_CAPTURED, owner, payment=payment_id, attempt=attempt_id, sum=amount, at=at)
 
@@ -452,14 +477,20 @@ async def waits(
 ) -> Payment | None:
     """``pending -> pending | authorized``: the far side has it, and the shopper must act."""
     return await tx.one(
-        _WAITS, payment.owner, payment=payment.id, attempt=attempt_id, to_status=status, theirs=theirs,
-        new_details=details, until=until,
-    )  # fmt: skip
+        _WAITS,
+        payment.owner,
+        payment=payment.id,
+        attempt=attempt_id,
+        to_status=status,
+        theirs=theirs,
+        new_details=details,
+        until=until,
+    )
 
 
 async def paid_at_last(
     tx: Tx, payment: Payment, attempt_id: str, *, theirs: str, details: str, at: int
-) -> Payment | None:  # fmt: skip
+) -> Payment | None:
     """``pending | authorized -> captured``: it waited, and was paid."""
     return await tx.one(
         _PAID_AT_LAST, payment.owner, payment=payment.id, attempt=attempt_id, theirs=theirs, new_details=details, at=at
@@ -470,7 +501,7 @@ async def held_at_last(tx: Tx, payment: Payment, attempt_id: str, *, theirs: str
     """``pending -> authorized``: it waited, and may be captured now."""
     return await tx.one(
         _HELD_AT_LAST, payment.owner, payment=payment.id, attempt=attempt_id, theirs=theirs, until=until
-    )  # fmt: skip
+    )
 
 
 async def ended(tx: Tx, payment: Payment, attempt_id: str, status: Status) -> Payment | None:
@@ -478,9 +509,7 @@ async def ended(tx: Tx, payment: Payment, attempt_id: str, status: Status) -> Pa
     return await tx.one(_ENDED, payment.owner, payment=payment.id, attempt=attempt_id, to_status=status)
 
 
-async def topped_up(
-    tx: Tx, owner: Owner, payment_id: str, attempt_id: str, *, details: str, at: int
-) -> Payment | None:  # fmt: skip
+async def topped_up(tx: Tx, owner: Owner, payment_id: str, attempt_id: str, *, details: str, at: int) -> Payment | None:
     """``pending -> captured``: with one more prepaid card it is enough."""
     return await tx.one(_TOPPED_UP, owner, payment=payment_id, attempt=attempt_id, new_details=details, at=at)
 
@@ -518,9 +547,13 @@ async def refunded(tx: Tx, owner: Owner, payment_id: str, amount: int) -> Paymen
 async def rewrite(tx: Tx, read: Payment, description: str | None, metadata: str) -> Payment | None:
     """Change the words of a payment whose words are still as they were read; None: they are not."""
     return await tx.one(
-        _REWRITE, read.owner, payment=read.id, read_version=read.version, new_description=description,
+        _REWRITE,
+        read.owner,
+        payment=read.id,
+        read_version=read.version,
+        new_description=description,
         new_metadata=metadata,
-    )  # fmt: skip
+    )
 
 
 async def overdue(tx: Tx, real: int, after: Cursor, limit: int) -> list[Payment]:
@@ -544,9 +577,17 @@ async def expire(tx: Tx, payment: Payment, now: int) -> Payment | None:
 
 
 async def page(
-    tx: Tx, owner: Owner, *, page: int, per_page: int, start: int, end: int, currency: str | None,
-    external_order_num: str | None, status: list[Status] | None,
-) -> Page[Payment]:  # fmt: skip
+    tx: Tx,
+    owner: Owner,
+    *,
+    page: int,
+    per_page: int,
+    start: int,
+    end: int,
+    currency: str | None,
+    external_order_num: str | None,
+    status: list[Status] | None,
+) -> Page[Payment]:
     """A page of the owner's payments, newest first."""
     values: dict[str, object] = {}
     if currency is not None:

@@ -36,7 +36,5 @@ async def transfer(call: Call, request_id: str, outcome: Ended) -> PaymentOut:
     if not call.key.is_test:
         raise NotFound
     ids = (call.new_id(), call.new_id(), call.new_id())
-    shown = await call.db.write(
-        giving_back.end, call.owner, request_id, outcome, ids, call.now, call.api_version
-    )  # fmt: skip
+    shown = await call.db.write(giving_back.end, call.owner, request_id, outcome, ids, call.now, call.api_version)
     return PaymentOut.of(*shown, call.api_version)

@@ -128,7 +128,7 @@ def merged_details(payment: Payment, more: Details | None) -> str:
 
 async def _sold(
     tx: Tx, owner: Owner, payment_id: str, attempt: Attempt, outcome: Approved, at: Moment
-) -> Payment | None:  # fmt: skip
+) -> Payment | None:
     sold = await store.sold(tx, owner, payment_id, attempt.id, theirs=outcome.processor_ref, at=at.now)
     return await _described(tx, sold, outcome)
 
@@ -147,15 +147,20 @@ async def _waits(tx: Tx, owner: Owner, payment_id: str, attempt: Attempt, outcom
     # Who pays at a till has the numbers and will; who goes to a page, or needs another card, has to be waited for.
     by_cash = isinstance(outcome, Pending) and details_of(payment).type in CASH
     waiting = await store.waits(
-        tx, payment, attempt.id, "authorized" if by_cash else "pending", theirs=outcome.processor_ref,
-        details=merged_details(payment, details), until=outcome.deadline,
-    )  # fmt: skip
+        tx,
+        payment,
+        attempt.id,
+        "authorized" if by_cash else "pending",
+        theirs=outcome.processor_ref,
+        details=merged_details(payment, details),
+        until=outcome.deadline,
+    )
     return Changed(waiting, ("payment.authorized",) if by_cash else ())
 
 
 async def _topped_up(
     tx: Tx, owner: Owner, payment_id: str, attempt: Attempt, outcome: Approved | PartiallyPaid, at: Moment
-) -> Changed:  # fmt: skip
+) -> Changed:
     details = merged_details(await store.get(tx, owner, payment_id), outcome.details)
     if isinstance(outcome, PartiallyPaid):
         payment = await store.still_short(tx, owner, payment_id, attempt.id, details)
@@ -167,7 +172,7 @@ async def _topped_up(
 
 async def _finalized(
     tx: Tx, owner: Owner, payment_id: str, attempt: Attempt, outcome: Approved | Declined, at: Moment
-) -> Changed:  # fmt: skip
+) -> Changed:
     """What a chip said: the payment ends with it, and so does the attempt that waited for it."""
     more = context_of(attempt)
     approved = isinstance(outcome, Approved)
@@ -212,7 +217,15 @@ async def _refunded(tx: Tx, owner: Owner, payment_id: str, attempt: Attempt, at:
 def _refund(attempt: Attempt, payment: Payment, amount: int, type: str, now: int) -> Refund:
     more = context_of(attempt)
     return Refund(
-        merchant_id=attempt.merchant_id, mode=attempt.mode, id=more.refund_id, payment_id=payment.id, amount=amount,
-        currency=payment.currency, description=more.description, chargeback=0, type=type,
-        total_refunded=payment.amount_refunded, created_at=now,
-    )  # fmt: skip
+        merchant_id=attempt.merchant_id,
+        mode=attempt.mode,
+        id=more.refund_id,
+        payment_id=payment.id,
+        amount=amount,
+        currency=payment.currency,
+        description=more.description,
+        chargeback=0,
+        type=type,
+        total_refunded=payment.amount_refunded,
+        created_at=now,
+    )

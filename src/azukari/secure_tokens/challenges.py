@@ -60,9 +60,7 @@ async def challenge_of(services: Services, token_id: str, state: str) -> Challen
         return None
     token, card = visit
     shop = await services.settings_of(token.owner)
-    seen = Challenge(
-        shop.name, token.amount or 0, token.currency or "", card.brand, card.last4, token.mode
-    )  # fmt: skip
+    seen = Challenge(shop.name, token.amount or 0, token.currency or "", card.brand, card.last4, token.mode)
     if token.verification_at(await services.moment_of(token.owner)) == "EXPIRED":
         return _over(services, seen, token)
     if not services.counts.admits(f"challenge {token.id}", OPENED, OPENED_IN):

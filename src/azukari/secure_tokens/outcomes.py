@@ -82,14 +82,19 @@ def _status_of(result: AuthenticationResult) -> Verification:
 
 async def _record(
     tx: Tx, token: Token, to: Verification, result: AuthenticationResult, moment: Moment, pages: Pages
-) -> RecordResult:  # fmt: skip
+) -> RecordResult:
     """Write down what came of it; whoever comes second, or too late, learns how it ended."""
     waits = to == "NEEDS_VERIFY"
     moved = await store.verify(
-        tx, token, to, moment, three_ds=None if result.three_ds is None else result.three_ds.encoded(),
-        has_value=to == "OK" and result.value is not None, seed=token.state_seed if waits else None,
+        tx,
+        token,
+        to,
+        moment,
+        three_ds=None if result.three_ds is None else result.three_ds.encoded(),
+        has_value=to == "OK" and result.value is not None,
+        seed=token.state_seed if waits else None,
         until=moment.now + CHALLENGE if waits else None,
-    )  # fmt: skip
+    )
     if moved is None:
         return RecordResult(await store.find(tx, token.owner, token.id) or token, None)
     answer = Answer.of(pages.show(moved, moment))

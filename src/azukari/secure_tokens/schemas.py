@@ -57,10 +57,18 @@ class AuthResultOut(msgspec.Struct, rename="camel", omit_defaults=True):
     @classmethod
     def of(cls, result: ThreeDs) -> "AuthResultOut":
         return cls(
-            _given(result.ds_reference), _given(result.acs_reference), _given(result.requestor_trans_id),
-            _given(result.acs_trans_id), _given(result.ds_trans_id), _given(result.eci), result.version,
-            _given(result.authentication_type), "", result.trans_status, _given(result.server_trans_id),
-        )  # fmt: skip
+            _given(result.ds_reference),
+            _given(result.acs_reference),
+            _given(result.requestor_trans_id),
+            _given(result.acs_trans_id),
+            _given(result.ds_trans_id),
+            _given(result.eci),
+            result.version,
+            _given(result.authentication_type),
+            "",
+            result.trans_status,
+            _given(result.server_trans_id),
+        )
 
 
 def _given(value: str | None) -> str | UnsetType:
@@ -84,7 +92,7 @@ class SecureTokenOut(msgspec.Struct):
         status = token.verification_at(moment) or ""
         out = cls(
             token.id, token.id, status, authentication_url if status == "NEEDS_VERIFY" else None, iso(token.created_at)
-        )  # fmt: skip
+        )
         if token.three_ds is not None:
             result = results.decode(token.three_ds)
             out.three_d_secure_account = Account.of(result)

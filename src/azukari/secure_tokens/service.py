@@ -165,7 +165,7 @@ class _AlreadyMade(Exception):
 
 async def _authenticate(
     call: Call, claim: Claim | None, source: PaymentSource | None, customer: str | None, wanted: AuthenticationTerms
-) -> tuple[Token, Answer | None]:  # fmt: skip
+) -> tuple[Token, Answer | None]:
     """The token as it ends, and the answer that was stored of it."""
     services, processor = call.services, call.services.processors.pick(call.owner)
     brands = processor.declares.authenticates
@@ -205,23 +205,43 @@ async def _sealed(call: Call, source: PaymentSource | None) -> SealedEntry | Non
 
 
 def _new(
-    call: Call, processor: Processor, sealed: SealedEntry | None, source: PaymentSource | None, customer: str | None,
+    call: Call,
+    processor: Processor,
+    sealed: SealedEntry | None,
+    source: PaymentSource | None,
+    customer: str | None,
     wanted: AuthenticationTerms,
-) -> Token:  # fmt: skip
+) -> Token:
     """The row as it begins; of a token or a customer what is missing is read with them."""
     raw = source if isinstance(source, PaymentDetails) else None
     return Token(
-        merchant_id=call.owner.merchant_id, mode=call.owner.mode, id=call.services.ids.token(),
-        entry_id="" if sealed is None else sealed.id, currency=wanted.currency,
+        merchant_id=call.owner.merchant_id,
+        mode=call.owner.mode,
+        id=call.services.ids.token(),
+        entry_id="" if sealed is None else sealed.id,
+        currency=wanted.currency,
         details="null" if raw is None else msgspec.json.encode(TokenDetails.of(raw)).decode(),
         email=None if raw is None else raw.email,
-        has_verification_value=int(raw is not None and raw.verification_value is not None), created_at=call.now,
-        expires_at=call.now + store.LIFE, used_at=None, used_by=None, adopted=0, swept_at=None,
-        verification="CREATED", amount=wanted.total, customer_id=customer, return_url=wanted.return_url,
-        state_seed=call.services.ids.ref(), processor=processor.name, ref=call.services.ids.ref(), three_ds=None,
-        has_authentication_value=0, open_until=call.real + processor.declares.timeout + GRACE,
-        idempotency_key=None, made_for=wanted.made_for,
-    )  # fmt: skip
+        has_verification_value=int(raw is not None and raw.verification_value is not None),
+        created_at=call.now,
+        expires_at=call.now + store.LIFE,
+        used_at=None,
+        used_by=None,
+        adopted=0,
+        swept_at=None,
+        verification="CREATED",
+        amount=wanted.total,
+        customer_id=customer,
+        return_url=wanted.return_url,
+        state_seed=call.services.ids.ref(),
+        processor=processor.name,
+        ref=call.services.ids.ref(),
+        three_ds=None,
+        has_authentication_value=0,
+        open_until=call.real + processor.declares.timeout + GRACE,
+        idempotency_key=None,
+        made_for=wanted.made_for,
+    )
 
 
 def _check_brand(card: Masked, brands: frozenset[str]) -> None:
@@ -263,7 +283,7 @@ async def _begin(
     await directory.publish(tx, owner, token.id, KIND)
     await vault.note(
         tx, use, why="authenticate", object_id=token.id, who=draft.who, now=moment.real, audit_id=draft.audit_id
-    )  # fmt: skip
+    )
     return _AuthenticationIntent(token, use)
 
 

@@ -28,10 +28,14 @@ async def begin(
     """
     try:
         token = await secure_tokens.begin_for_session(
-            call, wanted.source, amount=method.amount or 0,
-            currency=method.currency or session.currency, return_url=wanted.back_to(view.url(session)),
-            made_for=f"{session.id}:{call.idempotency_key or call.request_id}", without=demand.goes_on_without,
-        )  # fmt: skip
+            call,
+            wanted.source,
+            amount=method.amount or 0,
+            currency=method.currency or session.currency,
+            return_url=wanted.back_to(view.url(session)),
+            made_for=f"{session.id}:{call.idempotency_key or call.request_id}",
+            without=demand.goes_on_without,
+        )
     except UnsupportedCardBrand:
         if not demand.goes_on_without:
             raise NotAuthenticated from None
@@ -59,17 +63,19 @@ async def _act_on(call: Call, session: Session, token: SecureTokenOut, demand: D
             raise NotAuthenticated
 
 
-async def note_token(
-    tx: Tx, owner: Owner, session_id: str, token_id: str, wanted: Try, now: int
-) -> None:  # fmt: skip
+async def note_token(tx: Tx, owner: Owner, session_id: str, token_id: str, wanted: Try, now: int) -> None:
     """The session waits for what comes of this token. Raises Locked: another try has begun while it was made."""
     session = await store.get(tx, owner, session_id)
     if session.secure_token_id == token_id:
         return  # the same, pressed twice
     if await pending_of(tx, session) is not None or not await store.authenticate(
-        tx, session, token_id, trying=TryContext(locale=wanted.locale).encoded(),
-        consent=tries.encoded(wanted.consent), now=now,
-    ):  # fmt: skip
+        tx,
+        session,
+        token_id,
+        trying=TryContext(locale=wanted.locale).encoded(),
+        consent=tries.encoded(wanted.consent),
+        now=now,
+    ):
         raise Locked
 
 

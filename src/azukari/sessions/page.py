@@ -75,9 +75,16 @@ async def open_session(services: Services, session_id: str) -> HostedSession:
     at = await services.moment_of(session.owner)
     token = None if looked.secure_token is None else Pages.of(services).show(looked.secure_token, at)
     return HostedSession(
-        session.owner, session, await services.settings_of(session.owner), methods_of(session.methods),
-        line_items_of(session.line_items), looked.payment, token, state_of(services, looked, at.now), at,
-    )  # fmt: skip
+        session.owner,
+        session,
+        await services.settings_of(session.owner),
+        methods_of(session.methods),
+        line_items_of(session.line_items),
+        looked.payment,
+        token,
+        state_of(services, looked, at.now),
+        at,
+    )
 
 
 async def state(services: Services, session_id: str) -> SessionState:
@@ -104,7 +111,7 @@ def state_of(services: Services, looked: SessionView, now: int) -> SessionState:
     step, url = _step(View(services.settings.base_url, False, API_VERSIONS[-1]), looked, now)
     return SessionState(
         session.status, session.is_expired(now), session.is_locked, session.active_attempt is not None, step, url
-    )  # fmt: skip
+    )
 
 
 def _step(view: View, looked: SessionView, now: int) -> tuple[Next, str | None]:
@@ -123,9 +130,16 @@ def _step(view: View, looked: SessionView, now: int) -> tuple[Next, str | None]:
 
 
 def page_call(
-    services: Services, owner: Owner, *, at: Moment, client: str | None, request_id: str, nonce: str | None = None,
-    body: bytes = b"", orders: SimulatorDirectives = NO_DIRECTIVES,
-) -> Call:  # fmt: skip
+    services: Services,
+    owner: Owner,
+    *,
+    at: Moment,
+    client: str | None,
+    request_id: str,
+    nonce: str | None = None,
+    body: bytes = b"",
+    orders: SimulatorDirectives = NO_DIRECTIVES,
+) -> Call:
     """A call from our own page, which has no key: it may do what a publishable one may.
 
     nonce: of the form, once for each: a second submit gets the first one's answer. body: as it came; only a keyed hash

@@ -77,9 +77,12 @@ async def pay(call: Call, session_id: str, body: SessionPay, *, page: PageTry | 
         # Whether money is only held is the merchant's choice, not the shopper's browser's.
         capture = body.capture_word()
         wanted = Try(
-            tokens.read(body.payment_details, call.now), capture if call.key.is_secret else None, body.locale(),
-            page and page.consent, page and page.language,
-        )  # fmt: skip
+            tokens.read(body.payment_details, call.now),
+            capture if call.key.is_secret else None,
+            body.locale(),
+            page and page.consent,
+            page and page.language,
+        )
     except ApiError:
         # Nobody is asked to mend what no try could be made with.
         refuse(session, call.now)
@@ -195,9 +198,11 @@ async def _draft(call: Call, session: Session, wanted: Try, demand: Demand) -> _
         charge = await _charge(call, session, wanted, method)
     planned = _ordered(session, _check(call, session, wanted, type) if charge is None else charge.attempt)
     visit = Visit(
-        wanted.back_to(f"{call.services.settings.base_url}/return/{planned.ref}"), wanted.locale or session.locale,
-        settings.name, session.keeps_details,
-    )  # fmt: skip
+        wanted.back_to(f"{call.services.settings.base_url}/return/{planned.ref}"),
+        wanted.locale or session.locale,
+        settings.name,
+        session.keeps_details,
+    )
     if charge is not None:
         charge = replace(charge, attempt=planned, visit=visit)
     return _TryDraft(planned, wanted, method, charge, visit, sealed, demand, call.key.id, view_of(call), call.moment)
@@ -214,12 +219,21 @@ async def _type_of(call: Call, source: PaymentSource) -> str:
 def _check(call: Call, session: Session, wanted: Try, type: str) -> Attempt:
     """The attempt of a try that pays nothing: a card is checked, a wallet's shopper asked to agree."""
     return attempts.draft(
-        call.services.ids, call.owner, call.services.processors.pick(call.owner, type),
-        "verify" if type == CREDIT_CARD else "agree", 0, session.currency, now=call.real,
-        api_version=call.api_version, customer_id=session.customer_id,
-        state="prepared" if tokens.needs_two_steps(wanted.source) else "sent", orders=call.orders.encoded(),
-        idempotency_key=call.idempotency_key, method=None if type == CREDIT_CARD else type, session_id=session.id,
-    )  # fmt: skip
+        call.services.ids,
+        call.owner,
+        call.services.processors.pick(call.owner, type),
+        "verify" if type == CREDIT_CARD else "agree",
+        0,
+        session.currency,
+        now=call.real,
+        api_version=call.api_version,
+        customer_id=session.customer_id,
+        state="prepared" if tokens.needs_two_steps(wanted.source) else "sent",
+        orders=call.orders.encoded(),
+        idempotency_key=call.idempotency_key,
+        method=None if type == CREDIT_CARD else type,
+        session_id=session.id,
+    )
 
 
 def _ordered(session: Session, planned: Attempt) -> Attempt:
@@ -234,17 +248,23 @@ async def _charge(call: Call, session: Session, wanted: Try, method: SessionMeth
     """The charge of a try: what the session says, in the method's own currency and with its own fee."""
     data = PaymentData() if session.payment_data is None else payment_data_of(session.payment_data)
     order = PaymentCreate(
-        amount=method.amount or 0, currency=method.currency or session.currency,
-        capture=(wanted.capture or data.capture) != "manual", external_order_num=session.order_num, mcc=data.mcc,
-        statement_descriptor=data.statement_descriptor, platform_details=data.platform_details,
-    )  # fmt: skip
+        amount=method.amount or 0,
+        currency=method.currency or session.currency,
+        capture=(wanted.capture or data.capture) != "manual",
+        external_order_num=session.order_num,
+        mcc=data.mcc,
+        statement_descriptor=data.statement_descriptor,
+        platform_details=data.platform_details,
+    )
     planned = await charges.draft_charge(
         call, order, source=wanted.source, session_id=session.id, store=session.keeps_details
-    )  # fmt: skip
+    )
     payment = replace(
-        planned.payment, metadata=session.metadata, customer_id=session.customer_id,
+        planned.payment,
+        metadata=session.metadata,
+        customer_id=session.customer_id,
         locale=wanted.locale or session.locale,
-    )  # fmt: skip
+    )
     # What looks like a card number in them was noted when the session was made.
     return replace(
         planned, payment=payment, fee=method.customer_fee or 0, ordered_in=session.currency, suspicious=False
@@ -266,19 +286,23 @@ def refuse(session: Session, now: int) -> None:
 @idempotent
 async def begin(
     tx: Tx, claim: Claim | None, owner: Owner, vault: Vault, session_id: str, draft: _TryDraft
-) -> _TryIntent:  # fmt: skip
+) -> _TryIntent:
     """T1: write down a try before it is made, and take the session's one place for it."""
     session = await store.get(tx, owner, session_id)
     intent = await _look(tx, vault, session, draft)
     shown = intent.shown
     await idempotency.take(
         tx, owner, claim, None if shown is None else lambda: responses.pending(draft.view, session, shown)
-    )  # fmt: skip
+    )
     if not await store.lock_session(
-        tx, session, intent.attempt.id, payment_id=intent.attempt.payment_id,
-        trying=_trying(session, draft, intent).encoded(), consent=tries.encoded(draft.wanted.consent),
+        tx,
+        session,
+        intent.attempt.id,
+        payment_id=intent.attempt.payment_id,
+        trying=_trying(session, draft, intent).encoded(),
+        consent=tries.encoded(draft.wanted.consent),
         now=draft.at.now,
-    ):  # fmt: skip
+    ):
         raise Locked  # somebody else was faster by a moment
     if draft.charge is not None and intent.charge is not None:
         await charges.begin(tx, vault, draft.charge, intent.charge)
@@ -329,9 +353,16 @@ async def _begin_check(tx: Tx, vault: Vault, draft: _TryDraft, intent: _TryInten
     planned = intent.attempt
     await attempts.begin(tx, planned)
     await tokens.redeem(
-        tx, vault, planned.owner, intent.instrument, by=planned.customer_id or "", why="verify", who=draft.who,
-        moment=draft.at, audit_id=planned.id,
-    )  # fmt: skip
+        tx,
+        vault,
+        planned.owner,
+        intent.instrument,
+        by=planned.customer_id or "",
+        why="verify",
+        who=draft.who,
+        moment=draft.at,
+        audit_id=planned.id,
+    )
     if intent.visit is not None:
         await directory.publish(tx, planned.owner, planned.ref, "attempt")
 

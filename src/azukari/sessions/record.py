@@ -68,9 +68,14 @@ async def settle(services: Services, attempt: Attempt) -> None:
 
 
 async def write(
-    services: Services, attempt: Attempt, outcome: Outcome, event_ids: tuple[str, ...], at: Moment, again_at: int | None,
+    services: Services,
+    attempt: Attempt,
+    outcome: Outcome,
+    event_ids: tuple[str, ...],
+    at: Moment,
+    again_at: int | None,
     refusal: ApiError | None,
-) -> Answer:  # fmt: skip
+) -> Answer:
     """Run the unit that records a try, and see to what it leaves behind."""
     sealed = None
     if isinstance(outcome, Approved) and outcome.agreement is not None and attempt.method is not None:
@@ -123,9 +128,14 @@ async def record_try(
 
 
 async def _answer(
-    tx: Tx, view: View, session: Session, shown: PaymentView | None, attempt: Attempt, outcome: Outcome,
+    tx: Tx,
+    view: View,
+    session: Session,
+    shown: PaymentView | None,
+    attempt: Attempt,
+    outcome: Outcome,
     refusal: ApiError | None,
-) -> Answer:  # fmt: skip
+) -> Answer:
     if attempt.kind != "top_up" or shown is None:
         return await responses.of(tx, view, session, shown, outcome, refusal)
     if context_of(attempt).by_session is None:
@@ -137,7 +147,7 @@ async def _answer(
 
 async def _record_first(
     tx: Tx, attempt: Attempt, outcome: Outcome, ending: RecordContext
-) -> tuple[bool, PaymentView | None]:  # fmt: skip
+) -> tuple[bool, PaymentView | None]:
     """The attempt, and its payment where it has one; whether it was ours to end."""
     if attempt.payment_id is not None:
         return await outcomes.record(tx, attempt, outcome, ending.event_ids, ending.at, ending.again_at)
@@ -158,9 +168,17 @@ class _Moved(NamedTuple):
 
 
 async def _move(
-    tx: Tx, vault: Vault, session: Session, holder: str, trying: TryContext, attempt: Attempt, outcome: Outcome,
-    kept: SavedDetails | None, shown: PaymentView | None, ending: RecordContext,
-) -> _Moved:  # fmt: skip
+    tx: Tx,
+    vault: Vault,
+    session: Session,
+    holder: str,
+    trying: TryContext,
+    attempt: Attempt,
+    outcome: Outcome,
+    kept: SavedDetails | None,
+    shown: PaymentView | None,
+    ending: RecordContext,
+) -> _Moved:
     """The session's move, and its customer's. Raises Locked: somebody else has moved it this moment."""
     owner, after = session.owner, None
     unneeded: tuple[str, ...] = ()
@@ -200,8 +218,14 @@ async def customer_of(tx: Tx, session: Session) -> Customer | None:
 
 
 async def _keeping(
-    tx: Tx, vault: Vault, attempt: Attempt, session: Session, trying: TryContext, outcome: Outcome, ending: RecordContext
-) -> SavedDetails | None:  # fmt: skip
+    tx: Tx,
+    vault: Vault,
+    attempt: Attempt,
+    session: Session,
+    trying: TryContext,
+    outcome: Outcome,
+    ending: RecordContext,
+) -> SavedDetails | None:
     """What the customer is to get. Reads only. None: nothing, or there is no customer or no details any more."""
     if not isinstance(outcome, Approved) or await customer_of(tx, session) is None:
         return None
@@ -232,9 +256,15 @@ async def _keep(
     if kept is not None and session.customer_id is not None:
         try:
             replaced = await customers.save_details(
-                tx, vault, session.owner, session.customer_id, kept, event_id=ending.customer_event_id,
-                moment=ending.at, email=trying.email,
-            )  # fmt: skip
+                tx,
+                vault,
+                session.owner,
+                session.customer_id,
+                kept,
+                event_id=ending.customer_event_id,
+                moment=ending.at,
+                email=trying.email,
+            )
         except (NotFound, InvalidToken):
             raise Locked from None  # customer or card went this moment: read anew, there is nothing to keep
         return () if replaced is None else (replaced,)

@@ -44,7 +44,7 @@ async def result(tx: Tx, view: View, session: Session, shown: PaymentView | None
         if customer is not None:
             answer.customer = WideCustomer.of(
                 customer, session, updated_at=session.completed_at or session.created_at, secret=view.secret
-            )  # fmt: skip
+            )
     return Answer.of(answer)
 
 

@@ -163,9 +163,7 @@ class PaymentDataOut(msgspec.Struct):
     @classmethod
     def of(cls, text: str) -> "PaymentDataOut":
         kept = payment_data_of(text)
-        return cls(
-            kept.capture or "auto", kept.external_order_num, kept.name, kept.name_kana, kept.platform_details
-        )  # fmt: skip
+        return cls(kept.capture or "auto", kept.external_order_num, kept.name, kept.name_kana, kept.platform_details)
 
 
 class SessionOut(msgspec.Struct):
@@ -246,22 +244,36 @@ class View(msgspec.Struct, frozen=True):
         """A session as the wire shows it. pages: the addresses of authentications; None: there has been none."""
         session, payment, token = whole.session, whole.payment, whole.secure_token
         out = SessionOut(
-            id=session.id, resource="session", mode=session.kind, amount=session.amount, currency=session.currency,
-            session_url=self.url(session), return_url=session.return_url, default_locale=session.locale,
-            payment_methods=Raw(session.methods.encode()), created_at=japanese(session.created_at),
-            cancelled_at=japanese_or_none(session.cancelled_at), completed_at=japanese_or_none(session.completed_at),
-            status=session.status, expired=session.is_expired(at.now), metadata=EMPTY,
-            merchant=MerchantOut(merchant_name), payment=None if payment is None else self.payment(payment),
-        )  # fmt: skip
+            id=session.id,
+            resource="session",
+            mode=session.kind,
+            amount=session.amount,
+            currency=session.currency,
+            session_url=self.url(session),
+            return_url=session.return_url,
+            default_locale=session.locale,
+            payment_methods=Raw(session.methods.encode()),
+            created_at=japanese(session.created_at),
+            cancelled_at=japanese_or_none(session.cancelled_at),
+            completed_at=japanese_or_none(session.completed_at),
+            status=session.status,
+            expired=session.is_expired(at.now),
+            metadata=EMPTY,
+            merchant=MerchantOut(merchant_name),
+            payment=None if payment is None else self.payment(payment),
+        )
         if not self.secret:
             return out
         return msgspec.structs.replace(
-            out, metadata=Raw(session.metadata.encode()),
+            out,
+            metadata=Raw(session.metadata.encode()),
             secure_token=None if token is None or pages is None else pages.show(token, at),
             payment_data=None if session.payment_data is None else PaymentDataOut.of(session.payment_data),
             customer_id=UNSET if session.customer_id is None else session.customer_id,
-            line_items=Raw(session.line_items.encode()), email=session.email, merchant_id=session.merchant_id,
-        )  # fmt: skip
+            line_items=Raw(session.line_items.encode()),
+            email=session.email,
+            merchant_id=session.merchant_id,
+        )
 
 
 class WideCustomer(msgspec.Struct):
@@ -282,10 +294,18 @@ class WideCustomer(msgspec.Struct):
     @classmethod
     def of(cls, customer: Customer, session: Session, *, updated_at: int, secret: bool) -> "WideCustomer":
         return cls(
-            _number(customer.id), customer.id, _number(customer.merchant_id), japanese(customer.created_at),
-            japanese(updated_at), customer.email if secret else None, session.currency, session.locale, None, None,
+            _number(customer.id),
+            customer.id,
+            _number(customer.merchant_id),
+            japanese(customer.created_at),
+            japanese(updated_at),
+            customer.email if secret else None,
+            session.currency,
+            session.locale,
             None,
-        )  # fmt: skip
+            None,
+            None,
+        )
 
 
 def _number(id: str) -> int:

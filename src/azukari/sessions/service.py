@@ -45,9 +45,7 @@ async def create(call: Call, body: SessionCreate) -> Answer:
     return_targets.hold_to_apps(settings, body.return_url)
     data = _payment_data(body)
     amount, currency = _money(body, data, settings.currency)
-    found = offers(
-        settings, call.owner.mode, currency, wanted=_wanted(body), storable_only=body.mode != "payment"
-    )  # fmt: skip
+    found = offers(settings, call.owner.mode, currency, wanted=_wanted(body), storable_only=body.mode != "payment")
     # What an order abroad comes to may be more than anybody takes.
     found = [offer for offer in found if offer.amount_of(amount) <= MAX_AMOUNT]
     if not found:
@@ -57,22 +55,41 @@ async def create(call: Call, body: SessionCreate) -> Answer:
         raise NoProcessor
     methods = [_method(offer, None if body.mode == "customer" else amount) for offer in found]
     session = Session(
-        merchant_id=call.owner.merchant_id, mode=call.owner.mode, id=call.new_id(), kind=body.mode, status="pending",
-        amount=amount, currency=currency, return_url=body.return_url, email=body.email,
-        locale=body.default_locale or DEFAULT_LOCALE, methods=msgspec.json.encode(methods).decode(),
+        merchant_id=call.owner.merchant_id,
+        mode=call.owner.mode,
+        id=call.new_id(),
+        kind=body.mode,
+        status="pending",
+        amount=amount,
+        currency=currency,
+        return_url=body.return_url,
+        email=body.email,
+        locale=body.default_locale or DEFAULT_LOCALE,
+        methods=msgspec.json.encode(methods).decode(),
         line_items=msgspec.json.encode(body.line_items or []).decode(),
-        metadata=metadata.merged("{}", body.metadata), payment_data=data.encoded() if data else None,
-        order_num=data.external_order_num if data else None, scenario=call.orders.scenario,
-        customer_id=None if body.mode == "payment" else body.customer_id or call.new_id(), payment_id=None,
-        secure_token_id=None, authenticating=0, active_attempt=None, waiting_attempt=None, trying=None, declines=0,
+        metadata=metadata.merged("{}", body.metadata),
+        payment_data=data.encoded() if data else None,
+        order_num=data.external_order_num if data else None,
+        scenario=call.orders.scenario,
+        customer_id=None if body.mode == "payment" else body.customer_id or call.new_id(),
+        payment_id=None,
+        secure_token_id=None,
+        authenticating=0,
+        active_attempt=None,
+        waiting_attempt=None,
+        trying=None,
+        declines=0,
         consent=None,
-        open_until=call.now + body.expires_in_seconds * 1_000, expires_at=call.now + body.expires_in_seconds * 1_000,
-        completed_at=None, cancelled_at=None, created_at=call.now,
-    )  # fmt: skip
+        open_until=call.now + body.expires_in_seconds * 1_000,
+        expires_at=call.now + body.expires_in_seconds * 1_000,
+        completed_at=None,
+        cancelled_at=None,
+        created_at=call.now,
+    )
     out = session_pay.view_of(call).session(SessionView(session), settings.name, None, call.moment)
     plan = _Plan(
         session, _bare(call, body, session), call.new_id(), call.key.id, _suspicious(body), Answer.of(out), call.real
-    )  # fmt: skip
+    )
     return await call.db.write(_save, call.claim, call.owner, call.vault, plan)
 
 
@@ -157,10 +174,21 @@ def _bare(call: Call, body: SessionCreate, session: Session) -> Customer | None:
     if session.customer_id is None or body.customer_id is not None:
         return None
     return Customer(
-        merchant_id=session.merchant_id, mode=session.mode, id=session.customer_id, email=body.email, metadata="{}",
-        entry_id=None, source=None, exp_month=None, exp_year=None, scenario=None,
-        external_id=body.external_customer_id, version=1, created_at=call.now, deleted_at=None,
-    )  # fmt: skip
+        merchant_id=session.merchant_id,
+        mode=session.mode,
+        id=session.customer_id,
+        email=body.email,
+        metadata="{}",
+        entry_id=None,
+        source=None,
+        exp_month=None,
+        exp_year=None,
+        scenario=None,
+        external_id=body.external_customer_id,
+        version=1,
+        created_at=call.now,
+        deleted_at=None,
+    )
 
 
 def _suspicious(body: SessionCreate) -> bool:
@@ -187,16 +215,12 @@ async def _save(tx: Tx, claim: Claim | None, owner: Owner, vault: Vault, plan: _
     if plan.customer is not None:
         await customers.save(tx, plan.customer)
         data = msgspec.json.encode(CustomerOut.of(plan.customer))
-        await events.record(
-            tx, owner, id=plan.event_id, type="customer.created", data=data, now=session.created_at
-        )  # fmt: skip
+        await events.record(tx, owner, id=plan.event_id, type="customer.created", data=data, now=session.created_at)
     if not await store.save(tx, session):
         raise OrderNumTaken  # somebody else was faster by a moment
     await directory.publish(tx, owner, session.id, "session")
     if plan.suspicious:
-        await pan_screening.note(
-            tx, vault, owner, id=session.id, at=plan.real, who=plan.who, object_id=session.id
-        )  # fmt: skip
+        await pan_screening.note(tx, vault, owner, id=session.id, at=plan.real, who=plan.who, object_id=session.id)
     await idempotency.store_response(tx, owner, claim.key if claim else None, plan.answer)
     return plan.answer
 
@@ -226,16 +250,29 @@ async def cancel(call: Call, session_id: str) -> Answer:
     settings = await call.services.settings_of(call.owner)
     await pending.end(call, session_id)
     return await retry_on_conflict(
-        call.db, _cancel, call.claim, call.owner, session_id, session_pay.view_of(call), settings.name,
-        Pages.of(call.services), call.moment,
-    )  # fmt: skip
+        call.db,
+        _cancel,
+        call.claim,
+        call.owner,
+        session_id,
+        session_pay.view_of(call),
+        settings.name,
+        Pages.of(call.services),
+        call.moment,
+    )
 
 
 @idempotent
 async def _cancel(
-    tx: Tx, claim: Claim | None, owner: Owner, session_id: str, view: View, merchant_name: str, pages: Pages,
+    tx: Tx,
+    claim: Claim | None,
+    owner: Owner,
+    session_id: str,
+    view: View,
+    merchant_name: str,
+    pages: Pages,
     at: Moment,
-) -> Answer:  # fmt: skip
+) -> Answer:
     whole = await view_of(tx, owner, session_id)
     if whole.session.status != "pending":
         raise NotCancellable

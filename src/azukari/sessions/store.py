@@ -161,19 +161,22 @@ _HOLD = Statement(
         trying=sa.bindparam("new_trying", type_=Json),
         consent=sa.func.coalesce(sa.bindparam("new_consent", type_=Json), _columns.consent),
         # A request that came in time may get here when the session is closed already: what it begins has to end too.
-        authenticating=0, waiting_attempt=None, open_until=_columns.expires_at,
+        authenticating=0,
+        waiting_attempt=None,
+        open_until=_columns.expires_at,
     ),
-)  # fmt: skip
+)
 _WAIT = Statement(
     Session,
     sa.update(sessions)
     .where(*_this, _open, _columns.active_attempt == sa.bindparam("attempt", type_=Text))
     .values(
-        active_attempt=None, waiting_attempt=sa.bindparam("attempt", type_=Text),
+        active_attempt=None,
+        waiting_attempt=sa.bindparam("attempt", type_=Text),
         trying=sa.bindparam("new_trying", type_=Json),
     )
     .returning(*_columns),
-)  # fmt: skip
+)
 _COMPLETE = Statement(
     Session,
     sa.update(sessions)
@@ -188,33 +191,43 @@ _LET_GO = Statement(
     sa.update(sessions)
     .where(*_this, _held)
     .values(
-        active_attempt=None, waiting_attempt=None, trying=None,
+        active_attempt=None,
+        waiting_attempt=None,
+        trying=None,
         declines=_columns.declines + sa.bindparam("declined", type_=Integer),
     )
     .returning(*_columns),
-)  # fmt: skip
+)
 _AUTHENTICATE = Statement(
     None,
     sa.update(sessions)
     .where(
-        *_this, _open, _free, _as_read, _columns.expires_at > _at,
+        *_this,
+        _open,
+        _free,
+        _as_read,
+        _columns.expires_at > _at,
         sa.func.coalesce(_columns.secure_token_id, "") != sa.bindparam("token", type_=Text),
     )
     .values(
-        secure_token_id=sa.bindparam("token", type_=Text), authenticating=1,
+        secure_token_id=sa.bindparam("token", type_=Text),
+        authenticating=1,
         trying=sa.bindparam("new_trying", type_=Json),
         consent=sa.func.coalesce(sa.bindparam("new_consent", type_=Json), _columns.consent),
     ),
-)  # fmt: skip
+)
 _NOT_AUTHENTICATED = Statement(
     None,
     sa.update(sessions)
     .where(
-        *_this, _open, _free, _columns.authenticating == 1,
+        *_this,
+        _open,
+        _free,
+        _columns.authenticating == 1,
         _columns.secure_token_id == sa.bindparam("token", type_=Text),
     )
     .values(authenticating=0, trying=None, declines=_columns.declines + 1),
-)  # fmt: skip
+)
 _COUNT = Statement(
     None,
     sa.update(sessions)
@@ -298,9 +311,16 @@ async def lock_session(
     False: it is taken, the session takes no more tries, or another try has begun to wait since it was read.
     """
     changed = await tx.run(
-        _HOLD, read.owner, session=read.id, attempt=attempt_id, new_payment=payment_id, new_trying=trying,
-        new_consent=consent, read_waiting=read.waiting_attempt or "", at=now,
-    )  # fmt: skip
+        _HOLD,
+        read.owner,
+        session=read.id,
+        attempt=attempt_id,
+        new_payment=payment_id,
+        new_trying=trying,
+        new_consent=consent,
+        read_waiting=read.waiting_attempt or "",
+        at=now,
+    )
     return changed == 1
 
 
@@ -324,14 +344,18 @@ async def count_decline(tx: Tx, owner: Owner, session_id: str, attempt_id: str) 
     await tx.run(_COUNT, owner, session=session_id, attempt=attempt_id)
 
 
-async def authenticate(
-    tx: Tx, read: Session, token_id: str, *, trying: str, consent: str | None, now: int
-) -> bool:  # fmt: skip
+async def authenticate(tx: Tx, read: Session, token_id: str, *, trying: str, consent: str | None, now: int) -> bool:
     """Wait for what comes of a secure token it does not know yet; False: another try has begun since it was read."""
     changed = await tx.run(
-        _AUTHENTICATE, read.owner, session=read.id, token=token_id, new_trying=trying, new_consent=consent,
-        read_waiting=read.waiting_attempt or "", at=now,
-    )  # fmt: skip
+        _AUTHENTICATE,
+        read.owner,
+        session=read.id,
+        token=token_id,
+        new_trying=trying,
+        new_consent=consent,
+        read_waiting=read.waiting_attempt or "",
+        at=now,
+    )
     return changed == 1
 
 
@@ -343,9 +367,13 @@ async def not_authenticated(tx: Tx, owner: Owner, session_id: str, token_id: str
 async def cancel(tx: Tx, read: Session, now: int) -> Session | None:
     """``pending -> cancelled`` of a session nobody is paying; None: somebody is, or it is not as it was read."""
     return await tx.one(
-        _CANCEL, read.owner, session=read.id, read_payment=read.payment_id or "",
-        read_waiting=read.waiting_attempt or "", at=now,
-    )  # fmt: skip
+        _CANCEL,
+        read.owner,
+        session=read.id,
+        read_payment=read.payment_id or "",
+        read_waiting=read.waiting_attempt or "",
+        at=now,
+    )
 
 
 async def over(tx: Tx, real: int, after: Cursor, limit: int) -> list[Session]:

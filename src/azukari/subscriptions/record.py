@@ -39,9 +39,14 @@ class RecordContext:
 
 
 async def write(
-    services: Services, attempt: Attempt, outcome: Outcome, event_ids: tuple[str, ...], at: Moment, again_at: int | None,
+    services: Services,
+    attempt: Attempt,
+    outcome: Outcome,
+    event_ids: tuple[str, ...],
+    at: Moment,
+    again_at: int | None,
     refusal: ApiError | None,
-) -> Answer:  # fmt: skip
+) -> Answer:
     """Run the unit that records a charge."""
     settings = await services.settings_of(attempt.owner)
     more = tuple(services.ids.new() for _ in range(3))
@@ -55,7 +60,7 @@ outcomes.written_by_subscriptions(write)
 
 async def record_charge(
     tx: Tx, attempt: Attempt, outcome: Outcome, ending: RecordContext, refusal: ApiError | None
-) -> Answer:  # fmt: skip
+) -> Answer:
     """T3: write down what a charge came to, to payment, period and subscription. Raises Locked: read anew."""
     owner, now = attempt.owner, ending.at.now
     read = await store.get(tx, owner, attempt.subscription_id or "")
@@ -83,7 +88,7 @@ async def record_charge(
 
 def _move(
     read: Subscription, period: PeriodRow, customer: Customer, outcome: Outcome, ending: RecordContext
-) -> Move | None:  # fmt: skip
+) -> Move | None:
     """None: nothing is known yet, and nothing else is charged before it is."""
     match outcome:
         case Unknown() | Pending() | PartiallyPaid():

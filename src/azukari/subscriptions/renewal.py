@@ -117,8 +117,13 @@ async def _renew(services: Services, due: Subscription, moment: Moment) -> bool:
     # Nothing may be written down that the vault could not open.
     await services.vault.ready(due.owner)
     renewal = Renewal(
-        due, plan, services.ids.new(), tuple(services.ids.new() for _ in range(2)), tuple(settings.retry_days), moment.now
-    )  # fmt: skip
+        due,
+        plan,
+        services.ids.new(),
+        tuple(services.ids.new() for _ in range(2)),
+        tuple(settings.retry_days),
+        moment.now,
+    )
     ready = None
     with suppress(Locked):
         ready = await services.db.write(begin, services.vault, renewal)
@@ -175,7 +180,7 @@ async def begin(tx: Tx, vault: Vault, renewal: Renewal) -> ChargeIntent | None:
 
 async def _write_period(
     tx: Tx, renewal: Renewal, begun: Subscription, period: PeriodRow, payment_id: str | None
-) -> PeriodRow:  # fmt: skip
+) -> PeriodRow:
     """The row of a new period, or another try of the one that is open. Raises Locked: somebody else has written it."""
     if period.number == begun.period_no:
         if not await store.try_period(tx, period, payment_id):
@@ -189,7 +194,7 @@ async def _write_period(
 
 async def _record_impossible(
     tx: Tx, renewal: Renewal, shown: SubscriptionView, begun: Subscription, period: PeriodRow
-) -> None:  # fmt: skip
+) -> None:
     """The customer has nothing that could be charged: as if it had been declined, without a payment. Raises Locked."""
     row = await _write_period(tx, renewal, begun, period, None)
     move = transitions.declined(begun, row, None, renewal.retry_days, renewal.now)

@@ -45,10 +45,18 @@ class CustomerOut(msgspec.Struct):
     @classmethod
     def of(cls, customer: Customer, currency: str) -> "CustomerOut":
         return cls(
-            number_of(customer.id), customer.id, number_of(customer.merchant_id), japanese(customer.created_at),
-            japanese(customer.updated_at or customer.created_at), customer.email, currency, DEFAULT_LOCALE, None, None,
+            number_of(customer.id),
+            customer.id,
+            number_of(customer.merchant_id),
+            japanese(customer.created_at),
+            japanese(customer.updated_at or customer.created_at),
+            customer.email,
+            currency,
+            DEFAULT_LOCALE,
+            None,
+            None,
             japanese_or_none(customer.deleted_at),
-        )  # fmt: skip
+        )
 
 
 def number_of(id: str) -> int:
@@ -106,12 +114,23 @@ class SubscriptionView(NamedTuple):
         """As it goes over the wire."""
         found = self.subscription
         return SubscriptionOut(
-            found.id, "subscription", found.status, found.amount, found.currency,
-            CustomerOut.of(self.customer, found.currency), found.period,
-            found.day, DetailsOut.of(found, self.customer),
-            found.retry_count, iso_or_none(found.retry_at), iso(found.next_capture_at), iso(found.created_at),
-            iso_or_none(found.ended_at), Raw(found.metadata.encode()), list(self.payments),
-        )  # fmt: skip
+            found.id,
+            "subscription",
+            found.status,
+            found.amount,
+            found.currency,
+            CustomerOut.of(self.customer, found.currency),
+            found.period,
+            found.day,
+            DetailsOut.of(found, self.customer),
+            found.retry_count,
+            iso_or_none(found.retry_at),
+            iso(found.next_capture_at),
+            iso(found.created_at),
+            iso_or_none(found.ended_at),
+            Raw(found.metadata.encode()),
+            list(self.payments),
+        )
 
     def encoded(self) -> bytes:
         """Its JSON."""

@@ -34,25 +34,44 @@ async def create(call: Call, body: SubscriptionCreate) -> Answer:
     charge = PaymentCreate(amount=body.amount, currency=body.currency, customer=body.customer)
     plan = await charges.draft_charge(call, charge, subscription_id=subscription_id)
     subscription = Subscription(
-        merchant_id=call.owner.merchant_id, mode=call.owner.mode, id=subscription_id, customer_id=body.customer,
-        status="pending", amount=body.amount, currency=body.currency, period=body.period,
-        metadata=metadata.merged("{}", body.metadata), time_zone=settings.time_zone,
-        day=day_of(call.now, body.period, settings.time_zone), details_type=CREDIT_CARD,
-        api_version=call.api_version, period_no=0, active_attempt=plan.attempt.id, retry_count=0, retry_at=None,
-        next_capture_at=call.now, due_at=None, version=1, created_at=call.now, ended_at=None,
-    )  # fmt: skip
+        merchant_id=call.owner.merchant_id,
+        mode=call.owner.mode,
+        id=subscription_id,
+        customer_id=body.customer,
+        status="pending",
+        amount=body.amount,
+        currency=body.currency,
+        period=body.period,
+        metadata=metadata.merged("{}", body.metadata),
+        time_zone=settings.time_zone,
+        day=day_of(call.now, body.period, settings.time_zone),
+        details_type=CREDIT_CARD,
+        api_version=call.api_version,
+        period_no=0,
+        active_attempt=plan.attempt.id,
+        retry_count=0,
+        retry_at=None,
+        next_capture_at=call.now,
+        due_at=None,
+        version=1,
+        created_at=call.now,
+        ended_at=None,
+    )
     subscription = replace(subscription, next_capture_at=subscription.falls_due(1))
     first = _First(
-        subscription, new_period(subscription, call.new_id(), call.now), call.new_id(),
-        pan_screening.suspicious(metadata=body.metadata), call.real,
-    )  # fmt: skip
+        subscription,
+        new_period(subscription, call.new_id(), call.now),
+        call.new_id(),
+        pan_screening.suspicious(metadata=body.metadata),
+        call.real,
+    )
     await call.vault.ready(call.owner)
     # Write down what we are about to do: a crash below leaves an attempt to settle.
     begun = await call.db.write(_begin, call.claim, call.owner, call.vault, plan, first)
     outcome, refusal = await charges.send(call.services, begun.ready)
     answer = await outcomes.finish(
         call.services, begun.ready.attempt, outcome, outcomes.PaymentView(begun.ready.payment, []), refusal
-    )  # fmt: skip
+    )
     # Should the outcome not have been written, the intent is all that is known for certain.
     return Answer(200, begun.shown.encoded()) if answer.status == 202 else answer
 
@@ -60,10 +79,18 @@ async def create(call: Call, body: SubscriptionCreate) -> Answer:
 def new_period(subscription: Subscription, id: str, now: int) -> PeriodRow:
     """The row of the subscription's latest period, whose charge is about to be made."""
     return PeriodRow(
-        merchant_id=subscription.merchant_id, mode=subscription.mode, id=id, subscription_id=subscription.id,
-        number=subscription.period_no, state="open", tries=1, declines=0, payment_id=None, created_at=now,
+        merchant_id=subscription.merchant_id,
+        mode=subscription.mode,
+        id=id,
+        subscription_id=subscription.id,
+        number=subscription.period_no,
+        state="open",
+        tries=1,
+        declines=0,
+        payment_id=None,
+        created_at=now,
         settled_at=None,
-    )  # fmt: skip
+    )
 
 
 def recurring(ready: ChargeIntent) -> ChargeIntent:
@@ -111,7 +138,7 @@ async def _begin(
     if first.suspicious:
         await pan_screening.note(
             tx, vault, owner, id=subscription.id, at=first.real, who=plan.who, object_id=subscription.id
-        )  # fmt: skip
+        )
     return _SubscriptionIntent(ready, shown)
 
 

@@ -316,9 +316,7 @@ async def add_period(tx: Tx, period: PeriodRow) -> bool:
 
 async def get_period(tx: Tx, subscription: Subscription) -> PeriodRow:
     """The period that was begun latest."""
-    found = await tx.one(
-        _PERIOD, subscription.owner, subscription_id=subscription.id, number=subscription.period_no
-    )  # fmt: skip
+    found = await tx.one(_PERIOD, subscription.owner, subscription_id=subscription.id, number=subscription.period_no)
     assert found is not None  # it is written with the subscription's own row
     return found
 
@@ -329,12 +327,15 @@ async def try_period(tx: Tx, read: PeriodRow, payment_id: str | None) -> bool:
     return await tx.run(_TRY_PERIOD, owner, row=read.id, read_tries=read.tries, payment=payment_id) == 1
 
 
-async def settle_period(
-    tx: Tx, read: PeriodRow, state: PeriodState, *, declines: int, settled_at: int | None
-) -> bool:  # fmt: skip
+async def settle_period(tx: Tx, read: PeriodRow, state: PeriodState, *, declines: int, settled_at: int | None) -> bool:
     """What came of its latest try; False: that is known already."""
     changed = await tx.run(
-        _SETTLE_PERIOD, Owner(read.merchant_id, read.mode), row=read.id, read_tries=read.tries, new_state=state,
-        new_declines=declines, new_settled_at=settled_at,
-    )  # fmt: skip
+        _SETTLE_PERIOD,
+        Owner(read.merchant_id, read.mode),
+        row=read.id,
+        read_tries=read.tries,
+        new_state=state,
+        new_declines=declines,
+        new_settled_at=settled_at,
+    )
     return changed == 1

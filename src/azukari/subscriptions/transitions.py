@@ -34,9 +34,13 @@ def paid(subscription: Subscription, period: PeriodRow) -> Move:
         after = replace(subscription, active_attempt=None, due_at=None)
     else:
         after = replace(
-            subscription, status="active", active_attempt=None, retry_count=0, retry_at=None,
+            subscription,
+            status="active",
+            active_attempt=None,
+            retry_count=0,
+            retry_at=None,
             due_at=subscription.next_capture_at,
-        )  # fmt: skip
+        )
     return Move(after, "paid", period.declines, ("subscription.captured",))
 
 

@@ -30,10 +30,13 @@ class Server:
         with self.log.open("wb") as log:
             self._process = subprocess.Popen(  # noqa: S603 - our own interpreter, our own module
                 [sys.executable, "-P", "-m", "azukari.testing", str(self._data), str(os.getpid())],
-                stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, env=_environment(),
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=log,
+                env=_environment(),
                 # Ctrl-C is for the tests: what they still have to tidy up may need the server.
                 start_new_session=True,
-            )  # fmt: skip
+            )
         try:
             self.url = self._address()
         except BaseException:

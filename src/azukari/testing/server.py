@@ -109,9 +109,11 @@ class Desk:
         inbox = self._postroom.inboxes[name] = Inbox(made["secret"])
         self._shops[name] = Shop(owner, made["id"], inbox)
         return {
-            "secret_key": pair.secret.reveal(), "publishable_key": pair.publishable.reveal(),
-            "inbox": name, "webhook_secret": made["secret"],
-        }  # fmt: skip
+            "secret_key": pair.secret.reveal(),
+            "publishable_key": pair.publishable.reveal(),
+            "inbox": name,
+            "webhook_secret": made["secret"],
+        }
 
     async def _close(self, shop: Shop) -> None:
         """So that the worker need not look after endpoints of tests that are over."""
@@ -125,9 +127,10 @@ class Desk:
         told = sorted(happened)[1:]
         await shop.inbox.until(lambda: not shop.inbox.missing(told), seconds)
         return {
-            "found": shop.inbox.in_order(), "forged": shop.inbox.forged,
+            "found": shop.inbox.in_order(),
+            "forged": shop.inbox.forged,
             "missing": [happened[event_id] for event_id in shop.inbox.missing(told)],
-        }  # fmt: skip
+        }
 
     async def _happened(self, owner: Owner) -> list[Event]:
         found: list[Event] = []

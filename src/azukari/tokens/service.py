@@ -34,11 +34,21 @@ async def create(call: Call, body: TokenCreate) -> Answer:
     if details.verification_value is not None:
         await call.vault.keep_verification_value(call.owner, sealed.id, details.verification_value)
     token = Token(
-        merchant_id=call.owner.merchant_id, mode=call.owner.mode, id=call.services.ids.token(), entry_id=sealed.id,
-        currency=body.currency, details=msgspec.json.encode(TokenDetails.of(details)).decode(), email=details.email,
-        has_verification_value=int(details.verification_value is not None), created_at=call.now,
-        expires_at=call.now + store.LIFE, used_at=None, used_by=None, adopted=0, swept_at=None,
-    )  # fmt: skip
+        merchant_id=call.owner.merchant_id,
+        mode=call.owner.mode,
+        id=call.services.ids.token(),
+        entry_id=sealed.id,
+        currency=body.currency,
+        details=msgspec.json.encode(TokenDetails.of(details)).decode(),
+        email=details.email,
+        has_verification_value=int(details.verification_value is not None),
+        created_at=call.now,
+        expires_at=call.now + store.LIFE,
+        used_at=None,
+        used_by=None,
+        adopted=0,
+        swept_at=None,
+    )
     try:
         return await call.db.write(_save, call.claim, call.owner, call.vault, sealed, token, call.real)
     except (Replay, Conflict, KeyReused):
@@ -52,19 +62,35 @@ async def _keep_method(call: Call, body: TokenCreate, details: MethodDetails) ->
     if details.has_secret:
         raise MissingParameter("payment_details[number]")
     token = Token(
-        merchant_id=call.owner.merchant_id, mode=call.owner.mode, id=call.services.ids.token(), entry_id=None,
-        currency=body.currency, details=msgspec.json.encode(MethodTokenDetails.of(details)).decode(),
-        email=details.email, has_verification_value=0, created_at=call.now, expires_at=call.now + store.LIFE,
-        used_at=None, used_by=None, adopted=0, swept_at=None, method=encoded(details),
-    )  # fmt: skip
+        merchant_id=call.owner.merchant_id,
+        mode=call.owner.mode,
+        id=call.services.ids.token(),
+        entry_id=None,
+        currency=body.currency,
+        details=msgspec.json.encode(MethodTokenDetails.of(details)).decode(),
+        email=details.email,
+        has_verification_value=0,
+        created_at=call.now,
+        expires_at=call.now + store.LIFE,
+        used_at=None,
+        used_by=None,
+        adopted=0,
+        swept_at=None,
+        method=encoded(details),
+    )
     return await call.db.write(_save, call.claim, call.owner, call.vault, None, token, call.real)
 
 
 @idempotent
 async def _save(
-    tx: Tx, claim: Claim | None, owner: Owner, vault: Vault, sealed: SealedEntry | None, token: Token,
+    tx: Tx,
+    claim: Claim | None,
+    owner: Owner,
+    vault: Vault,
+    sealed: SealedEntry | None,
+    token: Token,
     real: int,
-) -> Answer:  # fmt: skip
+) -> Answer:
     answer = Answer.of(TokenOut.of(token))
     await idempotency.take(tx, owner, claim, lambda: answer)
     if sealed is not None:

@@ -109,9 +109,17 @@ def needs_two_steps(source: PaymentSource) -> bool:
 
 
 async def resolve(
-    tx: Tx, vault: Vault, owner: Owner, source: PaymentSource, now: int, currency: str | None, *, total: int | None = None,
-    saved: bool = False, ordered_in: str | None = None,
-) -> CardSource | MethodSource:  # fmt: skip
+    tx: Tx,
+    vault: Vault,
+    owner: Owner,
+    source: PaymentSource,
+    now: int,
+    currency: str | None,
+    *,
+    total: int | None = None,
+    saved: bool = False,
+    ordered_in: str | None = None,
+) -> CardSource | MethodSource:
     """What is behind what is given. Reads only.
 
     ordered_in: the order's currency, where ``currency`` is a method's own: a token may be locked to either.
@@ -150,9 +158,17 @@ def _check_verified(token: Token, currency: str | None, total: int | None, saved
 
 
 async def redeem(
-    tx: Tx, vault: Vault, owner: Owner, card: CardSource | MethodSource, *, by: str, why: str, who: str, moment: Moment,
+    tx: Tx,
+    vault: Vault,
+    owner: Owner,
+    card: CardSource | MethodSource,
+    *,
+    by: str,
+    why: str,
+    who: str,
+    moment: Moment,
     audit_id: str,
-) -> None:  # fmt: skip
+) -> None:
     """Use up the token, where it is one, and leave the vault's audit line of a card. Raises InvalidToken.
 
     audit_id: the attempt's own id serves, one line belongs to one attempt.
@@ -200,9 +216,14 @@ async def send(
     if isinstance(card, MethodSource):
         return await execute.execute(processor, attempt, services.clock, method=card.details, visit=visit)
     return await execute.execute(
-        processor, attempt, services.clock, use=card.use, verification_value=value, three_ds=card.three_ds,
+        processor,
+        attempt,
+        services.clock,
+        use=card.use,
+        verification_value=value,
+        three_ds=card.three_ds,
         authentication_value=proof,
-    )  # fmt: skip
+    )
 
 
 async def _values(services: Services, attempt: Attempt, card: CardSource) -> tuple[Secret | None, Secret | None]:

@@ -182,9 +182,7 @@ _SWEEP = Statement(
     .where(*owned(tokens), tokens.c.id == sa.bindparam("token", type_=Text), tokens.c.adopted == 0)
     .values(swept_at=sa.bindparam("now", type_=Time)),
 )
-_BY_PURPOSE = Statement(
-    Token, sa.select(tokens).where(*owned(tokens), tokens.c.made_for == bind(tokens.c.made_for))
-)  # fmt: skip
+_BY_PURPOSE = Statement(Token, sa.select(tokens).where(*owned(tokens), tokens.c.made_for == bind(tokens.c.made_for)))
 _VERIFY = Statement(
     Token,
     sa.update(tokens)
@@ -221,12 +219,14 @@ _OPEN_AHEAD = Statement(
     Token,
     sa.select(tokens)
     .where(
-        tokens.c.open_until.is_not(None), tokens.c.verification != "CREATED", *due_ahead(tokens.c.open_until),
+        tokens.c.open_until.is_not(None),
+        tokens.c.verification != "CREATED",
+        *due_ahead(tokens.c.open_until),
         after_cursor(tokens.c.open_until),
     )
     .order_by(tokens.c.open_until, tokens.c.id)
     .limit(sa.bindparam("limit", type_=Integer)),
-)  # fmt: skip
+)
 _challenged = (*owned(tokens), tokens.c.open_until.is_not(None), tokens.c.verification == "NEEDS_VERIFY")
 _OPEN_OF = Statement(
     Token,
@@ -286,14 +286,29 @@ async def find_made_for(tx: Tx, owner: Owner, made_for: str) -> Token | None:
 
 
 async def verify(
-    tx: Tx, token: Token, to: Verification, moment: Moment, *, three_ds: str | None, has_value: bool,
-    seed: str | None = None, until: int | None = None,
-) -> Token | None:  # fmt: skip
+    tx: Tx,
+    token: Token,
+    to: Verification,
+    moment: Moment,
+    *,
+    three_ds: str | None,
+    has_value: bool,
+    seed: str | None = None,
+    until: int | None = None,
+) -> Token | None:
     """Write down how far 3-D Secure has come; None: somebody else has, or its time was over."""
     return await tx.one(
-        _VERIFY, token.owner, token=token.id, from_status=token.verification, to_status=to, result=three_ds,
-        now=token.time_while_open(moment), has_value=int(has_value), seed=seed, until=until,
-    )  # fmt: skip
+        _VERIFY,
+        token.owner,
+        token=token.id,
+        from_status=token.verification,
+        to_status=to,
+        result=three_ds,
+        now=token.time_while_open(moment),
+        has_value=int(has_value),
+        seed=seed,
+        until=until,
+    )
 
 
 async def abandoned(tx: Tx, real: int, after: Cursor, limit: int) -> list[Token]:
@@ -315,7 +330,7 @@ async def end(tx: Tx, token: Token, moment: Moment) -> Token | None:
     """It is over: ``EXPIRED``; None: somebody else was faster."""
     return await tx.one(
         _END, token.owner, token=token.id, from_status=token.verification, now=token.time_while_open(moment)
-    )  # fmt: skip
+    )
 
 
 async def spend(tx: Tx, owner: Owner, token_id: str, moment: Moment, by: str) -> None:

@@ -126,9 +126,14 @@ def _greet(server: Server, wish: Wish, secret: Secret, after: int, screen: Scree
     screen.say(f"Events of {server.place.url} ({server.place.masked_key}) go to {wish.forward_to.url}")
     screen.say(f"They are signed with {secret.reveal()}")
     screen.say(f"From after event {after} on. Ctrl-C ends.\n")
-    screen.put_json({
-        "listening": server.place.url, "forward_to": wish.forward_to.url, "secret": secret.reveal(), "after": after,
-    })  # fmt: skip
+    screen.put_json(
+        {
+            "listening": server.place.url,
+            "forward_to": wish.forward_to.url,
+            "secret": secret.reveal(),
+            "after": after,
+        }
+    )
 
 
 class _Listener:

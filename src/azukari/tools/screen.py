@@ -116,14 +116,20 @@ def row(*cells: Text) -> Text:
 def event_cells(seen: Seen) -> list[Text]:
     """Type, money and ids, in columns."""
     return [
-        Text(seen.type.ljust(_TYPE_WIDTH), "magenta"), Text(seen.money.rjust(_MONEY_WIDTH)),
-        Text((seen.object or "").ljust(25)), Text(seen.id, "dim"),
-    ]  # fmt: skip
+        Text(seen.type.ljust(_TYPE_WIDTH), "magenta"),
+        Text(seen.money.rjust(_MONEY_WIDTH)),
+        Text((seen.object or "").ljust(25)),
+        Text(seen.id, "dim"),
+    ]
 
 
 def request_cells(method: str, route: str, code: int, ms: int, error: str | None, request_id: str) -> list[Text]:
     """A request and its answer, in columns."""
     return [
-        Text(scrub(method).ljust(_METHOD_WIDTH), "cyan"), Text(scrub(route).ljust(_ROUTE_WIDTH)), status(code),
-        Text(f"{ms} ms".rjust(8), "dim"), Text((error or "").ljust(_CODE_WIDTH), "red"), Text(request_id, "dim"),
-    ]  # fmt: skip
+        Text(scrub(method).ljust(_METHOD_WIDTH), "cyan"),
+        Text(scrub(route).ljust(_ROUTE_WIDTH)),
+        status(code),
+        Text(f"{ms} ms".rjust(8), "dim"),
+        Text((error or "").ljust(_CODE_WIDTH), "red"),
+        Text(request_id, "dim"),
+    ]

@@ -147,22 +147,29 @@ class Server:
     def __init__(self, place: Place) -> None:
         self.place = place
         self._client = httpx.AsyncClient(
-            auth=(place.key.reveal(), ""), timeout=httpx.Timeout(WAIT_SECONDS + 15, connect=5),
-            trust_env=trusts_environment(httpx.URL(place.url).host), headers={"Komoju-Via": "azukari-tools"},
-        )  # fmt: skip
+            auth=(place.key.reveal(), ""),
+            timeout=httpx.Timeout(WAIT_SECONDS + 15, connect=5),
+            trust_env=trusts_environment(httpx.URL(place.url).host),
+            headers={"Komoju-Via": "azukari-tools"},
+        )
 
     async def __aenter__(self) -> Self:
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:  # fmt: skip
+    ) -> None:
         await self._client.aclose()
 
     async def ask(
-        self, method: str, path: str, *, form: Mapping[str, str] | None = None,
-        headers: Mapping[str, str] | None = None, params: Mapping[str, str | int] | None = None,
-    ) -> Reply:  # fmt: skip
+        self,
+        method: str,
+        path: str,
+        *,
+        form: Mapping[str, str] | None = None,
+        headers: Mapping[str, str] | None = None,
+        params: Mapping[str, str | int] | None = None,
+    ) -> Reply:
         """One request."""
         try:
             reply = await self._client.request(

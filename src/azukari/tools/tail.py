@@ -149,10 +149,16 @@ class _Watcher:
         self._screen.put(
             on.row(on.moment(), *cells),
             {
-                "time": line.time, "event": "request", "request_id": line.request_id, "method": line.method,
-                "route": line.route, "status": line.status, "ms": line.ms, "code": line.code,
+                "time": line.time,
+                "event": "request",
+                "request_id": line.request_id,
+                "method": line.method,
+                "route": line.route,
+                "status": line.status,
+                "ms": line.ms,
+                "code": line.code,
             },
-        )  # fmt: skip
+        )
 
     def event(self, event: Numbered) -> None:
         seen = Seen.of(event)
@@ -161,7 +167,13 @@ class _Watcher:
         self._screen.put(
             on.row(on.moment(), Text("event  ", "cyan"), *on.event_cells(seen)),
             {
-                "time": event.created_at, "event": "event", "sequence": event.sequence, "id": seen.id,
-                "type": seen.type, "object": seen.object, "amount": seen.amount, "currency": seen.currency,
+                "time": event.created_at,
+                "event": "event",
+                "sequence": event.sequence,
+                "id": seen.id,
+                "type": seen.type,
+                "object": seen.object,
+                "amount": seen.amount,
+                "currency": seen.currency,
             },
-        )  # fmt: skip
+        )

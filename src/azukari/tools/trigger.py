@@ -73,9 +73,16 @@ class Kitchen:
         self.made: list[str] = []
 
     async def send(
-        self, name: str, method: str, path: str, form: Form, *, makes: bool = False, declined: bool = False,
+        self,
+        name: str,
+        method: str,
+        path: str,
+        form: Form,
+        *,
+        makes: bool = False,
+        declined: bool = False,
         headers: Mapping[str, str] | None = None,
-    ) -> dict[str, Any]:  # fmt: skip
+    ) -> dict[str, Any]:
         """One request, changed as was asked. makes: something new. declined: an error is what we want.
 
         Raises ToolError: the server refused it.
@@ -348,9 +355,8 @@ def _ours(found: Sequence[Numbered], kitchen: Kitchen) -> list[Numbered]:
             known.add(str(data["id"]))
             known.update(str(each) for each in data.get("payments") or ())
     return [
-        event for event, data in read
-        if _is_ours(data, known, kitchen.mark) or event.type == kitchen.type == "ping"
-    ]  # fmt: skip
+        event for event, data in read if _is_ours(data, known, kitchen.mark) or event.type == kitchen.type == "ping"
+    ]
 
 
 def _is_ours(data: dict[str, Any], known: set[str], mark: str) -> bool:
@@ -360,16 +366,23 @@ def _is_ours(data: dict[str, Any], known: set[str], mark: str) -> bool:
 def _show(wish: Wish, kitchen: Kitchen, found: Sequence[Numbered], screen: Screen) -> None:
     shown = [(event, Seen.of(event)) for event in found]
     wanted = next(seen for _, seen in shown if seen.type == wish.type)
-    screen.put_json({
-        "type": wish.type, "object": wanted.object,
-        "events": [
-            {
-                "id": seen.id, "type": seen.type, "sequence": event.sequence, "object": seen.object,
-                "amount": seen.amount, "currency": seen.currency,
-            }
-            for event, seen in shown
-        ],
-    })  # fmt: skip
+    screen.put_json(
+        {
+            "type": wish.type,
+            "object": wanted.object,
+            "events": [
+                {
+                    "id": seen.id,
+                    "type": seen.type,
+                    "sequence": event.sequence,
+                    "object": seen.object,
+                    "amount": seen.amount,
+                    "currency": seen.currency,
+                }
+                for event, seen in shown
+            ],
+        }
+    )
     for event, seen in shown:
         screen.say(on.row(Text(f"{event.sequence}".rjust(6), "dim"), *on.event_cells(seen)))
 

@@ -13,7 +13,7 @@ from azukari.vault.inside.errors import (
     UseRefused,
     VaultError,
     WrongKey,
-)  # fmt: skip
+)
 from azukari.vault.inside.file_provider import FileKeyProvider
 from azukari.vault.inside.keys import root_mac
 from azukari.vault.inside.provider import Context, KeyProvider, Wrapped
@@ -27,7 +27,7 @@ from azukari.vault.inside.transport import (
     ReplyUnknown,
     RequestNotSent,
     Transport,
-)  # fmt: skip
+)
 from azukari.vault.inside.variants import BRAZIL, CHIP
 from azukari.vault.inside.vault import Vault
 

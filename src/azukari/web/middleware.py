@@ -87,10 +87,15 @@ class Middleware:
         if self._taps.open:
             self._taps.tell(
                 log.line(
-                    "request", request_id=sender.request_id, method=scope["method"], route=scope.get("azukari.route"),
-                    status=sender.status, ms=took, code=sender.answer and errors.code_of(sender.answer),
+                    "request",
+                    request_id=sender.request_id,
+                    method=scope["method"],
+                    route=scope.get("azukari.route"),
+                    status=sender.status,
+                    ms=took,
+                    code=sender.answer and errors.code_of(sender.answer),
                 )
-            )  # fmt: skip
+            )
 
     def _admit(self, scope: Scope, caller: _Caller | None) -> None:
         """Raises _TooMany."""
@@ -130,9 +135,7 @@ class Middleware:
 def _is_free(scope: Scope) -> bool:
     """Whether anybody may ask as often as they like: it costs next to nothing, and browsers and balancers ask often."""
     path: str = scope["path"]
-    return (
-        path in _FREE or path.startswith(_FREE_BELOW) or (scope["method"] == "OPTIONS" and path.startswith(_API))
-    )  # fmt: skip
+    return path in _FREE or path.startswith(_FREE_BELOW) or (scope["method"] == "OPTIONS" and path.startswith(_API))
 
 
 async def _note_url(services: Services, headers: Mapping[bytes, bytes], request_id: str) -> None:
@@ -140,9 +143,15 @@ async def _note_url(services: Services, headers: Mapping[bytes, bytes], request_
     try:
         key = await services.keyring.resolve(key_text(headers.get(b"authorization")), None)
         await services.db.write(
-            services.vault.audit, key.owner, id=request_id, at=services.clock.now(), who=key.id,
-            action="card_or_key_in_url", object_id=None, result="refused",
-        )  # fmt: skip
+            services.vault.audit,
+            key.owner,
+            id=request_id,
+            at=services.clock.now(),
+            who=key.id,
+            action="card_or_key_in_url",
+            object_id=None,
+            result="refused",
+        )
     except ApiError:
         return  # nobody we know, or a database that is away: the log has it
 

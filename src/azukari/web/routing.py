@@ -184,9 +184,15 @@ class Resource:
             raise cors.ForeignPage
 
     def _call(
-        self, endpoint: Endpoint, scope: Scope, headers: Mapping[bytes, bytes], key: ApiKey, client: str | None,
-        tree: dict[str, object], moment: Moment,
-    ) -> Call:  # fmt: skip
+        self,
+        endpoint: Endpoint,
+        scope: Scope,
+        headers: Mapping[bytes, bytes],
+        key: ApiKey,
+        client: str | None,
+        tree: dict[str, object],
+        moment: Moment,
+    ) -> Call:
         services = self._services
         version = _text(headers.get(b"x-komoju-api-version")) or key.api_version
         if version not in API_VERSIONS:

@@ -151,9 +151,10 @@ _idle = sa.or_(deliveries.c.leased_until.is_(None), deliveries.c.leased_until <=
 _of_endpoint = (*owned(deliveries), deliveries.c.endpoint_id == bind(deliveries.c.endpoint_id))
 _limit = sa.bindparam("limit", type_=Integer)
 _event_of = sa.and_(
-    events.c.merchant_id == deliveries.c.merchant_id, events.c.mode == deliveries.c.mode,
+    events.c.merchant_id == deliveries.c.merchant_id,
+    events.c.mode == deliveries.c.mode,
     events.c.id == deliveries.c.event_id,
-)  # fmt: skip
+)
 _this = (
     *owned(deliveries),
     deliveries.c.id == sa.bindparam("delivery", type_=Text),
@@ -172,9 +173,10 @@ _AFTER = Statement(
     .limit(_limit),
 )
 _of_this_endpoint = (
-    deliveries.c.merchant_id == endpoints.c.merchant_id, deliveries.c.mode == endpoints.c.mode,
+    deliveries.c.merchant_id == endpoints.c.merchant_id,
+    deliveries.c.mode == endpoints.c.mode,
     deliveries.c.endpoint_id == endpoints.c.id,
-)  # fmt: skip
+)
 _told_by_themselves = (endpoints.c.since.is_not(None), endpoints.c.payment_id.is_(None))
 _WAITING = Statement(
     Endpoint,
@@ -219,16 +221,19 @@ _WAITING_PAYMENTS = Statement(
     )
     .order_by(deliveries.c.due_at)
     .limit(_limit),
-)  # fmt: skip
+)
 _of_payments = (
-    *owned(deliveries), *_of_any_payment,
+    *owned(deliveries),
+    *_of_any_payment,
     sa.exists(
         sa.select(endpoints.c.id).where(
-            endpoints.c.merchant_id == deliveries.c.merchant_id, endpoints.c.mode == deliveries.c.mode,
-            endpoints.c.id == deliveries.c.endpoint_id, endpoints.c.since.is_not(None),
+            endpoints.c.merchant_id == deliveries.c.merchant_id,
+            endpoints.c.mode == deliveries.c.mode,
+            endpoints.c.id == deliveries.c.endpoint_id,
+            endpoints.c.since.is_not(None),
         )
     ),
-)  # fmt: skip
+)
 _later = deliveries.c.due_at > sa.bindparam("after", type_=Time)
 _NEXT_OF_PAYMENTS = Statement(
     int, sa.select(deliveries.c.due_at).where(*_of_payments, _later).order_by(deliveries.c.due_at).limit(1)
@@ -282,28 +287,38 @@ _FINISH: Statement[None] = Statement(
     sa.update(deliveries)
     .where(*_this, deliveries.c.due_at.is_not(None))
     .values(
-        state=sa.bindparam("to_state", type_=Text), tries=deliveries.c.tries + 1, leased_until=None,
-        due_at=sa.bindparam("next_at", type_=Time), ended_at=sa.bindparam("ended", type_=Time),
+        state=sa.bindparam("to_state", type_=Text),
+        tries=deliveries.c.tries + 1,
+        leased_until=None,
+        due_at=sa.bindparam("next_at", type_=Time),
+        ended_at=sa.bindparam("ended", type_=Time),
     ),
-)  # fmt: skip
+)
 _AGAIN: Statement[None] = Statement(
     None,
     sa.update(deliveries)
     .where(*_this, deliveries.c.due_at.is_(None))
     .values(
-        state=PENDING, tries=0, fence=deliveries.c.fence + 1, due_at=sa.bindparam("now", type_=Time),
-        leased_until=None, ended_at=None,
+        state=PENDING,
+        tries=0,
+        fence=deliveries.c.fence + 1,
+        due_at=sa.bindparam("now", type_=Time),
+        leased_until=None,
+        ended_at=None,
     ),
-)  # fmt: skip
+)
 _DROP: Statement[None] = Statement(
     None,
     sa.update(deliveries)
     .where(*_of_endpoint, deliveries.c.due_at.is_not(None))
     .values(
-        state=DROPPED, fence=deliveries.c.fence + 1, due_at=None, leased_until=None,
+        state=DROPPED,
+        fence=deliveries.c.fence + 1,
+        due_at=None,
+        leased_until=None,
         ended_at=_real,
     ),
-)  # fmt: skip
+)
 _LETTERS = Statement(
     str,
     sa.select(deliveries.c.event_id)
@@ -315,32 +330,42 @@ _BETWEEN = Statement(
     EventRef,
     sa.select(events.c.id, events.c.type, events.c.sequence)
     .where(
-        *owned(events), events.c.sequence.is_not(None),
-        events.c.id > sa.bindparam("after", type_=Text), events.c.id < sa.bindparam("before", type_=Text),
+        *owned(events),
+        events.c.sequence.is_not(None),
+        events.c.id > sa.bindparam("after", type_=Text),
+        events.c.id < sa.bindparam("before", type_=Text),
     )
     .order_by(events.c.id)
     .limit(_limit),
-)  # fmt: skip
+)
 _ADD_TRY = Statement(None, add(tries))
 _delivery_of = sa.and_(
-    tries.c.merchant_id == deliveries.c.merchant_id, tries.c.mode == deliveries.c.mode,
+    tries.c.merchant_id == deliveries.c.merchant_id,
+    tries.c.mode == deliveries.c.mode,
     tries.c.delivery_id == deliveries.c.id,
-)  # fmt: skip
-_logged = (
-    *_of_endpoint, tries.c.at >= sa.bindparam("start", type_=Time), tries.c.at < sa.bindparam("end", type_=Time)
-)  # fmt: skip
+)
+_logged = (*_of_endpoint, tries.c.at >= sa.bindparam("start", type_=Time), tries.c.at < sa.bindparam("end", type_=Time))
 _LOG = Statement(
     DeliveryAttempt,
     sa.select(
-        tries.c.id, tries.c.at, deliveries.c.id, deliveries.c.event_id, deliveries.c.event_type, deliveries.c.state,
-        tries.c.number, tries.c.code, tries.c.failure, tries.c.ms, deliveries.c.due_at,
+        tries.c.id,
+        tries.c.at,
+        deliveries.c.id,
+        deliveries.c.event_id,
+        deliveries.c.event_type,
+        deliveries.c.state,
+        tries.c.number,
+        tries.c.code,
+        tries.c.failure,
+        tries.c.ms,
+        deliveries.c.due_at,
     )
     .join_from(tries, deliveries, _delivery_of)
     .where(*_logged)
     .order_by(tries.c.id.desc())
     .limit(_limit)
     .offset(sa.bindparam("offset", type_=Integer)),
-)  # fmt: skip
+)
 _LOGGED = Statement(int, sa.select(sa.func.count()).select_from(tries).join(deliveries, _delivery_of).where(*_logged))
 _over = (
     sa.select(deliveries.c.merchant_id, deliveries.c.mode, deliveries.c.id)
@@ -378,7 +403,7 @@ async def enqueue(tx: Tx, endpoint: Endpoint, wanted: Sequence[Notification], to
 
 async def enqueue_for_payments(
     tx: Tx, owner: Owner, wanted: Sequence[tuple[Endpoint, Notification]], read: int, to: int, now: int
-) -> bool:  # fmt: skip
+) -> bool:
     """The same for payments' own endpoints, all of an owner's at once. read: up to where they were told."""
     if not await numbering.advance(tx, owner, numbering.OF_PAYMENTS, read, to):
         return False
@@ -394,9 +419,19 @@ async def add_all(tx: Tx, endpoint: Endpoint, wanted: Sequence[Notification], no
 
 async def _add(tx: Tx, endpoint: Endpoint, told: Notification, now: int) -> int:
     return await tx.run(
-        _ADD, endpoint.owner, **told._asdict(), endpoint_id=endpoint.id, state=PENDING, tries=0, due_at=now,
-        leased_until=None, fence=0, created_at=now, ended_at=None, payment_id=endpoint.payment_id,
-    )  # fmt: skip
+        _ADD,
+        endpoint.owner,
+        **told._asdict(),
+        endpoint_id=endpoint.id,
+        state=PENDING,
+        tries=0,
+        due_at=now,
+        leased_until=None,
+        fence=0,
+        created_at=now,
+        ended_at=None,
+        payment_id=endpoint.payment_id,
+    )
 
 
 # Being sent
@@ -458,9 +493,7 @@ async def claim(tx: Tx, owner: Owner, endpoint_id: str, at: Moment, most: int) -
         return None
     claimed = []
     for each, event in zip(ready, told, strict=True):
-        taken = await tx.run(
-            _CLAIM, owner, delivery=each.id, read_fence=each.fence, now=at.now, until=at.real + LEASE
-        )  # fmt: skip
+        taken = await tx.run(_CLAIM, owner, delivery=each.id, read_fence=each.fence, now=at.now, until=at.real + LEASE)
         if taken and event is not None:
             claimed.append(Claimed(msgspec.structs.replace(each, fence=each.fence + 1), event))
     return endpoint, claimed
@@ -514,15 +547,27 @@ async def finish(tx: Tx, delivery: Delivery, outcome: Outcome, try_id: str, at: 
     owner = delivery.owner
     ended = at.real if outcome.next_at is None else None
     changed = await tx.run(
-        _FINISH, owner, delivery=delivery.id, read_fence=delivery.fence, to_state=outcome.state,
-        next_at=outcome.next_at, ended=ended,
-    )  # fmt: skip
+        _FINISH,
+        owner,
+        delivery=delivery.id,
+        read_fence=delivery.fence,
+        to_state=outcome.state,
+        next_at=outcome.next_at,
+        ended=ended,
+    )
     if not changed:
         return False
     await tx.run(
-        _ADD_TRY, owner, id=try_id, delivery_id=delivery.id, number=delivery.tries + 1, at=at.now, ms=outcome.ms,
-        code=outcome.code, failure=outcome.failure,
-    )  # fmt: skip
+        _ADD_TRY,
+        owner,
+        id=try_id,
+        delivery_id=delivery.id,
+        number=delivery.tries + 1,
+        at=at.now,
+        ms=outcome.ms,
+        code=outcome.code,
+        failure=outcome.failure,
+    )
     if outcome.gone:
         await store.disable(tx, owner, delivery.endpoint_id, "gone", at.now)
     return True
@@ -539,9 +584,7 @@ async def replay(tx: Tx, endpoint: Endpoint, wanted: Sequence[Notification], now
         if delivery is None:
             count += await _add(tx, endpoint, each, now)
         else:
-            count += await tx.run(
-                _AGAIN, endpoint.owner, delivery=delivery.id, read_fence=delivery.fence, now=now
-            )  # fmt: skip
+            count += await tx.run(_AGAIN, endpoint.owner, delivery=delivery.id, read_fence=delivery.fence, now=now)
     return count
 
 
@@ -566,16 +609,14 @@ async def drop(tx: Tx, owner: Owner, endpoint_id: str, real: int) -> None:
 
 async def log(
     tx: Tx, owner: Owner, endpoint_id: str, *, page: int, per_page: int, start: int, end: int
-) -> Page[DeliveryAttempt]:  # fmt: skip
+) -> Page[DeliveryAttempt]:
     """A page of an endpoint's tries, newest first; start, end: when they were made, as in lists. Raises NotFound."""
     endpoint = await store.get(tx, owner, endpoint_id)
     total = await tx.one(_LOGGED, owner, endpoint_id=endpoint.id, start=start, end=end) or 0
     offset = (page - 1) * per_page
     if offset >= total:
         return Page([], total)
-    found = await tx.all(
-        _LOG, owner, endpoint_id=endpoint.id, start=start, end=end, limit=per_page, offset=offset
-    )  # fmt: skip
+    found = await tx.all(_LOG, owner, endpoint_id=endpoint.id, start=start, end=end, limit=per_page, offset=offset)
     return Page(found, total)
 
 

@@ -74,10 +74,11 @@ async def _fan_out(services: Services, endpoint: Endpoint) -> Endpoint | None:
     if not found:
         return None
     wanted = [
-        Notification(services.ids.new(), *event) for event in found
+        Notification(services.ids.new(), *event)
+        for event in found
         # What was under way when the endpoint was made has its number later than the endpoint, and its id before.
         if event.id > (endpoint.since or "") and event.type != PING and endpoint.wants(event.type)
-    ]  # fmt: skip
+    ]
     told = found[-1].sequence
     if not await services.db.write(deliveries.enqueue, endpoint, wanted, told, await services.time_of(endpoint.owner)):
         return None  # another worker has done it, or it is not wanted any more

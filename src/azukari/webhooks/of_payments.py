@@ -54,9 +54,15 @@ class PaymentWebhookDraft(msgspec.Struct, frozen=True):
                 await vault.add(tx, owner, sealed, self.real)
             await store.save(tx, msgspec.structs.replace(endpoint, payment_id=payment_id))
             await vault.audit(
-                tx, owner, id=endpoint.id, at=self.real, who=self.who, action="webhook.create", object_id=endpoint.id,
+                tx,
+                owner,
+                id=endpoint.id,
+                at=self.real,
+                who=self.who,
+                action="webhook.create",
+                object_id=endpoint.id,
                 result="done",
-            )  # fmt: skip
+            )
 
 
 async def read(
@@ -93,11 +99,26 @@ async def _endpoint(
     sealed = None if secret is None else await asking.services.vault.seal_secret(asking.owner, Secret(secret))
     id, entry_id = asking.services.ids.new(), None if sealed is None else sealed.id
     endpoint = Endpoint(
-        merchant_id=asking.owner.merchant_id, mode=asking.owner.mode, id=id, url=url, entry_id=entry_id,
-        old_entry_id=None, old_until=None, events=service.encoded_events(order.events or ALL), active=1,
-        api_version=api_version, ordered=0, disabled_reason=None, since=id, told=0, turn=0, version=1,
-        created_at=asking.now, updated_at=asking.now, deleted_at=None,
-    )  # fmt: skip
+        merchant_id=asking.owner.merchant_id,
+        mode=asking.owner.mode,
+        id=id,
+        url=url,
+        entry_id=entry_id,
+        old_entry_id=None,
+        old_until=None,
+        events=service.encoded_events(order.events or ALL),
+        active=1,
+        api_version=api_version,
+        ordered=0,
+        disabled_reason=None,
+        since=id,
+        told=0,
+        turn=0,
+        version=1,
+        created_at=asking.now,
+        updated_at=asking.now,
+        deleted_at=None,
+    )
     service.note_short(asking, secret, endpoint)
     return endpoint, sealed
 

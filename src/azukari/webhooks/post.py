@@ -36,9 +36,7 @@ class Post:
         self._trust = trust
         self._transport: httpx.AsyncHTTPTransport | None = None
 
-    async def send(
-        self, target: Target, addresses: Sequence[str], headers: Mapping[str, str], body: bytes
-    ) -> Posted:  # fmt: skip
+    async def send(self, target: Target, addresses: Sequence[str], headers: Mapping[str, str], body: bytes) -> Posted:
         """Send it to the first of the addresses that takes a connection."""
         import httpx  # not needed, and not loaded, before there is a webhook
 
@@ -77,9 +75,11 @@ class Post:
 
         if self._transport is None:
             self._transport = httpx.AsyncHTTPTransport(
-                verify=self._trust or ssl.create_default_context(), trust_env=False, retries=0,
+                verify=self._trust or ssl.create_default_context(),
+                trust_env=False,
+                retries=0,
                 limits=httpx.Limits(max_connections=None, max_keepalive_connections=0),
-            )  # fmt: skip
+            )
         return self._transport
 
 
@@ -100,16 +100,21 @@ def _request(target: Target, address: str, headers: Mapping[str, str], body: byt
 
     host = f"[{address}]" if ":" in address else address
     return httpx.Request(
-        "POST", f"{target.scheme}://{host}:{target.port}{target.path}",
-        headers={**headers, "Host": target.authority, "Connection": "close"}, content=body,
+        "POST",
+        f"{target.scheme}://{host}:{target.port}{target.path}",
+        headers={**headers, "Host": target.authority, "Connection": "close"},
+        content=body,
         extensions={
             # The certificate must be the name's, whatever address we go to.
             "sni_hostname": target.host,
             "timeout": {
-                "connect": CONNECT_SECONDS, "read": TOTAL_SECONDS, "write": TOTAL_SECONDS, "pool": TOTAL_SECONDS,
+                "connect": CONNECT_SECONDS,
+                "read": TOTAL_SECONDS,
+                "write": TOTAL_SECONDS,
+                "pool": TOTAL_SECONDS,
             },
         },
-    )  # fmt: skip
+    )
 
 
 async def within_limit(sending: Awaitable[Posted]) -> Posted:

@@ -113,10 +113,14 @@ class Replay(msgspec.Struct, kw_only=True):
     def check(self) -> None:
         """Refuse none of them, and more than one. Raises MissingParameter, InvalidParameter."""
         given = [
-            name for name, is_there in (
-                ("event", self.event is not None), ("start_time", self.start_time is not None), ("dead", self.dead),
-            ) if is_there
-        ]  # fmt: skip
+            name
+            for name, is_there in (
+                ("event", self.event is not None),
+                ("start_time", self.start_time is not None),
+                ("dead", self.dead),
+            )
+            if is_there
+        ]
         if not given:
             raise MissingParameter("start_time" if self.end_time is not None else "event")
         if len(given) > 1 or (self.end_time is not None and given != ["start_time"]):
@@ -155,11 +159,19 @@ class TryOut(msgspec.Struct):
     @classmethod
     def of(cls, tried: DeliveryAttempt) -> "TryOut":
         return cls(
-            id=tried.id, resource="webhook_attempt", delivery=tried.delivery_id, event=tried.event_id,
-            event_type=tried.event_type, attempt=tried.number, code=tried.code, failure=tried.failure,
-            milliseconds=tried.ms, state=tried.state, next_attempt_at=iso_or_none(tried.next_at),
+            id=tried.id,
+            resource="webhook_attempt",
+            delivery=tried.delivery_id,
+            event=tried.event_id,
+            event_type=tried.event_type,
+            attempt=tried.number,
+            code=tried.code,
+            failure=tried.failure,
+            milliseconds=tried.ms,
+            state=tried.state,
+            next_attempt_at=iso_or_none(tried.next_at),
             created_at=iso(tried.at),
-        )  # fmt: skip
+        )
 
 
 class EndpointOut(msgspec.Struct):
@@ -187,9 +199,17 @@ class EndpointOut(msgspec.Struct):
         cls, endpoint: Endpoint, secret: str | UnsetType | None = UNSET, warnings: list[str] | UnsetType = UNSET
     ) -> "EndpointOut":
         return cls(
-            id=endpoint.id, resource="webhook_endpoint", url=endpoint.url,
-            events=msgspec.Raw(endpoint.events.encode()), active=bool(endpoint.active),
-            api_version=endpoint.api_version, ordered=bool(endpoint.ordered),
-            disabled_reason=endpoint.disabled_reason, previous_secret_until=iso_or_none(endpoint.old_until),
-            created_at=iso(endpoint.created_at), updated_at=iso(endpoint.updated_at), secret=secret, warnings=warnings,
-        )  # fmt: skip
+            id=endpoint.id,
+            resource="webhook_endpoint",
+            url=endpoint.url,
+            events=msgspec.Raw(endpoint.events.encode()),
+            active=bool(endpoint.active),
+            api_version=endpoint.api_version,
+            ordered=bool(endpoint.ordered),
+            disabled_reason=endpoint.disabled_reason,
+            previous_secret_until=iso_or_none(endpoint.old_until),
+            created_at=iso(endpoint.created_at),
+            updated_at=iso(endpoint.updated_at),
+            secret=secret,
+            warnings=warnings,
+        )

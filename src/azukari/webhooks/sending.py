@@ -27,8 +27,16 @@ from azukari.wiring import Services
 
 #: How long after each failed try comes the next; after the last there is none. Source: ``docs/security.md``.
 WAITS = (
-    MINUTE, 5 * MINUTE, 15 * MINUTE, HOUR, 3 * HOUR, 6 * HOUR, 12 * HOUR, 24 * HOUR, 24 * HOUR,
-)  # fmt: skip
+    MINUTE,
+    5 * MINUTE,
+    15 * MINUTE,
+    HOUR,
+    3 * HOUR,
+    6 * HOUR,
+    12 * HOUR,
+    24 * HOUR,
+    24 * HOUR,
+)
 #: A wait may be this much longer or shorter, so that what failed together does not come back together.
 JITTER = 0.2
 GONE = 410
@@ -57,9 +65,13 @@ class Sender:
     """
 
     def __init__(
-        self, services: Services, *, lookup: Lookup | None = None,
-        chance: Callable[[], float] = _random.random, post: Post | None = None,
-    ) -> None:  # fmt: skip
+        self,
+        services: Services,
+        *,
+        lookup: Lookup | None = None,
+        chance: Callable[[], float] = _random.random,
+        post: Post | None = None,
+    ) -> None:
         self._services = services
         self._lookup = lookup
         self._chance = chance
@@ -145,9 +157,15 @@ class Sender:
             outcome = self._outcome(delivery, posted, at.now, at.real - started)
             if await services.db.write(deliveries.finish, delivery, outcome, services.ids.new(), at):
                 log.event(
-                    "webhook.tried", delivery=delivery.id, webhook=endpoint.id, event_type=delivery.event_type,
-                    code=posted.code, reason=posted.failure, state=outcome.state, ms=outcome.ms,
-                )  # fmt: skip
+                    "webhook.tried",
+                    delivery=delivery.id,
+                    webhook=endpoint.id,
+                    event_type=delivery.event_type,
+                    code=posted.code,
+                    reason=posted.failure,
+                    state=outcome.state,
+                    ms=outcome.ms,
+                )
 
     async def _send(self, endpoint: Endpoint, headers: dict[str, str], body: bytes) -> Posted:
         try:
@@ -241,13 +259,11 @@ class Signers:
         services = self._services
         use = await services.db.write(
             note_signing, self._vault, endpoint, entry_id, services.ids.new(), services.clock.now()
-        )  # fmt: skip
+        )
         return await self._vault.signer(use)
 
 
-async def note_signing(
-    tx: Tx, vault: Vault, endpoint: Endpoint, entry_id: str, audit_id: str, now: int
-) -> AccessGrant:  # fmt: skip
+async def note_signing(tx: Tx, vault: Vault, endpoint: Endpoint, entry_id: str, audit_id: str, now: int) -> AccessGrant:
     """The permission to open an endpoint's secret, and the audit line of it. Raises EntryGone."""
     use = await vault.find(tx, endpoint.owner, entry_id)
     await vault.note(tx, use, why="sign", object_id=endpoint.id, who="worker", now=now, audit_id=audit_id)

@@ -94,16 +94,35 @@ async def create(asking: Caller, body: EndpointCreate, api_version: str) -> Answ
     sealed = await asking.services.vault.seal_secret(asking.owner, secret)
     id = ids.new()
     endpoint = Endpoint(
-        merchant_id=asking.owner.merchant_id, mode=asking.owner.mode, id=id, url=url, entry_id=sealed.id,
-        old_entry_id=None, old_until=None, events=encoded_events(body.events or ALL), active=int(body.active),
-        api_version=body.api_version or api_version, ordered=int(body.ordered), disabled_reason=None,
-        since=id if body.active else None, told=0, turn=0, version=1, created_at=now, updated_at=now,
+        merchant_id=asking.owner.merchant_id,
+        mode=asking.owner.mode,
+        id=id,
+        url=url,
+        entry_id=sealed.id,
+        old_entry_id=None,
+        old_until=None,
+        events=encoded_events(body.events or ALL),
+        active=int(body.active),
+        api_version=body.api_version or api_version,
+        ordered=int(body.ordered),
+        disabled_reason=None,
+        since=id if body.active else None,
+        told=0,
+        turn=0,
+        version=1,
+        created_at=now,
+        updated_at=now,
         deleted_at=None,
-    )  # fmt: skip
+    )
     await asking.services.db.write(
-        _save, asking.claim, asking.owner, asking.services.vault, endpoint, sealed,
+        _save,
+        asking.claim,
+        asking.owner,
+        asking.services.vault,
+        endpoint,
+        sealed,
         _Words(asking.who, ids.new(), ids.new(), ids.new(), now, asking.real, warnings),
-    )  # fmt: skip
+    )
     note_short(asking, body.secret, endpoint)
     return Answer.of(EndpointOut.of(endpoint, secret.reveal(), warnings))
 
@@ -119,7 +138,7 @@ async def update(asking: Caller, endpoint_id: str, body: EndpointUpdate) -> Endp
     words = _Words(asking.who, "", "", services.ids.new(), asking.now, asking.real)
     changed = await retry_on_conflict(
         services.db, _update, asking.owner, services.vault, endpoint_id, body, url, services.ids.new(), words
-    )  # fmt: skip
+    )
     return EndpointOut.of(changed)
 
 
@@ -132,7 +151,7 @@ async def roll(asking: Caller, endpoint_id: str, given: str | None) -> Answer:
     words = _Words(asking.who, "", "", services.ids.new(), asking.now, asking.real, warnings)
     changed = await retry_on_conflict(
         services.db, _roll, asking.claim, asking.owner, services.vault, endpoint_id, sealed, words
-    )  # fmt: skip
+    )
     note_short(asking, given, changed)
     return Answer.of(EndpointOut.of(changed, secret.reveal(), warnings))
 
@@ -180,7 +199,7 @@ async def replay(asking: Caller, endpoint_id: str, body: Replay) -> Answer:
         following = await anext(chosen, None)
         count = await services.db.write(
             _replay, claim, asking.owner, endpoint, wanted, count, None if following is not None else key, asking.now
-        )  # fmt: skip
+        )
         if following is None:
             return Answer.of(ReplayOut(endpoint.id, count))
         wanted, claim = following, None
@@ -291,9 +310,15 @@ async def _ping(tx: Tx, claim: Claim | None, owner: Owner, endpoint_id: str, wor
 
 @idempotent
 async def _replay(
-    tx: Tx, claim: Claim | None, owner: Owner, endpoint: Endpoint, wanted: list[Notification], before: int, key: str | None,
+    tx: Tx,
+    claim: Claim | None,
+    owner: Owner,
+    endpoint: Endpoint,
+    wanted: list[Notification],
+    before: int,
+    key: str | None,
     now: int,
-) -> int:  # fmt: skip
+) -> int:
     """Some of what is sent again. before: how many were so far. key: of the request, where these are the last."""
     # Should we die before the last of them, nobody knows how many were sent.
     await idempotency.take(tx, owner, claim, lambda: errors.answer(Unavailable()))
@@ -303,16 +328,25 @@ async def _replay(
 
 
 async def _update(
-    tx: Tx, owner: Owner, vault: Vault, endpoint_id: str, body: EndpointUpdate, url: str | None, since: str,
+    tx: Tx,
+    owner: Owner,
+    vault: Vault,
+    endpoint_id: str,
+    body: EndpointUpdate,
+    url: str | None,
+    since: str,
     words: _Words,
-) -> Endpoint:  # fmt: skip
+) -> Endpoint:
     read = await store.get(tx, owner, endpoint_id)
     last = await numbering.last(tx, owner)
     change = msgspec.structs.replace(
-        read, url=url or read.url, events=encoded_events(body.events) if body.events else read.events,
-        api_version=body.api_version or read.api_version, updated_at=words.now,
+        read,
+        url=url or read.url,
+        events=encoded_events(body.events) if body.events else read.events,
+        api_version=body.api_version or read.api_version,
+        updated_at=words.now,
         ordered=read.ordered if body.ordered is None else int(body.ordered),
-    )  # fmt: skip
+    )
     if body.active is not None and body.active != bool(read.active):
         change = msgspec.structs.replace(
             change, active=int(body.active), disabled_reason=None, since=since if body.active else None
@@ -329,9 +363,12 @@ async def _roll(
 ) -> Endpoint:
     read = await store.get(tx, owner, endpoint_id)
     change = msgspec.structs.replace(
-        read, entry_id=sealed.id, old_entry_id=read.entry_id, old_until=words.real + OLD_SECRET_LIFE,
+        read,
+        entry_id=sealed.id,
+        old_entry_id=read.entry_id,
+        old_until=words.real + OLD_SECRET_LIFE,
         updated_at=words.now,
-    )  # fmt: skip
+    )
     answer = Answer.of(EndpointOut.of(change, None, words.warnings))
     await idempotency.take(tx, owner, claim, lambda: answer)
     await vault.add(tx, owner, sealed, words.real)
@@ -348,9 +385,15 @@ async def _delete(tx: Tx, owner: Owner, vault: Vault, endpoint_id: str, words: _
     if read is None:
         raise NotFound
     change = msgspec.structs.replace(
-        read, active=0, since=None, entry_id=None, old_entry_id=None, old_until=None, updated_at=words.now,
+        read,
+        active=0,
+        since=None,
+        entry_id=None,
+        old_entry_id=None,
+        old_until=None,
+        updated_at=words.now,
         deleted_at=words.now,
-    )  # fmt: skip
+    )
     await _changed(tx, vault, read, change, words, "webhook.delete")
     await deliveries.drop(tx, owner, endpoint_id, words.real)
     for entry in read.entries:
@@ -366,9 +409,7 @@ async def _end_old_secret(tx: Tx, vault: Vault, read: Endpoint, now: int) -> boo
     return True
 
 
-async def _changed(
-    tx: Tx, vault: Vault, read: Endpoint, change: Endpoint, words: _Words, action: str
-) -> Endpoint:  # fmt: skip
+async def _changed(tx: Tx, vault: Vault, read: Endpoint, change: Endpoint, words: _Words, action: str) -> Endpoint:
     """Raises Locked when it is no longer as it was read."""
     if not await store.update(tx, read, change):
         raise Locked
@@ -378,6 +419,12 @@ async def _changed(
 
 async def _audit(tx: Tx, vault: Vault, endpoint: Endpoint, words: _Words, action: str) -> None:
     await vault.audit(
-        tx, endpoint.owner, id=words.audit_id, at=words.real, who=words.who, action=action, object_id=endpoint.id,
+        tx,
+        endpoint.owner,
+        id=words.audit_id,
+        at=words.real,
+        who=words.who,
+        action=action,
+        object_id=endpoint.id,
         result="done",
-    )  # fmt: skip
+    )

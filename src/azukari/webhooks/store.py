@@ -148,12 +148,10 @@ _OVER = Statement(
 _OVER_AHEAD = Statement(
     Endpoint,
     sa.select(endpoints)
-    .where(
-        endpoints.c.payment_id.is_not(None), _there, *due_ahead(endpoints.c.created_at, after=LIFE_OF_PAYMENTS)
-    )
+    .where(endpoints.c.payment_id.is_not(None), _there, *due_ahead(endpoints.c.created_at, after=LIFE_OF_PAYMENTS))
     .order_by(endpoints.c.created_at)
     .limit(sa.bindparam("limit", type_=Integer)),
-)  # fmt: skip
+)
 _ROLLED = Statement(
     Endpoint,
     sa.select(endpoints)
@@ -192,21 +190,25 @@ _TOLD: Statement[None] = Statement(
     None,
     sa.update(endpoints)
     .where(
-        *_this, endpoints.c.told == sa.bindparam("read_told", type_=Integer),
+        *_this,
+        endpoints.c.told == sa.bindparam("read_told", type_=Integer),
         endpoints.c.since == sa.bindparam("read_since", type_=Text),
     )
     .values(told=sa.bindparam("to", type_=Integer)),
-)  # fmt: skip
+)
 _START: Statement[None] = Statement(None, sa.update(endpoints).where(*_this).values(told=bind(endpoints.c.told)))
 _DISABLE: Statement[None] = Statement(
     None,
     sa.update(endpoints)
     .where(*_this, endpoints.c.since.is_not(None))
     .values(
-        version=endpoints.c.version + 1, active=0, since=None, disabled_reason=sa.bindparam("reason", type_=Text),
+        version=endpoints.c.version + 1,
+        active=0,
+        since=None,
+        disabled_reason=sa.bindparam("reason", type_=Text),
         updated_at=sa.bindparam("now", type_=Time),
     ),
-)  # fmt: skip
+)
 _LIST = Listing(Endpoint, endpoints, always=(_there, _shown))
 
 

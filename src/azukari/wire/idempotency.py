@@ -96,13 +96,10 @@ _TAKE = Statement(
     # compared with, so that many are taken in one statement.
     _insert.on_conflict_do_update(
         index_elements=["merchant_id", "mode", "id"],
-        set_={
-            name: _new[name]
-            for name in ("request_hash", "state", "status", "body", "created_at", "taken_at")
-        },
+        set_={name: _new[name] for name in ("request_hash", "state", "status", "body", "created_at", "taken_at")},
         where=sa.and_(_ended(_new.taken_at - LIFE), keys.c.created_at <= _new.created_at - LIFE),
     ),
-)  # fmt: skip
+)
 _FIND = Statement(
     Row,
     sa.select(keys.c.request_hash, keys.c.state, keys.c.status, keys.c.body, keys.c.created_at, keys.c.taken_at).where(
@@ -191,9 +188,15 @@ async def take(tx: Tx, owner: Owner, claim: Claim | None, meanwhile: Callable[[]
         return
     answer = Answer(NONE_YET, b"") if meanwhile is None else meanwhile()
     taken = await tx.run(
-        _TAKE, owner, id=claim.key, request_hash=claim.hash, status=answer.status, body=answer.body,
-        created_at=claim.now, taken_at=claim.real,
-    )  # fmt: skip
+        _TAKE,
+        owner,
+        id=claim.key,
+        request_hash=claim.hash,
+        status=answer.status,
+        body=answer.body,
+        created_at=claim.now,
+        taken_at=claim.real,
+    )
     if not taken:
         await _raise_if_known(tx, owner, claim)
         raise Conflict  # it went away between the two statements
@@ -213,9 +216,7 @@ async def store_response(tx: Tx, owner: Owner, key: str | None, answer: Answer, 
     if key is None:
         return
     to_state = DONE if final else OPEN
-    stored = await tx.run(
-        _SETTLE, owner, key=key, to_state=to_state, answer_status=answer.status, answer=answer.body
-    )  # fmt: skip
+    stored = await tx.run(_SETTLE, owner, key=key, to_state=to_state, answer_status=answer.status, answer=answer.body)
     if final and not stored:
         await tx.run(_CLOSE, owner, key=key)
 

@@ -62,6 +62,4 @@ class ListOut(msgspec.Struct):
 def list_out(bounds: Bounds, found: Page[Any], data: list[Any]) -> ListOut:
     """The page as it goes over the wire."""
     last = -(-found.total // bounds.per_page)
-    return ListOut(
-        "list", found.total, bounds.page, bounds.per_page, last, iso(bounds.start), iso(bounds.end), data
-    )  # fmt: skip
+    return ListOut("list", found.total, bounds.page, bounds.per_page, last, iso(bounds.start), iso(bounds.end), data)

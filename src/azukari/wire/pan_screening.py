@@ -14,7 +14,7 @@ async def note(tx: Tx, vault: Vault, owner: Owner, *, id: str, at: int, who: str
     """The audit line of a text that was kept."""
     await vault.audit(
         tx, owner, id=id, at=at, who=who, action="card_number_in_text", object_id=object_id, result="kept"
-    )  # fmt: skip
+    )
 
 
 def suspicious(*texts: object, metadata: Mapping[str, str] | None = None) -> bool:

@@ -16,9 +16,12 @@ def upgrade() -> None:
     op.add_column("attempts", sa.Column("method", TEXT))
     op.add_column("attempts", sa.Column("session_id", TEXT))
     op.create_index(
-        "ix_attempts_ref", "attempts", ["ref"], sqlite_where=sa.text("method IS NOT NULL"),
+        "ix_attempts_ref",
+        "attempts",
+        ["ref"],
+        sqlite_where=sa.text("method IS NOT NULL"),
         postgresql_where=sa.text("method IS NOT NULL"),
-    )  # fmt: skip
+    )
     op.add_column("payments", sa.Column("waiting_attempt", TEXT))
     op.add_column("tokens", sa.Column("method", TEXT))
     op.create_table(
@@ -70,7 +73,7 @@ def _let_tokens_have_no_entry() -> None:
             ["vault_entries.merchant_id", "vault_entries.mode", "vault_entries.id"],
             name="fk_tokens_merchant_id_mode_entry_id",
         ),
-    )  # fmt: skip
+    )
     op.execute("INSERT INTO new_tokens SELECT * FROM tokens")
     op.drop_table("tokens")
     op.rename_table("new_tokens", "tokens")

@@ -74,10 +74,13 @@ def upgrade() -> None:
         _reference("webhook_deliveries", "endpoint_id", "webhook_endpoints"),
         _reference("webhook_deliveries", "event_id", "events"),
         sa.UniqueConstraint(
-            "endpoint_id", "event_id", "merchant_id", "mode",
+            "endpoint_id",
+            "event_id",
+            "merchant_id",
+            "mode",
             name="uq_webhook_deliveries_endpoint_id_event_id_merchant_id_mode",
         ),
-    )  # fmt: skip
+    )
     table = "webhook_deliveries"
     _index("ix_webhook_deliveries_due_at", table, ["endpoint_id", "due_at"], "due_at IS NOT NULL")
     _index("ix_webhook_deliveries_event_id", table, ["endpoint_id", "event_id"], "due_at IS NOT NULL")

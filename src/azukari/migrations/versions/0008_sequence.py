@@ -64,9 +64,12 @@ def upgrade() -> None:
     op.drop_index("ix_webhook_deliveries_event_id", "webhook_deliveries")
     on_its_way = sa.text("due_at IS NOT NULL")
     op.create_index(
-        "ix_webhook_deliveries_sequence", "webhook_deliveries", ["endpoint_id", "sequence"], sqlite_where=on_its_way,
+        "ix_webhook_deliveries_sequence",
+        "webhook_deliveries",
+        ["endpoint_id", "sequence"],
+        sqlite_where=on_its_way,
         postgresql_where=on_its_way,
-    )  # fmt: skip
+    )
     # Payments' own webhooks.
     op.add_column("webhook_endpoints", sa.Column("payment_id", TEXT))
     op.add_column("webhook_deliveries", sa.Column("payment_id", TEXT))
@@ -75,14 +78,16 @@ def upgrade() -> None:
         ("ix_webhook_endpoints_since", "webhook_endpoints", "since", "since IS NOT NULL AND payment_id IS NULL"),
         ("ix_webhook_endpoints_payment_id", "webhook_endpoints", "payment_id", "payment_id IS NOT NULL"),
         (
-            "ix_webhook_endpoints_created_at", "webhook_endpoints", "created_at",
+            "ix_webhook_endpoints_created_at",
+            "webhook_endpoints",
+            "created_at",
             "payment_id IS NOT NULL AND deleted_at IS NULL",
         ),
         (
-            "ix_webhook_deliveries_of_payments", "webhook_deliveries", "due_at",
+            "ix_webhook_deliveries_of_payments",
+            "webhook_deliveries",
+            "due_at",
             "due_at IS NOT NULL AND payment_id IS NOT NULL",
         ),
-    ):  # fmt: skip
-        op.create_index(
-            name, table, [column], sqlite_where=sa.text(condition), postgresql_where=sa.text(condition)
-        )  # fmt: skip
+    ):
+        op.create_index(name, table, [column], sqlite_where=sa.text(condition), postgresql_where=sa.text(condition))

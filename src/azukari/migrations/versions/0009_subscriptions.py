@@ -79,7 +79,10 @@ def upgrade() -> None:
         _reference("subscription_periods", "subscription_id", "subscriptions"),
         _reference("subscription_periods", "payment_id", "payments"),
         sa.UniqueConstraint(
-            "subscription_id", "number", "merchant_id", "mode",
+            "subscription_id",
+            "number",
+            "merchant_id",
+            "mode",
             name="uq_subscription_periods_subscription_id_number_merchant_id_mode",
         ),
-    )  # fmt: skip
+    )

@@ -12,7 +12,10 @@ depends_on = None
 def upgrade() -> None:
     table, where = "webhook_deliveries", sa.text("due_at IS NOT NULL AND payment_id IS NOT NULL")
     op.create_index(
-        "ix_webhook_deliveries_owners_payments", table, ["merchant_id", "mode", "due_at"],
-        sqlite_where=where, postgresql_where=where,
-    )  # fmt: skip
+        "ix_webhook_deliveries_owners_payments",
+        table,
+        ["merchant_id", "mode", "due_at"],
+        sqlite_where=where,
+        postgresql_where=where,
+    )
     op.drop_index("ix_webhook_deliveries_of_payments", table)

@@ -13,12 +13,14 @@ from azukari.vault import Vault
 def build(settings: Settings, vault: Vault, clock: Clock, ids: Ids) -> Simulator:
     """The entry point."""
     desk = OffsiteBackend(
-        settings.data / "simulator-desk.jsonl", clock, lambda text: vault.mac("pepper", b"simulator " + text),
+        settings.data / "simulator-desk.jsonl",
+        clock,
+        lambda text: vault.mac("pepper", b"simulator " + text),
         settings.base_url,
-    )  # fmt: skip
+    )
     bank = Bank(
         settings.data / "simulator.jsonl", desk, ids, delay=settings.simulator_delay, fault=settings.simulator_fault
-    )  # fmt: skip
+    )
     vault.allow(HOST, bank)
     vault.allow(
         issuer.HOST,

@@ -65,10 +65,15 @@ class Bank:
     def _told(self, slip: SimulatedOrder) -> dict[str, object]:
         """What the desk says of an order."""
         told = {
-            "result": "unknown_ref" if slip.state == "cancelled" else slip.state, "id": slip.id, "code": slip.code,
-            "details": slip.details, "deadline": slip.deadline, "redirect_url": slip.redirect_url,
-            "short_amount": slip.short, "agreement": self.desk.agreement_of(slip),
-        }  # fmt: skip
+            "result": "unknown_ref" if slip.state == "cancelled" else slip.state,
+            "id": slip.id,
+            "code": slip.code,
+            "details": slip.details,
+            "deadline": slip.deadline,
+            "redirect_url": slip.redirect_url,
+            "short_amount": slip.short,
+            "agreement": self.desk.agreement_of(slip),
+        }
         return {name: value for name, value in told.items() if value is not None}
 
     async def _order(self, ref: str, order: BankOrder) -> Reply:
@@ -90,13 +95,18 @@ class Bank:
         line = self._book.recall(ref)
         if line is None:
             line = JournalEntry(
-                ref, order.kind, order.amount, order.currency, order.parent, self._decide(order),
+                ref,
+                order.kind,
+                order.amount,
+                order.currency,
+                order.parent,
+                self._decide(order),
                 stored=order.credential is not None,
                 network_id=order.credential.network_id if order.credential is not None else None,
                 code=order.card is not None and order.card.verification_value is not None,
                 authenticated=order.proof is not None and order.proof.value is not None,
                 ds_trans_id=_authentication_named(order),
-            )  # fmt: skip
+            )
             self._book.write(line)
         return line
 

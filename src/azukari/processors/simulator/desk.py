@@ -180,10 +180,17 @@ class OffsiteBackend:
         parent = self._by_id.get(order.parent or "")
         asked = order.method
         slip = SimulatedOrder(
-            ref=ref, kind=order.kind, type=asked.type if asked else parent.type if parent else "", amount=order.amount,
-            currency=order.currency, id=PREFIX + Numbers(self._mac, ref).word("id")[:22], state="approved",
-            created_at=self._time(order.now), parent=order.parent, guest=order.visit or PageContext(),
-        )  # fmt: skip
+            ref=ref,
+            kind=order.kind,
+            type=asked.type if asked else parent.type if parent else "",
+            amount=order.amount,
+            currency=order.currency,
+            id=PREFIX + Numbers(self._mac, ref).word("id")[:22],
+            state="approved",
+            created_at=self._time(order.now),
+            parent=order.parent,
+            guest=order.visit or PageContext(),
+        )
         if order.orders.scenario is not None:
             return _declined(slip, order.orders.scenario)
         if order.agreement is not None:

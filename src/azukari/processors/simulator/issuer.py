@@ -154,7 +154,7 @@ class Issuer:
             plan = "errored"
         return self._book.write(
             IssuerEntry(ref, order.amount, order.currency, order.brand, plan, AT_ONCE[plan], self._clock.now())
-        )  # fmt: skip
+        )
 
     def _go_on(self, line: IssuerEntry, answer: str | None) -> IssuerEntry:
         """The shopper has come to the page, or typed something there."""
@@ -181,13 +181,21 @@ class Issuer:
         yes = line.status == "OK"
         weak, strong = ("00", "02") if line.brand == "master" else ("07", "05")
         three_ds = ThreeDs(
-            version=VERSION, trans_status="Y" if yes else "N", eci=strong if yes else weak,
-            ds_trans_id=_id(line, "ds"), acs_trans_id=_id(line, "acs"), server_trans_id=_id(line, "server"),
-            flow="frictionless" if AT_ONCE[line.plan] != "CHALLENGE" else "challenge", at=line.at,
-            requestor_trans_id=_id(line, "requestor"), ds_reference="SIMULATED-DS-0001",
-            acs_reference="SIMULATED-ACS-0001", authentication_type="02", acquirer_mid="SIMULATOR",
+            version=VERSION,
+            trans_status="Y" if yes else "N",
+            eci=strong if yes else weak,
+            ds_trans_id=_id(line, "ds"),
+            acs_trans_id=_id(line, "acs"),
+            server_trans_id=_id(line, "server"),
+            flow="frictionless" if AT_ONCE[line.plan] != "CHALLENGE" else "challenge",
+            at=line.at,
+            requestor_trans_id=_id(line, "requestor"),
+            ds_reference="SIMULATED-DS-0001",
+            acs_reference="SIMULATED-ACS-0001",
+            authentication_type="02",
+            acquirer_mid="SIMULATOR",
             acquirer_bin="400000",
-        )  # fmt: skip
+        )
         return IssuerReply(line.status, three_ds, b64encode(_bytes(line, "value", 20)).decode() if yes else None)
 
 

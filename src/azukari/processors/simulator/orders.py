@@ -79,6 +79,4 @@ class BankOrder(msgspec.Struct):
     @property
     def for_desk(self) -> bool:
         """Whether it is about anything but a card."""
-        return (
-            self.method is not None or self.agreement is not None or (self.parent or "").startswith(PREFIX)
-        )  # fmt: skip
+        return self.method is not None or self.agreement is not None or (self.parent or "").startswith(PREFIX)

@@ -78,9 +78,16 @@ _CARD = {
     "name": Blank.NAME,
 }
 #: Cards of some countries and from terminals come with more; what was not given is left out.
-_MORE = {blank.value: blank for blank in (
-    Blank.CPF_OR_CNPJ, Blank.SOCIAL_ID, Blank.PIN_DIGITS, Blank.TRACK2, Blank.FIELD55,
-)}  # fmt: skip
+_MORE = {
+    blank.value: blank
+    for blank in (
+        Blank.CPF_OR_CNPJ,
+        Blank.SOCIAL_ID,
+        Blank.PIN_DIGITS,
+        Blank.TRACK2,
+        Blank.FIELD55,
+    )
+}
 _PROVES = Blank.AUTHENTICATION_VALUE
 _decode = msgspec.json.Decoder(BankReply).decode
 _decode_issuer = msgspec.json.Decoder(IssuerReply).decode
@@ -147,7 +154,7 @@ class Simulator:
             return _read(await self._vault.send_plain(outbound, _lent(request.method)))
         return _read(
             await self._vault.send(request.use, request.verification_value, outbound, request.authentication_value)
-        )  # fmt: skip
+        )
 
     async def lookup(self, owner: Owner, ref: str) -> Outcome:
         headers = {NOW: str(await self._time_of(owner))}
@@ -184,9 +191,17 @@ class Simulator:
             return None
         guest = slip.guest
         return OffsitePage(
-            slip.ref, slip.kind, slip.type, slip.amount, slip.currency, guest.label, guest.return_url,
-            guest.store or slip.kind == "agree", guest.locale, "cancelled" if slip.voided else slip.state,
-        )  # fmt: skip
+            slip.ref,
+            slip.kind,
+            slip.type,
+            slip.amount,
+            slip.currency,
+            guest.label,
+            guest.return_url,
+            guest.store or slip.kind == "agree",
+            guest.locale,
+            "cancelled" if slip.voided else slip.state,
+        )
 
     def decide(self, ref: str, decision: Decision, now: int | None = None) -> bool:
         """The shopper's decision about an order that waits; whether there is such an order.
@@ -213,9 +228,14 @@ def _read_issuer(reply: Reply) -> AuthenticationResult:
 
 def _method(details: MethodDetails) -> dict[str, object]:
     return {
-        "type": details.type, "store": details.store, "brand": details.brand, "expiry_days": details.expiry_days,
-        "prepaid_number": Blank.PREPAID_NUMBER, "password": Blank.PASSWORD, "cpf": Blank.CPF_OR_CNPJ,
-    }  # fmt: skip
+        "type": details.type,
+        "store": details.store,
+        "brand": details.brand,
+        "expiry_days": details.expiry_days,
+        "prepaid_number": Blank.PREPAID_NUMBER,
+        "password": Blank.PASSWORD,
+        "cpf": Blank.CPF_OR_CNPJ,
+    }
 
 
 def _lent(details: MethodDetails | None) -> dict[Blank, Secret]:
@@ -223,8 +243,10 @@ def _lent(details: MethodDetails | None) -> dict[Blank, Secret]:
     if details is None:
         return {}
     lent = {
-        Blank.PREPAID_NUMBER: details.prepaid_number, Blank.PASSWORD: details.password, Blank.CPF_OR_CNPJ: details.cpf,
-    }  # fmt: skip
+        Blank.PREPAID_NUMBER: details.prepaid_number,
+        Blank.PASSWORD: details.password,
+        Blank.CPF_OR_CNPJ: details.cpf,
+    }
     return {blank: secret for blank, secret in lent.items() if secret is not None}
 
 

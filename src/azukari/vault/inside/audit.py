@@ -7,9 +7,17 @@ ADD_LINE: Statement[None] = Statement(None, add(audit_lines))
 
 
 async def write_line(
-    tx: Tx, owner: Owner, *, id: str, at: int, who: str, action: str,
-    object_id: str | None, result: str, entry_id: str | None = None,
-) -> None:  # fmt: skip
+    tx: Tx,
+    owner: Owner,
+    *,
+    id: str,
+    at: int,
+    who: str,
+    action: str,
+    object_id: str | None,
+    result: str,
+    entry_id: str | None = None,
+) -> None:
     """Append a line, in the unit of what it tells of: when it cannot be written, neither happens."""
     await tx.run(
         ADD_LINE, owner, id=id, at=at, who=who, action=action, object_id=object_id, entry_id=entry_id, result=result

@@ -83,9 +83,15 @@ class PaymentDetails:
         details.email = read.email("email")
         details.phone = read.text("phone", looks_wrong=numbers.phone_is_card)
         details.masked = Masked(
-            type_, numbers.brand_of(digits), numbers.bin_of(digits), digits[-4:], month, year,
-            details.holder, details.email,
-        )  # fmt: skip
+            type_,
+            numbers.brand_of(digits),
+            numbers.bin_of(digits),
+            digits[-4:],
+            month,
+            year,
+            details.holder,
+            details.email,
+        )
         return details
 
     @property
@@ -143,9 +149,7 @@ def _type_of(read: cards.Reader) -> str:
     raise Unprocessable(message, param=read.name("type"), code="invalid_payment_type")
 
 
-def _card(
-    type_: str, read: cards.Reader, words: Mapping[Blank, Secret], now: int
-) -> tuple[str, tuple[int, int]]:  # fmt: skip
+def _card(type_: str, read: cards.Reader, words: Mapping[Blank, Secret], now: int) -> tuple[str, tuple[int, int]]:
     """Number, month and year: as they are given, or what a terminal has read of them."""
     if type_ == TERMINAL and read.given("number") is None:
         return tracks.card_of(read, words, now)

@@ -110,9 +110,20 @@ class Stored:
     )  # fmt: skip
 
     def __init__(
-        self, kind: str, schema_version: int, dek_gen: int, record: bytes, mk_version: int, wrapped: bytes,
-        brand: str, bin: str, last4: str, exp_month: int, exp_year: int, credential: str | None,
-    ) -> None:  # fmt: skip
+        self,
+        kind: str,
+        schema_version: int,
+        dek_gen: int,
+        record: bytes,
+        mk_version: int,
+        wrapped: bytes,
+        brand: str,
+        bin: str,
+        last4: str,
+        exp_month: int,
+        exp_year: int,
+        credential: str | None,
+    ) -> None:
         self.kind = kind
         self.schema_version = schema_version
         self.dek_gen = dek_gen
@@ -189,20 +200,31 @@ ADD_ENTRY: Statement[None] = Statement(None, add(entries))
 STORED = Statement(
     Stored,
     sa.select(
-        entries.c.kind, entries.c.schema_version, entries.c.dek_gen, entries.c.record, deks.c.mk_version,
-        deks.c.wrapped, entries.c.brand, entries.c.bin, entries.c.last4, entries.c.exp_month, entries.c.exp_year,
+        entries.c.kind,
+        entries.c.schema_version,
+        entries.c.dek_gen,
+        entries.c.record,
+        deks.c.mk_version,
+        deks.c.wrapped,
+        entries.c.brand,
+        entries.c.bin,
+        entries.c.last4,
+        entries.c.exp_month,
+        entries.c.exp_year,
         entries.c.credential,
     )
     .join_from(
         entries,
         deks,
         sa.and_(
-            deks.c.merchant_id == entries.c.merchant_id, deks.c.mode == entries.c.mode, deks.c.id == entries.c.id,
+            deks.c.merchant_id == entries.c.merchant_id,
+            deks.c.mode == entries.c.mode,
+            deks.c.id == entries.c.id,
             deks.c.gen == entries.c.dek_gen,
         ),
     )
     .where(*owned(entries), entries.c.id == bind(entries.c.id)),
-)  # fmt: skip
+)
 SET_CREDENTIAL: Statement[None] = Statement(
     None,
     sa.update(entries)
@@ -242,7 +264,7 @@ def wallet_masked(type: str) -> Masked:
 
 def seal_wallet(
     owner: Owner, entry_id: str, type: str, agreement: Secret, dek: Cipher, fingerprint: bytes
-) -> SealedEntry:  # fmt: skip
+) -> SealedEntry:
     """The sealed record of an agreement under its data key."""
     aad = envelope.record_aad(owner, entry_id, WALLET, envelope.SCHEMA, FIRST_GEN)
     record = envelope.seal(dek, envelope.pad(_encode(PlainAgreement(agreement.reveal()))), aad)
@@ -291,11 +313,24 @@ async def add_entry(tx: Tx, owner: Owner, sealed: SealedEntry, now: int) -> None
     """Write the record's row."""
     shown, brand = sealed.masked, sealed.masked.type if sealed.kind != CARD else sealed.masked.brand
     await tx.run(
-        ADD_ENTRY, owner, id=sealed.id, kind=sealed.kind, schema_version=envelope.SCHEMA, dek_gen=FIRST_GEN,
-        record=sealed.record, fingerprint=sealed.fingerprint, brand=brand, bin=shown.bin, last4=shown.last4,
-        exp_month=shown.month, exp_year=shown.year, credential=None, created_at=now, retired_at=None,
+        ADD_ENTRY,
+        owner,
+        id=sealed.id,
+        kind=sealed.kind,
+        schema_version=envelope.SCHEMA,
+        dek_gen=FIRST_GEN,
+        record=sealed.record,
+        fingerprint=sealed.fingerprint,
+        brand=brand,
+        bin=shown.bin,
+        last4=shown.last4,
+        exp_month=shown.month,
+        exp_year=shown.year,
+        credential=None,
+        created_at=now,
+        retired_at=None,
         shredded_at=None,
-    )  # fmt: skip
+    )
 
 
 async def find(tx: Tx, owner: Owner, entry_id: str) -> AccessGrant:

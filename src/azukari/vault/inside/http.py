@@ -61,8 +61,11 @@ def _client() -> "httpx.AsyncClient":
     for name in ("httpx", "httpcore"):
         logging.getLogger(name).setLevel(logging.WARNING)
     return httpx.AsyncClient(
-        verify=True, follow_redirects=False, trust_env=False, headers={"user-agent": "Azukari"},
+        verify=True,
+        follow_redirects=False,
+        trust_env=False,
+        headers={"user-agent": "Azukari"},
         # Each wait has the order's own limit; what is left to say is how long a connection may take.
         timeout=httpx.Timeout(None, connect=CONNECT_SECONDS, pool=CONNECT_SECONDS),
         limits=httpx.Limits(max_connections=CONNECTIONS, max_keepalive_connections=CONNECTIONS // 4),
-    )  # fmt: skip
+    )

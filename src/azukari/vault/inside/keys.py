@@ -58,9 +58,7 @@ def _wrapped_columns(table: sa.Table) -> tuple[sa.Column[object], ...]:
     return (table.c.provider, table.c.kek_id, table.c.kek_version, table.c.blob)
 
 
-ROOTS = Statement(
-    _root_key, sa.select(root_keys.c.name, *_wrapped_columns(root_keys)), ownerless=_NOT_A_MERCHANTS
-)  # fmt: skip
+ROOTS = Statement(_root_key, sa.select(root_keys.c.name, *_wrapped_columns(root_keys)), ownerless=_NOT_A_MERCHANTS)
 ADD_ROOT: Statement[None] = Statement(None, add_unless_there(root_keys), ownerless=_NOT_A_MERCHANTS)
 _OF_OWNER = sa.select(merchant_keys.c.version, *_wrapped_columns(merchant_keys)).where(*owned(merchant_keys))
 NEWEST_KEY = Statement(_merchant_key, _OF_OWNER.order_by(merchant_keys.c.version.desc()).limit(1))

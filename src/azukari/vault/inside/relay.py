@@ -44,9 +44,13 @@ class Relay:
         self._transports[host.lower()] = transport or self._http
 
     async def send(
-        self, order: Outbound, card: Plain | None, code: Secret | None, proof: Secret | None = None,
+        self,
+        order: Outbound,
+        card: Plain | None,
+        code: Secret | None,
+        proof: Secret | None = None,
         words: Mapping[Blank, Secret] = NO_WORDS,
-    ) -> Reply:  # fmt: skip
+    ) -> Reply:
         """words: secrets that are no card's. Raises RequestNotSent (OrderRefused among them), ReplyUnknown.
 
         Neither shows the transport's own error, which may hold the order.
@@ -107,7 +111,7 @@ def _word(error: Exception) -> str:
 
 def _values(
     card: Plain | None, code: Secret | None, proof: Secret | None, words: Mapping[Blank, Secret]
-) -> Mapping[Blank, str]:  # fmt: skip
+) -> Mapping[Blank, str]:
     values = {blank: word.reveal() for blank, word in words.items()}
     if card is None:
         return values

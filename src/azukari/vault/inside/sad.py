@@ -60,9 +60,10 @@ EXPIRE: Statement[None] = Statement(
 )
 LIVING = Statement(int, sa.select(sad_values.c.epoch).distinct(), ownerless=_ALL_OWNERS)
 LEFT = Statement(
-    int, sa.select(sad_values.c.epoch).where(sad_values.c.epoch == bind(sad_values.c.epoch)).limit(1),
+    int,
+    sa.select(sad_values.c.epoch).where(sad_values.c.epoch == bind(sad_values.c.epoch)).limit(1),
     ownerless=_ALL_OWNERS,
-)  # fmt: skip
+)
 
 
 class _Taken(NamedTuple):

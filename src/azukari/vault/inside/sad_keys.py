@@ -77,23 +77,20 @@ BE_THERE: Statement[None] = Statement(
         index_elements=["id"],
         set_={
             "seen_at": _be_there.excluded.seen_at,
-            "asked_at": sa.func.coalesce(
-                sa.func.nullif(_be_there.excluded.asked_at, 0), sad_machines.c.asked_at
-            ),
+            "asked_at": sa.func.coalesce(sa.func.nullif(_be_there.excluded.asked_at, 0), sad_machines.c.asked_at),
         },
     ),
     ownerless=_ALL_OWNERS,
-)  # fmt: skip
+)
 MACHINES = Statement(
     Machine,
-    sa.select(sad_machines.c.id, sad_machines.c.public, sad_machines.c.asked_at)
-    .where(sad_machines.c.seen_at > sa.bindparam("after", type_=Integer)),
+    sa.select(sad_machines.c.id, sad_machines.c.public, sad_machines.c.asked_at).where(
+        sad_machines.c.seen_at > sa.bindparam("after", type_=Integer)
+    ),
     ownerless=_ALL_OWNERS,
-)  # fmt: skip
+)
 ADD_SHARE: Statement[None] = Statement(None, add_unless_there(sad_shares), ownerless=_ALL_OWNERS)
-_OF_MACHINE = sa.select(sad_shares.c.epoch, sad_shares.c.box).where(
-    sad_shares.c.machine == bind(sad_shares.c.machine)
-)  # fmt: skip
+_OF_MACHINE = sa.select(sad_shares.c.epoch, sad_shares.c.box).where(sad_shares.c.machine == bind(sad_shares.c.machine))
 SHARES = Statement(Share, _OF_MACHINE, ownerless=_ALL_OWNERS)
 SHARE = Statement(Share, _OF_MACHINE.where(sad_shares.c.epoch == bind(sad_shares.c.epoch)), ownerless=_ALL_OWNERS)
 DROP_SHARES: Statement[None] = Statement(
@@ -105,9 +102,10 @@ DROP_SHARES: Statement[None] = Statement(
     ownerless=_ALL_OWNERS,
 )
 DROP_MACHINES: Statement[None] = Statement(
-    None, sa.delete(sad_machines).where(sad_machines.c.seen_at <= sa.bindparam("before", type_=Integer)),
+    None,
+    sa.delete(sad_machines).where(sad_machines.c.seen_at <= sa.bindparam("before", type_=Integer)),
     ownerless=_ALL_OWNERS,
-)  # fmt: skip
+)
 
 
 def number_of(epoch: int) -> int:

@@ -35,7 +35,9 @@ STRAYS = Statement(
         deks,
         entries,
         sa.and_(
-            entries.c.merchant_id == deks.c.merchant_id, entries.c.mode == deks.c.mode, entries.c.id == deks.c.id,
+            entries.c.merchant_id == deks.c.merchant_id,
+            entries.c.mode == deks.c.mode,
+            entries.c.id == deks.c.id,
             entries.c.dek_gen == deks.c.gen,
         ),
     )
@@ -44,7 +46,7 @@ STRAYS = Statement(
     )
     .limit(SUSPICIOUS),
     ownerless="the sweep works for all merchants",
-)  # fmt: skip
+)
 RETIRED = Statement(
     lambda merchant_id, mode, entry_id: (Owner(merchant_id, mode), str(entry_id)),
     sa.select(entries.c.merchant_id, entries.c.mode, entries.c.id)
@@ -54,7 +56,7 @@ RETIRED = Statement(
 )
 DROP_STRAY: Statement[None] = Statement(
     None, sa.delete(deks).where(*owned(deks), deks.c.id == bind(deks.c.id), deks.c.gen == bind(deks.c.gen))
-)  # fmt: skip
+)
 
 
 async def retired(tx: Tx) -> list[tuple[Owner, str]]:

@@ -31,7 +31,7 @@ _SECRETS: Mapping[str, Mapping[Blank, re.Pattern[str]]] = {
     BRAZIL: {Blank.CPF_OR_CNPJ: _TAXPAYER},
     KOREA: {Blank.SOCIAL_ID: _SOCIAL_ID, Blank.PIN_DIGITS: _PIN_DIGITS},
     TERMINAL: {Blank.TRACK2: _TRACK2, Blank.FIELD55: _FIELD55},
-}  # fmt: skip
+}
 _EXTRAS: Mapping[str, tuple[str, ...]] = {
     BRAZIL: ("customer_ip",),
     KOREA: ("corporate_card",),

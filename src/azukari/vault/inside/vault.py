@@ -36,9 +36,18 @@ class Vault:
     """
 
     def __init__(
-        self, *, main: Database, keys: Database, sad: Database, provider: KeyProvider, clock: Clock, ids: Ids,
-        shelf: Shelf | None = None, announce: Announce = quiet, loopback_http: bool = False,
-    ) -> None:  # fmt: skip
+        self,
+        *,
+        main: Database,
+        keys: Database,
+        sad: Database,
+        provider: KeyProvider,
+        clock: Clock,
+        ids: Ids,
+        shelf: Shelf | None = None,
+        announce: Announce = quiet,
+        loopback_http: bool = False,
+    ) -> None:
         self._main = main
         self._keys = keys
         self._provider = provider
@@ -246,9 +255,16 @@ class Vault:
         """
         use.note()
         await audit.write_line(
-            tx, use.owner, id=audit_id, at=now, who=who, action=why, object_id=object_id,
-            entry_id=use.entry_id or None, result="permitted" if use.entry_id else "lent",
-        )  # fmt: skip
+            tx,
+            use.owner,
+            id=audit_id,
+            at=now,
+            who=who,
+            action=why,
+            object_id=object_id,
+            entry_id=use.entry_id or None,
+            result="permitted" if use.entry_id else "lent",
+        )
 
     async def healthy(self) -> bool:
         """Whether the key provider and the two other stores answer. Raises DatabaseDown."""
@@ -269,8 +285,12 @@ class Vault:
     # Sending
 
     async def send(
-        self, use: AccessGrant, verification_value: Secret | None, request: Outbound, authentication_value: Secret | None = None
-    ) -> Reply:  # fmt: skip
+        self,
+        use: AccessGrant,
+        verification_value: Secret | None,
+        request: Outbound,
+        authentication_value: Secret | None = None,
+    ) -> Reply:
         """Fill the order's blanks with the card or agreement, send it, take that out of the reply.
 
         Raises RequestNotSent (the entry cannot be opened, the order is refused, no connection), Unknown, and UseRefused (a
@@ -320,4 +340,4 @@ class Vault:
 async def _note_read(tx: Tx, owner: Owner, id: str, at: int, who: str, token_id: str) -> None:
     await audit.write_line(
         tx, owner, id=id, at=at, who=who, action="read_authentication_value", object_id=token_id, result="permitted"
-    )  # fmt: skip
+    )
