@@ -16,12 +16,18 @@ TYPES = ("bank_transfer", "credit_card", "konbini", "paypay", "web_money")
 FRAME, DIALOG = "komoju-fields >> iframe", "komoju-fields >> dialog iframe"
 
 
+WORDS_ARE_THERE = (
+    "performance.getEntriesByType('resource').some((one) => one.name.includes('/words?') && one.responseEnd)"
+)
+
+
 async def visit(window: Window, api: Api, shop: Shop, method: str) -> dict[str, Any]:
     """Open a new session's page, and wait until its script is at work; the session."""
     session = await shopping.new_session(api, shop, payment_types=TYPES, default_locale="en")
     window.open(f"{session['session_url']}#{method}")
-    # The page comes with the first method chosen.
+    # The page comes with the first method chosen, and its button waits for nothing: the script has its words last.
     window.until(f"document.querySelector('[value={method}]').checked")
+    window.until(WORDS_ARE_THERE)
     return session
 
 
