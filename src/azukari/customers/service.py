@@ -1,6 +1,5 @@
 """Keeping payment details: a card is checked with its processor before a customer has it."""
 
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 import msgspec
@@ -29,7 +28,7 @@ from azukari.wire import errors, idempotency, metadata, pan_screening
 from azukari.wire.answers import Answer
 from azukari.wire.call import Call
 from azukari.wire.idempotency import Claim, idempotent
-from azukari.wiring import Services
+from azukari.wiring import Hooks, Services
 
 DEFAULT_CURRENCY = "JPY"
 NO_CHANGE = CustomerWrite()
@@ -84,7 +83,8 @@ async def delete(call: Call, customer_id: str) -> CustomerOut:
         if customer.entry_id is not None:
             # First the key, then the record: a crash between the two leaves a record that nobody can open.
             await call.vault.shred(call.owner, customer.entry_id)
-        if await retry_on_conflict(call.db, _erase, customer, _Words.of(call, NO_CHANGE), call.services.ids):
+        words, services = _Words.of(call, NO_CHANGE), call.services
+        if await retry_on_conflict(call.db, _erase, customer, words, services.hooks, services.ids):
             return CustomerOut.of(customer)
         # It has changed since it was read: look again, there is a new state to delete.
 
@@ -408,23 +408,13 @@ async def _update_words(tx: Tx, owner: Owner, customer_id: str, body: CustomerWr
     return Answer.of(CustomerOut.of(customer))
 
 
-#: Ends what lives by a customer's details, in the unit that deletes it; given the moment, and ids of its events.
-Ending = Callable[[Tx, Customer, Ids, int], Awaitable[None]]
-_endings: list[Ending] = []
-
-
-def ends_with_customers(end: Ending) -> None:
-    """What stands above customers says once how it ends with them."""
-    _endings.append(end)
-
-
-async def _erase(tx: Tx, customer: Customer, words: _Words, ids: Ids) -> bool:
+async def _erase(tx: Tx, customer: Customer, words: _Words, hooks: Hooks, ids: Ids) -> bool:
     if not await store.erase(tx, customer, words.moment.now):
         return False
     # The event keeps no words either: it says who is gone, not who that was.
     erased = msgspec.structs.replace(customer, email=None, metadata="{}", source=None, deleted_at=words.moment.now)
     await _report(tx, "customer.deleted", erased, words)
-    for end in _endings:
+    for end in hooks.on_customer_deleted:
         await end(tx, erased, ids, words.moment.now)
     return True
 

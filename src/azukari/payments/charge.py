@@ -156,9 +156,9 @@ async def draft_charge(
     )
 
 
-async def _beside(call: Call, webhooks: object) -> Beside | None:
-    read = call.services.rooms.payment_webhooks
-    return read and await read(call.services, call.owner, webhooks, call.key.id, call.api_version, call.now)
+async def _beside(call: Call, webhooks: object) -> Beside:
+    read = call.services.hooks.payment_webhooks
+    return await read(call.services, call.owner, webhooks, call.key.id, call.api_version, call.now)
 
 
 def _source(call: Call, body: PaymentCreate) -> PaymentSource | None:

@@ -89,10 +89,6 @@ async def write(
     return ended.answer
 
 
-# Payments are asked after in their own room; their sessions move with them.
-outcomes.written_by_sessions(write)
-
-
 async def record_try(
     tx: Tx,
     attempt: Attempt,
