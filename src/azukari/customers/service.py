@@ -20,6 +20,7 @@ from azukari.processors.base import Approved, Consent, Declined, KeptCredential,
 from azukari.processors.declines import DeclinedError, NoAnswer, NotSentError
 from azukari.processors.methods import CREDIT_CARD, MethodDetails
 from azukari.processors.three_ds import ThreeDs
+from azukari.tokens import send as sending
 from azukari.tokens import sources as tokens
 from azukari.tokens import store as token_store
 from azukari.tokens.sources import CardSource, PaymentSource
@@ -167,8 +168,8 @@ async def _check_and_store(call: Call, body: CustomerWrite, customer: Customer, 
     )
     refusal: ApiError | None = None
     try:
-        outcome = await tokens.send(call.services, processor, attempt, card)
-    except tokens.NotBegun as ended:
+        outcome = await sending.send(call.services, processor, attempt, card)
+    except sending.NotBegun as ended:
         outcome, refusal = NotSent(), ended.refusal
     # The key of raw details is durable before they are, and only a good card gets this far.
     sealed = None
@@ -447,7 +448,7 @@ async def _report(tx: Tx, type: str, customer: Customer, words: _Words) -> None:
 async def settle(services: Services, attempt: Attempt) -> None:
     """End a check whose owner died: it moved nothing, and the details it was about are gone with it."""
     if attempt.state == "prepared":
-        await tokens.drop_value(services, attempt)
+        await sending.drop_value(services, attempt)
     await services.db.write(_give_up, attempt, services.clock.now())
 
 

@@ -24,6 +24,7 @@ from azukari.processors.base import Credential, NotSent, Outcome, Visit
 from azukari.processors.declines import NotSentError
 from azukari.processors.methods import CREDIT_CARD, OFFSITE
 from azukari.processors.registry import Processors
+from azukari.tokens import send as sending
 from azukari.tokens import sources as tokens
 from azukari.tokens.sources import CardSource, MethodSource, PaymentSource, WrongCurrency
 from azukari.tokens.store import Token
@@ -259,8 +260,8 @@ async def send(services: Services, intent: ChargeIntent) -> tuple[Outcome, ApiEr
         )
         return outcome, None
     try:
-        return await tokens.send(services, processor, intent.attempt, intent.instrument, visit=intent.visit), None
-    except tokens.NotBegun as ended:
+        return await sending.send(services, processor, intent.attempt, intent.instrument, visit=intent.visit), None
+    except sending.NotBegun as ended:
         return NotSent(), ended.refusal
 
 

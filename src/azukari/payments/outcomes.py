@@ -35,7 +35,7 @@ from azukari.processors.base import (
 )
 from azukari.processors.declines import DeclinedError, NotSentError
 from azukari.processors.methods import CASH
-from azukari.tokens import sources as tokens
+from azukari.tokens import send as sending
 from azukari.vault import Vault
 from azukari.wire import errors, idempotency
 from azukari.wire.answers import Answer
@@ -305,7 +305,7 @@ async def reconcile(
         await _undo(services, processor, attempt)
         return
     if attempt.state == "prepared":
-        await tokens.drop_value(services, attempt)
+        await sending.drop_value(services, attempt)
     at = await services.moment_of(attempt.owner)
     outcome = await execute.reconcile(processor, attempt, at.real)
     again_at: int | None

@@ -26,7 +26,7 @@ from azukari.sessions import responses, store
 from azukari.sessions.attempts import TryContext
 from azukari.sessions.schemas import View
 from azukari.sessions.store import Session
-from azukari.tokens import sources as tokens
+from azukari.tokens import send as sending
 from azukari.tokens import store as token_store
 from azukari.tokens.sources import CardSource
 from azukari.vault import EntryGone, SealedEntry, Vault
@@ -63,7 +63,7 @@ async def settle(services: Services, attempt: Attempt) -> None:
         return
     # Nobody need ask what became of a check that gave no answer: it moved nothing.
     if attempt.state == "prepared":
-        await tokens.drop_value(services, attempt)
+        await sending.drop_value(services, attempt)
     await write(services, attempt, NotSent(), (), await services.moment_of(attempt.owner), None, None)
 
 
