@@ -308,7 +308,7 @@ async def test_the_script_breaks_a_heading_where_the_server_does(page: Page, api
     texts = sorted({text for table in (ERRORS, WORDS) for each in table.values() for text in each} | {"", "<b>の山&"})
     written = await page.evaluate(
         """async (texts) => {
-          const { write } = await import(document.querySelector("[href$='/page.js']").href);
+          const { write } = await import(document.querySelector("[href$='/dom.js']").href);
           const place = document.createElement("p");
           return texts.map((text) => { write(place, text); return place.innerHTML; });
         }""",

@@ -35,7 +35,7 @@ from azukari.processors.base import (
 )
 from azukari.processors.declines import DeclinedError, NotSentError
 from azukari.processors.methods import CASH
-from azukari.tokens import sources as tokens
+from azukari.tokens import send as sending
 from azukari.vault import Vault
 from azukari.wire import errors, idempotency
 from azukari.wire.answers import Answer
@@ -224,25 +224,15 @@ async def write_outcome(
     return await services.db.write(apply_outcome, attempt, outcome, event_ids, at, again_at, refusal)
 
 
-_SESSIONS, _SUBSCRIPTIONS = "sessions", "subscriptions"
-_writes: dict[str, OutcomeWriter] = {}
+def _write_of(services: Services, attempt: Attempt) -> OutcomeWriter:
+    """The writer of what the attempt belongs to: sessions and subscriptions change their own row in the same unit.
 
-
-def written_by_sessions(write: OutcomeWriter) -> None:
-    """Sessions stand above payments: they say once how outcomes of their tries are written, with their own row."""
-    _writes[_SESSIONS] = write
-
-
-def written_by_subscriptions(write: OutcomeWriter) -> None:
-    """So do subscriptions, of their charges."""
-    _writes[_SUBSCRIPTIONS] = write
-
-
-def _write_of(attempt: Attempt) -> OutcomeWriter:
+    Raises NotConnected.
+    """
     if attempt.session_id is not None:
-        return _writes.get(_SESSIONS, write_outcome)
+        return services.hooks.outcome_writers["session"]
     if attempt.subscription_id is not None:
-        return _writes.get(_SUBSCRIPTIONS, write_outcome)
+        return services.hooks.outcome_writers["subscription"]
     return write_outcome
 
 
@@ -261,7 +251,7 @@ async def finish(
     the caller is told "not known yet", and the resolver finds out. write: what runs the unit that does it; None: what
     the attempt belongs to says.
     """
-    write = write or _write_of(attempt)
+    write = write or _write_of(services, attempt)
     fault = execute.directives_of(attempt).fault or services.settings.simulator_fault
     try:
         answer = await write_down(services, attempt, outcome, refusal, write)
@@ -315,7 +305,7 @@ async def reconcile(
         await _undo(services, processor, attempt)
         return
     if attempt.state == "prepared":
-        await tokens.drop_value(services, attempt)
+        await sending.drop_value(services, attempt)
     at = await services.moment_of(attempt.owner)
     outcome = await execute.reconcile(processor, attempt, at.real)
     again_at: int | None
@@ -325,7 +315,7 @@ async def reconcile(
         again_at = at.real + ASK_AGAIN if at.real - attempt.created_at < GIVE_UP else None
     if isinstance(outcome, Unknown) and again_at is None:
         log.warning("attempt.needs_a_person", attempt=attempt.id, payment=attempt.payment_id)
-    write = write or _write_of(attempt)
+    write = write or _write_of(services, attempt)
     await write(services, attempt, outcome, _event_ids(services, attempt), at, again_at, None)
 
 

@@ -39,6 +39,7 @@ from azukari.sessions.pending import StillWaiting
 from azukari.sessions.queries import pending_of
 from azukari.sessions.schemas import PaymentData, SessionMethod, SessionPay, View, methods_of, payment_data_of
 from azukari.sessions.store import Session
+from azukari.tokens import send as sending
 from azukari.tokens import sources as tokens
 from azukari.tokens import store as token_store
 from azukari.tokens.sources import CardSource, MethodSource, PaymentSource
@@ -395,8 +396,8 @@ async def _send(call: Call, intent: _TryIntent) -> tuple[Outcome, ApiError | Non
     processor = call.services.processors.named(intent.attempt.processor)
     assert processor is not None  # the intent would not have been written
     try:
-        return await tokens.send(call.services, processor, intent.attempt, intent.instrument, visit=intent.visit), None
-    except tokens.NotBegun as ended:
+        return await sending.send(call.services, processor, intent.attempt, intent.instrument, visit=intent.visit), None
+    except sending.NotBegun as ended:
         return NotSent(), ended.refusal
 
 
