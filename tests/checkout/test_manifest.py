@@ -11,8 +11,8 @@ from azukari.checkout import manifest, pages
 from azukari.checkout.instructions_view import Instructions
 from azukari.checkout.view import Shop
 from azukari.web import assets
+from tests.checkout.orders import ORDER
 from tests.checkout.shoppers import shopper
-from tests.checkout.test_view import ORDER
 from tests.house import BASE, House, card
 
 SHOP = Shop("Tea")

@@ -4,10 +4,10 @@ from typing import Any
 
 import pytest
 
+from tests.cards import VISA
 from tests.e2e import shopfront, shopping
 from tests.e2e.driving import Window
 from tests.e2e.serving import Shop, Site
-from tests.e2e.shopping import VISA
 from tests.house import Api
 
 CHALLENGED, PASSWORD = "4100000000005000", "123456"

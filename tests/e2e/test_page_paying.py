@@ -3,9 +3,10 @@
 import pytest
 from playwright.async_api import Page, expect
 
+from tests.cards import VISA
 from tests.e2e.browsing import OpenPage, Size
 from tests.e2e.serving import Shop
-from tests.e2e.shopping import NO_FUNDS, VISA, errors, fill_card, is_back, new_session, press, status, visit
+from tests.e2e.shopping import NO_FUNDS, errors, fill_card, is_back, new_session, press, status, visit
 from tests.house import Api
 
 LANGUAGES = pytest.mark.parametrize("locale", ["ja", "en"])

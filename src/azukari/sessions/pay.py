@@ -1,7 +1,7 @@
 """Paying a session: one try at a time, written down before it is made, and never made twice.
 
 A try is a payment of its own, or a check of the details where nothing is paid. The session's row is the place one try
-may hold; what comes of it is written to payment, customer and session in one unit (``recording``).
+may hold; what comes of it is written to payment, customer and session in one unit (``record``).
 """
 
 from dataclasses import dataclass
