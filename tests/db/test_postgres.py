@@ -396,7 +396,7 @@ async def test_a_value_that_does_not_fit_is_not_told(postgres_database: Postgres
 
 
 async def test_too_many_in_line_are_turned_away(postgres_database: PostgresDatabase, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(postgres, "WAITING", 30)
+    monkeypatch.setattr(postgres, "QUEUE_LIMIT", 30)
     await postgres_database.write(add_item, "apple", 100)
 
     answers = await all_of(*(postgres_database.write(hot_order, "apple", str(number)) for number in range(40)))

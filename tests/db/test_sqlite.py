@@ -56,7 +56,7 @@ async def test_on_a_full_disk_nobody_is_told_yes_and_it_passes(sqlite_store: Sto
 
 
 async def test_too_many_in_line_are_turned_away(sqlite_store: Store, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(sqlite, "WAITING", 30)
+    monkeypatch.setattr(sqlite, "QUEUE_LIMIT", 30)
     at_commit, go_on = threading.Event(), threading.Event()
 
     def announce(point: str) -> None:
