@@ -4,6 +4,7 @@ import ast
 import importlib
 import pkgutil
 import re
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -25,7 +26,8 @@ FALSE_FRIENDS = frozenset({
     "Asked", "Asking", "Begun", "Book", "DeclinedBy", "FarOrder", "Guest", "Happened", "IssuerBook", "Keeping",
     "Keyring", "Lapsed", "Looked", "Means", "News", "NotDone", "NotMovable", "Order", "Parts", "Ready", "Rooms", "Said",
     "Shops", "Short", "Shown", "Slip", "Told", "Trying", "Unsettled", "Use", "Waiting", "Wanted",
-    "adopt", "ask_again_at", "in_turn", "look_again_at", "means", "persevere", "settle_now", "waits_with",
+    "adopt", "ask_again_at", "ends_with_customers", "in_turn", "look_again_at", "means", "persevere", "settle_now",
+    "waits_with", "written_by_sessions",
 })  # fmt: skip
 
 _EVENT = re.compile(r"(?:payment|customer|subscription)(?:\.[a-z_]+)+|ping")
@@ -134,6 +136,13 @@ def test_lines_of_prose_are_short(path: Path) -> None:
             long.append(f"{number}: {line}")
 
     assert not long
+
+
+def test_the_layers_are_those_that_are_checked() -> None:
+    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["importlinter"]
+    layers = [layer.replace(" | ", "  ") for layer in contracts["contracts"][0]["layers"]]
+
+    assert "\n".join(["```", *layers, "```"]) in _page("architecture.md")
 
 
 def test_links_lead_somewhere() -> None:
