@@ -58,7 +58,7 @@ class InvalidTransition(RuntimeError):
 
 
 async def apply(tx: Tx, owner: Owner, payment_id: str, attempt: Attempt, outcome: Outcome, at: Moment) -> Changed:
-    """The move after an attempt's call. Raises InvalidTransition: the attempt was ours, the payment not where it must be."""
+    """Change the payment after an attempt's call. Raises InvalidTransition: it was not where it must be."""
     if isinstance(outcome, Unknown):
         return Changed(None)
     changed = await _move(tx, owner, payment_id, attempt, outcome, at)

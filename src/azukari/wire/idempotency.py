@@ -181,8 +181,8 @@ def idempotent(
 async def take(tx: Tx, owner: Owner, claim: Claim | None, meanwhile: Callable[[], Answer] | None) -> None:
     """Claim the key for this request, or raise what is known of it: Replay, Conflict or KeyReused.
 
-    meanwhile: the answer that holds until :func:`store_response`, should we never come back; None: there is none, and repeats
-    are told to wait for as long as it takes. A failure of ours is the answer of what nobody goes on with then.
+    meanwhile: the answer that holds until :func:`store_response`, should we never come back; None: there is none, and
+    repeats are told to wait for as long as it takes. A failure of ours is the answer of what nobody goes on with then.
     """
     if claim is None:
         return

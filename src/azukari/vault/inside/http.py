@@ -22,7 +22,7 @@ class HttpTransport:
         self._client: httpx.AsyncClient | None = None
 
     async def send(self, request: Filled) -> Reply:
-        """Raises RequestNotSent when no connection, or no TLS, came about; ReplyUnknown and other errors when one did."""
+        """Send it. Raises RequestNotSent when there was no connection, or no TLS; ReplyUnknown and others after that."""
         import httpx
 
         try:

@@ -293,8 +293,8 @@ class Vault:
     ) -> Reply:
         """Fill the order's blanks with the card or agreement, send it, take that out of the reply.
 
-        Raises RequestNotSent (the entry cannot be opened, the order is refused, no connection), Unknown, and UseRefused (a
-        bug).
+        Raises RequestNotSent (the entry cannot be opened, the order is refused, no connection), ReplyUnknown, and
+        UseRefused (a bug).
         """
         words = use.words
         opened = await self._open(use)
