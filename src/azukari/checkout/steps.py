@@ -22,8 +22,8 @@ from azukari.db import Owner, Tx, directory
 from azukari.merchants.settings import MerchantSettings
 from azukari.payment_methods import barcode
 from azukari.payment_methods.catalogue import METHODS
-from azukari.payments import outcomes, test_mode
-from azukari.payments.outcomes import PaymentView
+from azukari.payments import reconcile, test_mode, views
+from azukari.payments.views import PaymentView
 from azukari.processors.simulator.processor import OffsitePage
 from azukari.secure_tokens import challenges
 from azukari.secure_tokens.pages import KIND
@@ -94,7 +94,7 @@ async def instructions(visit: Visit) -> Answer:
 
 async def _payment(tx: Tx, owner: Owner, payment_id: str) -> tuple[PaymentView, str | None]:
     """A payment, and where its shopper goes from its page."""
-    shown = await outcomes.show(tx, owner, payment_id)
+    shown = await views.show(tx, owner, payment_id)
     if shown.payment.session_id is None:
         return shown, reading.way_back(_return_url(shown))
     session = await session_rows.get(tx, owner, shown.payment.session_id)
@@ -125,7 +125,7 @@ async def barcode_of(visit: Visit) -> Answer:
     """``GET /api/v1/barcodes/{payment}``, open as its page is. Raises NotFound. Source: contract section 12."""
     payment_id = visit.given["payment"]
     owner, _ = await _whose(visit, payment_id, "payment")
-    shown = await visit.services.db.read(outcomes.show, owner, payment_id)
+    shown = await visit.services.db.read(views.show, owner, payment_id)
     details = _details(shown)
     if not details.get("barcode_url"):
         raise NotFound
@@ -210,7 +210,7 @@ async def come_back(visit: Visit) -> Answer:
         raise NotFound
     if attempt.session_id is not None:
         return await _to_session(visit, owner, attempt.session_id)
-    shown = await outcomes.refresh(visit.services, owner, ref, by_shopper=True)
+    shown = await reconcile.refresh(visit.services, owner, ref, by_shopper=True)
     way_back = reading.way_back(_return_url(shown))
     if way_back is not None:
         return redirect(way_back)

@@ -1,4 +1,4 @@
-"""A charge in parts, so that others may compose it: plan it, look and begin (T1), send it; ``outcomes`` writes T3."""
+"""A charge in parts, so that others may compose it: plan it, look and begin (T1), send it; ``record`` writes T3."""
 
 import msgspec
 from msgspec.structs import replace

@@ -6,11 +6,11 @@ Source: contract section 5. A transfer is a refund like any other from then on.
 from azukari.core.errors import Locked
 from azukari.db import Owner, Tx
 from azukari.events import store as events
-from azukari.payments import outcomes, refund_requests, refunds, store
+from azukari.payments import refund_requests, refunds, store, views
 from azukari.payments.errors import NotWaiting
-from azukari.payments.outcomes import PaymentView
 from azukari.payments.refund_requests import Ended
 from azukari.payments.refunds import REFUND, Refund
+from azukari.payments.views import PaymentView
 
 
 async def end(
@@ -22,7 +22,7 @@ async def end(
     """
     request = await refund_requests.get(tx, owner, request_id)
     if request.status == outcome:
-        return await outcomes.show(tx, owner, request.payment_id)
+        return await views.show(tx, owner, request.payment_id)
     if request.status != "pending":
         raise NotWaiting
     if not await refund_requests.end(tx, request, outcome):
@@ -50,7 +50,7 @@ async def end(
                 created_at=now,
             ),
         )
-    shown = await outcomes.with_refunds(tx, payment)
+    shown = await views.with_refunds(tx, payment)
     for event_id, type in zip(ids[1:], told, strict=False):
         await events.record(tx, owner, id=event_id, type=type, data=shown.encoded(api_version), now=now)
     return shown

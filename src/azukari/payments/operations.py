@@ -11,14 +11,14 @@ from azukari.attempts.store import Attempt
 from azukari.core.errors import ApiError, InvalidParameter, Locked, MissingParameter
 from azukari.db import Owner, Tx
 from azukari.events import store as events
-from azukari.payments import outcomes, refund_requests, store
+from azukari.payments import reconcile, record, refund_requests, store, views
 from azukari.payments.details import details_of
 from azukari.payments.errors import NotAtTerminal, NotCancellable, NotCapturable, NotRefundable, NotShort
-from azukari.payments.outcomes import PaymentView
 from azukari.payments.refund_requests import RefundRequest
 from azukari.payments.schemas import Capture, Finalize, RefundCreate, RefundRequestCreate, tax_on
 from azukari.payments.store import Payment
 from azukari.payments.transitions import AttemptContext, context_of
+from azukari.payments.views import PaymentView
 from azukari.processors.base import Kind, Outcome
 from azukari.processors.methods import CASH, MethodDetails
 from azukari.processors.registry import NoProcessor, Processors
@@ -65,7 +65,7 @@ async def cancel(call: Call, payment_id: str) -> Answer:
     intent = await call.db.write(_begin_cancel, call.claim, call.owner, payment_id, draft)
     answer = await _carry_out(call, intent)
     if answer.status >= 400 and intent.shown.payment.waiting_attempt is not None:
-        await outcomes.refresh(call.services, call.owner, payment_id)
+        await reconcile.refresh(call.services, call.owner, payment_id)
     return answer
 
 
@@ -75,7 +75,7 @@ async def top_up(call: Call, payment_id: str, details: MethodDetails) -> Answer:
     Raises NotFound, NotShort, Locked, InvalidParameter (another type of card).
     """
     intent, outcome = await add_card(call, payment_id, details)
-    return await outcomes.finish(call.services, intent.attempt, outcome, intent.shown)
+    return await record.finish(call.services, intent.attempt, outcome, intent.shown)
 
 
 async def add_card(
@@ -149,7 +149,7 @@ async def request_refund(call: Call, payment_id: str, body: RefundRequestCreate)
 async def _request_refund(
     tx: Tx, claim: Claim | None, owner: Owner, request: RefundRequest, fee_too: bool, event_id: str, api_version: str
 ) -> Answer:
-    payment = (await outcomes.show(tx, owner, request.payment_id)).payment
+    payment = (await views.show(tx, owner, request.payment_id)).payment
     if payment.status != "captured" or details_of(payment).type not in CASH:
         raise NotRefundable
     left = payment.amount_captured - payment.amount_refunded - payment.amount_reserved
@@ -160,7 +160,7 @@ async def _request_refund(
     if reserved is None:
         raise NotRefundable(param="amount")
     await refund_requests.save(tx, request)
-    shown = await outcomes.with_refunds(tx, reserved)
+    shown = await views.with_refunds(tx, reserved)
     body = shown.encoded(api_version)
     await events.record(tx, owner, id=event_id, type="payment.updated", data=body, now=request.created_at)
     answer = Answer(200, body)
@@ -170,7 +170,7 @@ async def _request_refund(
 
 async def _carry_out(call: Call, intent: OperationIntent, *, use: AccessGrant | None = None) -> Answer:
     outcome = await _send(call, intent, use=use)
-    return await outcomes.finish(call.services, intent.attempt, outcome, intent.shown)
+    return await record.finish(call.services, intent.attempt, outcome, intent.shown)
 
 
 async def _send(
@@ -231,7 +231,7 @@ async def _take(tx: Tx, owner: Owner, claim: Claim | None, shown: PaymentView, a
 async def _begin_capture(
     tx: Tx, claim: Claim | None, owner: Owner, payment_id: str, draft: _Draft, body: Capture
 ) -> OperationIntent:
-    shown = await outcomes.show(tx, owner, payment_id)
+    shown = await views.show(tx, owner, payment_id)
     payment = shown.payment
     _check_state(payment, ("authorized",), NotCapturable())
     if payment.waiting_attempt is not None:
@@ -254,7 +254,7 @@ def _amount_to_capture(payment: Payment, body: Capture) -> int:
 
 @idempotent
 async def _begin_cancel(tx: Tx, claim: Claim | None, owner: Owner, payment_id: str, draft: _Draft) -> OperationIntent:
-    shown = await outcomes.show(tx, owner, payment_id)
+    shown = await views.show(tx, owner, payment_id)
     payment = shown.payment
     _check_state(payment, ("pending", "authorized"), NotCancellable())
     attempt = draft.of(payment, payment.total)
@@ -266,7 +266,7 @@ async def _begin_cancel(tx: Tx, claim: Claim | None, owner: Owner, payment_id: s
 async def _begin_top_up(
     tx: Tx, claim: Claim | None, owner: Owner, payment_id: str, draft: _Draft, type: str
 ) -> OperationIntent:
-    shown = await outcomes.show(tx, owner, payment_id)
+    shown = await views.show(tx, owner, payment_id)
     payment = shown.payment
     _check_state(payment, ("pending",), NotShort())
     details = details_of(payment)
@@ -292,7 +292,7 @@ async def _begin_finalize(
     body: Finalize,
     who: str,
 ) -> OperationIntent:
-    shown = await outcomes.show(tx, owner, payment_id)
+    shown = await views.show(tx, owner, payment_id)
     payment = shown.payment
     _check_state(payment, ("pending",), NotAtTerminal())
     details = details_of(payment)
@@ -344,7 +344,7 @@ async def _begin_refund(
     body: RefundCreate,
     who: str,
 ) -> OperationIntent:
-    shown = await outcomes.show(tx, owner, payment_id)
+    shown = await views.show(tx, owner, payment_id)
     payment = shown.payment
     left = payment.amount_captured - payment.amount_refunded - payment.amount_reserved
     amount = body.amount or left

@@ -1,6 +1,6 @@
 """``/payments``."""
 
-from azukari.payments import operations, outcomes, service, test_mode
+from azukari.payments import operations, service, test_mode, views
 from azukari.payments.schemas import (
     Capture,
     Finalize,
@@ -39,7 +39,7 @@ async def index(call: Call, query: PaymentQuery) -> ListOut:
 @router.get("/payments/{id}", SecretKey)
 async def show(call: Call, id: str) -> PaymentOut:
     """Show a payment."""
-    return PaymentOut.of(*await call.db.read(outcomes.show, call.owner, id), call.api_version)
+    return PaymentOut.of(*await call.db.read(views.show, call.owner, id), call.api_version)
 
 
 @router.patch("/payments/{id}", SecretKey)

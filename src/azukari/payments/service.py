@@ -8,10 +8,10 @@ from azukari.db import Owner, Page, Tx, batched, retry_on_conflict
 from azukari.events import store as events
 from azukari.payment_methods.details import read_details
 from azukari.payments import charge as charges
-from azukari.payments import operations, outcomes, store
+from azukari.payments import operations, record, store, views
 from azukari.payments.charge import ChargeDraft, ChargeIntent
-from azukari.payments.outcomes import PaymentView
 from azukari.payments.schemas import PaymentCreate, PaymentOut, PaymentQuery, PaymentUpdate
+from azukari.payments.views import PaymentView
 from azukari.processors.methods import MethodDetails
 from azukari.vault import Vault
 from azukari.wire import idempotency, metadata, pan_screening
@@ -37,7 +37,7 @@ async def charge(call: Call, body: PaymentCreate) -> Answer:
     # Move the money. No transaction is open: processors take seconds.
     outcome, refusal = await charges.send(call.services, intent)
     # Write down what happened, together with the event that tells the merchant.
-    return await outcomes.finish(call.services, intent.attempt, outcome, PaymentView(intent.payment, []), refusal)
+    return await record.finish(call.services, intent.attempt, outcome, PaymentView(intent.payment, []), refusal)
 
 
 @batched
@@ -64,7 +64,7 @@ async def page(tx: Tx, owner: Owner, bounds: Bounds, query: PaymentQuery) -> Pag
         external_order_num=query.external_order_num,
         status=query.status,
     )
-    return Page([await outcomes.with_refunds(tx, payment) for payment in found.rows], found.total)
+    return Page([await views.with_refunds(tx, payment) for payment in found.rows], found.total)
 
 
 async def update(call: Call, payment_id: str, body: PaymentUpdate) -> Answer:
@@ -115,7 +115,7 @@ async def _rewrite(
     if payment is None:
         raise Locked
     # Its refunds are read now that the row is ours: one that ended a moment ago shows in both or in neither.
-    shown = await outcomes.with_refunds(tx, payment)
+    shown = await views.with_refunds(tx, payment)
     await events.record(tx, owner, id=event_id, type="payment.updated", data=shown.encoded(api_version), now=moment.now)
     if pan_screening.suspicious(body.description, metadata=body.metadata):
         await pan_screening.note(tx, vault, owner, id=event_id, at=moment.real, who=who, object_id=payment_id)
