@@ -38,7 +38,7 @@ def without(house: House, unit: str) -> Api:
 async def test_before_the_intent_is_written_nothing_is_charged(house: House) -> None:
     customer = await house.api.customer()
 
-    reply = await without(house, "payments.service.record_intent").post(
+    reply = await without(house, "payments.charge.record_intent").post(
         "/payments", json={"amount": 1000, "currency": "JPY", "customer": customer}
     )
 

@@ -5,7 +5,7 @@ from typing import Literal
 
 from azukari.attempts import store as attempts
 from azukari.core.errors import NotFound
-from azukari.payments import giving_back, reconcile, views
+from azukari.payments import reconcile, refund, views
 from azukari.payments.errors import NotWaiting
 from azukari.payments.refund_requests import Ended
 from azukari.payments.schemas import PaymentOut
@@ -36,5 +36,5 @@ async def transfer(call: Call, request_id: str, outcome: Ended) -> PaymentOut:
     if not call.key.is_test:
         raise NotFound
     ids = (call.new_id(), call.new_id(), call.new_id())
-    shown = await call.db.write(giving_back.end, call.owner, request_id, outcome, ids, call.now, call.api_version)
+    shown = await call.db.write(refund.end_request, call.owner, request_id, outcome, ids, call.now, call.api_version)
     return PaymentOut.of(*shown, call.api_version)

@@ -9,7 +9,8 @@ from azukari.core.errors import Locked
 from azukari.db import Owner, Tx
 from azukari.merchants.keys import PUBLISHABLE, ApiKey
 from azukari.merchants.service import API_VERSIONS
-from azukari.payments import operations, reconcile
+from azukari.payments import reconcile
+from azukari.payments.cancel import cancel
 from azukari.payments.details import details_of
 from azukari.payments.errors import NotCancellable
 from azukari.processors.base import NO_DIRECTIVES
@@ -75,7 +76,7 @@ async def end(call: Call, session_id: str) -> None:
 async def _cancel(call: Call, payment_id: str) -> None:
     """The processor has the last word about a payment that may have been made a moment ago."""
     try:
-        answer = await operations.cancel(call, payment_id)
+        answer = await cancel(call, payment_id)
     except NotCancellable:
         return  # it has ended meanwhile
     if answer.status in (202, 504):
