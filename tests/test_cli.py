@@ -8,16 +8,12 @@ import re
 import shlex
 import shutil
 import signal
-import socket
 import stat
 import subprocess
-import sys
 import threading
-import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from collections.abc import Iterator
+from contextlib import ExitStack
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -33,44 +29,14 @@ from azukari.db.open import memory_of
 from azukari.events.cursor import MOST_WAITING
 from azukari.merchants.keys import well_formed
 from azukari.setup import FIRST_PAIR
+from tests.commands import SOON, Server, answers, azukari, done, of, running, wait_for
 from tests.house import card, forget_memory
-
-SOON = 60
-
-
-def _environment(more: Mapping[str, str]) -> dict[str, str]:
-    ours = {name: value for name, value in os.environ.items() if not name.startswith("AZUKARI_")}
-    return ours | {"NO_COLOR": "1", "COLUMNS": "200"} | dict(more)
-
-
-def azukari(*words: str | Path, **more: str) -> subprocess.CompletedProcess[str]:
-    """Run a command to its end. more: settings."""
-    return subprocess.run(
-        [sys.executable, "-m", "azukari.cli", *map(str, words)],
-        env=_environment(more),
-        capture_output=True,
-        text=True,
-        timeout=SOON,
-    )
-
-
-def done(*words: str | Path, **more: str) -> str:
-    """What a command that must succeed says."""
-    ended = azukari(*words, **more)
-    assert ended.returncode == 0, ended.stderr
-    return ended.stdout
 
 
 @pytest.fixture
 def data(tmp_path: Path) -> Iterator[Path]:
     yield tmp_path / "data"
     forget_memory(tmp_path / "data")
-
-
-def of(settings: Settings) -> list[str]:
-    """The options that name a test's installation."""
-    url = settings.database_url
-    return ["--data", str(settings.data), *([] if url is None else ["--database", url.reveal()])]
 
 
 # init
@@ -471,58 +437,6 @@ def test_migrate_on_an_empty_directory_makes_the_stores(data: Path) -> None:
 
 
 # serve and worker
-
-
-@dataclass
-class Server:
-    """A server in a process of its own. said: what it wrote so far."""
-
-    process: subprocess.Popen[str]
-    url: str
-    output: Path
-    errors: Path
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return int(listener.getsockname()[1])
-
-
-def wait_for(it: Callable[[], bool], process: subprocess.Popen[str]) -> None:
-    end = time.monotonic() + SOON
-    while not it():
-        assert process.poll() is None, "it has ended"
-        assert time.monotonic() < end
-        time.sleep(0.02)
-
-
-def answers(url: str) -> bool:
-    try:
-        return httpx.get(url, timeout=5).status_code == 200
-    except httpx.TransportError:
-        return False
-
-
-@contextmanager
-def running(*words: str, folder: Path, ready: Callable[[], bool] | None = None, **more: str) -> Iterator[Server]:
-    output, errors = folder / "output", folder / "errors"
-    port = free_port()
-    with output.open("w") as out, errors.open("w") as err:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "azukari.cli", *words, *(["--port", str(port)] if words[0] == "serve" else [])],
-            env=_environment(more),
-            stdout=out,
-            stderr=err,
-            text=True,
-            cwd=folder,
-        )
-    url = f"http://127.0.0.1:{port}"
-    try:
-        wait_for(ready or (lambda: answers(f"{url}/ready")), process)
-        yield Server(process, url, output, errors)
-    finally:
-        process.kill()
-        process.wait()
 
 
 def ended_by(server: Server, number: signal.Signals) -> int:

@@ -12,8 +12,8 @@ import pytest
 
 from azukari.db import migrate
 from tests import postgres
+from tests.commands import azukari
 from tests.house import forget_memory, running, settings_for
-from tests.test_cli import azukari
 
 CLOSED = "127.0.0.1:1"
 PASSWORD = "zq7mark"

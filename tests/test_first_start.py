@@ -22,8 +22,8 @@ from azukari.merchants.service import ApiKeys
 from azukari.setup import FIRST_PAIR, Installation
 from azukari.wiring import Services
 from tests import postgres
+from tests.commands import azukari
 from tests.house import forget_memory, running, settings_for
-from tests.test_cli import azukari
 
 _OPEN = """
 import asyncio, json, os, signal, sys

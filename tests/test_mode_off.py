@@ -8,7 +8,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from azukari import worker
+from azukari import hooks, worker
 from azukari.app import asgi
 from azukari.core import log
 from azukari.core.clock import DAY
@@ -25,6 +25,7 @@ BOOKS = ("simulator.jsonl", "simulator-desk.jsonl", "issuer.jsonl")
 async def off(house: House) -> AsyncIterator[Services]:
     """The house's installation, opened by a process without test mode."""
     services = await Services.assemble(replace(house.services.settings, test_mode=False), clock=house.clock)
+    hooks.connect(services)
     yield services
     await services.close()
 

@@ -14,10 +14,10 @@ ROOT = Path(azukari.__file__).parent
 HANDLING = sorted(
     [
         ROOT / "core" / "money.py",
-        ROOT / "web" / "members.py",
+        ROOT / "wire" / "fields.py",
         *(
             file
-            for folder in ("payments", "payment_methods", "customers", "tokens", "processors")
+            for folder in ("payments", "payment_methods", "customers", "tokens", "processors", "attempts")
             for file in (ROOT / folder).rglob("*.py")
         ),
     ]

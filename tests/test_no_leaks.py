@@ -10,7 +10,6 @@ import io
 import json
 import logging
 import secrets
-import sqlite3
 import sys
 import threading
 import zlib
@@ -18,7 +17,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import asyncpg
 import httpx
 import msgspec
 import pytest
@@ -28,15 +26,22 @@ from azukari.app import ROUTERS
 from azukari.attempts import store as attempts
 from azukari.core import log
 from azukari.core.clock import DAY
-from azukari.core.pan import luhn
-from azukari.db.open import SqliteFiles
 from azukari.secure_tokens.challenges import answer_challenge, challenge_of
 from azukari.webhooks import fanout
 from azukari.webhooks.sending import Sender
 from tests.checkout.shoppers import shopper
 from tests.fields.frames import Frame
 from tests.fields.frames import get as get_page
-from tests.house import Api, House, card
+from tests.house import House, card
+from tests.leaks.places import assert_nowhere, cell_of, listening, places, rows_of
+from tests.leaks.scanner import (
+    code_found_in,
+    dresses,
+    found_in,
+    new_number,
+    spread,
+    word_found_in,
+)
 from tests.secure_tokens.cards import CHALLENGE, FRICTIONLESS, RIGHT, address
 from tests.wallets import agree
 from tests.webhooks.receiver import SECRET, receiving
@@ -47,89 +52,6 @@ SOME_ID = "0" * 25
 KEPT = {"description", "metadata", "external_order_num"}
 
 # The scanner
-
-
-def _spread(digits: str, between: str) -> str:
-    return between.join(digits[at : at + 4] for at in range(0, len(digits), 4))
-
-
-def _base64_core(raw: bytes, shift: int) -> bytes:
-    """The characters of base 64 that are the same whatever surrounds the text, which begins ``shift`` bytes in."""
-    encoded = base64.b64encode(b"\0" * shift + raw)
-    return encoded[(0, 2, 3)[shift] : (len(raw) + shift) * 8 // 6]
-
-
-def dresses(digits: str) -> dict[str, bytes]:
-    """Every way a number may be written down."""
-    plain = digits.encode()
-    number = int(digits)
-    found = {
-        "raw": plain,
-        "spaced": _spread(digits, " ").encode(),
-        "dashed": _spread(digits, "-").encode(),
-        "spaced, in a query": _spread(digits, "+").encode(),
-        "spaced, URL-encoded": _spread(digits, "%20").encode(),
-        "URL-encoded": "".join(f"%{byte:02x}" for byte in plain).encode(),
-        "escaped as in JSON": "".join(f"\\u{byte:04x}" for byte in plain).encode(),
-        "hex": plain.hex().encode(),
-        "UTF-16, little end first": digits.encode("utf-16-le"),
-        "UTF-16, big end first": digits.encode("utf-16-be"),
-        "packed": bytes.fromhex(digits if len(digits) % 2 == 0 else "0" + digits),
-        "an integer, big end first": number.to_bytes(8, "big"),
-        "an integer, little end first": number.to_bytes(8, "little"),
-        "full-width": "".join(chr(ord(digit) + 0xFEE0) for digit in digits).encode(),
-        "backwards": plain[::-1],
-    }
-    for shift in range(3):
-        found[f"base 64, {shift} bytes in"] = _base64_core(plain, shift)
-    return found
-
-
-def _unpacked(hay: bytes) -> Iterator[bytes]:
-    """What is compressed in it, by gzip or zlib."""
-    for magic, bits in ((b"\x1f\x8b\x08", 31), (b"\x78\x01", 15), (b"\x78\x9c", 15), (b"\x78\xda", 15)):
-        at = hay.find(magic)
-        while at >= 0:
-            try:
-                yield zlib.decompressobj(bits).decompress(hay[at:], 10_000_000)
-            except zlib.error:
-                pass
-            at = hay.find(magic, at + 1)
-
-
-def found_in(hay: bytes, digits: str) -> list[str]:
-    """How a number stands in some bytes; nothing when it does not."""
-    lower = hay.lower()
-    found = []
-    for name, needle in dresses(digits).items():
-        folded = name in ("hex", "URL-encoded", "escaped as in JSON")
-        if needle in (lower if folded else hay):
-            found.append(name)
-    return found + [f"compressed, {name}" for inner in _unpacked(hay) for name in found_in(inner, digits)]
-
-
-def code_found_in(hay: bytes, code: str) -> list[str]:
-    """How a security code stands there. Four digits alone may be anything: these are the ways only a text has."""
-    ways = [f'"{code}"', f"'{code}'", f'\\"{code}\\"', f"%22{code}%22", f"verification_value={code}",
-            f"verification_value]={code}", f"verification_value%5D={code}", f'verification_value":{code}',
-            f'verification_value": {code}', f"Secret({code}", f"cvc={code}", f"code {code}"]  # fmt: skip
-    sealed = json.dumps({"v": code}, separators=(",", ":"))
-    needles = {way: way.encode() for way in ways}
-    needles |= {f"{way} in UTF-16": way.encode("utf-16-le") for way in ways[:2]}
-    needles |= {f"{way} in hex": way.encode().hex().encode() for way in (*ways[:2], sealed)}
-    needles |= {f"{sealed} in base 64, {shift}": _base64_core(sealed.encode(), shift) for shift in range(3)}
-    found = [name for name, needle in needles.items() if needle in hay]
-    return found + [f"compressed, {name}" for inner in _unpacked(hay) for name in code_found_in(inner, code)]
-
-
-def _new_number(begins: str = "411111", length: int = 16) -> str:
-    """A number nobody has, of a range published for tests."""
-    while True:
-        body = begins + "".join(secrets.choice("0123456789") for _ in range(length - len(begins) - 1))
-        digits = next(body + last for last in "0123456789" if luhn(body + last))
-        # One that reads the same in another dress would be found twice.
-        if len(set(digits[6:])) > 4:
-            return digits
 
 
 @pytest.mark.parametrize("digits", ["4242424242424242", "378282246310005", "6221260012345678906"])
@@ -147,7 +69,7 @@ def test_the_scanner_finds_a_number_in_every_dress(digits: str) -> None:
 
 
 def test_the_scanner_is_silent_where_nothing_is() -> None:
-    digits = _new_number()
+    digits = new_number()
     other = digits[:-1] + str((int(digits[-1]) + 1) % 10)
     assert found_in(secrets.token_bytes(200_000), digits) == []
     assert found_in(f"{digits[:8]}****{digits[-4:]} {other} {digits[:8]}{digits[-4:]}".encode(), digits) == []
@@ -208,84 +130,6 @@ def temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return folder
 
 
-async def rows_of(house: House) -> dict[str, list[tuple[Any, ...]]]:
-    """Every row of every table, from outside of the server."""
-    settings = house.services.settings
-    if settings.database_url is not None:
-        connection = await asyncpg.connect(settings.database_url.reveal())
-        try:
-            tables = await connection.fetch(
-                "SELECT format('%I.%I', schemaname, tablename) FROM pg_tables "
-                "WHERE schemaname NOT IN ('pg_catalog', 'information_schema')"
-            )
-            return {name: [tuple(row) for row in await connection.fetch(f"SELECT * FROM {name}")] for (name,) in tables}
-        finally:
-            await connection.close()
-    files = SqliteFiles.of(settings.data)
-    found = {}
-    for store in (files.main, files.keys, files.sad):
-        assert store.path is not None
-        connection = sqlite3.connect(f"file:{store.path}?mode=ro", uri=True)
-        for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall():
-            found[f"{store.schema or 'main'}.{name}"] = connection.execute(f'SELECT * FROM "{name}"').fetchall()
-        connection.close()
-    return found
-
-
-def _cell(value: object) -> bytes:
-    return value if isinstance(value, bytes) else str(value).encode()
-
-
-async def places(house: House, replies: list[httpx.Response], logged: io.StringIO, temporary: Path) -> dict[str, bytes]:
-    """All that is to be searched."""
-    found = {"log": logged.getvalue().encode()}
-    for number, reply in enumerate(replies):
-        shown = reply.reason_phrase.encode() + b"\n".join(b"%b: %b" % header for header in reply.headers.raw)
-        found[f"reply {number}, {reply.request.method} {reply.status_code}"] = shown + b"\n\n" + reply.content
-    folders = [house.services.settings.data, temporary]
-    shared = SqliteFiles.of(house.services.settings.data).sad.path
-    if shared is not None and shared.parent.exists():
-        folders.append(shared.parent)
-    for folder in folders:
-        for file in folder.rglob("*"):
-            if file.is_file():
-                found[file.name] = file.read_bytes()
-    for table, rows in (await rows_of(house)).items():
-        found[table] = b"\n".join(b"\t".join(map(_cell, row)) for row in rows)
-    return found
-
-
-async def assert_nowhere(
-    house: House,
-    numbers: list[str],
-    codes: list[str],
-    replies: list[httpx.Response],
-    logged: io.StringIO,
-    temporary: Path,
-) -> dict[str, bytes]:
-    hay = await places(house, replies, logged, temporary)
-    hits = [
-        (place, number[:6], how) for place, raw in hay.items() for number in numbers if (how := found_in(raw, number))
-    ]
-    hits += [(place, code, how) for place, raw in hay.items() for code in codes if (how := code_found_in(raw, code))]
-    cells = {(table, cell) for table, rows in (await rows_of(house)).items() for row in rows for cell in row}
-    hits += [(table, code, ["a cell"]) for table, cell in cells for code in codes if cell in (code, code.encode())]
-    assert hits == []
-    return hay
-
-
-def listening(api: Api) -> list[httpx.Response]:
-    """Every reply from now on. What is broken on purpose is not held against the description."""
-    replies: list[httpx.Response] = []
-
-    async def keep(reply: httpx.Response) -> None:
-        await reply.aread()
-        replies.append(reply)
-
-    api.event_hooks = {"response": [keep]}
-    return replies
-
-
 def _codes(count: int) -> list[str]:
     """Four digits that are no year and the end of no card used here."""
     taken = {"2099", "2030", "4242", "0005", "1111", "1000"}
@@ -304,11 +148,11 @@ def _codes(count: int) -> list[str]:
 async def test_well_formed_cards_leave_no_trace(house: House, logged: io.StringIO, temporary: Path) -> None:
     api = house.api
     replies = listening(api)
-    numbers = ["4242424242424242", "378282246310005", _new_number(), _new_number("555555"), _new_number("37828", 15)]
+    numbers = ["4242424242424242", "378282246310005", new_number(), new_number("555555"), new_number("37828", 15)]
     codes = _codes(len(numbers))
     order: dict[str, Any] = {"amount": 1000, "currency": "JPY"}
     for number, code in zip(numbers, codes, strict=True):
-        dressed = _spread(number, " ") if number == numbers[2] else number
+        dressed = spread(number, " ") if number == numbers[2] else number
         details = card(dressed, verification_value=code, email="taro@example.com", phone="+81 3 1234 5678")
         form = {f"payment_details[{name}]": value for name, value in details.items()}
         customer = (await api.post("/customers", json={"payment_details": details, "email": "a@example.com"})).json()
@@ -368,7 +212,7 @@ def _wrong_shapes(number: str, code: str) -> list[Any]:
              "type", "intent", "three_d_secure", "installments", "unknown"]  # fmt: skip
     return [
         number,
-        _spread(number, " "),
+        spread(number, " "),
         f"tok_{number}",
         [number],
         {number: number},
@@ -382,12 +226,12 @@ def _wrong_shapes(number: str, code: str) -> list[Any]:
         {**good, "number": number + "1"},
         {**good, "number": number[:-1]},
         {**good, "month": "13"},
-        {**good, "number": _spread(number, ".")},
+        {**good, "number": spread(number, ".")},
         {**good, "type": None},
         {"number": number},
         {**good, "year": "2001"},
         *({**good, name: number} for name in texts),
-        *({**good, name: _spread(number, "-")} for name in texts),
+        *({**good, name: spread(number, "-")} for name in texts),
         *({**good, name: {number: [number]}} for name in texts),
         {**good, "verification_value": f"{code}1"},
         {**good, "verification_value": int(code), "month": "x"},
@@ -436,7 +280,7 @@ async def test_cards_in_every_member_of_every_body_leave_no_trace(
     monthly = {"customer": ids["customers"], "amount": 1000, "currency": "JPY", "period": "monthly"}
     ids["subscriptions"] = (await api.post("/subscriptions", json=monthly)).json()["id"]
     replies = listening(api)
-    numbers, codes = ["4242424242424242", _new_number()], _codes(2)
+    numbers, codes = ["4242424242424242", new_number()], _codes(2)
     for endpoint in ENDPOINTS:
         if endpoint.body is None:
             continue
@@ -450,7 +294,7 @@ async def test_cards_in_every_member_of_every_body_leave_no_trace(
             for member in sorted(members):
                 for value in (
                     number,
-                    _spread(number, "-"),
+                    spread(number, "-"),
                     int(number),
                     [number],
                     {"a": {"b": number}},
@@ -472,7 +316,7 @@ async def test_what_comes_beside_a_card_leaves_no_trace(house: House, logged: io
     """Papers of a person, a stripe, what a chip said; prepaid numbers and passwords."""
     api = house.api
     replies = listening(api)
-    numbers, codes = [_new_number(), "4123111111111000"], _codes(2)
+    numbers, codes = [new_number(), "4123111111111000"], _codes(2)
     words = {"00123456789", "901231-7654321", "open barley 77", "q7w8e9r0t1y2u3i4"}
     for number, code in zip(numbers, codes, strict=True):
         beside = f"=991220{secrets.randbelow(10**10):010}"
@@ -535,8 +379,8 @@ async def test_a_mail_address_with_a_card_number_in_it_is_refused(
     house: House, logged: io.StringIO, temporary: Path
 ) -> None:
     replies = listening(house.api)
-    customer, number = (await house.api.post("/customers")).json()["id"], _new_number()
-    for email in (number, f"{number}@example.com", f"a {_spread(number, '-')} b"):
+    customer, number = (await house.api.post("/customers")).json()["id"], new_number()
+    for email in (number, f"{number}@example.com", f"a {spread(number, '-')} b"):
         for method, path in (("POST", "/customers"), ("PATCH", f"/customers/{customer}")):
             assert (await house.api.request(method, path, json={"email": email})).status_code == 422
 
@@ -557,7 +401,7 @@ async def test_cards_in_what_a_payment_shows_again_leave_no_trace(
     house: House, logged: io.StringIO, temporary: Path
 ) -> None:
     replies = listening(house.api)
-    number = _new_number()
+    number = new_number()
     for more in SHOWN_AGAIN:
         order = {"amount": 1000, "currency": "JPY", "payment_details": card(), **more}
         await house.api.post("/payments", json=json.loads(json.dumps(order).replace("@", number)))
@@ -569,7 +413,7 @@ async def test_cards_in_what_a_payment_shows_again_leave_no_trace(
 async def test_a_subscriptions_card_leaves_no_trace(house: House, logged: io.StringIO, temporary: Path) -> None:
     api = house.api
     replies = listening(api)
-    numbers, codes = ["4242424242424242", _new_number()], _codes(2)
+    numbers, codes = ["4242424242424242", new_number()], _codes(2)
     for number, code in zip(numbers, codes, strict=True):
         details = card(number, verification_value=code)
         customer = (await api.post("/customers", json={"payment_details": details})).json()["id"]
@@ -593,7 +437,7 @@ async def test_a_subscriptions_card_leaves_no_trace(house: House, logged: io.Str
 
 async def test_cards_on_the_hosted_page_leave_no_trace(house: House, logged: io.StringIO, temporary: Path) -> None:
     replies = listening(house.api)
-    numbers = ["4242424242424242", "4100000000005000", "4123111111111000", _new_number(), _new_number("555555")]
+    numbers = ["4242424242424242", "4100000000005000", "4123111111111000", new_number(), new_number("555555")]
     codes = _codes(len(numbers))
     for number, code in zip(numbers, codes, strict=True):
         for mode in ("payment", "customer"):
@@ -622,7 +466,7 @@ async def test_cards_on_the_hosted_page_leave_no_trace(house: House, logged: io.
 
 async def test_cards_in_a_shops_page_leave_no_trace(house: House, logged: io.StringIO, temporary: Path) -> None:
     replies = listening(house.api)
-    numbers = ["4242424242424242", "4100000000005000", "4123111111111000", _new_number(), _new_number("555555")]
+    numbers = ["4242424242424242", "4100000000005000", "4123111111111000", new_number(), new_number("555555")]
     codes = _codes(len(numbers))
     for number, code in zip(numbers, codes, strict=True):
         for mode in ("payment", "customer_payment"):
@@ -672,13 +516,13 @@ async def test_a_challenge_leaves_no_trace(house: House, logged: io.StringIO, te
 async def test_cards_in_urls_and_headers_leave_no_trace(house: House, logged: io.StringIO, temporary: Path) -> None:
     api = house.api
     replies = listening(api)
-    numbers, key = ["4242424242424242", _new_number()], house.installation.secret_key.reveal()
+    numbers, key = ["4242424242424242", new_number()], house.installation.secret_key.reveal()
     names = ["X-KOMOJU-IDEMPOTENCY", "X-KOMOJU-API-VERSION", "User-Agent", "KOMOJU-VIA", "Komoju-Scenario", "Cookie",
              "Azukari-Fault", "Azukari-Delay", "Referer", "Origin", "X-Forwarded-For", "X-Request-Id",
              "Accept-Language",
              "Access-Control-Request-Headers", "Content-Type", "Forwarded"]  # fmt: skip
     for number in numbers:
-        for text in (number, _spread(number, " "), _spread(number, "-")):
+        for text in (number, spread(number, " "), spread(number, "-")):
             for name in names:
                 for method, path in (
                     ("POST", "/customers"),
@@ -720,7 +564,7 @@ async def test_a_card_in_an_error_of_ours_is_not_logged(
 ) -> None:
     api = house.api
     replies = listening(api)
-    number, (code,) = _new_number(), _codes(1)
+    number, (code,) = new_number(), _codes(1)
     details = card(number, verification_value=code)
     simulator: Any = house.services.processors.named("simulator")
 
@@ -753,7 +597,7 @@ async def test_a_card_in_an_error_of_ours_is_not_logged(
 
 async def test_text_of_the_merchants_own_that_looks_like_a_card_is_kept_and_noted(house: House) -> None:
     api = house.api
-    customer, number = await api.customer(), _new_number()
+    customer, number = await api.customer(), new_number()
 
     async def noted() -> list[tuple[Any, ...]]:
         tables = await rows_of(house)
@@ -764,7 +608,7 @@ async def test_text_of_the_merchants_own_that_looks_like_a_card_is_kept_and_note
     for count, more in enumerate(
         (
             {"description": f"order {number}"},
-            {"metadata": {"order": _spread(number, "-")}},
+            {"metadata": {"order": spread(number, "-")}},
             {"external_order_num": number},
         ),
         1,
@@ -779,7 +623,7 @@ async def test_text_of_the_merchants_own_that_looks_like_a_card_is_kept_and_note
     assert (await api.patch(f"/customers/{customer}", json={"metadata": {"a": number}})).status_code == 200
     lines = await noted()
     assert len(lines) == 6
-    assert not any(found_in(_cell(cell), number) for line in lines for cell in line)
+    assert not any(found_in(cell_of(cell), number) for line in lines for cell in line)
     assert (await api.charge(customer)).status_code == 200
     assert len(await noted()) == 6
 
@@ -789,7 +633,7 @@ async def test_a_card_or_a_key_in_a_url_is_noted_without_it(house: House) -> Non
     tables = await rows_of(house)
     lines = next(rows for name, rows in tables.items() if name.endswith("audit_lines"))
     assert len([row for row in lines if "card_or_key_in_url" in row]) == 1
-    assert not any(found_in(_cell(cell), "4242424242424242") for line in lines for cell in line)
+    assert not any(found_in(cell_of(cell), "4242424242424242") for line in lines for cell in line)
 
 
 # Verification values
@@ -855,25 +699,9 @@ async def test_an_unused_verification_value_is_gone_after_a_day(house: House) ->
 # Other secrets
 
 
-def word_found_in(hay: bytes, word: str) -> list[str]:
-    """How a secret word stands in some bytes."""
-    plain = word.encode()
-    ways = {
-        "raw": plain,
-        "hex": plain.hex().encode(),
-        "UTF-16": word.encode("utf-16-le"),
-        "backwards": plain[::-1],
-        "spaced": _spread(word, " ").encode(),
-        "dashed": _spread(word, "-").encode(),
-    }
-    ways |= {f"base 64, {shift} bytes in": _base64_core(plain, shift) for shift in range(3)}
-    found = [name for name, needle in ways.items() if needle in hay]
-    return found + [f"compressed, {name}" for inner in _unpacked(hay) for name in word_found_in(inner, word)]
-
-
 def test_the_scanner_finds_a_word_in_every_dress() -> None:
     word = "q7Zk2mVx9LpB4tRw"
-    for hay in (word, _spread(word, "-"), word.encode().hex(), base64.b64encode(b"ab" + word.encode()).decode()):
+    for hay in (word, spread(word, "-"), word.encode().hex(), base64.b64encode(b"ab" + word.encode()).decode()):
         assert word_found_in(f"around {hay} it".encode(), word), hay
     assert word_found_in(gzip.compress(word.encode()), word)
     assert word_found_in(f"{word[:15]} {word[-4:]}".encode(), word) == []
@@ -886,7 +714,7 @@ async def test_prepaid_numbers_and_passwords_leave_no_trace(house: House, logged
     order: dict[str, Any] = {"amount": 1000, "currency": "JPY"}
     paid = {"type": "web_money", "prepaid_number": words[0]}
     assert (await api.post("/payments", json={**order, "payment_details": paid})).json()["status"] == "captured"
-    short = {"type": "net_cash", "prepaid_number": _spread(words[1], " ")}
+    short = {"type": "net_cash", "prepaid_number": spread(words[1], " ")}
     waiting = (await api.post("/payments", json={**order, "amount": 150_000, "payment_details": short})).json()
     assert waiting["status"] == "pending"
     more = {"payment_details": {"type": "net_cash", "prepaid_number": words[2]}}

@@ -11,9 +11,10 @@ from azukari.db import Owner
 from azukari.processors.base import Outcome
 from azukari.time_travel import service as time_travel
 from azukari.vault import ReplyUnknown
+from tests.cards import PAYPAY
 from tests.faults.sites import Rows
 from tests.house import Api, House, card
-from tests.payments.test_methods import KONBINI, PAYPAY, begun, shown, waiting
+from tests.payments.methods import KONBINI, begun, shown, waiting
 from tests.sessions.sessions import make, pay
 from tests.time_travel.clocks import set_clock
 

@@ -6,7 +6,7 @@ import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from azukari import worker
+from azukari import hooks, worker
 from azukari.checkout import routes as checkout
 from azukari.core import config, log
 from azukari.core.clock import Clock
@@ -29,7 +29,6 @@ from azukari.web.middleware import Middleware
 from azukari.web.request_tail import RequestTail
 from azukari.web.routing import mount
 from azukari.web.server import ENDING, GUARDED, PROXIES
-from azukari.webhooks import of_payments
 from azukari.webhooks import routes as webhooks
 from azukari.wiring import Services
 
@@ -63,7 +62,7 @@ def routes(services: Services, limiter: Limiter) -> list[Route]:
 
 def asgi(services: Services, taps: RequestTail | None = None) -> ASGIApp:
     """The app over an installation that is open. taps: who watches its requests."""
-    services.rooms.payment_webhooks = of_payments.read
+    hooks.connect(services)
     limiter = Limiter(services.clock, services.counts, services.settings)
     return Middleware(
         Dispatch(routes(services, limiter)), services, taps or RequestTail(services.settings.data), limiter

@@ -1,6 +1,6 @@
 """Settings become a database, a vault and processors: the same for the app, the worker and the command line."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Coroutine
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Coroutine, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -49,15 +49,29 @@ class Beside(Protocol):
         ...
 
 
-@dataclass(slots=True)
-class Hooks:
-    """What rooms do for those below them, which do not know them: set by the app.
+class NotConnected(Exception):
+    """This process works without ``hooks.connect``: what a layer above has to do would be left undone."""
 
-    payment_webhooks: reads the ``webhooks`` of an order; called with the parts, the owner, what was given, who asks,
-    the API version and the time. Raises InvalidParameter, MissingParameter, ProviderDown.
+
+@dataclass(frozen=True, slots=True)
+class Hooks:
+    """Calls from a layer to those above it, which it does not know; ``hooks.connect`` fills them in.
+
+    outcome_writers: of attempts that belong to a "session" or "subscription"; each is a ``payments`` OutcomeWriter.
+    on_customer_deleted: end what lives by a customer's details, in the unit that deletes it; called with the customer,
+    ids for events, and the time.
+    payment_webhooks: reads the ``webhooks`` of a payment; called with the services, the owner, what was given, who
+    asks, the API version and the time. Raises InvalidParameter, MissingParameter, ProviderDown.
     """
 
-    payment_webhooks: Callable[[Any, Owner, object, str, str, int], Awaitable[Beside]] | None = None
+    outcome_writers: Mapping[str, Callable[..., Coroutine[Any, Any, Any]]]
+    on_customer_deleted: Sequence[Callable[[Tx, Any, Ids, int], Awaitable[None]]]
+    payment_webhooks: Callable[[Any, Owner, object, str, str, int], Awaitable[Beside]]
+
+
+@dataclass(slots=True)
+class _Connection:
+    hooks: Hooks | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +89,18 @@ class Services:
     news: CommitSignal
     clocks: Clocks
     counts: Counts
-    rooms: Hooks = field(default_factory=Hooks)
+    _connection: _Connection = field(default_factory=_Connection)
+
+    @property
+    def hooks(self) -> Hooks:
+        """Calls to the layers above. Raises NotConnected."""
+        if self._connection.hooks is None:
+            raise NotConnected
+        return self._connection.hooks
+
+    def connect(self, hooks: Hooks) -> None:
+        """Take the hooks of this process; see :func:`azukari.hooks.connect`."""
+        self._connection.hooks = hooks
 
     @property
     def db(self) -> Database:

@@ -7,6 +7,7 @@ import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable
 
+from azukari import hooks
 from azukari.attempts import store as attempts
 from azukari.attempts.store import Attempt
 from azukari.core import log
@@ -44,6 +45,7 @@ Round = Callable[[Services], Awaitable[None]]
 
 async def run(services: Services, stop: asyncio.Event) -> None:
     """Work until told to stop. What is under way then is let go: its lease runs out, and another takes it over."""
+    hooks.connect(services)
     sender = Sender(services)
 
     async def deliver_webhooks(services: Services) -> None:

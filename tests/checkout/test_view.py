@@ -12,22 +12,10 @@ from azukari.checkout.view import Item, Method, OrderSummary, Shop
 from azukari.checkout.words import LANGUAGES, words
 from azukari.payment_methods.catalogue import METHODS, STORES, default_types
 from azukari.web import assets
+from tests.checkout.orders import BANK, CARD, KONBINI, ORDER, PAYPAY, method
 
 KB = 1_000
 HOSTILE = """<script>alert(1)</script>"'><img src=x onerror=alert(1)>{{9*1234567}}"""
-
-
-def method(type: str, group: str, amount: int = 5000, **more: object) -> Method:
-    return Method(type, group, dict.fromkeys(LANGUAGES, type), amount, "JPY", **more)  # type: ignore[arg-type]
-
-
-CARD = method("credit_card", "card", brands=("visa", "master", "jcb"))
-PAYPAY = method("paypay", "offsite")
-KONBINI = method("konbini", "konbini", 5190, fee=190, brands=("lawson", "family-mart"), members=("store", "email"))
-BANK = method("bank_transfer", "bank", members=("email", "phone", "family_name_kana", "given_name_kana"))
-ORDER = OrderSummary(
-    "s", "payment", Shop("Tea"), 5000, "JPY", (CARD, PAYPAY, KONBINI, BANK), created_at=0, expires_at=1
-)
 
 
 def html(order: OrderSummary, language: str = "ja") -> str:

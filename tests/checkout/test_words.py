@@ -150,8 +150,8 @@ def test_numbers_stand_in_groups_of_three_and_four(number: str, shown: str) -> N
         "결제 수단 등록", "绑定支付方式", "",
     ],
 )  # fmt: skip
-def test_a_heading_breaks_between_its_phrases(services: str) -> None:
-    assert split(services.replace("|", "")) == services.split("|")
+def test_a_heading_breaks_between_its_phrases(parts: str) -> None:
+    assert split(parts.replace("|", "")) == parts.split("|")
 
 
 def test_every_phrase_fits_a_line_of_a_small_phone() -> None:

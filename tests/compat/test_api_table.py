@@ -6,8 +6,8 @@ import pytest
 
 from azukari.app import ROUTERS
 from tests.compat.contract import ROOT
-from tests.compat.test_served_description import maker
-from tests.web.test_routes import OPEN
+from tests.compat.served import maker
+from tests.web.paths import OPEN
 
 PAGE = (ROOT / "docs" / "api.md").read_text(encoding="utf-8")
 ROW = re.compile(r"\| `([A-Z]+) (\S+)` \| (.+) \| (contract|Azukari) \| (yes|no: .+) \|")

@@ -26,6 +26,7 @@ from schemathesis.specs.openapi.checks import (
 )
 
 from azukari.core.config import Settings
+from tests.cards import KONBINI
 from tests.compat.contract import ROOT
 from tests.house import Api, House, running
 
@@ -86,7 +87,6 @@ class Open:
     ids: dict[str, str]
 
 
-KONBINI = {"type": "konbini", "store": "lawson", "email": "a@example.com"}
 #: Operations that need a payment in a state of its own.
 OF_THEIR_OWN = {
     "capture": "held", "refund_requests": "refund_requests", "simulate": "waiting", "refund_request": "waiting",

@@ -1,9 +1,7 @@
 """The served description is the contract and more, never less; the files in the package are made from it."""
 
 import copy
-import importlib.util
 import json
-from types import ModuleType
 from typing import Any
 
 import pytest
@@ -11,21 +9,10 @@ import yaml
 from jsonschema_rs import Draft202012Validator, Registry
 
 from tests.compat.contract import ROOT, TEXT_ONLY
+from tests.compat.served import maker
 
 #: The only values of the contract that the served description words anew.
 OURS = {"info.title", "info.summary", "info.description"}
-
-
-def _maker() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("served", ROOT / "contract" / "served.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-maker = _maker()
 
 
 @pytest.fixture(scope="module")

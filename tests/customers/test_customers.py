@@ -14,6 +14,7 @@ from azukari.db import Owner
 from azukari.db.open import SqliteFiles
 from azukari.merchants import store as merchants
 from tests.house import Api, House, card
+from tests.replies import refusal
 
 CARD = {"type": "credit_card", "brand": "visa", "last_four_digits": "1111", "month": 12, "year": 2099}
 AMEX = "378282246310005"
@@ -352,12 +353,6 @@ async def test_a_merchants_own_id_may_hold_a_slash(house: House) -> None:
 
 
 # More of what may be asked for
-
-
-def refusal(reply: httpx.Response) -> tuple[int, str, str | None]:
-    """Status, code and parameter of an error."""
-    error = reply.json()["error"]
-    return reply.status_code, error["code"], error["param"]
 
 
 async def test_each_good_test_card_is_kept_with_its_brand(api: Api) -> None:

@@ -7,8 +7,8 @@ import sqlalchemy as sa
 
 from azukari.db import Statement, add, bind
 from azukari.db.bulk import UnfilledBind, compiled, derive, is_plain, rows
+from tests.db.everything import everything_is_imported  # noqa: F401 - a fixture
 from tests.db.shop import PUT_WHERE_FEW, _by, items, orders
-from tests.db.test_columns import everything_is_imported  # noqa: F401 - a fixture
 
 
 def test_what_binds_its_owner_for_one_binds_it_for_each():

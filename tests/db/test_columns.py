@@ -1,7 +1,5 @@
 """Statements run on the drivers themselves, past SQLAlchemy: its types must have nothing to do there."""
 
-import importlib
-import pkgutil
 from typing import Any
 
 import pytest
@@ -9,18 +7,10 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import sqlite
 from sqlalchemy.dialects.postgresql.asyncpg import dialect as asyncpg_dialect
 
-import azukari
 from azukari.db import Statement, metadata
+from tests.db.everything import everything_is_imported  # noqa: F401 - a fixture
 
 DIALECTS: dict[str, Any] = {"sqlite": sqlite.dialect(), "postgres": asyncpg_dialect()}
-
-
-@pytest.fixture(scope="module", autouse=True)
-def everything_is_imported() -> None:
-    for module in pkgutil.walk_packages(azukari.__path__, "azukari."):
-        # Migrations run when they are imported, and have no statements of the application.
-        if not module.name.startswith(("azukari.migrations", "azukari.__main__")):
-            importlib.import_module(module.name)
 
 
 @pytest.mark.parametrize("engine", DIALECTS)

@@ -36,7 +36,7 @@ from tests.db.shop import (
     picture_there,
     stock_of,
 )
-from tests.db.test_units import all_of
+from tests.db.together import all_of
 from tests.postgres import create_database, create_tables, drop_database
 
 TERMINATE_SELF = Statement(

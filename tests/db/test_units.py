@@ -30,12 +30,9 @@ from tests.db.shop import (
     orders_of,
     stock_of,
 )
+from tests.db.together import all_of
 
 BOTH_KINDS = pytest.mark.parametrize("unit", [order, hot_order], ids=["plain", "hot"])
-
-
-async def all_of(*calls: Any) -> list[Any]:
-    return await asyncio.gather(*calls, return_exceptions=True)
 
 
 async def test_an_answered_write_is_there_for_everyone(database: Database, open_database: Open):

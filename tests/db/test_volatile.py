@@ -9,7 +9,7 @@ import pytest
 
 from azukari.db.sqlite import SqliteDatabase, Store
 from tests.db.shop import add_item, count_orders, order, orders_of, stock_of
-from tests.db.test_units import all_of
+from tests.db.together import all_of
 
 EACH = 60
 WRITERS = 3

@@ -20,8 +20,8 @@ from typing import Any, Protocol
 import httpx
 from PIL import Image, ImageGrab
 
+from tests.commands import free_port
 from tests.e2e import engines
-from tests.test_cli import free_port
 
 #: Two busy cores are slow; nothing waits this long when it works.
 PATIENCE_SECONDS = 30

@@ -17,8 +17,8 @@ from urllib.parse import parse_qs, urlsplit
 import httpx
 
 from azukari.setup import FIRST_PAIR
+from tests.commands import answers, azukari, free_port, wait_for
 from tests.house import Api, forget_memory
-from tests.test_cli import answers, azukari, free_port, wait_for
 
 
 class Site:

@@ -4,11 +4,11 @@ from typing import Any
 
 from playwright.async_api import FrameLocator, Page
 
+from tests.cards import VISA
 from tests.e2e.serving import Shop, Site
 from tests.house import Api
 
 #: What passes each check of the form.
-VISA, MASTER = "4111111111111111", "5555555555554444"
 
 
 def element(server: Site, session: str, attributes: str = "") -> str:

@@ -4,10 +4,11 @@ from typing import Any
 
 from playwright.async_api import Locator, Page, expect
 
+from tests.cards import VISA
 from tests.e2e.serving import Shop
 from tests.house import Api
 
-VISA, NO_FUNDS = "4111111111111111", "4123111111111000"
+NO_FUNDS = "4123111111111000"
 
 
 async def new_session(api: Api, shop: Shop, **more: Any) -> dict[str, Any]:

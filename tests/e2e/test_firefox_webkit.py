@@ -4,10 +4,10 @@ from typing import Any
 
 import pytest
 
+from tests.cards import VISA
 from tests.e2e import shopfront, shopping
 from tests.e2e.driving import Window
 from tests.e2e.serving import Shop, Site
-from tests.e2e.shopping import VISA
 from tests.house import Api
 
 CHALLENGED, PASSWORD = "4100000000005000", "123456"
@@ -16,12 +16,18 @@ TYPES = ("bank_transfer", "credit_card", "konbini", "paypay", "web_money")
 FRAME, DIALOG = "komoju-fields >> iframe", "komoju-fields >> dialog iframe"
 
 
+WORDS_ARE_THERE = (
+    "performance.getEntriesByType('resource').some((one) => one.name.includes('/words?') && one.responseEnd)"
+)
+
+
 async def visit(window: Window, api: Api, shop: Shop, method: str) -> dict[str, Any]:
     """Open a new session's page, and wait until its script is at work; the session."""
     session = await shopping.new_session(api, shop, payment_types=TYPES, default_locale="en")
     window.open(f"{session['session_url']}#{method}")
-    # The page comes with the first method chosen.
+    # The page comes with the first method chosen, and its button waits for nothing: the script has its words last.
     window.until(f"document.querySelector('[value={method}]').checked")
+    window.until(WORDS_ARE_THERE)
     return session
 
 

@@ -11,11 +11,12 @@ from pathlib import Path
 import pytest
 from playwright.async_api import Page, expect
 
+from tests.cards import VISA
+from tests.commands import answers, free_port, wait_for
 from tests.e2e.serving import Shop, Site
-from tests.e2e.shopfront import VISA, fill_card, new_session
+from tests.e2e.shopfront import fill_card, new_session
 from tests.e2e.watching import Watch
 from tests.house import Api
-from tests.test_cli import answers, free_port, wait_for
 
 ROOT = Path(__file__).parents[2]
 MODULES = ROOT / "node_modules"

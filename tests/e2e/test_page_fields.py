@@ -5,9 +5,10 @@ import re
 import pytest
 from playwright.async_api import Page, expect
 
+from tests.cards import VISA
 from tests.e2e.browsing import OpenPage
 from tests.e2e.serving import Shop
-from tests.e2e.shopping import VISA, errors, fill_card, is_back, new_session, press, visit
+from tests.e2e.shopping import errors, fill_card, is_back, new_session, press, visit
 from tests.e2e.watching import Watch
 from tests.house import Api
 from tests.mail_addresses import REFUSED, TAKEN

@@ -12,7 +12,7 @@ from tests.e2e.serving import Shop, Site
 from tests.e2e.shopping import fill_card, is_back, new_session, press, visit
 from tests.e2e.watching import Watch
 from tests.house import Api
-from tests.sessions.test_return_urls import HOSTILE
+from tests.sessions.hostile import HOSTILE
 
 #: Every place a page of ours could send anybody to.
 _PLACES = """() => [

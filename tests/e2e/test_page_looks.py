@@ -8,10 +8,11 @@ from playwright.async_api import Page, Request, expect
 
 from azukari.checkout.phrases import phrases, split
 from azukari.checkout.texts import ERRORS, WORDS
+from tests.cards import VISA
 from tests.e2e.browsing import OpenPage, Size
 from tests.e2e.looking import axe, too_wide, weigh
 from tests.e2e.serving import Shop, Site
-from tests.e2e.shopping import NO_FUNDS, VISA, fill_card, new_session, press, visit
+from tests.e2e.shopping import NO_FUNDS, fill_card, new_session, press, visit
 from tests.e2e.watching import Watch
 from tests.house import Api
 
@@ -308,7 +309,7 @@ async def test_the_script_breaks_a_heading_where_the_server_does(page: Page, api
     texts = sorted({text for table in (ERRORS, WORDS) for each in table.values() for text in each} | {"", "<b>の山&"})
     written = await page.evaluate(
         """async (texts) => {
-          const { write } = await import(document.querySelector("[href$='/page.js']").href);
+          const { write } = await import(document.querySelector("[href$='/dom.js']").href);
           const place = document.createElement("p");
           return texts.map((text) => { write(place, text); return place.innerHTML; });
         }""",

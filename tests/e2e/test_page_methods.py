@@ -125,7 +125,7 @@ async def test_a_press_before_the_script_is_there_is_not_lost(page: Page, api: A
         await come.wait()
         await route.continue_()
 
-    await page.route("**/step.js", late)
+    await page.route("**/single_step.js", late)
     await visit(page, session, "#paypay")
     await press(page)
     await expect(page.locator("main button")).to_have_count(4)

@@ -10,15 +10,13 @@ from typing import Any
 import httpx
 
 from azukari.core.clock import DAY, HOUR
+from tests.cards import KONBINI, MASTER, PAYPAY
 from tests.faults.sites import Site
 from tests.faults.truth import OPEN_ATTEMPTS
 from tests.house import Api, card
 from tests.wallets import agree
 
-MASTER = "5555555555554444"
-KONBINI = {"type": "konbini", "store": "lawson", "email": "a@example.com"}
 #: The bank declines it for want of funds.
-PAYPAY = {"type": "paypay"}
 POOR = "4123111111111000"
 #: Their issuer verifies them at once, and after a challenge.
 FRICTIONLESS, CHALLENGED = "4100000000000100", "4100000000005000"

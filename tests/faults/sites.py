@@ -17,6 +17,7 @@ import asyncpg
 import httpx
 import msgspec
 
+from azukari import hooks
 from azukari.core.config import Settings
 from azukari.db.open import SqliteFiles
 from azukari.vault.inside import envelope
@@ -154,6 +155,7 @@ class Site:
     async def opened(self) -> AsyncIterator[Services]:
         """The installation itself, in this process, beside its server."""
         services = await Services.assemble(self.settings, clock=ShiftedClock(self.ahead))
+        hooks.connect(services)
         try:
             yield services
         finally:

@@ -13,13 +13,13 @@ from azukari import worker
 from azukari.core.clock import DAY, MINUTE
 from azukari.db import postgres
 from azukari.db.stepping import Step
+from tests.cards import KONBINI, MASTER
 from tests.faults.sites import Rows
 from tests.faults.truth import Book, hold_against_book
 from tests.house import ON_BOTH, Api, House, card
-from tests.payments.test_methods import ACCOUNT
+from tests.payments.methods import ACCOUNT
 
 ROUNDS = 20
-MASTER = "5555555555554444"
 
 
 @pytest.fixture
@@ -332,8 +332,6 @@ async def test_everything_at_once_on_one_payment(api: Api, customer: str) -> Non
 
 
 # Payments in a shopper's hands
-
-KONBINI = {"type": "konbini", "store": "lawson", "email": "a@example.com"}
 
 
 async def begun(api: Api, details: dict[str, Any], amount: int = 1000) -> str:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from azukari import worker
+from azukari import hooks, worker
 from azukari.attempts import store as attempts
 from azukari.core.clock import DAY, HOUR, SECOND
 from azukari.db import Owner
@@ -157,6 +157,7 @@ async def test_many_workers_settle_an_attempt_once(house: House, rows: Rows) -> 
         assert (await house.api.charge(customer, headers={"Azukari-Fault": "lost_reply"})).status_code == 202
     line = Line.connect(house)
     other = await Services.assemble(house.services.settings, clock=house.clock)
+    hooks.connect(other)
     house.clock.advance(LONG)
     try:
         await asyncio.gather(*(worker.settle_attempts(services) for services in (house.services, other) * 3))

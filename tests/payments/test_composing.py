@@ -1,5 +1,6 @@
 """A charge in parts: what another room composes, with rows of its own in the same units."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -77,9 +78,9 @@ async def try_to_pay(house: House, details: dict[str, Any]) -> tuple[Answer, Cha
 
 
 @pytest.fixture(autouse=True)
-def of_sessions(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(record, "_writes", {})
-    record.written_by_sessions(_write)
+def of_sessions(house: House) -> None:
+    services = house.services
+    services.connect(replace(services.hooks, outcome_writers={"session": _write}))
 
 
 async def test_an_outcome_is_written_with_what_the_charge_belongs_to(house: House) -> None:

@@ -16,6 +16,7 @@ from azukari.db import Owner
 from azukari.db.units import name_of
 from azukari.processors.base import Outcome
 from azukari.vault import Filled, Reply, ReplyUnknown
+from tests.cards import KONBINI
 from tests.faults.lines import LateOrders, until
 from tests.faults.sites import Rows
 from tests.faults.truth import Book, hold_against_book
@@ -140,9 +141,6 @@ async def test_an_owner_whose_lease_is_over_does_not_call(house: House, rows: Ro
     assert await states(rows) == ["not_done"]
     book = await hold_against_book(rows, house.services.settings.data)
     assert [line.kind for line in book.by_ref.values()] == ["verify"]
-
-
-KONBINI = {"type": "konbini", "store": "lawson", "email": "a@example.com"}
 
 
 @pytest.mark.parametrize("kind", ["charge", "refund", "cash"])

@@ -4,13 +4,13 @@ import asyncio
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-import httpx
 import pytest
 
 from azukari.core.clock import DAY, MINUTE, parse_iso
 from azukari.merchants import store as merchants
 from azukari.payments import expiry
 from tests.house import Api, House, card
+from tests.replies import refusal
 
 ORDER: dict[str, Any] = {"amount": 1000, "currency": "JPY"}
 MEMBERS = [
@@ -367,12 +367,6 @@ async def test_another_customer_is_404(api: Api) -> None:
 
 
 OLD, NEW = {"X-KOMOJU-API-VERSION": "2024-07-15"}, {"X-KOMOJU-API-VERSION": "2025-01-28"}
-
-
-def refusal(reply: httpx.Response) -> tuple[int, str, str | None]:
-    """Status, code and parameter of an error."""
-    error = reply.json()["error"]
-    return reply.status_code, error["code"], error["param"]
 
 
 async def test_a_platforms_payment_shows_its_parts_and_no_other_has_that_member(api: Api) -> None:

@@ -1,6 +1,5 @@
 """Payments with anything but a card: what is asked, what is shown, and every way such a payment can end."""
 
-import json
 from typing import Any
 
 import httpx
@@ -11,47 +10,10 @@ from azukari.core.clock import DAY, HOUR, iso, parse_iso
 from azukari.merchants import settings
 from azukari.merchants import store as merchants
 from azukari.payment_methods import offer
+from tests.cards import BANK_TRANSFER, PAYPAY, WEB_MONEY
 from tests.house import Api, House
-
-KONBINI = {"type": "konbini", "store": "family-mart", "email": "taro@example.com"}
-BANK = {
-    "type": "bank_transfer", "email": "taro@example.com", "phone": "0300000000", "given_name_kana": "タロウ",
-    "family_name_kana": "ヤマダ", "given_name": "太郎", "family_name": "山田",
-}  # fmt: skip
-PAYPAY = {"type": "paypay"}
-#: It holds ¥2,000.
-WEB_MONEY = {"type": "web_money", "prepaid_number": "1111111111111111"}
-OTHER_CARD = {"type": "web_money", "prepaid_number": "abcd1234efgh5678"}
-
-
-async def pay(api: Api, details: dict[str, Any], amount: int = 1000, **more: Any) -> httpx.Response:
-    headers = more.pop("headers", None)
-    currency = more.pop("currency", "JPY")
-    return await api.post(
-        "/payments", json={"amount": amount, "currency": currency, "payment_details": details, **more}, headers=headers
-    )
-
-
-async def begun(api: Api, details: dict[str, Any], amount: int = 1000, **more: Any) -> dict[str, Any]:
-    reply = await pay(api, details, amount, **more)
-    assert reply.status_code == 200, reply.text
-    return dict(reply.json())
-
-
-async def simulate(api: Api, payment: dict[str, Any], outcome: str) -> dict[str, Any]:
-    reply = await api.post(f"/test/payments/{payment['id']}/simulate", json={"outcome": outcome})
-    assert reply.status_code == 200, reply.text
-    return dict(reply.json())
-
-
-async def shown(api: Api, payment: dict[str, Any]) -> dict[str, Any]:
-    return dict((await api.get(f"/payments/{payment['id']}")).json())
-
-
-def refused(reply: httpx.Response, status: int, code: str, param: str | None = None) -> None:
-    error = reply.json()["error"]
-    assert (reply.status_code, error["code"], error["param"]) == (status, code, param), reply.text
-
+from tests.payments.methods import ACCOUNT, KONBINI, OTHER_CARD, begun, pay, shown, simulate, waiting
+from tests.replies import refused
 
 # Cash
 
@@ -96,7 +58,7 @@ async def test_each_store_has_numbers_of_its_own(
 
 
 async def test_a_bank_transfer_names_an_account_and_its_payers_name_comes_back(api: Api) -> None:
-    payment = await begun(api, BANK)
+    payment = await begun(api, BANK_TRANSFER)
 
     details = payment["payment_details"]
     assert {
@@ -117,7 +79,7 @@ async def test_a_bank_transfer_names_an_account_and_its_payers_name_comes_back(a
 
 
 async def test_a_pay_easy_payment_has_three_numbers(api: Api) -> None:
-    details = (await begun(api, BANK | {"type": "pay_easy"}))["payment_details"]
+    details = (await begun(api, BANK_TRANSFER | {"type": "pay_easy"}))["payment_details"]
 
     assert details["payment_url"] == details["instructions_url"]
     assert [len(details[name]) for name in ("bank_id", "customer_id", "confirmation_id")] == [5, 11, 6]
@@ -149,7 +111,7 @@ async def test_waiting_cash_can_not_be_captured_and_can_be_cancelled(api: Api) -
 
 
 @pytest.mark.parametrize(("outcome", "status"), [("expired", "expired"), ("failed", "failed"), ("paid", "captured")])
-@pytest.mark.parametrize("details", [KONBINI, BANK, PAYPAY], ids=lambda details: details["type"])
+@pytest.mark.parametrize("details", [KONBINI, BANK_TRANSFER, PAYPAY], ids=lambda details: details["type"])
 async def test_a_waiting_payment_ends_as_it_is_told(
     api: Api, details: dict[str, Any], outcome: str, status: str
 ) -> None:
@@ -167,21 +129,6 @@ async def test_cash_that_was_paid_a_moment_ago_is_not_cancelled(house: House, ap
     refused(await api.post(f"/payments/{payment['id']}/cancel"), 422, "not_cancellable")
 
     assert (await shown(api, payment))["status"] == "captured"
-
-
-async def waiting(house: House, payment: dict[str, Any]) -> str:
-    """The ref of the attempt a payment waits with."""
-    for line in (house.services.settings.data / "simulator-desk.jsonl").read_text().splitlines():
-        slip = json.loads(line)
-        if slip["kind"] in ("sale", "authorize"):
-            ref = str(slip["ref"])
-    return ref
-
-
-ACCOUNT = {
-    "amount": 500, "customer_name": "ヤマダ タロウ", "bank_name": "テスト銀行", "branch_number": "001",
-    "account_type": "normal", "account_number": "0234567", "include_payment_method_fee": False,
-}  # fmt: skip
 
 
 async def test_cash_goes_back_to_a_bank_account(api: Api) -> None:

@@ -1,15 +1,7 @@
 """A stored card is charged as the follow-up of the transaction that checked it (SEC-22)."""
 
-import json
-from typing import Any
-
 from tests.house import House, card
-
-
-def orders_of_the_bank(house: House) -> list[dict[str, Any]]:
-    """What reached the simulator's bank."""
-    book = house.services.settings.data / "simulator.jsonl"
-    return [json.loads(line) for line in book.read_text().splitlines()]
+from tests.payments.books import orders_of_the_bank
 
 
 async def test_the_check_carries_the_code_and_later_charges_the_network_id_instead(house: House) -> None:

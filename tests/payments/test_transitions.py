@@ -10,8 +10,8 @@ REFUNDED = ("captured", "refunded")
 
 
 def drawn() -> set[tuple[str, str]]:
-    """The arrows of the diagram: its first line begins with ``payment:``, and it ends with the block."""
-    diagram = ARCHITECTURE.read_text(encoding="utf-8").split("\npayment:")[1].split("```")[0]
+    """The arrows of the diagram, which is the first block under its heading."""
+    diagram = ARCHITECTURE.read_text(encoding="utf-8").split("\n## The states of a payment\n")[1].split("```")[1]
     lines = [line.split("->") for line in diagram.strip().splitlines()]
     return {(source.strip(), target.strip()) for source, targets in lines for target in targets.split("|")}
 

@@ -14,8 +14,7 @@ from azukari.secure_tokens.challenges import ChallengeResult, answer_challenge, 
 from azukari.vault import RequestNotSent
 from tests.faults.sites import Rows
 from tests.house import House
-from tests.secure_tokens.cards import CHALLENGE, CHALLENGE_FAILS, FAILING, FAILS_ON_VISIT, RIGHT, address
-from tests.secure_tokens.test_outcomes import ECI
+from tests.secure_tokens.cards import CHALLENGE, CHALLENGE_FAILS, ECI, FAILING, FAILS_ON_VISIT, RIGHT, address
 
 BACK = "https://shop.example/back?order=7"
 

@@ -5,7 +5,6 @@ import dataclasses
 from typing import Any
 from urllib.parse import urlsplit
 
-import httpx
 import pytest
 
 from azukari import worker
@@ -15,16 +14,10 @@ from azukari.merchants import service as merchants
 from azukari.processors.base import AuthenticationRequest, AuthenticationResult
 from tests.faults.sites import Rows
 from tests.house import Api, House, card
-from tests.secure_tokens.cards import CHALLENGE, CHALLENGE_FAILS, FAILS_ON_VISIT, FRICTIONLESS
+from tests.replies import refusal
+from tests.secure_tokens.cards import CHALLENGE, CHALLENGE_FAILS, ECI, FAILS_ON_VISIT, FRICTIONLESS
 
 ORDER = {"amount": 1000, "currency": "JPY", "return_url": "https://shop.example/back"}
-#: What the network of a card says of a yes, and of a no.
-ECI = {"visa": ("05", "07"), "jcb": ("05", "07"), "master": ("02", "00")}
-
-
-def refusal(reply: httpx.Response) -> tuple[int, str, str | None]:
-    error = reply.json()["error"]
-    return reply.status_code, error["code"], error["param"]
 
 
 @pytest.mark.parametrize("brand", FRICTIONLESS)

@@ -8,7 +8,6 @@ from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from typing import Any
 
-import httpx
 import msgspec
 import pytest
 
@@ -22,16 +21,12 @@ from azukari.processors.base import AuthenticationRequest, AuthenticationResult
 from azukari.secure_tokens.challenges import answer_challenge
 from tests.faults.sites import Rows
 from tests.house import Api, House, card
-from tests.payments.test_stored_credentials import orders_of_the_bank
+from tests.payments.books import orders_of_the_bank
+from tests.replies import refusal
 from tests.secure_tokens.cards import CHALLENGE, CHALLENGE_FAILS, FAILING, FRICTIONLESS, RIGHT, address
 
 ORDER = {"amount": 1000, "currency": "JPY"}
 SPENT = (422, "invalid_token", "payment_details")
-
-
-def refusal(reply: httpx.Response) -> tuple[int, str, str | None]:
-    error = reply.json()["error"]
-    return reply.status_code, error["code"], error["param"]
 
 
 async def roads(api: Api) -> list[tuple[str, str, dict[str, Any]]]:

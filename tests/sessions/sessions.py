@@ -5,6 +5,7 @@ from typing import Any
 import httpx
 
 from azukari.core.errors import ApiError
+from azukari.processors.simulator.desk import Decision
 from azukari.sessions import page
 from azukari.sessions import pay as session_pay
 from azukari.sessions import resume as session_resume
@@ -16,7 +17,6 @@ from tests.house import Api, House, card
 ORDER: dict[str, Any] = {"amount": 1000, "currency": "JPY", "return_url": "https://shop.example/thanks"}
 CODE = "123"
 POOR = "4123111111111000"
-MASTER = "5555555555554444"
 
 
 async def make(api: Api, **more: Any) -> dict[str, Any]:
@@ -90,3 +90,16 @@ async def _answered(answering: Any) -> Answer:
         return replay.answer
     except ApiError as error:
         return pay_error(error)
+
+
+KONBINI = {"type": "konbini", "store": "lawson", "email": "taro@example.com", "name": "Taro"}
+
+
+def decide(house: House, reply: httpx.Response, decision: Decision) -> None:
+    """The shopper's decision on the method's own page."""
+    ref = reply.json()["redirect_url"].rpartition("/")[2]
+    assert house.services.processors.simulator.decide(ref, decision)
+
+
+async def payment_status(api: Api, reply: httpx.Response) -> str:
+    return str((await api.get(f"/payments/{reply.json()['payment']['id']}")).json()["status"])

@@ -12,10 +12,10 @@ from azukari.db import Tx
 from azukari.processors.base import Declined, Outcome, ProcessorRequest
 from azukari.sessions import pending
 from azukari.wire.call import Call
+from tests.cards import PAYPAY
 from tests.faults.sites import Rows
 from tests.house import House
-from tests.sessions.sessions import make, pay, shown
-from tests.sessions.test_waiting import PAYPAY, decide, payment_status
+from tests.sessions.sessions import decide, make, pay, payment_status, shown
 
 NUMBER = {"external_order_num": "A-1"}
 

@@ -6,10 +6,11 @@ import pytest
 
 from azukari import worker
 from azukari.core.clock import MINUTE
+from tests.cards import MASTER
 from tests.faults.sites import Rows
 from tests.faults.truth import Book
 from tests.house import Api, House, card
-from tests.sessions.sessions import CODE, MASTER, POOR, Browser, make, pay, refused, shown
+from tests.sessions.sessions import CODE, POOR, Browser, make, pay, refused, shown
 
 CARD = card(verification_value=CODE)
 

@@ -1,30 +1,17 @@
 """Methods whose shopper has to act elsewhere: cash, wallets, prepaid cards with too little on them."""
 
-import httpx
 import pytest
 
 from azukari import worker
 from azukari.core.clock import DAY, HOUR, MINUTE
-from azukari.processors.simulator.desk import Decision
 from azukari.sessions import pending
 from azukari.wire.call import Call
-from tests.house import Api, House, card
-from tests.sessions.sessions import CODE, Browser, make, pay, refused, shown
+from tests.cards import PAYPAY
+from tests.house import House, card
+from tests.sessions.sessions import CODE, KONBINI, Browser, decide, make, pay, payment_status, refused, shown
 
 CARD = card(verification_value=CODE)
-KONBINI = {"type": "konbini", "store": "lawson", "email": "taro@example.com", "name": "Taro"}
-PAYPAY = {"type": "paypay"}
 WALLETS = ["paypay", "linepay", "aupay"]
-
-
-def decide(house: House, reply: httpx.Response, decision: Decision) -> None:
-    """The shopper's decision on the method's own page."""
-    ref = reply.json()["redirect_url"].rpartition("/")[2]
-    assert house.services.processors.simulator.decide(ref, decision)
-
-
-async def payment_status(api: Api, reply: httpx.Response) -> str:
-    return str((await api.get(f"/payments/{reply.json()['payment']['id']}")).json()["status"])
 
 
 # Cash

@@ -10,7 +10,7 @@ from azukari.core.clock import DAY, MINUTE
 from tests.faults.sites import Rows
 from tests.faults.truth import hold_against_book
 from tests.house import Api, House
-from tests.subscriptions.test_subscriptions import MONTH, statuses, subscribe
+from tests.subscriptions.subscriptions import MONTH, statuses, subscribe
 
 ROUNDS = 5
 

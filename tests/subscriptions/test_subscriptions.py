@@ -2,58 +2,20 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from typing import Any
 
-import httpx
 import pytest
 
 from azukari import worker
-from azukari.core.clock import DAY, HOUR, MINUTE, parse_iso
+from azukari.core.clock import DAY, HOUR, parse_iso
 from azukari.db import Owner
 from azukari.merchants import settings
 from azukari.subscriptions import renewal
+from tests.cards import MASTER
 from tests.faults.sites import Rows
 from tests.house import Api, House, card
 from tests.subscriptions.far_side import FarSide
+from tests.subscriptions.subscriptions import MONTH, owner_of, pass_by, settle, shown, statuses, subscribe
 from tests.wallets import agree
-
-MASTER = "5555555555554444"
-MONTH = 31 * DAY
-
-
-async def subscribe(api: Api, customer: str, period: str = "monthly", **more: Any) -> httpx.Response:
-    """A subscription of 1000 yen."""
-    headers = more.pop("headers", None)
-    order = {"customer": customer, "amount": 1000, "currency": "JPY", "period": period, **more}
-    return await api.post("/subscriptions", json=order, headers=headers)
-
-
-async def shown(api: Api, subscription: str) -> Any:
-    reply = await api.get(f"/subscriptions/{subscription}")
-    assert reply.status_code == 200, reply.text
-    return reply.json()
-
-
-async def statuses(api: Api, subscription: str) -> list[str]:
-    """Of its payments, in order."""
-    found = (await shown(api, subscription))["payments"]
-    return [(await api.get(f"/payments/{payment}")).json()["status"] for payment in found]
-
-
-async def owner_of(house: House) -> Owner:
-    return (await house.services.keyring.resolve(house.api.key, None)).owner
-
-
-async def settle(house: House) -> None:
-    """What the bank knows of charges whose answer was lost."""
-    house.clock.advance(MINUTE)
-    await worker.settle_attempts(house.services)
-
-
-async def pass_by(house: House, milliseconds: int) -> None:
-    """Let time pass, and the worker charge once what is due."""
-    house.clock.advance(milliseconds)
-    await worker.renew_subscriptions(house.services)
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ from typing import Any
 import httpx
 import msgspec
 
-from azukari import worker
+from azukari import hooks, worker
 from azukari.app import asgi
 from azukari.core.clock import DAY, HOUR, MINUTE, SECOND, iso, parse_iso
 from azukari.core.config import Settings
@@ -131,6 +131,7 @@ async def world(settings: Settings, start: int, seed: int) -> AsyncIterator[Worl
         crew, banks = [], []
         for number in range(WORKERS):
             services = await Services.assemble(settings, clock=clock)
+            hooks.connect(services)
             stack.push_async_callback(services.close)
             bank = Moody.before(services)
             assert isinstance(bank, Moody)

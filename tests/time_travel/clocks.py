@@ -2,8 +2,6 @@
 
 from typing import Any
 
-import httpx
-
 from azukari.core.clock import parse_iso
 from azukari.merchants import clock as clocks
 from azukari.merchants.clock import TestClock
@@ -29,9 +27,3 @@ async def now_of(api: Api) -> int:
 async def jump(house: House, ahead: int) -> None:
     """Set it, and do nothing of what falls due: as a traveller leaves it who dies on the way."""
     await house.services.db.change(clocks.keep, await owner_of(house), TestClock(ahead), house.clock.now(), "")
-
-
-def refused(reply: httpx.Response, status: int, code: str, param: str | None = None) -> None:
-    """Whether a request was refused just so."""
-    error = reply.json()["error"]
-    assert (reply.status_code, error["code"], error["param"]) == (status, code, param), reply.text

@@ -18,7 +18,8 @@ from azukari.wire import idempotency
 from azukari.wire.bodies import InvalidValue
 from azukari.wiring import Services
 from tests.house import Api, House
-from tests.time_travel.clocks import PATH, now_of, refused, set_clock
+from tests.replies import refused
+from tests.time_travel.clocks import PATH, now_of, set_clock
 from tests.webhooks.work import owner_of
 
 

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from azukari.core.clock import DAY, MINUTE, parse_iso
+from tests.commands import azukari, done, of
 from tests.house import Api, House
-from tests.test_cli import azukari, done, of
 from tests.time_travel.clocks import PATH, now_of
 
 

@@ -17,8 +17,9 @@ from azukari.webhooks import deliveries
 from azukari.wire import idempotency
 from tests.faults.sites import Rows
 from tests.house import Api, House, card
-from tests.payments.test_methods import KONBINI, begun, shown
-from tests.time_travel.clocks import PATH, jump, now_of, refused, set_clock
+from tests.payments.methods import KONBINI, begun, shown
+from tests.replies import refused
+from tests.time_travel.clocks import PATH, jump, now_of, set_clock
 from tests.webhooks.receiver import Got, Receiver
 from tests.webhooks.work import endpoint, owner_of
 

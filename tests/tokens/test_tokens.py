@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import AsyncIterator
 from typing import Any
 
-import httpx
 import pytest
 
 from azukari import worker
@@ -16,6 +15,7 @@ from azukari.merchants import store as merchant_store
 from azukari.tokens import service
 from tests.faults.sites import Rows
 from tests.house import Api, House, card
+from tests.replies import refusal
 
 ORDER = {"amount": 1000, "currency": "JPY"}
 
@@ -166,12 +166,6 @@ async def test_a_verification_value_that_is_lost_makes_the_token_invalid_and_cha
 
 
 SPENT = (422, "invalid_token", "payment_details")
-
-
-def refusal(reply: httpx.Response) -> tuple[int, str, str | None]:
-    """Status, code and parameter of an error."""
-    error = reply.json()["error"]
-    return reply.status_code, error["code"], error["param"]
 
 
 @pytest.fixture

@@ -16,9 +16,10 @@ from typer.testing import CliRunner
 
 from azukari.cli import app
 from azukari.core.secret import Secret
+from azukari.setup import FIRST_PAIR
 from azukari.tools.server import Place
+from tests.commands import SOON, answers, environment, free_port, wait_for
 from tests.house import card, copy_template, forget_memory
-from tests.test_cli import FIRST_PAIR, SOON, _environment, answers, free_port, wait_for
 
 
 @dataclass
@@ -88,7 +89,7 @@ class Installation:
         with (self.folder / "log").open("a") as log:
             self._server = subprocess.Popen(
                 [sys.executable, "-m", "azukari.cli", "serve", "--data", str(self.data), "--port", str(self.port)],
-                env=_environment({"AZUKARI_LOOPBACK_WEBHOOKS": "1"}),
+                env=environment({"AZUKARI_LOOPBACK_WEBHOOKS": "1"}),
                 stdout=log,
                 stderr=log,
                 text=True,
@@ -108,7 +109,7 @@ class Installation:
         with output.open("w") as out, errors.open("w") as err:
             process = subprocess.Popen(
                 [sys.executable, "-m", "azukari.cli", *words, *self.options],
-                env=_environment({}),
+                env=environment({}),
                 stdout=out,
                 stderr=err,
                 text=True,

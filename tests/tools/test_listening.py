@@ -10,8 +10,8 @@ import pytest
 from azukari.tools.listen import read_since, read_target, read_types
 from azukari.tools.server import ToolError
 from azukari.tools.state import FOLDER, State
+from tests.commands import free_port
 from tests.house import card
-from tests.test_cli import free_port
 from tests.tools.conftest import Installation, Tool, said
 from tests.webhooks.receiver import Receiver, receiving
 

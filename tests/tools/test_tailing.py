@@ -8,8 +8,8 @@ import httpx
 
 from azukari.tools.tail import Filter
 from azukari.web.request_tail import FOLDER
+from tests.commands import wait_for
 from tests.house import card
-from tests.test_cli import wait_for
 from tests.tools.conftest import Installation, Tool, said
 
 NUMBER = "4111111111111111"

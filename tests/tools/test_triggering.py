@@ -9,7 +9,7 @@ from azukari.app import ROUTERS
 from azukari.tools.screen import Screen
 from azukari.tools.server import Server, ToolError
 from azukari.tools.trigger import RECIPES, Wish, check, trigger
-from tests.test_cli import done
+from tests.commands import done
 from tests.tools.conftest import Installation, said
 from tests.webhooks.receiver import receiving
 

@@ -21,10 +21,9 @@ from azukari.db.tables import KEYS_SCHEMA, SAD_SCHEMA
 from azukari.vault import AccessGrant, FileKeyProvider, PaymentDetails, SealedEntry, Vault
 from azukari.vault.inside import tables
 from tests import postgres
+from tests.cards import MASTER, VISA
 
 NOW = 1_767_225_600_000  # 2026-01-01T00:00:00Z
-VISA = "4111111111111111"
-MASTER = "5555555555554444"
 AMEX = "378282246310005"
 JCB = "3530111333300000"
 DINERS = "30569309025904"

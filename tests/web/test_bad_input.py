@@ -11,6 +11,7 @@ import pytest
 
 from azukari.app import API, ROUTERS
 from azukari.core.money import MAX_AMOUNT
+from tests.cards import KONBINI
 from tests.compat.contract import Contract
 from tests.house import Api, House, card
 
@@ -292,7 +293,6 @@ async def test_a_card_that_cannot_be_right_is_422_on_every_road_and_never_repeat
     assert await api.events() == ["customer.created"]
 
 
-KONBINI = {"type": "konbini", "store": "lawson", "email": "a@example.com"}
 BANK = {"type": "bank_transfer", "email": "a@example.com", "phone": "0300000000", "given_name_kana": "タロウ",
         "family_name_kana": "ヤマダ"}  # fmt: skip
 WEB_MONEY = {"type": "web_money", "prepaid_number": "abcd1234efgh5678"}

@@ -41,7 +41,7 @@ PAGES = (f"/sessions/{NOTHING}", "/fields/frame", "/fields/return", f"/return/{N
 SCRIPTS = (f"/sessions/{NOTHING}/state", f"/sessions/{NOTHING}/words", "/fields/words", "/accent/112233.css")
 IN_API = (f"/api/v1/barcodes/{NOTHING}", "/api/v1/payments", "/api/v1/nothing", "/api/v9/payments")
 OTHERS = ("/", "/reference", "/openapi.yaml", "/nothing", "/api")
-FREE = ("/health", "/ready", "/fields.js", "/static/page.js", "/payment_methods/credit_card.svg")
+FREE = ("/health", "/ready", "/fields.js", "/static/dom.js", "/payment_methods/credit_card.svg")
 
 
 @pytest.fixture

@@ -11,12 +11,11 @@ from azukari.web import limits
 from azukari.web.auth import Access
 from tests.compat.contract import ROOT
 from tests.house import Api, House, card
+from tests.web.paths import OPEN
 
 ENDPOINTS = [endpoint for router in ROUTERS for endpoint in router.endpoints]
 PATHS = sorted({endpoint.path for endpoint in ENDPOINTS})
 FOR_BROWSERS = {endpoint.path for endpoint in ENDPOINTS if endpoint.access is Access.PUBLISHABLE}
-#: Served with no key, beside the hosted page.
-OPEN = {("GET", "/barcodes/{id}")}
 SOME_ID = "0" * 25
 ORIGIN = {"Origin": "https://shop.example"}
 

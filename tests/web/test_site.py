@@ -184,7 +184,7 @@ def test_the_page_headers_are_strict():
         ("openapi.json", "application/json; charset=utf-8"),
         ("base.css", "text/css; charset=utf-8"),
         ("pages.css", "text/css; charset=utf-8"),
-        ("pages.js", "text/javascript; charset=utf-8"),
+        ("reference.js", "text/javascript; charset=utf-8"),
     ],
 )
 def test_a_static_file_comes_as_it_is(name, media_type):

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from azukari.core.config import Settings
+from tests.commands import azukari, done, of, running
 from tests.house import forget_memory
-from tests.test_cli import azukari, done, of, running
 from tests.webhooks.receiver import receiving
 
 

@@ -8,7 +8,7 @@ from azukari.core.clock import DAY, HOUR
 from azukari.db import DatabaseDown
 from azukari.webhooks import deliveries, service
 from tests.house import House
-from tests.test_no_leaks import rows_of
+from tests.leaks.places import rows_of
 from tests.webhooks.receiver import SECRET, Receiver
 from tests.webhooks.work import Work, endpoint
 

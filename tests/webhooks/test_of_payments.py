@@ -7,7 +7,7 @@ import pytest
 from azukari.core.clock import DAY
 from azukari.webhooks import of_payments, store
 from tests.house import House
-from tests.test_no_leaks import rows_of
+from tests.leaks.places import rows_of
 from tests.webhooks.receiver import SECRET, Receiver, receiving
 from tests.webhooks.work import Work, endpoint
 

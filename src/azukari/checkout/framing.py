@@ -8,7 +8,7 @@ from azukari.wire.answers import Answer
 #: Where a shopper comes back to from a challenge that began in a shop's page.
 RETURN = "/fields/return"
 #: Of the frame in a shop's page: the module that starts it last, the others are those it imports.
-MODULES = ("page.js", "card.js", "contact.js", "inputs.js", "theme.js", "frame.js")
+MODULES = ("dom.js", "card.js", "contact.js", "inputs.js", "theme.js", "frame.js")
 #: As a policy writes them.
 _LOCAL_SOURCES = tuple(f"{scheme}://{host}:*" for scheme in ("http", "https") for host in ("localhost", "127.0.0.1"))
 

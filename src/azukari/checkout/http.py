@@ -8,12 +8,18 @@ from urllib.parse import parse_qsl
 
 import msgspec
 
-from azukari.core.errors import ApiError, Forbidden, MethodNotAllowed, UnsupportedMediaType
+from azukari.checkout import reading
+from azukari.core.clock import Moment
+from azukari.core.errors import ApiError, Forbidden, MethodNotAllowed, NotFound, UnsupportedMediaType
+from azukari.db import Owner, directory
+from azukari.merchants.settings import MerchantSettings
+from azukari.sessions import page as sessions
 from azukari.web import assets
 from azukari.web.dispatch import Receive, Route, Scope, Send
 from azukari.web.server import read_body
 from azukari.wire import bodies
 from azukari.wire.answers import Answer
+from azukari.wire.call import Call
 from azukari.wire.return_urls import origin_of
 from azukari.wiring import Services
 
@@ -43,6 +49,30 @@ class Visit:
     def header(self, name: bytes) -> str:
         """Empty where it was not sent."""
         return self.headers.get(name, b"").decode("latin-1")
+
+    def language(self, offered: tuple[str, ...], default: str | None = None, wish: str = "") -> str:
+        """The language of the answer. wish: the form's, before the link's."""
+        query = {"locale": wish} if wish else self.query
+        return reading.language_of(query, self.header(b"accept-language"), offered, default)
+
+    async def owner_of(self, id: str, kind: str) -> tuple[Owner, MerchantSettings]:
+        """Whose public thing it is, and how they show themselves. Raises NotFound."""
+        owner = await self.services.db.read(directory.find_public, id, kind, self.services.modes_served)
+        if owner is None:
+            raise NotFound
+        return owner, await self.services.settings_of(owner)
+
+    def call(self, owner: Owner, at: Moment, nonce: str | None = None) -> Call:
+        """A call from our own page; see :func:`sessions.page.page_call`. Raises BadRequest."""
+        return sessions.page_call(
+            self.services,
+            owner,
+            at=at,
+            client=self.client,
+            request_id=self.request_id,
+            nonce=nonce,
+            body=self.body,
+        )
 
     def mark(self, of: str) -> str:
         """What our page about a thing sends back, and nobody else's page knows."""

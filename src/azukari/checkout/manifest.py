@@ -26,6 +26,7 @@ NAME = "payment-page-manifest.json"
 REASONS: Mapping[str, str] = {
     "card.js": "Reads what people type for a card's number, expiry, code and name, and finds mistakes in it.",
     "contact.js": "Reads what people type beside a card: mail, phone, kana, prepaid numbers; finds mistakes in it.",
+    "dom.js": "What the others share: finding elements, sending to our own server, marking a field.",
     "fields.js": "In a shop's page: defines the element, opens the frame of ours, hands its results to the shop.",
     "fields-absent.js": "In a shop's page: finds out why there is no frame.",
     "fields-dialog.js": "In a shop's page: shows the issuer's challenge in a dialog.",
@@ -33,18 +34,17 @@ REASONS: Mapping[str, str] = {
     "fields-theme.js": "In a shop's page: reads a theme from its attribute or address.",
     "frame.js": "The frame in a shop's page: sends what was typed to our own server, and tokens to the shop.",
     "inputs.js": "Shows fields back tidy while they are typed, and says what is wrong beside them.",
-    "page.js": "What the others share: finding elements, sending to our own server, marking a field.",
+    "instructions.js": "Instruction page: copies and prints numbers, keeps the barcode fresh, test mode's buttons.",
     "pay.js": "Sends the form once, waits for the result, and follows the chosen method and language.",
     "pay-language.js": "Changes the language of the payment page where somebody asks for it.",
-    "slip.js": "Instruction page: copies and prints numbers, keeps the barcode fresh, test mode's buttons.",
-    "step.js": "Results that go back to the shop, and test mode's wallet and issuer pages.",
+    "single_step.js": "Results that go back to the shop, and test mode's wallet and issuer pages.",
     "theme.js": "The frame in a shop's page: takes the colours and sizes that a shop may set, and nothing else.",
 }
 _PAGES = {
     "session": pages.SESSION,
     "session beside cards": pages.SESSION_BESIDE_CARDS,
-    "step": pages.STEP,
-    "slip": pages.SLIP,
+    "single step": pages.SINGLE_STEP,
+    "instructions": pages.INSTRUCTIONS,
     "frame": framing.MODULES,
 }
 _HSTS = "max-age=63072000; includeSubDomains"

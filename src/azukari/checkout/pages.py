@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     import jinja2
 
 #: The modules of each page, the one that starts it last. The others are those it imports.
-SESSION, STEP, SLIP = ("page.js", "card.js", "inputs.js", "pay.js"), ("page.js", "step.js"), ("page.js", "slip.js")
+SESSION = ("dom.js", "card.js", "inputs.js", "pay.js")
+SINGLE_STEP, INSTRUCTIONS = ("dom.js", "single_step.js"), ("dom.js", "instructions.js")
 #: Where a method is offered beside cards: its fields have rules of their own, there before the last module starts.
 CONTACT = "contact.js"
 SESSION_BESIDE_CARDS = (*SESSION[:2], CONTACT, *SESSION[2:])
@@ -109,7 +110,7 @@ def notice(
         language,
         shop,
         view.title(language, None, shop, heading),
-        STEP if leave else (),
+        SINGLE_STEP if leave else (),
         heading=heading,
         lead=lead,
         actions=actions,
@@ -118,11 +119,23 @@ def notice(
     )
 
 
-def instructions(language: str, slip: object, shop: Shop, heading: str, hrefs: Mapping[str, str], csrf: str) -> bytes:
+def instructions(
+    language: str, instructions: object, shop: Shop, heading: str, hrefs: Mapping[str, str], csrf: str
+) -> bytes:
     """How to pay what waits to be paid."""
     t = {"back": say(language, "back", shop=shop.name)}
     page_title = view.title(language, None, shop, heading)
-    return _render("instructions.html", language, shop, page_title, SLIP, slip=slip, csrf=csrf, hrefs=hrefs, t=t)
+    return _render(
+        "instructions.html",
+        language,
+        shop,
+        page_title,
+        INSTRUCTIONS,
+        instructions=instructions,
+        csrf=csrf,
+        hrefs=hrefs,
+        t=t,
+    )
 
 
 def offsite(
@@ -136,7 +149,7 @@ def offsite(
         language,
         shop,
         page_title,
-        STEP,
+        SINGLE_STEP,
         t=t,
         method=method,
         amount=amount,
@@ -165,7 +178,7 @@ def challenge(
         language,
         shop,
         view.title(language, None, shop, known["tds_h"]),
-        STEP,
+        SINGLE_STEP,
         amount=amount,
         lead=say(language, "tds_lead", shop=shop.name, last4=last4),
         hint=hint,
@@ -194,7 +207,7 @@ def _render(
         t={**t, **given, "test_mark": mark, "test": notice},
         links=_links(language, shop, hrefs),
         base=f"/static/{assets.release()}",
-        styles=() if template == "session.html" else ("slip.css",),
+        styles=() if template == "session.html" else ("instructions.css",),
         modules={name: assets.integrity(name) for name in modules},
         **{"names_lang": _own_language(shop), **context},
     ).encode()

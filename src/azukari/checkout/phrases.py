@@ -1,5 +1,5 @@
 """Where a Japanese heading may break: between phrases. Not every browser knows that by itself, so their style sheet
-breaks headings nowhere else. The page's script has the same rule for what it puts in (``write`` in ``static/page.js``).
+breaks headings nowhere else. The page's script has the same rule for what it puts in (``write`` in ``static/dom.js``).
 """
 
 import re

@@ -10,6 +10,7 @@ from azukari.checkout.view import Item, Method, OrderSummary, Shop
 from azukari.checkout.words import LANGUAGES
 from azukari.merchants.settings import MerchantSettings
 from azukari.payment_methods.catalogue import METHODS
+from azukari.payments.views import PaymentView
 from azukari.sessions.page import HostedSession
 from azukari.sessions.schemas import LineItem, SessionMethod
 from azukari.wire.fields import InvalidValue
@@ -122,6 +123,16 @@ def way_back(url: str | None, session_id: str | None = None) -> str | None:
     except InvalidValue:
         return None
     return good if session_id is None else with_query(good, "session_id", session_id)
+
+
+class _Extras(msgspec.Struct):
+    return_url: str | None = None
+
+
+def way_back_of(shown: PaymentView) -> str | None:
+    """Where the shopper of a payment without session goes back to."""
+    more = shown.payment.more
+    return way_back(msgspec.json.decode(more, type=_Extras).return_url) if more else None
 
 
 def language_of(query: Mapping[str, str], accepted: str, offered: tuple[str, ...], default: str | None) -> str:

@@ -4,7 +4,7 @@ import functools
 
 import msgspec
 
-from azukari.checkout import accents, service, steps
+from azukari.checkout import accents, challenge, instructions, offsite, return_page, service
 from azukari.checkout.http import Address, Visit
 from azukari.core import log
 from azukari.core.errors import NotFound
@@ -46,13 +46,13 @@ def routes(services: Services, limiter: Limiter) -> list[Route]:
         in_script("/sessions/{id}/words", get=service.words_of),
         in_script("/sessions/{id}/pay", post=functools.partial(service.pay, limiter=limiter)),
         in_script("/sessions/{id}/resume", post=service.resume),
-        on_page("/{locale}/instructions/{payment}", get=steps.instructions),
-        in_script("/{locale}/instructions/{payment}/simulate", post=steps.simulate),
-        in_api("/api/v1/barcodes/{payment}", get=steps.barcode_of, cors=True),
-        on_page("/offsite/{ref}", get=steps.offsite, post=steps.decide),
-        on_page("/return/{ref}", get=steps.come_back),
-        on_page(CHALLENGE, get=steps.challenge, post=steps.answer_challenge),
-        on_page(f"{LEAVE}/{{token}}", get=steps.leave),
+        on_page("/{locale}/instructions/{payment}", get=instructions.show),
+        in_script("/{locale}/instructions/{payment}/simulate", post=instructions.simulate),
+        in_api("/api/v1/barcodes/{payment}", get=instructions.barcode_of, cors=True),
+        on_page("/offsite/{ref}", get=offsite.show, post=offsite.decide),
+        on_page("/return/{ref}", get=return_page.come_back),
+        on_page(CHALLENGE, get=challenge.show, post=challenge.answer),
+        on_page(f"{LEAVE}/{{token}}", get=challenge.leave),
         in_script("/accent/{colour}.css", get=accent),
         in_script("/csp-report", post=report),
     )

@@ -7,24 +7,23 @@ from urllib.parse import quote
 
 import msgspec
 
-from azukari.checkout import pages, reading, view, wording
+from azukari.checkout import pages, pay_flow, reading, view, wording
 from azukari.checkout.http import Visit, page, redirect
 from azukari.checkout.pages import Action
+from azukari.checkout.pay_flow import Press, language_of
 from azukari.checkout.schemas import Error, Failed, PayIn, ResumeIn, Tried, Went
 from azukari.checkout.view import Method, OrderSummary
 from azukari.checkout.words import LANGUAGES, say, words
 from azukari.core.clock import MINUTE
-from azukari.core.errors import ApiError, InvalidParameter, NotFound, TooManyRequests
+from azukari.core.errors import ApiError, NotFound, TooManyRequests
 from azukari.secure_tokens.pages import PATH as CHALLENGE
 from azukari.sessions import page as sessions
-from azukari.sessions import pay as session_pay
 from azukari.sessions import resume as session_resume
 from azukari.sessions.page import HostedSession, SessionState
 from azukari.sessions.pay import PageTry
-from azukari.sessions.schemas import SessionPay, pay_error
 from azukari.web.limits import Limiter
 from azukari.wire import errors
-from azukari.wire.answers import Answer, Replay
+from azukari.wire.answers import Answer
 from azukari.wire.locales import nearest
 from azukari.wire.return_urls import with_query
 
@@ -40,7 +39,7 @@ async def show(visit: Visit) -> Answer:
     """The page at a session's address. Raises NotFound."""
     opened = await sessions.open_session(visit.services, visit.given["id"])
     order = reading.order_of(opened)
-    language = _language(visit, order)
+    language = language_of(visit, order)
     state = opened.state
     if state.status != "pending" or state.expired or state.locked:
         return _over(visit, opened, order, language)
@@ -85,11 +84,6 @@ def _ways_back(order: OrderSummary, language: str) -> list[Action]:
     return [Action(say(language, "back", shop=order.shop.name), order.return_to)] if order.return_to else []
 
 
-def _language(visit: Visit, order: OrderSummary, wish: str = "") -> str:
-    query = {"locale": wish} if wish else visit.query
-    return reading.language_of(query, visit.header(b"accept-language"), order.shop.languages, order.locale)
-
-
 def _away(visit: Visit, url: str, language: str) -> str:
     """Where the shopper goes on; a page of ours that stands in for another's speaks the language of this one."""
     ours = tuple(f"{visit.base_url}{path}" for path in ("/offsite/", f"{CHALLENGE}?"))
@@ -100,10 +94,6 @@ def _challenge(opened: HostedSession) -> str | None:
     token = opened.secure_token
     waits = opened.state.next == "resume" and token is not None and token.verification_status == "NEEDS_VERIFY"
     return token.authentication_url or None if waits and token is not None else None
-
-
-def _method(order: OrderSummary, type: str | None) -> Method | None:
-    return next((method for method in order.methods if method.type == type), None)
 
 
 def _over(visit: Visit, opened: HostedSession, order: OrderSummary, language: str) -> Answer:
@@ -140,10 +130,10 @@ async def words_of(visit: Visit) -> Answer:
     """The page's texts in a language, and what its script says. Raises NotFound."""
     opened = await sessions.open_session(visit.services, visit.given["id"])
     order = reading.order_of(opened)
-    language = _language(visit, order)
+    language = language_of(visit, order)
     told = view.told(language, order)
     if code := visit.query.get("code"):
-        told["shown"] = wording.of_code(language, order, _method(order, visit.query.get("method")), code)
+        told["shown"] = wording.of_code(language, order, order.method(visit.query.get("method")), code)
     return Answer.of(told)
 
 
@@ -153,40 +143,14 @@ async def pay(visit: Visit, limiter: Limiter) -> Answer:
     session_id = visit.given["id"]
     visit.must_be_ours(given.csrf, session_id)
     opened = await sessions.open_session(visit.services, session_id)
-    order = reading.order_of(opened)
-    language = _language(visit, order, given.locale)
-    type = given.payment_details.get("type") if isinstance(given.payment_details, dict) else None
-    method = _method(order, type if isinstance(type, str) else None)
-    call = sessions.page_call(
-        visit.services,
-        opened.owner,
-        at=opened.at,
-        client=visit.client,
-        request_id=visit.request_id,
-        nonce=f"{session_id}:{given.nonce}",
-        body=visit.body,
-    )
-    wanted = SessionPay(payment_details=given.payment_details, api_locale=language if language != "zh" else None)
-    limiter.count(call.key, visit.client)
-    try:
-        agreed = _agreed(order, method, given, language)
-        consent = agreed and sessions.agreed(call, text=agreed, version=view.CONSENT_VERSION, language=language)
-    except ApiError as error:
-        return _told(visit, language, order, method, pay_error(error))
-    here = PageTry(consent or None, language=language if language != order.locale else None)
-    return await _try(
-        visit, language, order, method, functools.partial(session_pay.pay, call, session_id, wanted, page=here)
-    )
+    press = Press.of(visit, opened, given, pay_flow.type_of(given.payment_details))
+    limiter.count(press.call.key, visit.client)
 
+    async def act() -> Answer:
+        language = press.language if press.language != press.order.locale else None
+        return await press.pay(PageTry(press.consent(view.consent), language=language))
 
-def _agreed(order: OrderSummary, method: Method | None, given: PayIn, language: str) -> str | None:
-    """The sentence the shopper has agreed to: ours, word for word. Raises InvalidParameter."""
-    if not order.saves or method is None:
-        return None
-    text = view.consent(language, order, method)
-    if given.consent is None or given.consent.text != text or given.consent.version != view.CONSENT_VERSION:
-        raise InvalidParameter("consent")
-    return text
+    return await _try(visit, press.language, press.order, press.method, act)
 
 
 async def resume(visit: Visit) -> Answer:
@@ -196,10 +160,8 @@ async def resume(visit: Visit) -> Answer:
     visit.must_be_ours(given.csrf, session_id)
     opened = await sessions.open_session(visit.services, session_id)
     order = reading.order_of(opened)
-    call = sessions.page_call(
-        visit.services, opened.owner, at=opened.at, client=visit.client, request_id=visit.request_id
-    )
-    language = _language(visit, order, given.locale)
+    call = visit.call(opened.owner, opened.at)
+    language = language_of(visit, order, given.locale)
     return await _try(visit, language, order, order.first, functools.partial(session_resume.resume, call, session_id))
 
 
@@ -210,15 +172,7 @@ async def _try(
     method: Method | None,
     act: Callable[[], Coroutine[Any, Any, Answer]],
 ) -> Answer:
-    try:
-        answer = await act()
-    except Replay as replay:
-        answer = replay.answer
-    except NotFound:
-        raise
-    except ApiError as error:
-        answer = pay_error(error)
-    return _told(visit, language, order, method, answer)
+    return _told(visit, language, order, method, await pay_flow.answer_of(act, (NotFound,)))
 
 
 def _told(visit: Visit, language: str, order: OrderSummary, method: Method | None, answer: Answer) -> Answer:

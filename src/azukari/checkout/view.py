@@ -98,6 +98,10 @@ class OrderSummary:
         """The method that is open to begin with."""
         return next((method for method in self.methods if method.type == self.chosen), self.methods[0])
 
+    def method(self, type: str | None) -> Method | None:
+        """The method of a type, where the session offers it."""
+        return next((method for method in self.methods if method.type == type), None)
+
     @property
     def saves(self) -> bool:
         return self.mode != PAYMENT

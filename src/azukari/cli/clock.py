@@ -79,6 +79,7 @@ def reset_clock(
 
 
 def _change_clock(data: Path | None, database: str | None, merchant: str | None, as_json: bool, **given: Any) -> None:
+    from azukari import hooks
     from azukari.core.errors import ApiError, Locked
     from azukari.time_travel import service
     from azukari.time_travel.schemas import ClockSet
@@ -90,6 +91,7 @@ def _change_clock(data: Path | None, database: str | None, merchant: str | None,
         fail(f"{error.message} Times and durations are ISO 8601: 2027-01-31T09:00:00Z, P1M.")
 
     async def change(services: Any, owner: Any) -> Any:
+        hooks.connect(services)
         try:
             return json.loads((await service.change(services, owner, order)).body)
         except Locked:

@@ -1,6 +1,5 @@
 """Keeping payment details: a card is checked with its processor before a customer has it."""
 
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 import msgspec
@@ -21,6 +20,7 @@ from azukari.processors.base import Approved, Consent, Declined, KeptCredential,
 from azukari.processors.declines import DeclinedError, NoAnswer, NotSentError
 from azukari.processors.methods import CREDIT_CARD, MethodDetails
 from azukari.processors.three_ds import ThreeDs
+from azukari.tokens import send as sending
 from azukari.tokens import sources as tokens
 from azukari.tokens import store as token_store
 from azukari.tokens.sources import CardSource, PaymentSource
@@ -29,7 +29,7 @@ from azukari.wire import errors, idempotency, metadata, pan_screening
 from azukari.wire.answers import Answer
 from azukari.wire.call import Call
 from azukari.wire.idempotency import Claim, idempotent
-from azukari.wiring import Services
+from azukari.wiring import Hooks, Services
 
 DEFAULT_CURRENCY = "JPY"
 NO_CHANGE = CustomerWrite()
@@ -84,7 +84,8 @@ async def delete(call: Call, customer_id: str) -> CustomerOut:
         if customer.entry_id is not None:
             # First the key, then the record: a crash between the two leaves a record that nobody can open.
             await call.vault.shred(call.owner, customer.entry_id)
-        if await retry_on_conflict(call.db, _erase, customer, _Words.of(call, NO_CHANGE), call.services.ids):
+        words, services = _Words.of(call, NO_CHANGE), call.services
+        if await retry_on_conflict(call.db, _erase, customer, words, services.hooks, services.ids):
             return CustomerOut.of(customer)
         # It has changed since it was read: look again, there is a new state to delete.
 
@@ -167,8 +168,8 @@ async def _check_and_store(call: Call, body: CustomerWrite, customer: Customer, 
     )
     refusal: ApiError | None = None
     try:
-        outcome = await tokens.send(call.services, processor, attempt, card)
-    except tokens.NotBegun as ended:
+        outcome = await sending.send(call.services, processor, attempt, card)
+    except sending.NotBegun as ended:
         outcome, refusal = NotSent(), ended.refusal
     # The key of raw details is durable before they are, and only a good card gets this far.
     sealed = None
@@ -408,23 +409,13 @@ async def _update_words(tx: Tx, owner: Owner, customer_id: str, body: CustomerWr
     return Answer.of(CustomerOut.of(customer))
 
 
-#: Ends what lives by a customer's details, in the unit that deletes it; given the moment, and ids of its events.
-Ending = Callable[[Tx, Customer, Ids, int], Awaitable[None]]
-_endings: list[Ending] = []
-
-
-def ends_with_customers(end: Ending) -> None:
-    """What stands above customers says once how it ends with them."""
-    _endings.append(end)
-
-
-async def _erase(tx: Tx, customer: Customer, words: _Words, ids: Ids) -> bool:
+async def _erase(tx: Tx, customer: Customer, words: _Words, hooks: Hooks, ids: Ids) -> bool:
     if not await store.erase(tx, customer, words.moment.now):
         return False
     # The event keeps no words either: it says who is gone, not who that was.
     erased = msgspec.structs.replace(customer, email=None, metadata="{}", source=None, deleted_at=words.moment.now)
     await _report(tx, "customer.deleted", erased, words)
-    for end in _endings:
+    for end in hooks.on_customer_deleted:
         await end(tx, erased, ids, words.moment.now)
     return True
 
@@ -457,7 +448,7 @@ async def _report(tx: Tx, type: str, customer: Customer, words: _Words) -> None:
 async def settle(services: Services, attempt: Attempt) -> None:
     """End a check whose owner died: it moved nothing, and the details it was about are gone with it."""
     if attempt.state == "prepared":
-        await tokens.drop_value(services, attempt)
+        await sending.drop_value(services, attempt)
     await services.db.write(_give_up, attempt, services.clock.now())
 
 

@@ -29,6 +29,7 @@ from azukari.processors.base import Credential, NotSent, Outcome, Visit
 from azukari.processors.declines import NotSentError
 from azukari.processors.methods import CREDIT_CARD, OFFSITE
 from azukari.processors.registry import Processors
+from azukari.tokens import send as sending
 from azukari.tokens import sources as tokens
 from azukari.tokens.sources import CardSource, MethodSource, PaymentSource, WrongCurrency
 from azukari.tokens.store import Token
@@ -194,9 +195,9 @@ async def draft_charge(
     )
 
 
-async def _beside(call: Call, webhooks: object) -> Beside | None:
-    read = call.services.rooms.payment_webhooks
-    return read and await read(call.services, call.owner, webhooks, call.key.id, call.api_version, call.now)
+async def _beside(call: Call, webhooks: object) -> Beside:
+    read = call.services.hooks.payment_webhooks
+    return await read(call.services, call.owner, webhooks, call.key.id, call.api_version, call.now)
 
 
 def _source(call: Call, body: PaymentCreate) -> PaymentSource | None:
@@ -297,8 +298,8 @@ async def send(services: Services, intent: ChargeIntent) -> tuple[Outcome, ApiEr
         )
         return outcome, None
     try:
-        return await tokens.send(services, processor, intent.attempt, intent.instrument, visit=intent.visit), None
-    except tokens.NotBegun as ended:
+        return await sending.send(services, processor, intent.attempt, intent.instrument, visit=intent.visit), None
+    except sending.NotBegun as ended:
         return NotSent(), ended.refusal
 
 

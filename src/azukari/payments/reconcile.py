@@ -11,7 +11,7 @@ from azukari.payments import record, store, views
 from azukari.payments.record import OutcomeWriter
 from azukari.payments.views import PaymentView
 from azukari.processors.base import Expired, Outcome, PartiallyPaid, Pending, Processor, Unknown
-from azukari.tokens import sources as tokens
+from azukari.tokens import send as sending
 from azukari.vault import Vault
 from azukari.wiring import Services
 
@@ -43,7 +43,7 @@ async def reconcile(
         await _undo(services, processor, attempt)
         return
     if attempt.state == "prepared":
-        await tokens.drop_value(services, attempt)
+        await sending.drop_value(services, attempt)
     at = await services.moment_of(attempt.owner)
     outcome = await execute.reconcile(processor, attempt, at.real)
     again_at: int | None
@@ -53,7 +53,7 @@ async def reconcile(
         again_at = at.real + ASK_AGAIN if at.real - attempt.created_at < GIVE_UP else None
     if isinstance(outcome, Unknown) and again_at is None:
         log.warning("attempt.needs_a_person", attempt=attempt.id, payment=attempt.payment_id)
-    write = write or record.writer_of(attempt)
+    write = write or record.writer_of(services, attempt)
     await write(services, attempt, outcome, record.event_ids_of(services, attempt), at, again_at, None)
 
 

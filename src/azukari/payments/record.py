@@ -173,25 +173,15 @@ async def _write_alone(
     return await services.db.write(apply_outcome, attempt, outcome, event_ids, at, again_at, refusal)
 
 
-_SESSIONS, _SUBSCRIPTIONS = "sessions", "subscriptions"
-_writes: dict[str, OutcomeWriter] = {}
+def writer_of(services: Services, attempt: Attempt) -> OutcomeWriter:
+    """The writer of what the attempt belongs to: sessions and subscriptions change their own row in the same unit.
 
-
-def written_by_sessions(write: OutcomeWriter) -> None:
-    """Sessions stand above payments: they say once how outcomes of their tries are written, with their own row."""
-    _writes[_SESSIONS] = write
-
-
-def written_by_subscriptions(write: OutcomeWriter) -> None:
-    """So do subscriptions, of their charges."""
-    _writes[_SUBSCRIPTIONS] = write
-
-
-def writer_of(attempt: Attempt) -> OutcomeWriter:
+    Raises NotConnected.
+    """
     if attempt.session_id is not None:
-        return _writes.get(_SESSIONS, _write_alone)
+        return services.hooks.outcome_writers["session"]
     if attempt.subscription_id is not None:
-        return _writes.get(_SUBSCRIPTIONS, _write_alone)
+        return services.hooks.outcome_writers["subscription"]
     return _write_alone
 
 
@@ -210,7 +200,7 @@ async def finish(
     the caller is told "not known yet", and the resolver finds out. write: what runs the unit that does it; None: what
     the attempt belongs to says.
     """
-    write = write or writer_of(attempt)
+    write = write or writer_of(services, attempt)
     fault = execute.directives_of(attempt).fault or services.settings.simulator_fault
     try:
         answer = await write_outcome(services, attempt, outcome, refusal, write)

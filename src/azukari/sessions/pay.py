@@ -1,7 +1,7 @@
 """Paying a session: one try at a time, written down before it is made, and never made twice.
 
 A try is a payment of its own, or a check of the details where nothing is paid. The session's row is the place one try
-may hold; what comes of it is written to payment, customer and session in one unit (``recording``).
+may hold; what comes of it is written to payment, customer and session in one unit (``record``).
 """
 
 from dataclasses import dataclass
@@ -40,6 +40,7 @@ from azukari.sessions.pending import StillWaiting
 from azukari.sessions.queries import pending_of
 from azukari.sessions.schemas import PaymentData, SessionMethod, SessionPay, View, methods_of, payment_data_of
 from azukari.sessions.store import Session
+from azukari.tokens import send as sending
 from azukari.tokens import sources as tokens
 from azukari.tokens import store as token_store
 from azukari.tokens.sources import CardSource, MethodSource, PaymentSource
@@ -396,8 +397,8 @@ async def _send(call: Call, intent: _TryIntent) -> tuple[Outcome, ApiError | Non
     processor = call.services.processors.named(intent.attempt.processor)
     assert processor is not None  # the intent would not have been written
     try:
-        return await tokens.send(call.services, processor, intent.attempt, intent.instrument, visit=intent.visit), None
-    except tokens.NotBegun as ended:
+        return await sending.send(call.services, processor, intent.attempt, intent.instrument, visit=intent.visit), None
+    except sending.NotBegun as ended:
         return NotSent(), ended.refusal
 
 

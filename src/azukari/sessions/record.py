@@ -26,7 +26,7 @@ from azukari.sessions import responses, store
 from azukari.sessions.attempts import TryContext
 from azukari.sessions.schemas import View
 from azukari.sessions.store import Session
-from azukari.tokens import sources as tokens
+from azukari.tokens import send as sending
 from azukari.tokens import store as token_store
 from azukari.tokens.sources import CardSource
 from azukari.vault import EntryGone, SealedEntry, Vault
@@ -63,7 +63,7 @@ async def settle(services: Services, attempt: Attempt) -> None:
         return
     # Nobody need ask what became of a check that gave no answer: it moved nothing.
     if attempt.state == "prepared":
-        await tokens.drop_value(services, attempt)
+        await sending.drop_value(services, attempt)
     await write(services, attempt, NotSent(), (), await services.moment_of(attempt.owner), None, None)
 
 
@@ -87,10 +87,6 @@ async def write(
     for entry_id in ended.unneeded:
         await services.vault.shred(attempt.owner, entry_id)
     return ended.answer
-
-
-# Payments are asked after in their own room; their sessions move with them.
-record.written_by_sessions(write)
 
 
 async def record_try(

@@ -3,7 +3,7 @@
 import { brands } from "./card.js";
 import "./contact.js";
 import { check, fault, page, shape, valueOf, watch } from "./inputs.js";
-import { all, ask, copy, find, goTo, mark, wait, write } from "./page.js";
+import { all, ask, copy, find, goTo, mark, wait, write } from "./dom.js";
 import { dress } from "./theme.js";
 
 const [form, status, alert, say] = ["form", "status", "alert", "say"].map((id) => find(`#${id}`));

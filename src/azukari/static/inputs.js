@@ -1,6 +1,6 @@
 // Fields that show back tidy what people give, and say what is wrong beside it.
 import { brandOf, doubts, faults, sent, shapes, tidy } from "./card.js";
-import { all, fill, find, mark } from "./page.js";
+import { all, fill, find, mark } from "./dom.js";
 
 /** What the fields have to know of the page. @type {Page} */
 export const page = { w: {}, brands: [], now: () => 0 };

@@ -1,6 +1,6 @@
 // The session page in another language: what was typed and chosen stays as it is.
 import { check } from "./inputs.js";
-import { all, find, write } from "./page.js";
+import { all, find, write } from "./dom.js";
 import { alert, controls, failed, follow, given, keep, speak, title, told, warn } from "./pay.js";
 
 /** @param {any} link one of the switch's */

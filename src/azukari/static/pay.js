@@ -1,5 +1,5 @@
 // The session page: one press pays once, and every end leaves no doubt.
-import { all, ask, copy, fill, find, go, goTo, mark, wait, write } from "./page.js";
+import { all, ask, copy, fill, find, go, goTo, mark, wait, write } from "./dom.js";
 import { brands } from "./card.js";
 import { fault, page, shape, valueOf, watch } from "./inputs.js";
 

@@ -3,7 +3,6 @@
 from azukari.attempts import store as attempts
 from azukari.core.errors import Locked
 from azukari.core.ids import Ids
-from azukari.customers import service as customers
 from azukari.customers.store import Customer
 from azukari.db import Owner, Tx
 from azukari.events import store as events
@@ -36,6 +35,3 @@ async def end_with_customer(tx: Tx, customer: Customer, ids: Ids, now: int) -> N
     for read in await store.of_customer(tx, owner, customer.id):
         payments = await attempts.payments_of_subscription(tx, owner, read.id)
         await _end(tx, SubscriptionView(read, customer, payments), ids.new(), now)
-
-
-customers.ends_with_customers(end_with_customer)

@@ -54,10 +54,6 @@ async def write(
     return await retry_on_conflict(services.db, record_charge, attempt, outcome, ending, refusal)
 
 
-# Payments are asked after in their own room; their subscriptions move with them.
-record.written_by_subscriptions(write)
-
-
 async def record_charge(
     tx: Tx, attempt: Attempt, outcome: Outcome, ending: RecordContext, refusal: ApiError | None
 ) -> Answer:

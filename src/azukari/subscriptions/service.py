@@ -123,7 +123,7 @@ class _SubscriptionIntent(NamedTuple):
 async def _begin(
     tx: Tx, claim: Claim | None, owner: Owner, vault: Vault, plan: ChargeDraft, first: _First
 ) -> _SubscriptionIntent:
-    """T1: subscription, period, payment and attempt. Raises what :func:`charging.look` does."""
+    """T1: subscription, period, payment and attempt. Raises what :func:`charge.resolve` does."""
     ready = recurring(await charges.resolve(tx, owner, vault, plan))
     customer = await customers.get(tx, owner, first.subscription.customer_id)
     subscription = replace(first.subscription, details_type=ready.attempt.method or CREDIT_CARD)

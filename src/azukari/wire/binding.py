@@ -1,6 +1,6 @@
 """From a tree of members to a Struct: :func:`convert`, for queries :func:`convert_query`.
 
-Each Struct is compiled once into a function that reads its members by their types' own rules (``members.py``); msgspec
+Each Struct is compiled once into a function that reads its members by their types' own rules (``fields.py``); msgspec
 then builds it and checks what has no reader: required members, ``Literal``, objects and lists.
 """
 

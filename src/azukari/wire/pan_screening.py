@@ -1,6 +1,6 @@
 """Card numbers where none belong (SEC-18).
 
-In texts about people one is refused (``members.Name``, and the vault for its own). In texts that are the merchant's own
+In texts about people one is refused (``fields.Name``, and the vault for its own). In texts that are the merchant's own
 it may be an order number, one in ten of which looks like a card's: such a text is kept, and the audit log says where.
 """
 

@@ -1,6 +1,6 @@
 """Where a shopper is sent back to: the merchant's address, on the web or in an app of its own.
 
-Which of them a merchant's call may name, and a page with its publishable key, is in ``ways_back.py``.
+Which of them a merchant's call may name, and a page with its publishable key, is in ``return_targets.py``.
 Source: contract 6.2; ``docs/security.md``, "Pages".
 """
 

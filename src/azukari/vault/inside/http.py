@@ -22,7 +22,7 @@ class HttpTransport:
         self._client: httpx.AsyncClient | None = None
 
     async def send(self, request: Filled) -> Reply:
-        """Send it. Raises RequestNotSent when there was no connection, or no TLS; ReplyUnknown and others after that."""
+        """Send it. Raises RequestNotSent when no connection, or no TLS, came about; ReplyUnknown after that."""
         import httpx
 
         try:

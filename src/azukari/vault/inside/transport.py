@@ -111,5 +111,5 @@ class Transport(Protocol):
     """Carries filled orders to a host."""
 
     async def send(self, request: Filled) -> Reply:
-        """Return the answer as it came, redirects too. Raises RequestNotSent; anything else raised means ReplyUnknown."""
+        """Return the answer as it came, redirects too. Raises RequestNotSent; all else raised means ReplyUnknown."""
         ...

@@ -1,5 +1,5 @@
 // The instruction page: copy, print, a barcode that never runs out, and the tools of test mode.
-import { all, ask, find } from "./page.js";
+import { all, ask, find } from "./dom.js";
 
 // Until now a press would have been lost.
 for (const button of all("button")) button.disabled = false;
@@ -29,7 +29,7 @@ find("#print").addEventListener("click", () => print());
 
 const picture = find("#bars");
 async function refresh() {
-  const { image, expires_at: ends, retry_after: wait } = (await ask(find("#slip").dataset.barcode))?.out ?? {};
+  const { image, expires_at: ends, retry_after: wait } = (await ask(find("#instructions").dataset.barcode))?.out ?? {};
   if (typeof image !== "string" || !image.startsWith("data:image/png;")) {
     setTimeout(refresh, Math.max(Number(wait) || 0, 2) * 1_000);
     return;

@@ -1,5 +1,5 @@
 // Single steps: a result that goes back to the shop, and the test pages that stand in for others.
-import { all, ask, find, go, goTo, mark } from "./page.js";
+import { all, ask, find, go, goTo, mark } from "./dom.js";
 
 const { leave, csrf, post } = find("main").dataset;
 if (leave) setTimeout(go, 1_000, leave);

@@ -1,0 +1,88 @@
+"""One press of the button, on our own page or in a shop's: its language, method, consent, call and answer."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+from azukari.checkout import reading, view
+from azukari.checkout.http import Visit
+from azukari.checkout.schemas import ConsentIn
+from azukari.checkout.view import Method, OrderSummary
+from azukari.core.errors import ApiError, InvalidParameter
+from azukari.processors.base import Consent
+from azukari.sessions import page as sessions
+from azukari.sessions import pay as session_pay
+from azukari.sessions.page import HostedSession
+from azukari.sessions.pay import PageTry
+from azukari.sessions.schemas import SessionPay, pay_error
+from azukari.wire.answers import Answer, Replay
+from azukari.wire.call import Call
+
+
+class PayForm(Protocol):
+    """What both forms send. nonce: once for each press, and the same for a press again without an answer."""
+
+    nonce: str
+    payment_details: object
+    locale: str
+    consent: ConsentIn | None
+
+
+@dataclass(frozen=True, slots=True)
+class Press:
+    """A press of the button of an open session. method: what the form names of the session's."""
+
+    form: PayForm
+    opened: HostedSession
+    order: OrderSummary
+    language: str
+    method: Method | None
+    call: Call
+
+    @classmethod
+    def of(cls, visit: Visit, opened: HostedSession, form: PayForm, type: str | None) -> "Press":
+        """A press of a form of ours. Raises BadRequest (its nonce)."""
+        order = reading.order_of(opened)
+        call = visit.call(opened.owner, opened.at, f"{opened.session.id}:{form.nonce}")
+        return cls(form, opened, order, language_of(visit, order, form.locale), order.method(type), call)
+
+    def consent(self, sentence: Callable[[str, OrderSummary, Method], str]) -> Consent | None:
+        """The sentence the shopper has agreed to: ours, word for word. None: nothing is kept.
+
+        Raises InvalidParameter.
+        """
+        if not self.order.saves or self.method is None:
+            return None
+        text, given = sentence(self.language, self.order, self.method), self.form.consent
+        if given is None or given.text != text or given.version != view.CONSENT_VERSION:
+            raise InvalidParameter("consent")
+        return sessions.agreed(self.call, text=text, version=view.CONSENT_VERSION, language=self.language)
+
+    async def pay(self, page: PageTry) -> Answer:
+        """Try to pay the session. Raises Replay, ApiError."""
+        locale = self.language if self.language != "zh" else None
+        wanted = SessionPay(payment_details=self.form.payment_details, api_locale=locale)
+        return await session_pay.pay(self.call, self.opened.session.id, wanted, page=page)
+
+
+def language_of(visit: Visit, order: OrderSummary, wish: str = "") -> str:
+    """The language of the answer. wish: the form's, before the link's."""
+    return visit.language(order.shop.languages, order.locale, wish)
+
+
+def type_of(details: object) -> str | None:
+    """The type that the details of a form name."""
+    type = details.get("type") if isinstance(details, dict) else None
+    return type if isinstance(type, str) else None
+
+
+async def answer_of(act: Callable[[], Awaitable[Answer]], passed_on: tuple[type[ApiError], ...] = ()) -> Answer:
+    """The answer to a try, a refused one too. Raises what is ``passed_on``."""
+    try:
+        return await act()
+    except Replay as replay:
+        return replay.answer
+    except passed_on:
+        raise
+    except ApiError as error:
+        return pay_error(error)
