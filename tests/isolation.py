@@ -26,6 +26,9 @@ def report() -> None:
                 named.setdefault(id(value), f"{module.name}:{name}")
             elif isinstance(value, Listing):
                 named |= {id(statement): f"{module.name}:{name}" for statement in value.statements}
+            elif isinstance(value, dict):
+                statements = {key: each for key, each in value.items() if isinstance(each, Statement)}
+                named |= {id(statement): f"{module.name}:{name}[{key}]" for key, statement in statements.items()}
     found = []
     for statement in Statement.every:
         # The module that wrote it, not one that imports it.

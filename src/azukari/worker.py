@@ -15,7 +15,7 @@ from azukari.core.clock import DAY, SECOND
 from azukari.core.errors import Locked, Unavailable
 from azukari.customers import service as customers
 from azukari.events.long_lists import LongLists
-from azukari.payments import expiry, outcomes
+from azukari.payments import expiry, reconcile
 from azukari.secure_tokens import outcomes as authentications
 from azukari.sessions import expiry as sessions
 from azukari.sessions import record as session_tries
@@ -135,7 +135,7 @@ async def _find_out(services: Services, attempt: Attempt) -> None:
     elif attempt.kind == "verify":
         await customers.settle(services, attempt)
     else:
-        await outcomes.reconcile(services, attempt)
+        await reconcile.reconcile(services, attempt)
 
 
 async def end_holds(services: Services) -> None:

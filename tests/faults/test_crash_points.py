@@ -269,4 +269,4 @@ def _named(unit: ast.expr, module: Any) -> Any:
 def test_the_code_that_finds_units_finds_them() -> None:
     units = _units_written()
 
-    assert {"payments.service.record_intent", "payments.outcomes.apply_outcome"} <= units
+    assert {"payments.charge.record_intent", "payments.record.apply_outcome"} <= units

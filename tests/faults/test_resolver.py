@@ -11,7 +11,7 @@ from azukari import hooks, worker
 from azukari.attempts import store as attempts
 from azukari.core.clock import DAY, HOUR, SECOND
 from azukari.db import Owner
-from azukari.payments import outcomes
+from azukari.payments import reconcile
 from azukari.processors.base import Outcome
 from azukari.wiring import Services
 from tests.faults.lines import Deaf, LateOrders, Line, until
@@ -207,7 +207,7 @@ async def test_a_shopper_who_comes_back_while_the_payment_is_busy_leaves_it_to_b
     house.services.processors.simulator.decide(ref, "approved")
     (waiting,) = await rows.all("SELECT merchant_id, mode FROM attempts")
     await rows.change("UPDATE payments SET active_attempt = 'another'")
-    await outcomes.refresh(house.services, Owner(waiting["merchant_id"], waiting["mode"]), ref)
+    await reconcile.refresh(house.services, Owner(waiting["merchant_id"], waiting["mode"]), ref)
     assert await states(rows) == ["waiting"]
 
     await rows.change("UPDATE payments SET active_attempt = NULL")
@@ -233,11 +233,11 @@ async def test_who_read_a_payment_while_it_was_being_asked_after_in_vain_asks_af
     await rows.change("UPDATE payments SET active_attempt = 'another'")
     with monkeypatch.context() as patched:
         patched.setattr(simulator, "lookup", read_meanwhile)
-        await outcomes.refresh(house.services, Owner(waiting["merchant_id"], waiting["mode"]), reply.json()["id"])
+        await reconcile.refresh(house.services, Owner(waiting["merchant_id"], waiting["mode"]), reply.json()["id"])
     await rows.change("UPDATE payments SET active_attempt = NULL")
 
     (known,) = seen
-    await outcomes.poll(house.services, known)
+    await reconcile.poll(house.services, known)
 
     assert await states(rows) == ["succeeded"]
 

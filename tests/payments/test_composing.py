@@ -13,10 +13,10 @@ from azukari.db import Owner, Tx
 from azukari.events import store as events
 from azukari.merchants.service import API_VERSIONS
 from azukari.payments import charge as charges
-from azukari.payments import outcomes
+from azukari.payments import reconcile, record
 from azukari.payments.charge import ChargeDraft, ChargeIntent
-from azukari.payments.outcomes import PaymentView
 from azukari.payments.schemas import PaymentCreate
+from azukari.payments.views import PaymentView
 from azukari.processors.base import NO_DIRECTIVES, Outcome
 from azukari.vault import Vault
 from azukari.wire.answers import Answer
@@ -49,7 +49,7 @@ async def _record(
     refusal: ApiError | None,
     own_id: str,
 ) -> Answer:
-    answer = await outcomes.apply_outcome(tx, attempt, outcome, event_ids, at, again_at, refusal)
+    answer = await record.apply_outcome(tx, attempt, outcome, event_ids, at, again_at, refusal)
     await events.record(tx, attempt.owner, id=own_id, type="ping", data=b"{}", now=at.now)
     return answer
 
@@ -74,7 +74,7 @@ async def try_to_pay(house: House, details: dict[str, Any]) -> tuple[Answer, Cha
     ready = await house.services.db.write(_intend, call.owner, house.services.vault, plan)
     outcome, refusal = await charges.send(house.services, ready)
     shown = PaymentView(ready.payment, [])
-    return await outcomes.finish(house.services, ready.attempt, outcome, shown, refusal), ready
+    return await record.finish(house.services, ready.attempt, outcome, shown, refusal), ready
 
 
 @pytest.fixture(autouse=True)
@@ -103,7 +103,7 @@ async def test_so_is_one_that_comes_later(house: House, heard_by: str) -> None:
     else:
         assert services.processors.simulator.decide(ready.attempt.ref, "approved")
     if heard_by == "the return":
-        shown = await outcomes.refresh(services, ready.payment.owner, ready.attempt.ref)
+        shown = await reconcile.refresh(services, ready.payment.owner, ready.attempt.ref)
         assert shown.payment.status == "captured"
     elif heard_by == "the resolver":
         house.clock.advance(20_000)

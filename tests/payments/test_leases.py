@@ -24,7 +24,7 @@ from tests.house import Api, House
 
 #: Past the lease of any attempt.
 LONG = 20 * SECOND
-INTENT = "payments.service.record_intent"
+INTENT = "payments.charge.record_intent"
 
 
 class StoppedClock:

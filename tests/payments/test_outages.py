@@ -38,7 +38,7 @@ def without(house: House, unit: str) -> Api:
 async def test_before_the_intent_is_written_nothing_is_charged(house: House) -> None:
     customer = await house.api.customer()
 
-    reply = await without(house, "payments.service.record_intent").post(
+    reply = await without(house, "payments.charge.record_intent").post(
         "/payments", json={"amount": 1000, "currency": "JPY", "customer": customer}
     )
 
@@ -51,7 +51,7 @@ async def test_after_the_call_the_caller_is_told_that_the_outcome_is_not_known_a
     customer = await house.api.customer()
     order = {"amount": 1000, "currency": "JPY", "customer": customer}
 
-    reply = await without(house, "payments.outcomes.apply_outcome").post(
+    reply = await without(house, "payments.record.apply_outcome").post(
         "/payments", json=order, headers={"X-KOMOJU-IDEMPOTENCY": "one"}
     )
     assert (reply.status_code, reply.json()["status"]) == (202, "pending")
@@ -67,7 +67,7 @@ async def test_after_the_call_the_caller_is_told_that_the_outcome_is_not_known_a
 async def test_a_lost_refund_outcome_keeps_its_amount_reserved_until_it_is_settled(house: House) -> None:
     payment = (await house.api.charge(await house.api.customer())).json()["id"]
 
-    reply = await without(house, "payments.outcomes.apply_outcome").post(f"/payments/{payment}/refund", json={})
+    reply = await without(house, "payments.record.apply_outcome").post(f"/payments/{payment}/refund", json={})
     assert (reply.status_code, reply.json()["amount_refunded"]) == (202, 0)
     second = await house.api.post(f"/payments/{payment}/refund", json={"amount": 1})
     assert second.status_code == 422

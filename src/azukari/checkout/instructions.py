@@ -14,8 +14,8 @@ from azukari.core.clock import MINUTE, iso
 from azukari.core.errors import InvalidParameter, NotFound
 from azukari.db import Owner, Tx
 from azukari.payment_methods import barcode
-from azukari.payments import outcomes, test_mode
-from azukari.payments.outcomes import PaymentView
+from azukari.payments import test_mode, views
+from azukari.payments.views import PaymentView
 from azukari.sessions import store as session_rows
 from azukari.wire.answers import Answer
 from azukari.wire.locales import nearest
@@ -61,7 +61,7 @@ async def show(visit: Visit) -> Answer:
 
 async def _payment(tx: Tx, owner: Owner, payment_id: str) -> tuple[PaymentView, str | None]:
     """A payment, and where its shopper goes from its page."""
-    shown = await outcomes.show(tx, owner, payment_id)
+    shown = await views.show(tx, owner, payment_id)
     if shown.payment.session_id is None:
         return shown, reading.way_back_of(shown)
     session = await session_rows.get(tx, owner, shown.payment.session_id)
@@ -84,7 +84,7 @@ async def barcode_of(visit: Visit) -> Answer:
     """``GET /api/v1/barcodes/{payment}``, open as its page is. Raises NotFound. Source: contract section 12."""
     payment_id = visit.given["payment"]
     owner, _ = await visit.owner_of(payment_id, "payment")
-    shown = await visit.services.db.read(outcomes.show, owner, payment_id)
+    shown = await visit.services.db.read(views.show, owner, payment_id)
     details = _details(shown)
     if not details.get("barcode_url"):
         raise NotFound

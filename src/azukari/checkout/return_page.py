@@ -11,7 +11,7 @@ from azukari.checkout.schemas import Tried
 from azukari.checkout.words import LANGUAGES, words
 from azukari.core.errors import ApiError, NotFound
 from azukari.db import Owner
-from azukari.payments import outcomes
+from azukari.payments import reconcile
 from azukari.sessions import resume as session_resume
 from azukari.wire.answers import Answer, Replay
 from azukari.wire.locales import language_named
@@ -28,7 +28,7 @@ async def come_back(visit: Visit) -> Answer:
         raise NotFound
     if attempt.session_id is not None:
         return await _to_session(visit, owner, attempt.session_id)
-    shown = await outcomes.refresh(visit.services, owner, ref, by_shopper=True)
+    shown = await reconcile.refresh(visit.services, owner, ref, by_shopper=True)
     way_back = reading.way_back_of(shown)
     if way_back is not None:
         return redirect(way_back)

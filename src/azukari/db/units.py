@@ -146,7 +146,7 @@ def is_hot(unit: Callable[..., Any]) -> bool:
 
 
 def name_of(unit: Callable[..., Any]) -> str:
-    """``payments.service.record_intent``: how a unit is named at its commit."""
+    """``payments.charge.record_intent``: how a unit is named at its commit."""
     function: Any = getattr(unit, "func", unit)
     return f"{function.__module__.removeprefix('azukari.')}.{function.__qualname__}"
 

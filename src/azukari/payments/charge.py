@@ -1,4 +1,7 @@
-"""A charge in parts, so that others may compose it: plan it, look and begin (T1), send it; ``outcomes`` writes T3."""
+"""Charging: written down before it is tried, never tried twice.
+
+The story stands first; its parts (draft, resolve and begin within T1, send) follow, and others compose them too.
+"""
 
 import msgspec
 from msgspec.structs import replace
@@ -11,15 +14,17 @@ from azukari.core.clock import Moment
 from azukari.core.errors import ApiError, InvalidParameter, InvalidToken, MissingParameter
 from azukari.customers import store as customers
 from azukari.customers.store import Customer
-from azukari.db import Owner, Tx, directory
+from azukari.db import Owner, Tx, batched, directory
 from azukari.merchants.settings import MerchantSettings
 from azukari.payment_methods.catalogue import METHODS
 from azukari.payment_methods.offer import fee
 from azukari.payments import details as payment_details
 from azukari.payments import store
 from azukari.payments.errors import NotEnabled, NothingToCharge, OrderNumTaken, TwoSources
-from azukari.payments.schemas import CardOut, PaymentCreate, PaymentExtras
+from azukari.payments.record import finish
+from azukari.payments.schemas import CardOut, PaymentCreate, PaymentExtras, PaymentOut
 from azukari.payments.store import Payment
+from azukari.payments.views import PaymentView
 from azukari.processors.base import Credential, NotSent, Outcome, Visit
 from azukari.processors.declines import NotSentError
 from azukari.processors.methods import CREDIT_CARD, OFFSITE
@@ -29,8 +34,10 @@ from azukari.tokens import sources as tokens
 from azukari.tokens.sources import CardSource, MethodSource, PaymentSource, WrongCurrency
 from azukari.tokens.store import Token
 from azukari.vault import CARDS, TERMINAL, EntryGone, Vault
-from azukari.wire import metadata, pan_screening, return_targets
+from azukari.wire import idempotency, metadata, pan_screening, return_targets
+from azukari.wire.answers import Answer
 from azukari.wire.call import Call
+from azukari.wire.idempotency import Claim, idempotent
 from azukari.wiring import Beside, Services
 
 DEFAULT_LOCALE = "ja"
@@ -70,6 +77,37 @@ class ChargeIntent(msgspec.Struct, frozen=True):
     credential: Credential | None = None
     visit: Visit | None = None
     spoilt: bool = False
+
+
+async def charge(call: Call, body: PaymentCreate) -> Answer:
+    """Charge the payment details a customer has saved, a token, or raw details.
+
+    body.amount: in the currency's smallest unit; 1000 is ¥1000 in JPY, $10.00 in USD.
+    Answers 200 with the payment, 202 while its outcome is not known, or the decline.
+    Raises NotFound (no such customer), NothingToCharge, InvalidToken, OrderNumTaken and what is wrong with the details.
+    Source: contract 3.2.
+    """
+    draft = await draft_charge(call, body)
+    # Nothing may be written down that the vault could not open: 503 now, not a failed payment later.
+    await call.vault.ready(call.owner)
+    # Write down what we are about to do: a crash below leaves an attempt to reconcile.
+    intent = await call.db.write(record_intent, call.claim, call.owner, call.vault, draft)
+    # Move the money. No transaction is open: processors take seconds.
+    outcome, refusal = await send(call.services, intent)
+    # Write down what happened, together with the event that tells the merchant.
+    return await finish(call.services, intent.attempt, outcome, PaymentView(intent.payment, []), refusal)
+
+
+@batched
+@idempotent
+async def record_intent(tx: Tx, claim: Claim | None, owner: Owner, vault: Vault, draft: ChargeDraft) -> ChargeIntent:
+    """Write down a charge before it is tried (T1). Raises what :func:`resolve` and :func:`begin` do."""
+    intent = await resolve(tx, owner, vault, draft)
+    await idempotency.take(
+        tx, owner, claim, lambda: Answer.of(PaymentOut.of(intent.payment, [], [], intent.attempt.api_version), 202)
+    )
+    await begin(tx, vault, draft, intent)
+    return intent
 
 
 async def draft_charge(

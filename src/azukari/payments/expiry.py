@@ -4,9 +4,9 @@ from azukari.attempts import store as attempts
 from azukari.db import Cursor, Owner, Tx, sweep_due
 from azukari.events import store as events
 from azukari.merchants.service import API_VERSIONS
-from azukari.payments import outcomes, store
-from azukari.payments.outcomes import PaymentView
+from azukari.payments import reconcile, store, transitions
 from azukari.payments.store import Payment
+from azukari.payments.views import PaymentView
 from azukari.wiring import Services
 
 #: When the next deadline of an owner is over.
@@ -35,13 +35,13 @@ async def _ask_once_more(services: Services, payment: Payment, attempt_id: str) 
     waiting = await services.db.read(attempts.find, payment.owner, attempt_id)
     if waiting is None:
         return False
-    await outcomes.poll(services, waiting, deadline=payment.deadline)
+    await reconcile.poll(services, waiting, deadline=payment.deadline)
     after = await services.db.read(store.get, payment.owner, payment.id)
     return after.waiting_attempt is None
 
 
 async def _expire(tx: Tx, payment: Payment, event_id: str, now: int) -> None:
-    expired = await store.expire(tx, payment, now)
+    expired = await transitions.expire(tx, payment, now)
     if expired is not None:
         data = PaymentView(expired, []).encoded(API_VERSIONS[-1])
         await events.record(tx, payment.owner, id=event_id, type="payment.expired", data=data, now=now)

@@ -1,6 +1,12 @@
 """``/payments``."""
 
-from azukari.payments import operations, outcomes, service, test_mode
+from azukari.payments import service, test_mode, views
+from azukari.payments.cancel import cancel as cancel_payment
+from azukari.payments.capture import capture as capture_payment
+from azukari.payments.charge import charge
+from azukari.payments.finalize import finalize as finalize_payment
+from azukari.payments.refund import refund as refund_payment
+from azukari.payments.refund import request_refund as request_payment_refund
 from azukari.payments.schemas import (
     Capture,
     Finalize,
@@ -25,7 +31,7 @@ router = Router()
 @router.post("/payments", SecretKey)
 async def create(call: Call, body: PaymentCreate) -> Answer:
     """Create a payment."""
-    return await service.charge(call, body)
+    return await charge(call, body)
 
 
 @router.get("/payments", SecretKey)
@@ -39,7 +45,7 @@ async def index(call: Call, query: PaymentQuery) -> ListOut:
 @router.get("/payments/{id}", SecretKey)
 async def show(call: Call, id: str) -> PaymentOut:
     """Show a payment."""
-    return PaymentOut.of(*await call.db.read(outcomes.show, call.owner, id), call.api_version)
+    return PaymentOut.of(*await call.db.read(views.show, call.owner, id), call.api_version)
 
 
 @router.patch("/payments/{id}", SecretKey)
@@ -51,25 +57,25 @@ async def update(call: Call, id: str, body: PaymentUpdate) -> Answer:
 @router.post("/payments/{id}/capture", SecretKey)
 async def capture(call: Call, id: str, body: Capture) -> Answer:
     """Capture an authorised payment."""
-    return await operations.capture(call, id, body)
+    return await capture_payment(call, id, body)
 
 
 @router.post("/payments/{id}/refund", SecretKey)
 async def refund(call: Call, id: str, body: RefundCreate) -> Answer:
     """Refund a captured payment, all of it or a part."""
-    return await operations.refund(call, id, body)
+    return await refund_payment(call, id, body)
 
 
 @router.post("/payments/{id}/refund_request", SecretKey)
 async def request_refund(call: Call, id: str, body: RefundRequestCreate) -> Answer:
     """Ask for a cash payment to be given back to a bank account."""
-    return await operations.request_refund(call, id, body)
+    return await request_payment_refund(call, id, body)
 
 
 @router.post("/payments/{id}/finalize", SecretKey)
 async def finalize(call: Call, id: str, body: Finalize) -> Answer:
     """Finish a card-terminal payment."""
-    return await operations.finalize(call, id, body)
+    return await finalize_payment(call, id, body)
 
 
 @router.post("/test/payments/{id}/simulate", SecretKey)
@@ -87,4 +93,4 @@ async def transfer(call: Call, id: str, body: SimulateTransfer) -> PaymentOut:
 @router.post("/payments/{id}/cancel", SecretKey)
 async def cancel(call: Call, id: str, body: Nothing) -> Answer:
     """Cancel a payment that is not captured."""
-    return await operations.cancel(call, id)
+    return await cancel_payment(call, id)

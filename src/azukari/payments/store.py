@@ -134,17 +134,13 @@ class Payment(msgspec.Struct, frozen=True):
 
 
 _columns = payments.c
-_this = (*owned(payments), _columns.id == sa.bindparam("payment", type_=Text))
-_held = _columns.active_attempt == sa.bindparam("attempt", type_=Text)
-_free = _columns.active_attempt.is_(None)
+this = (*owned(payments), _columns.id == sa.bindparam("payment", type_=Text))
+held = _columns.active_attempt == sa.bindparam("attempt", type_=Text)
+free = _columns.active_attempt.is_(None)
 _sum = sa.bindparam("sum", type_=Money)
 _at = sa.bindparam("at", type_=Time)
 _details = sa.bindparam("new_details", type_=Text)
-_theirs = sa.bindparam("theirs", type_=Text)
-_until = sa.bindparam("until", type_=Time)
 _not_over = sa.or_(_columns.status == "pending", _columns.status == "authorized")
-#: Waiting for the shopper, and nothing else is under way.
-_waits = (_columns.waiting_attempt == sa.bindparam("attempt", type_=Text), _free, _not_over)
 
 _ADD = Statement(None, add(payments))
 _ADD_UNLESS_TAKEN = Statement(None, add_unless_there(payments))
@@ -183,139 +179,21 @@ _HOLD = Statement(
     Payment,
     sa.update(payments)
     .where(
-        *_this,
-        _free,
+        *this,
+        free,
         _columns.status == sa.bindparam("from_status", type_=Text),
         _columns.details == sa.bindparam("read_details", type_=Text),
     )
     .values(active_attempt=sa.bindparam("attempt", type_=Text))
     .returning(*_columns),
 )
-_LET_GO = Statement(Payment, sa.update(payments).where(*_this, _held).values(active_attempt=None).returning(*_columns))
-_AUTHORIZED = Statement(
-    Payment,
-    sa.update(payments)
-    .where(*_this, _held, _columns.status == "pending")
-    .values(
-        status="authorized",
-        active_attempt=None,
-        processor_ref=sa.bindparam("theirs", type_=Text),
-        deadline=sa.bindparam("until", type_=Time),
-    )
-    .returning(*_columns),
-)
-_SOLD = Statement(
-    Payment,
-    sa.update(payments)
-    .where(*_this, _held, _columns.status == "pending")
-    .values(
-        status="captured",
-        active_attempt=None,
-        processor_ref=sa.bindparam("theirs", type_=Text),
-        captured_at=_at,
-        amount_captured=_columns.total,
-    )
-    .returning(*_columns),
-)
-_FAILED = Statement(
-    Payment,
-    sa.update(payments)
-    .where(*_this, _held, _columns.status == "pending")
-    .values(status="failed", active_attempt=None, waiting_attempt=None, deadline=None)
-    .returning(*_columns),
-)
-_CAPTURED = Statement(
-    Payment,
-    sa.update(payments)
-    .where(*_this, _held, _columns.status == "authorized", _columns.total >= _sum)
-    .values(status="captured", active_attempt=None, captured_at=_at, amount_captured=_sum, deadline=None)
-    .returning(*_columns),
-)
-_CANCELLED = Statement(
-    Payment,
-    sa.update(payments)
-    .where(*_this, _held, _not_over)
-    .values(status="cancelled", active_attempt=None, waiting_attempt=None, deadline=None)
-    .returning(*_columns),
-)
-_WAITS = Statement(
-    Payment,
-    sa.update(payments)
-    .where(*_this, _held, _columns.status == "pending")
-    .values(
-        status=sa.bindparam("to_status", type_=Text),
-        active_attempt=None,
-        processor_ref=_theirs,
-        deadline=_until,
-        waiting_attempt=sa.bindparam("attempt", type_=Text),
-        details=_details,
-    )
-    .returning(*_columns),
-)
-_PAID_AT_LAST = Statement(
-    Payment,
-    sa.update(payments)
-    .where(*_this, *_waits)
-    .values(
-        status="captured",
-        waiting_attempt=None,
-        processor_ref=_theirs,
-        captured_at=_at,
-        deadline=None,
-        amount_captured=_columns.total,
-        details=_details,
-    )
-    .returning(*_columns),
-)
-_HELD_AT_LAST = Statement(
-    Payment,
-    sa.update(payments)
-    .where(*_this, *_waits, _columns.status == "pending")
-    .values(status="authorized", waiting_attempt=None, processor_ref=_theirs, deadline=_until)
-    .returning(*_columns),
-)
-_ENDED = Statement(
-    Payment,
-    sa.update(payments)
-    .where(*_this, *_waits)
-    .values(status=sa.bindparam("to_status", type_=Text), waiting_attempt=None, deadline=None)
-    .returning(*_columns),
-)
-_TOPPED_UP = Statement(
-    Payment,
-    sa.update(payments)
-    .where(*_this, _held, _columns.status == "pending")
-    .values(
-        status="captured",
-        active_attempt=None,
-        waiting_attempt=None,
-        captured_at=_at,
-        deadline=None,
-        amount_captured=_columns.total,
-        details=_details,
-    )
-    .returning(*_columns),
-)
-_HELD_BY_CHIP = Statement(
-    Payment,
-    sa.update(payments)
-    .where(*_this, _held, _columns.status == "pending")
-    .values(status="authorized", active_attempt=None, waiting_attempt=None, deadline=_until)
-    .returning(*_columns),
-)
-_STILL_SHORT = Statement(
-    Payment,
-    sa.update(payments)
-    .where(*_this, _held, _columns.status == "pending")
-    .values(active_attempt=None, details=_details)
-    .returning(*_columns),
-)
-_DESCRIBE = Statement(Payment, sa.update(payments).where(*_this).values(details=_details).returning(*_columns))
+_LET_GO = Statement(Payment, sa.update(payments).where(*this, held).values(active_attempt=None).returning(*_columns))
+_DESCRIBE = Statement(Payment, sa.update(payments).where(*this).values(details=_details).returning(*_columns))
 _RESERVE = Statement(
     Payment,
     sa.update(payments)
     .where(
-        *_this,
+        *this,
         _columns.status == "captured",
         _columns.amount_refunded + _columns.amount_reserved + _sum <= _columns.amount_captured,
     )
@@ -325,14 +203,14 @@ _RESERVE = Statement(
 _RELEASE = Statement(
     Payment,
     sa.update(payments)
-    .where(*_this, _columns.amount_reserved >= _sum)
+    .where(*this, _columns.amount_reserved >= _sum)
     .values(amount_reserved=_columns.amount_reserved - _sum)
     .returning(*_columns),
 )
 _REFUNDED = Statement(
     Payment,
     sa.update(payments)
-    .where(*_this, _columns.status == "captured", _columns.amount_reserved >= _sum)
+    .where(*this, _columns.status == "captured", _columns.amount_reserved >= _sum)
     .values(
         amount_reserved=_columns.amount_reserved - _sum,
         amount_refunded=_columns.amount_refunded + _sum,
@@ -345,7 +223,7 @@ _REFUNDED = Statement(
 _REWRITE = Statement(
     Payment,
     sa.update(payments)
-    .where(*_this, _columns.version == sa.bindparam("read_version", type_=Integer))
+    .where(*this, _columns.version == sa.bindparam("read_version", type_=Integer))
     .values(
         version=_columns.version + 1,
         description=sa.bindparam("new_description", type_=Text),
@@ -356,7 +234,7 @@ _REWRITE = Statement(
 _OVERDUE = Statement(
     Payment,
     sa.select(payments)
-    .where(_columns.deadline.is_not(None), due(_columns.deadline), after_cursor(_columns.deadline), _not_over, _free)
+    .where(_columns.deadline.is_not(None), due(_columns.deadline), after_cursor(_columns.deadline), _not_over, free)
     .order_by(_columns.deadline, _columns.id)
     .limit(sa.bindparam("limit", type_=Integer)),
     ownerless="the sweep ends holds that are over, whoever's they are",
@@ -365,12 +243,12 @@ _OVERDUE_AHEAD = Statement(
     Payment,
     sa.select(payments)
     .where(
-        _columns.deadline.is_not(None), *due_ahead(_columns.deadline), after_cursor(_columns.deadline), _not_over, _free
+        _columns.deadline.is_not(None), *due_ahead(_columns.deadline), after_cursor(_columns.deadline), _not_over, free
     )
     .order_by(_columns.deadline, _columns.id)
     .limit(sa.bindparam("limit", type_=Integer)),
 )
-_overdue_of = (*owned(payments), _columns.deadline.is_not(None), _not_over, _free)
+_overdue_of = (*owned(payments), _columns.deadline.is_not(None), _not_over, free)
 _OVERDUE_OF = Statement(
     Payment,
     sa.select(payments)
@@ -384,13 +262,6 @@ _NEXT_DUE = Statement(
     .where(*_overdue_of, _columns.deadline > _at)
     .order_by(_columns.deadline)
     .limit(sa.literal_column("1")),
-)
-_EXPIRE = Statement(
-    Payment,
-    sa.update(payments)
-    .where(*_this, _free, _columns.status == "authorized", _columns.waiting_attempt.is_(None), _columns.deadline <= _at)
-    .values(status="expired", deadline=None)
-    .returning(*_columns),
 )
 _statuses = [sa.bindparam(f"status_{number}", type_=Text) for number in range(7)]
 _one_of = sa.or_(*(_columns.status == status for status in _statuses))
@@ -445,85 +316,6 @@ async def unlock_payment(tx: Tx, owner: Owner, payment_id: str, attempt_id: str)
     return await tx.one(_LET_GO, owner, payment=payment_id, attempt=attempt_id)
 
 
-async def authorized(
-    tx: Tx, owner: Owner, payment_id: str, attempt_id: str, *, theirs: str, until: int
-) -> Payment | None:
-    """``pending -> authorized``, held until then."""
-    return await tx.one(_AUTHORIZED, owner, payment=payment_id, attempt=attempt_id, theirs=theirs, until=until)
-
-
-async def sold(tx: Tx, owner: Owner, payment_id: str, attempt_id: str, *, theirs: str, at: int) -> Payment | None:
-    """``pending -> captured``, all of it."""
-    return await tx.one(_SOLD, owner, payment=payment_id, attempt=attempt_id, theirs=theirs, at=at)
-
-
-async def failed(tx: Tx, owner: Owner, payment_id: str, attempt_id: str) -> Payment | None:
-    """``pending -> failed``."""
-    return await tx.one(_FAILED, owner, payment=payment_id, attempt=attempt_id)
-
-
-async def captured(tx: Tx, owner: Owner, payment_id: str, attempt_id: str, *, amount: int, at: int) -> Payment | None:
-    """``authorized -> captured``, all of it or less."""
-    return await tx.one(_CAPTURED, owner, payment=payment_id, attempt=attempt_id, sum=amount, at=at)
-
-
-async def cancelled(tx: Tx, owner: Owner, payment_id: str, attempt_id: str) -> Payment | None:
-    """``pending | authorized -> cancelled``."""
-    return await tx.one(_CANCELLED, owner, payment=payment_id, attempt=attempt_id)
-
-
-async def waits(
-    tx: Tx, payment: Payment, attempt_id: str, status: Status, *, theirs: str, details: str, until: int | None
-) -> Payment | None:
-    """``pending -> pending | authorized``: the far side has it, and the shopper must act."""
-    return await tx.one(
-        _WAITS,
-        payment.owner,
-        payment=payment.id,
-        attempt=attempt_id,
-        to_status=status,
-        theirs=theirs,
-        new_details=details,
-        until=until,
-    )
-
-
-async def paid_at_last(
-    tx: Tx, payment: Payment, attempt_id: str, *, theirs: str, details: str, at: int
-) -> Payment | None:
-    """``pending | authorized -> captured``: it waited, and was paid."""
-    return await tx.one(
-        _PAID_AT_LAST, payment.owner, payment=payment.id, attempt=attempt_id, theirs=theirs, new_details=details, at=at
-    )
-
-
-async def held_at_last(tx: Tx, payment: Payment, attempt_id: str, *, theirs: str, until: int) -> Payment | None:
-    """``pending -> authorized``: it waited, and may be captured now."""
-    return await tx.one(
-        _HELD_AT_LAST, payment.owner, payment=payment.id, attempt=attempt_id, theirs=theirs, until=until
-    )
-
-
-async def ended(tx: Tx, payment: Payment, attempt_id: str, status: Status) -> Payment | None:
-    """``pending | authorized -> failed | expired``: it waited for nothing."""
-    return await tx.one(_ENDED, payment.owner, payment=payment.id, attempt=attempt_id, to_status=status)
-
-
-async def topped_up(tx: Tx, owner: Owner, payment_id: str, attempt_id: str, *, details: str, at: int) -> Payment | None:
-    """``pending -> captured``: with one more prepaid card it is enough."""
-    return await tx.one(_TOPPED_UP, owner, payment=payment_id, attempt=attempt_id, new_details=details, at=at)
-
-
-async def held_by_chip(tx: Tx, owner: Owner, payment_id: str, attempt_id: str, *, until: int) -> Payment | None:
-    """``pending -> authorized``: the chip at a terminal agrees, and the money may be captured until then."""
-    return await tx.one(_HELD_BY_CHIP, owner, payment=payment_id, attempt=attempt_id, until=until)
-
-
-async def still_short(tx: Tx, owner: Owner, payment_id: str, attempt_id: str, details: str) -> Payment | None:
-    """One more prepaid card has been taken, and it is still not enough."""
-    return await tx.one(_STILL_SHORT, owner, payment=payment_id, attempt=attempt_id, new_details=details)
-
-
 async def describe(tx: Tx, payment: Payment, details: str) -> Payment | None:
     """What the far side says of a payment; within the unit that has moved it."""
     return await tx.one(_DESCRIBE, payment.owner, payment=payment.id, new_details=details)
@@ -569,11 +361,6 @@ async def overdue_of(tx: Tx, owner: Owner, now: int, after: Cursor, limit: int) 
 async def next_due(tx: Tx, owner: Owner, after: int = 0) -> int | None:
     """When the next deadline of an owner's payments after a moment is over; None: none has one."""
     return await tx.one(_NEXT_DUE, owner, at=after)
-
-
-async def expire(tx: Tx, payment: Payment, now: int) -> Payment | None:
-    """``authorized -> expired``; None: somebody else was faster."""
-    return await tx.one(_EXPIRE, payment.owner, payment=payment.id, at=now)
 
 
 async def page(

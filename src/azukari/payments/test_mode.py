@@ -5,7 +5,7 @@ from typing import Literal
 
 from azukari.attempts import store as attempts
 from azukari.core.errors import NotFound
-from azukari.payments import giving_back, outcomes
+from azukari.payments import reconcile, refund, views
 from azukari.payments.errors import NotWaiting
 from azukari.payments.refund_requests import Ended
 from azukari.payments.schemas import PaymentOut
@@ -21,14 +21,14 @@ async def simulate(call: Call, payment_id: str, outcome: Literal["paid", "expire
     """Decide about a payment at the far side, and hear of it at once. Raises NotFound (live keys too), NotWaiting."""
     if not call.key.is_test:
         raise NotFound
-    shown = await call.db.read(outcomes.show, call.owner, payment_id)
+    shown = await call.db.read(views.show, call.owner, payment_id)
     waiting = await call.db.read(attempts.find, call.owner, shown.payment.waiting_attempt or "")
     if waiting is None:
         if shown.payment.status not in _LEADS_TO[outcome]:
             raise NotWaiting
         return PaymentOut.of(*shown, call.api_version)  # asked for again
     call.services.processors.simulator.decide(waiting.ref, outcome, call.now)
-    return PaymentOut.of(*await outcomes.refresh(call.services, call.owner, payment_id), call.api_version)
+    return PaymentOut.of(*await reconcile.refresh(call.services, call.owner, payment_id), call.api_version)
 
 
 async def transfer(call: Call, request_id: str, outcome: Ended) -> PaymentOut:
@@ -36,5 +36,5 @@ async def transfer(call: Call, request_id: str, outcome: Ended) -> PaymentOut:
     if not call.key.is_test:
         raise NotFound
     ids = (call.new_id(), call.new_id(), call.new_id())
-    shown = await call.db.write(giving_back.end, call.owner, request_id, outcome, ids, call.now, call.api_version)
+    shown = await call.db.write(refund.end_request, call.owner, request_id, outcome, ids, call.now, call.api_version)
     return PaymentOut.of(*shown, call.api_version)

@@ -1,26 +1,163 @@
-"""A payment's moves: which state an attempt's outcome leads to, by one guarded update each.
+"""The state machine of a payment: its transitions as one table, and which one an attempt's outcome leads to.
 
 Source: contract 3.5; ``docs/architecture.md``, "A charge, end to end".
 """
 
 from collections.abc import Mapping
+from typing import Any, Literal, NamedTuple, TypedDict, Unpack
 
 import msgspec
+import sqlalchemy as sa
 
 from azukari.attempts import store as attempts
 from azukari.attempts.store import Attempt
 from azukari.core.clock import Moment, end_of_japanese_day
 from azukari.core.errors import Locked
-from azukari.db import Owner, Tx
+from azukari.db import Money, Owner, Statement, Text, Time, Tx
 from azukari.payments import refunds, store
 from azukari.payments.details import details_of
 from azukari.payments.refunds import NOT_CAPTURED, REFUND, Refund
-from azukari.payments.store import Payment
+from azukari.payments.store import Payment, Status, free, held, payments, this
 from azukari.processors.base import Approved, Declined, Details, Expired, Outcome, PartiallyPaid, Pending, Unknown
 from azukari.processors.methods import CASH
 
 #: After this a card hold ends by itself. Source: contract 3.5.
 HOLD_DAYS = 30
+
+Name = Literal[
+    "authorize",
+    "authorize_by_chip",
+    "authorize_late",
+    "cancel",
+    "capture",
+    "complete",
+    "end",
+    "expire",
+    "fail",
+    "pay_late",
+    "sell",
+    "stay_short",
+    "wait",
+]
+
+
+class Transition(NamedTuple):
+    """A row of :data:`TRANSITIONS`.
+
+    targets: of several, the caller names one. holder: the attempt that brings it about: the payment's active one, the
+    one it waits with, or none, for a deadline. Its place is given back. sets: columns besides. guard: a further
+    condition.
+    """
+
+    sources: tuple[Status, ...]
+    targets: tuple[Status, ...]
+    holder: Literal["active", "waiting", "none"]
+    sets: Mapping[str, Any]
+    guard: Any = None
+
+
+class Values(TypedDict, total=False):
+    """What a transition's statement takes. theirs: the processor's own id. until: a deadline. sum: what is captured."""
+
+    to_status: Status
+    theirs: str
+    until: int | None
+    at: int
+    sum: int
+    new_details: str
+
+
+_columns = payments.c
+_theirs = sa.bindparam("theirs", type_=Text)
+_until = sa.bindparam("until", type_=Time)
+_at = sa.bindparam("at", type_=Time)
+_sum = sa.bindparam("sum", type_=Money)
+_details = sa.bindparam("new_details", type_=Text)
+_attempt = sa.bindparam("attempt", type_=Text)
+_total = _columns.total
+_PENDING: tuple[Status, ...] = ("pending",)
+_OPEN: tuple[Status, ...] = ("pending", "authorized")
+
+#: Every change of a payment's status but refunds, whose sums decide (:func:`store.refunded`).
+TRANSITIONS: Mapping[Name, Transition] = {
+    # A charge is answered.
+    "authorize": Transition(_PENDING, ("authorized",), "active", {"processor_ref": _theirs, "deadline": _until}),
+    "sell": Transition(
+        _PENDING, ("captured",), "active",
+        {"processor_ref": _theirs, "captured_at": _at, "amount_captured": _total},
+    ),
+    "fail": Transition(_PENDING, ("failed",), "active", {"waiting_attempt": None, "deadline": None}),
+    # The far side has it, and the shopper must act; a payment by cash counts as authorised meanwhile.
+    "wait": Transition(
+        _PENDING, _OPEN, "active",
+        {"processor_ref": _theirs, "deadline": _until, "waiting_attempt": _attempt, "details": _details},
+    ),
+    # What it waited for has happened, or has not.
+    "authorize_late": Transition(_PENDING, ("authorized",), "waiting", {"processor_ref": _theirs, "deadline": _until}),
+    "pay_late": Transition(
+        _OPEN, ("captured",), "waiting",
+        {
+            "processor_ref": _theirs, "captured_at": _at, "deadline": None, "amount_captured": _total,
+            "details": _details,
+        },
+    ),
+    "end": Transition(_OPEN, ("failed", "expired"), "waiting", {"deadline": None}),
+    # One more prepaid card, or a chip at a terminal.
+    "complete": Transition(
+        _PENDING, ("captured",), "active",
+        {
+            "waiting_attempt": None, "captured_at": _at, "deadline": None, "amount_captured": _total,
+            "details": _details,
+        },
+    ),
+    "stay_short": Transition(_PENDING, _PENDING, "active", {"details": _details}),
+    "authorize_by_chip": Transition(
+        _PENDING, ("authorized",), "active", {"waiting_attempt": None, "deadline": _until}
+    ),
+    # Operations of the merchant, and time.
+    "capture": Transition(
+        ("authorized",), ("captured",), "active",
+        {"captured_at": _at, "amount_captured": _sum, "deadline": None},
+        _total >= _sum,
+    ),
+    "cancel": Transition(_OPEN, ("cancelled",), "active", {"waiting_attempt": None, "deadline": None}),
+    "expire": Transition(("authorized",), ("expired",), "none", {"deadline": None}, _columns.deadline <= _at),
+}  # fmt: skip
+
+
+def _statement(row: Transition) -> Statement[Payment]:
+    """Write a transition as one guarded update by key."""
+    holder: Mapping[str, tuple[list[Any], Mapping[str, None]]] = {
+        "active": ([held], {"active_attempt": None}),
+        "waiting": ([_columns.waiting_attempt == _attempt, free], {"waiting_attempt": None}),
+        "none": ([free, _columns.waiting_attempt.is_(None)], {}),
+    }
+    where, released = holder[row.holder]
+    where.append(sa.or_(*(_columns.status == status for status in row.sources)))
+    if row.guard is not None:
+        where.append(row.guard)
+    status: dict[str, Any] = {}
+    if row.targets != row.sources:
+        one = len(row.targets) == 1
+        status = {"status": row.targets[0] if one else sa.bindparam("to_status", type_=Text)}
+    update = sa.update(payments).where(*this, *where).values({**status, **released, **row.sets})
+    return Statement(Payment, update.returning(*_columns))
+
+
+#: Compiled once, so that lock step sees plain updates by key.
+_STATEMENTS: Mapping[Name, Statement[Payment]] = {name: _statement(row) for name, row in TRANSITIONS.items()}
+
+
+async def transition(tx: Tx, attempt: Attempt, name: Name, **values: Unpack[Values]) -> Payment | None:
+    """Move an attempt's payment; None: it is not where the transition begins, or the attempt does not hold it."""
+    return await tx.one(
+        _STATEMENTS[name], attempt.owner, payment=attempt.payment_id or "", attempt=attempt.id, **values
+    )
+
+
+async def expire(tx: Tx, payment: Payment, now: int) -> Payment | None:
+    """``authorized -> expired``; None: another unit was faster."""
+    return await tx.one(_STATEMENTS["expire"], payment.owner, payment=payment.id, at=now)
 
 
 class AttemptContext(msgspec.Struct, omit_defaults=True):
@@ -70,19 +207,19 @@ async def apply(tx: Tx, owner: Owner, payment_id: str, attempt: Attempt, outcome
 async def _move(tx: Tx, owner: Owner, payment_id: str, attempt: Attempt, outcome: Outcome, at: Moment) -> Changed:
     match attempt.kind, outcome:
         case "sale", Approved():
-            return Changed(await _sold(tx, owner, payment_id, attempt, outcome, at), ("payment.captured",))
+            return Changed(await _sold(tx, attempt, outcome, at), ("payment.captured",))
         case "authorize", Approved(theirs):
             until = end_of_japanese_day(at.now, HOLD_DAYS)
-            payment = await store.authorized(tx, owner, payment_id, attempt.id, theirs=theirs, until=until)
+            payment = await transition(tx, attempt, "authorize", theirs=theirs, until=until)
             return Changed(await _described(tx, payment, outcome), ("payment.authorized",))
         case "sale" | "authorize", Pending() | PartiallyPaid():
             return await _waits(tx, owner, payment_id, attempt, outcome)
         case "sale" | "authorize", _:
-            return Changed(await store.failed(tx, owner, payment_id, attempt.id), ("payment.failed",))
+            return Changed(await transition(tx, attempt, "fail"), ("payment.failed",))
         case "capture", Approved():
-            return Changed(await _captured(tx, owner, payment_id, attempt, at), ("payment.captured",))
+            return Changed(await _captured(tx, attempt, at), ("payment.captured",))
         case "cancel", Approved():
-            return Changed(await _cancelled(tx, owner, payment_id, attempt, at), ("payment.cancelled",))
+            return Changed(await _cancelled(tx, attempt, at), ("payment.cancelled",))
         case "top_up", Approved() | PartiallyPaid():
             return await _topped_up(tx, owner, payment_id, attempt, outcome, at)
         case "finalize", Approved() | Declined():
@@ -104,16 +241,16 @@ async def apply_late_outcome(tx: Tx, payment: Payment, attempt: Attempt, outcome
         case Approved(theirs) if attempt.kind == "authorize":
             until = end_of_japanese_day(at.now, HOLD_DAYS)
             changed = Changed(
-                await store.held_at_last(tx, payment, attempt.id, theirs=theirs, until=until), ("payment.authorized",)
+                await transition(tx, attempt, "authorize_late", theirs=theirs, until=until), ("payment.authorized",)
             )
         case Approved(theirs):
             merged = merged_details(payment, outcome.details)
-            paid = await store.paid_at_last(tx, payment, attempt.id, theirs=theirs, details=merged, at=at.now)
+            paid = await transition(tx, attempt, "pay_late", theirs=theirs, new_details=merged, at=at.now)
             changed = Changed(paid, ("payment.captured",))
         case Expired():
-            changed = Changed(await store.ended(tx, payment, attempt.id, "expired"), ("payment.expired",))
+            changed = Changed(await transition(tx, attempt, "end", to_status="expired"), ("payment.expired",))
         case _:
-            changed = Changed(await store.ended(tx, payment, attempt.id, "failed"), ("payment.failed",))
+            changed = Changed(await transition(tx, attempt, "end", to_status="failed"), ("payment.failed",))
     if changed.payment is None:
         raise Locked
     return changed
@@ -126,10 +263,8 @@ def merged_details(payment: Payment, more: Details | None) -> str:
     return msgspec.json.encode({**msgspec.json.decode(payment.details, type=dict[str, object]), **more}).decode()
 
 
-async def _sold(
-    tx: Tx, owner: Owner, payment_id: str, attempt: Attempt, outcome: Approved, at: Moment
-) -> Payment | None:
-    sold = await store.sold(tx, owner, payment_id, attempt.id, theirs=outcome.processor_ref, at=at.now)
+async def _sold(tx: Tx, attempt: Attempt, outcome: Approved, at: Moment) -> Payment | None:
+    sold = await transition(tx, attempt, "sell", theirs=outcome.processor_ref, at=at.now)
     return await _described(tx, sold, outcome)
 
 
@@ -146,13 +281,13 @@ async def _waits(tx: Tx, owner: Owner, payment_id: str, attempt: Attempt, outcom
         details = {"redirect_url": outcome.redirect_url, **details}
     # Who pays at a till has the numbers and will; who goes to a page, or needs another card, has to be waited for.
     by_cash = isinstance(outcome, Pending) and details_of(payment).type in CASH
-    waiting = await store.waits(
+    waiting = await transition(
         tx,
-        payment,
-        attempt.id,
-        "authorized" if by_cash else "pending",
+        attempt,
+        "wait",
+        to_status="authorized" if by_cash else "pending",
         theirs=outcome.processor_ref,
-        details=merged_details(payment, details),
+        new_details=merged_details(payment, details),
         until=outcome.deadline,
     )
     return Changed(waiting, ("payment.authorized",) if by_cash else ())
@@ -163,9 +298,9 @@ async def _topped_up(
 ) -> Changed:
     details = merged_details(await store.get(tx, owner, payment_id), outcome.details)
     if isinstance(outcome, PartiallyPaid):
-        payment = await store.still_short(tx, owner, payment_id, attempt.id, details)
+        payment = await transition(tx, attempt, "stay_short", new_details=details)
         return Changed(payment, ("payment.updated",))
-    payment = await store.topped_up(tx, owner, payment_id, attempt.id, details=details, at=at.now)
+    payment = await transition(tx, attempt, "complete", new_details=details, at=at.now)
     await attempts.end(tx, owner, context_of(attempt).waiting or "", "succeeded", at.real)
     return Changed(payment, ("payment.captured",))
 
@@ -179,28 +314,28 @@ async def _finalized(
     details = (await store.get(tx, owner, payment_id)).details
     await attempts.end(tx, owner, more.waiting or "", "succeeded" if approved else "declined", at.real)
     if not approved:
-        failed = await store.failed(tx, owner, payment_id, attempt.id)
+        failed = await transition(tx, attempt, "fail")
         return Changed(failed, ("payment.failed",))
     if more.hold:
         until = end_of_japanese_day(at.now, HOLD_DAYS)
-        held = await store.held_by_chip(tx, owner, payment_id, attempt.id, until=until)
+        held = await transition(tx, attempt, "authorize_by_chip", until=until)
         return Changed(held, ("payment.authorized",))
-    paid = await store.topped_up(tx, owner, payment_id, attempt.id, details=details, at=at.now)
+    paid = await transition(tx, attempt, "complete", new_details=details, at=at.now)
     return Changed(paid, ("payment.captured",))
 
 
-async def _captured(tx: Tx, owner: Owner, payment_id: str, attempt: Attempt, at: Moment) -> Payment | None:
-    payment = await store.captured(tx, owner, payment_id, attempt.id, amount=attempt.amount, at=at.now)
+async def _captured(tx: Tx, attempt: Attempt, at: Moment) -> Payment | None:
+    payment = await transition(tx, attempt, "capture", sum=attempt.amount, at=at.now)
     if payment is not None and payment.total > attempt.amount:
         await refunds.save(tx, _refund(attempt, payment, payment.total - attempt.amount, NOT_CAPTURED, at.now))
     return payment
 
 
-async def _cancelled(tx: Tx, owner: Owner, payment_id: str, attempt: Attempt, at: Moment) -> Payment | None:
-    payment = await store.cancelled(tx, owner, payment_id, attempt.id)
+async def _cancelled(tx: Tx, attempt: Attempt, at: Moment) -> Payment | None:
+    payment = await transition(tx, attempt, "cancel")
     waiting = context_of(attempt).waiting
     if payment is not None and waiting is not None:
-        await attempts.end(tx, owner, waiting, "not_done", at.real)
+        await attempts.end(tx, attempt.owner, waiting, "not_done", at.real)
     return payment
 
 

@@ -13,7 +13,7 @@ from azukari.db import Owner, Tx, directory
 from azukari.merchants.keys import PUBLISHABLE, ApiKey
 from azukari.merchants.service import API_VERSIONS
 from azukari.merchants.settings import MerchantSettings
-from azukari.payments.outcomes import PaymentView
+from azukari.payments.views import PaymentView
 from azukari.processors.base import NO_DIRECTIVES, Consent, SimulatorDirectives
 from azukari.secure_tokens.pages import Pages
 from azukari.secure_tokens.schemas import SecureTokenOut

@@ -17,9 +17,10 @@ from azukari.core.clock import Moment
 from azukari.core.errors import ApiError, InvalidToken, Locked, Unavailable
 from azukari.db import Owner, Tx, directory
 from azukari.payments import charge as charges
-from azukari.payments import operations, outcomes
-from azukari.payments.outcomes import PaymentView
+from azukari.payments.record import write_outcome
 from azukari.payments.schemas import PaymentCreate
+from azukari.payments.top_up import add_card
+from azukari.payments.views import PaymentView
 from azukari.processors.base import Consent, NotSent, Outcome, Visit
 from azukari.processors.methods import CREDIT_CARD, MethodDetails
 from azukari.sessions import attempts as tries
@@ -142,7 +143,7 @@ async def attempt(call: Call, session: Session, wanted: Try, demand: Demand) -> 
 
 async def _top_up(call: Call, session: Session, payment_id: str, card: MethodDetails) -> Answer:
     """One more prepaid card for the try that is short of money. Raises Locked, NotShort."""
-    begun, outcome = await operations.add_card(call, payment_id, card, by_session=True)
+    begun, outcome = await add_card(call, payment_id, card, by_session=True)
     return await _conclude(call, begun.attempt, session, begun.shown, outcome, None)
 
 
@@ -413,9 +414,9 @@ async def _conclude(
     services = call.services
     fault = execute.directives_of(planned).fault or services.settings.simulator_fault
     try:
-        answer = await outcomes.write_down(services, planned, outcome, refusal, record.write)
+        answer = await write_outcome(services, planned, outcome, refusal, record.write)
         if fault == "duplicate_reply":
-            answer = await outcomes.write_down(services, planned, outcome, refusal, record.write)
+            answer = await write_outcome(services, planned, outcome, refusal, record.write)
     except Unavailable:
         log.warning("session.outcome_not_written", payment=planned.payment_id, attempt=planned.id)
         return responses.pending(view_of(call), session, shown)

@@ -9,7 +9,8 @@ from azukari.core.errors import Locked
 from azukari.db import Owner, Tx
 from azukari.merchants.keys import PUBLISHABLE, ApiKey
 from azukari.merchants.service import API_VERSIONS
-from azukari.payments import operations, outcomes
+from azukari.payments import reconcile
+from azukari.payments.cancel import cancel
 from azukari.payments.details import details_of
 from azukari.payments.errors import NotCancellable
 from azukari.processors.base import NO_DIRECTIVES
@@ -38,12 +39,12 @@ async def own_call(services: Services, owner: Owner, who: str, request_id: str) 
 async def ask(services: Services, owner: Owner, session_id: str, *, by_shopper: bool = False) -> Attempt | None:
     """Hear now, and not when it is due, what a shopper has decided; the try that waited, as it is then.
 
-    by_shopper: see :func:`~azukari.payments.outcomes.poll`.
+    by_shopper: see :func:`~azukari.payments.reconcile.poll`.
     """
     waiting = (await services.db.read(view_of, owner, session_id)).waiting
     if waiting is None:
         return None
-    await outcomes.poll(services, waiting, by_shopper=by_shopper)
+    await reconcile.poll(services, waiting, by_shopper=by_shopper)
     return await services.db.read(attempts.find, owner, waiting.id)
 
 
@@ -75,7 +76,7 @@ async def end(call: Call, session_id: str) -> None:
 async def _cancel(call: Call, payment_id: str) -> None:
     """The processor has the last word about a payment that may have been made a moment ago."""
     try:
-        answer = await operations.cancel(call, payment_id)
+        answer = await cancel(call, payment_id)
     except NotCancellable:
         return  # it has ended meanwhile
     if answer.status in (202, 504):

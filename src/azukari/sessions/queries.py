@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from azukari.attempts import store as attempts
 from azukari.attempts.store import Attempt
 from azukari.db import Owner, Tx
-from azukari.payments import outcomes
-from azukari.payments.outcomes import PaymentView
+from azukari.payments import views
+from azukari.payments.views import PaymentView
 from azukari.sessions import store
 from azukari.sessions.store import Session
 from azukari.tokens import store as tokens
@@ -29,7 +29,7 @@ class SessionView:
 async def view_of(tx: Tx, owner: Owner, session_id: str) -> SessionView:
     """The owner's session with what belongs to it. Raises NotFound."""
     session = await store.get(tx, owner, session_id)
-    payment = None if session.payment_id is None else await outcomes.show(tx, owner, session.payment_id)
+    payment = None if session.payment_id is None else await views.show(tx, owner, session.payment_id)
     token = None if session.secure_token_id is None else await tokens.find(tx, owner, session.secure_token_id)
     return SessionView(session, payment, token, await pending_of(tx, session))
 

@@ -18,9 +18,9 @@ from azukari.customers import store as customer_store
 from azukari.customers.service import SavedDetails
 from azukari.customers.store import Customer
 from azukari.db import Tx, retry_on_conflict
-from azukari.payments import outcomes
-from azukari.payments.outcomes import PaymentView
+from azukari.payments import reconcile, record
 from azukari.payments.transitions import context_of
+from azukari.payments.views import PaymentView
 from azukari.processors.base import Approved, Consent, Declined, NotSent, Outcome, PartiallyPaid, Pending, Unknown
 from azukari.sessions import responses, store
 from azukari.sessions.attempts import TryContext
@@ -59,7 +59,7 @@ class RecordResult(NamedTuple):
 async def settle(services: Services, attempt: Attempt) -> None:
     """Find out what became of a try whose owner died or got no answer, or that waits for its shopper."""
     if attempt.kind != "verify":
-        await outcomes.reconcile(services, attempt)
+        await reconcile.reconcile(services, attempt)
         return
     # Nobody need ask what became of a check that gave no answer: it moved nothing.
     if attempt.state == "prepared":
@@ -111,7 +111,7 @@ async def record_try(
 
     held, shown = await _record_first(tx, attempt, outcome, ending)
     if not held:
-        known = await outcomes.known_outcome(tx, attempt)
+        known = await record.known_outcome(tx, attempt)
         unneeded = () if ending.agreement is None else (ending.agreement.id,)
         return RecordResult(await _answer(tx, view, session, shown, attempt, known, refusal), unneeded)
     moved = _Moved(session)
@@ -135,7 +135,7 @@ async def _answer(
     if attempt.kind != "top_up" or shown is None:
         return await responses.of(tx, view, session, shown, outcome, refusal)
     if context_of(attempt).by_session is None:
-        return outcomes.answer_of(outcome, shown.encoded(attempt.api_version), refusal)
+        return record.answer_of(outcome, shown.encoded(attempt.api_version), refusal)
     if isinstance(outcome, Unknown):
         return responses.pending(view, session, shown)
     return await responses.of(tx, view, session, shown, outcome, refusal)
@@ -146,7 +146,7 @@ async def _record_first(
 ) -> tuple[bool, PaymentView | None]:
     """The attempt, and its payment where it has one; whether it was ours to end."""
     if attempt.payment_id is not None:
-        return await outcomes.record(tx, attempt, outcome, ending.event_ids, ending.at, ending.again_at)
+        return await record.apply_to_payment(tx, attempt, outcome, ending.event_ids, ending.at, ending.again_at)
     if attempt.kind == "verify" and not isinstance(outcome, Approved | Declined):
         outcome = NotSent()
     if attempt.state == "waiting" and isinstance(outcome, Pending | Unknown):

@@ -5,7 +5,7 @@ from msgspec import UNSET
 from azukari.core.errors import ApiError
 from azukari.customers import store as customers
 from azukari.db import Tx
-from azukari.payments.outcomes import PaymentView
+from azukari.payments.views import PaymentView
 from azukari.processors.base import Approved, Declined, Outcome, PartiallyPaid, Pending, Unknown
 from azukari.processors.declines import DeclinedError, NoAnswer, NotSentError
 from azukari.sessions.attempts import TryContext

@@ -8,9 +8,9 @@ from msgspec import UNSET, Raw, UnsetType
 from azukari.core.clock import DAY, SECOND, Moment, japanese, japanese_or_none
 from azukari.core.errors import ApiError, InvalidParameter
 from azukari.customers.store import Customer
-from azukari.payments.outcomes import PaymentView
 from azukari.payments.public import without_the_shopper
 from azukari.payments.schemas import PaymentOut, PlatformDetails, StatementDescriptor
+from azukari.payments.views import PaymentView
 from azukari.secure_tokens.pages import Pages
 from azukari.secure_tokens.schemas import SecureTokenOut
 from azukari.sessions.queries import SessionView

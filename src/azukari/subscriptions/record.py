@@ -14,7 +14,7 @@ from azukari.customers import store as customers
 from azukari.customers.store import Customer
 from azukari.db import Tx, retry_on_conflict
 from azukari.events import store as events
-from azukari.payments import outcomes
+from azukari.payments import record
 from azukari.processors.base import Approved, Declined, Outcome, PartiallyPaid, Pending, Unknown
 from azukari.subscriptions import store, transitions
 from azukari.subscriptions.schemas import SubscriptionView
@@ -63,9 +63,9 @@ async def record_charge(
     period = await store.get_period(tx, read)
     customer = await customers.get_including_deleted(tx, owner, read.customer_id)
     payments = await attempts.payments_of_subscription(tx, owner, read.id)
-    recorded = await outcomes.record(tx, attempt, outcome, ending.event_ids[:1], ending.at, ending.again_at)
+    recorded = await record.apply_to_payment(tx, attempt, outcome, ending.event_ids[:1], ending.at, ending.again_at)
     if not recorded.held:
-        return _answer(await outcomes.known_outcome(tx, attempt), SubscriptionView(read, customer, payments), refusal)
+        return _answer(await record.known_outcome(tx, attempt), SubscriptionView(read, customer, payments), refusal)
     shown = SubscriptionView(read, customer, payments)
     move = _move(read, period, customer, outcome, ending) if read.active_attempt == attempt.id else None
     if move is not None:
@@ -111,5 +111,5 @@ async def report(tx: Tx, shown: SubscriptionView, types: Sequence[str], event_id
 
 def _answer(outcome: Outcome, shown: SubscriptionView, refusal: ApiError | None) -> Answer:
     """What the caller of the first charge is told; while nobody knows, the subscription is ``pending``."""
-    answer = outcomes.answer_of(outcome, shown.encoded(), refusal)
+    answer = record.answer_of(outcome, shown.encoded(), refusal)
     return answer._replace(status=200) if answer.status == 202 else answer

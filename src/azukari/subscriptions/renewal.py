@@ -19,11 +19,12 @@ from azukari.customers import store as customers
 from azukari.db import Owner, Tx
 from azukari.merchants.keys import LIVE, SECRET, ApiKey
 from azukari.payments import charge as charges
-from azukari.payments import outcomes
 from azukari.payments import store as payments
 from azukari.payments.charge import ChargeDraft, ChargeIntent
 from azukari.payments.errors import NothingToCharge
+from azukari.payments.record import finish
 from azukari.payments.schemas import PaymentCreate
+from azukari.payments.views import PaymentView
 from azukari.processors.base import NO_DIRECTIVES
 from azukari.processors.registry import NoProcessor
 from azukari.subscriptions import cancel, queries, record, store, transitions
@@ -130,7 +131,7 @@ async def _renew(services: Services, due: Subscription, moment: Moment) -> bool:
     if ready is None:
         return False
     outcome, refusal = await charges.send(services, ready)
-    await outcomes.finish(services, ready.attempt, outcome, outcomes.PaymentView(ready.payment, []), refusal)
+    await finish(services, ready.attempt, outcome, PaymentView(ready.payment, []), refusal)
     return True
 
 

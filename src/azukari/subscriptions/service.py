@@ -7,9 +7,10 @@ from msgspec.structs import replace
 from azukari.customers import store as customers
 from azukari.db import Owner, Tx, retry_on_conflict
 from azukari.payments import charge as charges
-from azukari.payments import outcomes
 from azukari.payments.charge import ChargeDraft, ChargeIntent
+from azukari.payments.record import finish
 from azukari.payments.schemas import PaymentCreate
+from azukari.payments.views import PaymentView
 from azukari.processors.methods import CREDIT_CARD
 from azukari.subscriptions import cancel, record, store
 from azukari.subscriptions.schedule import day_of
@@ -69,9 +70,7 @@ async def create(call: Call, body: SubscriptionCreate) -> Answer:
     # Write down what we are about to do: a crash below leaves an attempt to settle.
     begun = await call.db.write(_begin, call.claim, call.owner, call.vault, plan, first)
     outcome, refusal = await charges.send(call.services, begun.ready)
-    answer = await outcomes.finish(
-        call.services, begun.ready.attempt, outcome, outcomes.PaymentView(begun.ready.payment, []), refusal
-    )
+    answer = await finish(call.services, begun.ready.attempt, outcome, PaymentView(begun.ready.payment, []), refusal)
     # Should the outcome not have been written, the intent is all that is known for certain.
     return Answer(200, begun.shown.encoded()) if answer.status == 202 else answer
 
@@ -124,7 +123,7 @@ class _SubscriptionIntent(NamedTuple):
 async def _begin(
     tx: Tx, claim: Claim | None, owner: Owner, vault: Vault, plan: ChargeDraft, first: _First
 ) -> _SubscriptionIntent:
-    """T1: subscription, period, payment and attempt. Raises what :func:`charging.look` does."""
+    """T1: subscription, period, payment and attempt. Raises what :func:`charge.resolve` does."""
     ready = recurring(await charges.resolve(tx, owner, vault, plan))
     customer = await customers.get(tx, owner, first.subscription.customer_id)
     subscription = replace(first.subscription, details_type=ready.attempt.method or CREDIT_CARD)

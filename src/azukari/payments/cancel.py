@@ -1,0 +1,34 @@
+"""Cancelling: letting an authorisation go, or ending the wait for the shopper. Source: contract 3.5."""
+
+from azukari.db import Owner, Tx
+from azukari.payments import operation, reconcile, views
+from azukari.payments.errors import NotCancellable
+from azukari.payments.operation import OperationDraft, OperationIntent
+from azukari.wire.answers import Answer
+from azukari.wire.call import Call
+from azukari.wire.idempotency import Claim, idempotent
+
+
+async def cancel(call: Call, payment_id: str) -> Answer:
+    """Let a hold go, or end the waiting for the shopper. Raises NotFound, NotCancellable, Locked. Source: contract 3.5.
+
+    Who waits may have been paid a moment ago: then the processor has the last word.
+    """
+    draft = operation.draft(call, "cancel", payment_id)
+    intent = await call.db.write(_begin_cancel, call.claim, call.owner, payment_id, draft)
+    answer = await operation.carry_out(call, intent)
+    if answer.status >= 400 and intent.shown.payment.waiting_attempt is not None:
+        await reconcile.refresh(call.services, call.owner, payment_id)
+    return answer
+
+
+@idempotent
+async def _begin_cancel(
+    tx: Tx, claim: Claim | None, owner: Owner, payment_id: str, draft: OperationDraft
+) -> OperationIntent:
+    shown = await views.show(tx, owner, payment_id)
+    payment = shown.payment
+    operation.check_state(payment, ("pending", "authorized"), NotCancellable())
+    attempt = draft.of(payment, payment.total)
+    await operation.take(tx, owner, claim, shown, attempt)
+    return await operation.begin_alone(tx, shown, attempt)

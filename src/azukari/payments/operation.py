@@ -1,0 +1,110 @@
+"""What every operation on a charge shares: drafted, checked, begun (T1), sent. Each is an attempt of its own."""
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import msgspec
+
+from azukari.attempts import execute
+from azukari.attempts import store as attempts
+from azukari.attempts.store import Attempt
+from azukari.core.errors import ApiError, Locked
+from azukari.db import Owner, Tx
+from azukari.payments import record, store
+from azukari.payments.store import Payment
+from azukari.payments.transitions import AttemptContext
+from azukari.payments.views import PaymentView
+from azukari.processors.base import Kind, Outcome
+from azukari.processors.methods import MethodDetails
+from azukari.processors.registry import NoProcessor, Processors
+from azukari.vault import AccessGrant
+from azukari.wire import idempotency
+from azukari.wire.answers import Answer
+from azukari.wire.call import Call
+from azukari.wire.idempotency import Claim
+
+
+class OperationIntent(NamedTuple):
+    """An operation whose intent is durable, and the payment as it is meanwhile."""
+
+    attempt: Attempt
+    shown: PaymentView
+
+
+@dataclass(frozen=True, slots=True)
+class OperationDraft:
+    """An attempt before its payment has been read."""
+
+    attempt: Attempt
+    processors: Processors
+    more: AttemptContext
+
+    def of(self, payment: Payment, amount: int) -> Attempt:
+        """It, with what the payment says. Raises NoProcessor: who holds the money is not set up here any more."""
+        processor = self.processors.named(payment.processor)
+        if processor is None:
+            raise NoProcessor
+        more = self.more
+        if payment.waiting_attempt is not None:
+            more = msgspec.structs.replace(more, waiting=payment.waiting_attempt)
+        return msgspec.structs.replace(
+            attempts.assign(self.attempt, processor),
+            amount=amount,
+            currency=payment.currency,
+            parent=payment.processor_ref,
+            more=msgspec.json.encode(more).decode(),
+        )
+
+
+def draft(call: Call, kind: Kind, payment_id: str, description: str | None = None) -> OperationDraft:
+    """Draft an operation, before its payment has been read."""
+    attempt = attempts.draft(
+        call.services.ids,
+        call.owner,
+        None,
+        kind,
+        0,
+        "",
+        now=call.real,
+        api_version=call.api_version,
+        payment_id=payment_id,
+        orders=call.orders.encoded(),
+        idempotency_key=call.idempotency_key,
+    )
+    return OperationDraft(attempt, call.services.processors, AttemptContext(call.new_id(), description))
+
+
+def check_state(payment: Payment, statuses: tuple[store.Status, ...], refusal: ApiError) -> None:
+    """Check that nothing is in flight and the payment stands where the operation begins. Raises Locked, refusal."""
+    if payment.active_attempt is not None:
+        raise Locked
+    if payment.status not in statuses:
+        raise refusal
+
+
+async def take(tx: Tx, owner: Owner, claim: Claim | None, shown: PaymentView, attempt: Attempt) -> None:
+    """Take the idempotency key, if there is one; until the outcome is known, a repetition hears how it stands."""
+    await idempotency.take(tx, owner, claim, lambda: Answer(202, shown.encoded(attempt.api_version)))
+
+
+async def begin_alone(tx: Tx, shown: PaymentView, attempt: Attempt) -> OperationIntent:
+    """Take the payment's one place for an operation in flight. Raises Locked: somebody else has, this moment."""
+    if await store.lock_payment(tx, shown.payment, attempt.id) is None:
+        raise Locked
+    await attempts.begin(tx, attempt)
+    return OperationIntent(attempt, shown)
+
+
+async def carry_out(call: Call, intent: OperationIntent, *, use: AccessGrant | None = None) -> Answer:
+    """Send what was begun, and record its outcome."""
+    outcome = await send(call, intent, use=use)
+    return await record.finish(call.services, intent.attempt, outcome, intent.shown)
+
+
+async def send(
+    call: Call, intent: OperationIntent, method: MethodDetails | None = None, *, use: AccessGrant | None = None
+) -> Outcome:
+    """Send what was begun; the caller records the outcome."""
+    processor = call.services.processors.named(intent.attempt.processor)
+    assert processor is not None  # the intent would not have been written
+    return await execute.execute(processor, intent.attempt, call.services.clock, method=method, use=use)
