@@ -27,7 +27,7 @@ FALSE_FRIENDS = frozenset({
     "Keyring", "Lapsed", "Looked", "Means", "News", "NotDone", "NotMovable", "Order", "Parts", "Ready", "Rooms", "Said",
     "Shops", "Short", "Shown", "Slip", "Told", "Trying", "Unsettled", "Use", "Waiting", "Wanted",
     "adopt", "ask_again_at", "ends_with_customers", "in_turn", "look_again_at", "means", "persevere", "settle_now",
-    "waits_with", "written_by_sessions",
+    "paid_at_last", "held_at_last", "held_by_chip", "still_short", "Ending", "waits_with", "written_by_sessions",
 })  # fmt: skip
 
 _EVENT = re.compile(r"(?:payment|customer|subscription)(?:\.[a-z_]+)+|ping")
@@ -143,6 +143,13 @@ def test_the_layers_are_those_that_are_checked() -> None:
     layers = [layer.replace(" | ", "  ") for layer in contracts["contracts"][0]["layers"]]
 
     assert "\n".join(["```", *layers, "```"]) in _page("architecture.md")
+
+
+def test_the_modules_that_the_architecture_names_are_there() -> None:
+    named = set(re.findall(r"`([a-z_]+/[a-z_/]+\.py)`", _page("architecture.md")))
+
+    assert len(named) > 30
+    assert {name for name in named if not (ROOT / "src/azukari" / name).exists()} == set()
 
 
 def test_links_lead_somewhere() -> None:
