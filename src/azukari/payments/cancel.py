@@ -10,9 +10,10 @@ from azukari.wire.idempotency import Claim, idempotent
 
 
 async def cancel(call: Call, payment_id: str) -> Answer:
-    """Let a hold go, or end the waiting for the shopper. Raises NotFound, NotCancellable, Locked. Source: contract 3.5.
+    """Release an authorisation, or end the wait for the shopper. Source: contract 3.5.
 
-    Who waits may have been paid a moment ago: then the processor has the last word.
+    Raises NotFound, NotCancellable, Locked.
+    A payment that waits may have been paid a moment ago: then the processor has the last word.
     """
     draft = operation.draft(call, "cancel", payment_id)
     intent = await call.db.write(_begin_cancel, call.claim, call.owner, payment_id, draft)

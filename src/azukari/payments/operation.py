@@ -40,7 +40,7 @@ class OperationDraft:
     more: AttemptContext
 
     def of(self, payment: Payment, amount: int) -> Attempt:
-        """It, with what the payment says. Raises NoProcessor: who holds the money is not set up here any more."""
+        """Complete it from the payment. Raises NoProcessor: the payment's processor is not set up here any more."""
         processor = self.processors.named(payment.processor)
         if processor is None:
             raise NoProcessor
@@ -88,7 +88,7 @@ async def take(tx: Tx, owner: Owner, claim: Claim | None, shown: PaymentView, at
 
 
 async def begin_alone(tx: Tx, shown: PaymentView, attempt: Attempt) -> OperationIntent:
-    """Take the payment's one place for an operation in flight. Raises Locked: somebody else has, this moment."""
+    """Take the payment's one place for an operation in flight. Raises Locked: it is taken."""
     if await store.lock_payment(tx, shown.payment, attempt.id) is None:
         raise Locked
     await attempts.begin(tx, attempt)

@@ -18,10 +18,10 @@ from azukari.wiring import Services
 #: How often the resolver asks, and when it gives up and calls a person.
 ASK_AGAIN = 15 * SECOND
 GIVE_UP = DAY
-#: How long an attempt that is asked about now is nobody else's.
+#: How long an attempt is leased to the caller that polls it.
 LEASE = 30 * SECOND
 #: So often shoppers' browsers have one attempt asked about, in so long: a processor is asked every two seconds at most,
-#: and whoever comes back early is heard again at once.
+#: and a shopper who comes back early is heard again at once.
 QUESTIONS, QUESTIONS_IN = 3, 6 * SECOND
 #: Of an attempt's ref; ids are shorter.
 REF_LENGTH = 32
@@ -30,7 +30,7 @@ REF_LENGTH = 32
 async def reconcile(
     services: Services, attempt: Attempt, *, write: OutcomeWriter | None = None, deadline: int | None = None
 ) -> None:
-    """Find out what became of an operation that nobody has ended, or that waits. The attempt is ours: taken over.
+    """Find out what became of an operation that has not ended, or that waits. The attempt is leased to the caller.
 
     deadline: of the payment, where it is known to be over. write: as for :func:`record.finish`.
     Raises Locked: the payment waits, and another operation has it this moment.
@@ -58,7 +58,7 @@ async def reconcile(
 
 
 def _of_waiting(attempt: Attempt, outcome: Outcome, deadline: int | None, at: Moment) -> tuple[Outcome, int]:
-    """What is to be written down, and when to ask again: whoever has not paid by the deadline pays no more."""
+    """Choose what to record and when to ask again: what is not paid by the deadline has expired."""
     if isinstance(outcome, Pending | PartiallyPaid):
         deadline = outcome.deadline
         if attempt.state == "waiting" and deadline is not None and deadline <= at.now:
@@ -89,9 +89,9 @@ async def poll(
     deadline: int | None = None,
     by_shopper: bool = False,
 ) -> None:
-    """:func:`reconcile` for one that waits, and that nobody has taken over. What cannot be done now the resolver does.
+    """Reconcile an attempt that waits, unless it is leased already. What cannot be done now the resolver does.
 
-    by_shopper: anybody who knows an address may bring this about: so often, and no more.
+    by_shopper: limited, because the address of a page is all it takes.
     """
     if by_shopper and not services.counts.admits(f"question {waiting.id}", QUESTIONS, QUESTIONS_IN):
         return

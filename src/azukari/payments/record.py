@@ -33,7 +33,7 @@ from azukari.wiring import Services
 
 
 class RecordResult(NamedTuple):
-    """held: False: the attempt goes on, or somebody else has it. shown: how the payment stands now."""
+    """held: False: the attempt goes on, or another caller has ended it. shown: how the payment stands now."""
 
     held: bool
     shown: PaymentView
@@ -69,7 +69,7 @@ async def apply_outcome(
 async def apply_to_payment(
     tx: Tx, attempt: Attempt, outcome: Outcome, event_ids: tuple[str, ...], at: Moment, again_at: int | None
 ) -> RecordResult:
-    """The payment's part of it, for whoever has more to write in the same unit: without the answer and its key.
+    """Record an outcome for attempt and payment, without the stored answer, in a unit that may write more.
 
     Raises Locked: the payment waits, and another operation has it this moment.
     """
@@ -117,7 +117,7 @@ async def _reported(
 
 
 def answer_of(outcome: Outcome, body: bytes, refusal: ApiError | None) -> Answer:
-    """What the caller is told, by what came of the attempt. body: the payment as it is now."""
+    """Answer the caller by the outcome of the attempt. body: the payment as it is now."""
     match outcome:
         case Approved() | Pending() | PartiallyPaid():
             return Answer(200, body)
@@ -130,7 +130,7 @@ def answer_of(outcome: Outcome, body: bytes, refusal: ApiError | None) -> Answer
 
 
 async def known_outcome(tx: Tx, attempt: Attempt) -> Outcome:
-    """What somebody else has written down of an attempt; Unsettled where nobody has."""
+    """Read the outcome that another caller has recorded of an attempt; Unknown where there is none."""
     known = await attempts.find(tx, attempt.owner, attempt.id)
     match known and known.state:
         case "succeeded":
@@ -169,7 +169,7 @@ async def _write_alone(
     again_at: int | None,
     refusal: ApiError | None,
 ) -> Answer:
-    """Of a payment that is nobody else's concern."""
+    """Record for a payment without session or subscription."""
     return await services.db.write(apply_outcome, attempt, outcome, event_ids, at, again_at, refusal)
 
 

@@ -279,7 +279,7 @@ async def _waits(tx: Tx, owner: Owner, payment_id: str, attempt: Attempt, outcom
     details: Mapping[str, object] = outcome.details
     if isinstance(outcome, Pending) and outcome.redirect_url is not None:
         details = {"redirect_url": outcome.redirect_url, **details}
-    # Who pays at a till has the numbers and will; who goes to a page, or needs another card, has to be waited for.
+    # A cash payment counts as authorised; a redirect or a short card stays pending until the shopper returns.
     by_cash = isinstance(outcome, Pending) and details_of(payment).type in CASH
     waiting = await transition(
         tx,
