@@ -237,7 +237,7 @@ def _units_written() -> set[str]:
     for path in source.rglob("*.py"):
         if source / "db" in path.parents or source / "migrations" in path.parents:
             continue
-        module = importlib.import_module(".".join(("azukari", *path.relative_to(source).with_suffix("").services)))
+        module = importlib.import_module(".".join(("azukari", *path.relative_to(source).with_suffix("").parts)))
         for call in ast.walk(ast.parse(path.read_text())):
             if isinstance(call, ast.Call) and (unit := _unit_of(call)) is not None:
                 found.add(name_of(_named(unit, module)))
@@ -245,7 +245,7 @@ def _units_written() -> set[str]:
 
 
 def _unit_of(call: ast.Call) -> ast.expr | None:
-    """The unit of ``anything.write(unit, …)`` or ``change`` on a database, or of ``persevere(db, unit, …)``."""
+    """The unit of ``anything.write(unit, …)`` or ``change`` on a database, or of ``retry_on_conflict(db, unit, …)``."""
     match call.func:
         case ast.Attribute(
             ast.Attribute(attr="db" | "stores" | "main" | "_db" | "_main" | "_keys" | "_store"), "write" | "change"
@@ -255,14 +255,14 @@ def _unit_of(call: ast.Call) -> ast.expr | None:
             return call.args[0]
         case ast.Attribute(ast.Name("store"), "write"):
             return call.args[0]  # rooms have a `store.change` of their own
-        case ast.Name("persevere"):
+        case ast.Name("retry_on_conflict"):
             return call.args[1]
     return None
 
 
 def _named(unit: ast.expr, module: Any) -> Any:
     """The function behind a name in the code; ``call.vault.audit`` and its like are the vault's."""
-    text = ast.unparse(unit).replace("call.vault.", "Vault.").replace("parts.vault.", "Vault.")
+    text = ast.unparse(unit).replace("call.vault.", "Vault.").replace("services.vault.", "Vault.")
     return eval(text, {**vars(module), "Vault": azukari.vault.Vault})
 
 
