@@ -173,7 +173,8 @@ class Window:
 
     @property
     def too_wide(self) -> bool:
-        """Whether the page scrolls sideways."""
+        """Whether the page scrolls sideways, now that its styles are there."""
+        self.until("document.readyState === 'complete'")
         return bool(self.js(_WIDER))
 
     def _frame(self, element: dict[str, str]) -> dict[str, Any]:
