@@ -131,9 +131,9 @@ async def renew_subscriptions(services: Services) -> None:
 
 async def _find_out(services: Services, attempt: Attempt) -> None:
     if attempt.session_id is not None:
-        await session_tries.settle(services, attempt)
+        await session_tries.reconcile_try(services, attempt)
     elif attempt.kind == "verify":
-        await customers.settle(services, attempt)
+        await customers.abandon(services, attempt)
     else:
         await reconcile.reconcile(services, attempt)
 

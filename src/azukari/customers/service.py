@@ -445,7 +445,7 @@ async def _report(tx: Tx, type: str, customer: Customer, words: _Words) -> None:
         )
 
 
-async def settle(services: Services, attempt: Attempt) -> None:
+async def abandon(services: Services, attempt: Attempt) -> None:
     """End a check whose owner died: it moved nothing, and the details it was about are gone with it."""
     if attempt.state == "prepared":
         await sending.drop_value(services, attempt)

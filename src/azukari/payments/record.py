@@ -200,25 +200,40 @@ async def finish(
     the caller is told "not known yet", and the resolver finds out. write: what runs the unit that does it; None: what
     the attempt belongs to says.
     """
-    write = write or writer_of(services, attempt)
+    answer = await write_if_possible(services, attempt, outcome, refusal, write or writer_of(services, attempt))
+    return answer or Answer(202, intended.encoded(attempt.api_version))
+
+
+async def write_if_possible(
+    services: Services,
+    attempt: Attempt,
+    outcome: Outcome,
+    refusal: ApiError | None,
+    write: OutcomeWriter,
+    *,
+    of: str = "payment",
+) -> Answer | None:
+    """Write a fresh outcome down. None: it could not be, the log says so, and the resolver finds out.
+
+    of: whose outcome the log says it is.
+    """
     fault = execute.directives_of(attempt).fault or services.settings.simulator_fault
     try:
-        answer = await write_outcome(services, attempt, outcome, refusal, write)
+        answer = await _write(services, attempt, outcome, refusal, write)
         if fault == "duplicate_reply":
-            answer = await write_outcome(services, attempt, outcome, refusal, write)
+            answer = await _write(services, attempt, outcome, refusal, write)
     except Unavailable:
-        log.warning("payment.outcome_not_written", payment=attempt.payment_id, attempt=attempt.id)
-        return Answer(202, intended.encoded(attempt.api_version))
+        log.warning(f"{of}.outcome_not_written", payment=attempt.payment_id, attempt=attempt.id)
+        return None
     except Exception as error:
-        log.bug("payment.outcome_not_written", error, payment=attempt.payment_id, attempt=attempt.id)
-        return Answer(202, intended.encoded(attempt.api_version))
+        log.bug(f"{of}.outcome_not_written", error, payment=attempt.payment_id, attempt=attempt.id)
+        return None
     return answer
 
 
-async def write_outcome(
+async def _write(
     services: Services, attempt: Attempt, outcome: Outcome, refusal: ApiError | None, write: OutcomeWriter
 ) -> Answer:
-    """Write a fresh outcome down. Raises Unavailable, and whatever the unit does."""
     at = await services.moment_of(attempt.owner)
     again_at = _again_at(services, attempt, outcome, at)
     return await write(services, attempt, outcome, event_ids_of(services, attempt), at, again_at, refusal)

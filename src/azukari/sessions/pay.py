@@ -12,12 +12,11 @@ from msgspec.structs import replace
 from azukari.attempts import execute
 from azukari.attempts import store as attempts
 from azukari.attempts.store import Attempt
-from azukari.core import log
 from azukari.core.clock import Moment
-from azukari.core.errors import ApiError, InvalidToken, Locked, Unavailable
+from azukari.core.errors import ApiError, InvalidToken, Locked
 from azukari.db import Owner, Tx, directory
 from azukari.payments import charge as charges
-from azukari.payments.record import write_outcome
+from azukari.payments.record import write_if_possible
 from azukari.payments.schemas import PaymentCreate
 from azukari.payments.top_up import add_card
 from azukari.payments.views import PaymentView
@@ -122,7 +121,7 @@ async def attempt(call: Call, session: Session, wanted: Try, demand: Demand) -> 
     await call.vault.ready(call.owner)
     draft = await _draft(call, session, wanted, demand)
     try:
-        # Write down what we are about to do: a crash below leaves an attempt to settle.
+        # Write down what we are about to do: a crash below leaves an attempt to reconcile.
         try:
             intent = await call.db.write(begin, call.claim, call.owner, call.vault, session.id, draft)
         except StillWaiting:
@@ -411,16 +410,5 @@ async def _conclude(
     refusal: ApiError | None,
 ) -> Answer:
     """Write the outcome down. Should that fail, all we know for certain is that the try was begun."""
-    services = call.services
-    fault = execute.directives_of(planned).fault or services.settings.simulator_fault
-    try:
-        answer = await write_outcome(services, planned, outcome, refusal, record.write)
-        if fault == "duplicate_reply":
-            answer = await write_outcome(services, planned, outcome, refusal, record.write)
-    except Unavailable:
-        log.warning("session.outcome_not_written", payment=planned.payment_id, attempt=planned.id)
-        return responses.pending(view_of(call), session, shown)
-    except Exception as error:
-        log.bug("session.outcome_not_written", error, payment=planned.payment_id, attempt=planned.id)
-        return responses.pending(view_of(call), session, shown)
-    return answer
+    answer = await write_if_possible(call.services, planned, outcome, refusal, record.write, of="session")
+    return answer or responses.pending(view_of(call), session, shown)

@@ -56,7 +56,7 @@ class RecordResult(NamedTuple):
     unneeded: tuple[str, ...] = ()
 
 
-async def settle(services: Services, attempt: Attempt) -> None:
+async def reconcile_try(services: Services, attempt: Attempt) -> None:
     """Find out what became of a try whose owner died or got no answer, or that waits for its shopper."""
     if attempt.kind != "verify":
         await reconcile.reconcile(services, attempt)

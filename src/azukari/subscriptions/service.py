@@ -67,7 +67,7 @@ async def create(call: Call, body: SubscriptionCreate) -> Answer:
         call.real,
     )
     await call.vault.ready(call.owner)
-    # Write down what we are about to do: a crash below leaves an attempt to settle.
+    # Write down what we are about to do: a crash below leaves an attempt to reconcile.
     begun = await call.db.write(_begin, call.claim, call.owner, call.vault, plan, first)
     outcome, refusal = await charges.send(call.services, begun.ready)
     answer = await finish(call.services, begun.ready.attempt, outcome, PaymentView(begun.ready.payment, []), refusal)
@@ -123,7 +123,7 @@ class _SubscriptionIntent(NamedTuple):
 async def _begin(
     tx: Tx, claim: Claim | None, owner: Owner, vault: Vault, plan: ChargeDraft, first: _First
 ) -> _SubscriptionIntent:
-    """T1: subscription, period, payment and attempt. Raises what :func:`charge.resolve` does."""
+    """T1: subscription, period, payment and attempt. Raises what :func:`azukari.payments.charge.resolve` does."""
     ready = recurring(await charges.resolve(tx, owner, vault, plan))
     customer = await customers.get(tx, owner, first.subscription.customer_id)
     subscription = replace(first.subscription, details_type=ready.attempt.method or CREDIT_CARD)
