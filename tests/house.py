@@ -16,6 +16,7 @@ from azukari.core.config import Settings
 from azukari.core.secret import Secret
 from azukari.db import Announce, quiet
 from azukari.db.open import SqliteFiles
+from azukari.merchants import settings as merchants
 from azukari.setup import FIRST_PAIR, Installation, init
 from azukari.wiring import Services
 from tests.compat.contract import Contract
@@ -118,6 +119,12 @@ class House:
     def publishable(self) -> Api:
         """The API with the first publishable key."""
         return self.api.as_key(self.installation.publishable_key.reveal())
+
+    async def choose(self, **settings: Any) -> None:
+        """Set what the merchant of the first keys chooses, known to this server at once."""
+        owner = (await self.services.keyring.resolve(self.api.key, None)).owner
+        await merchants.change(self.services.db, owner.merchant_id, settings, (), lambda _: None)
+        self.clock.advance(1_000)
 
 
 @asynccontextmanager

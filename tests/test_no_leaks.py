@@ -494,6 +494,36 @@ async def test_cards_in_a_shops_page_leave_no_trace(house: House, logged: io.Str
     assert {reply.status_code for reply in replies} >= {200, 400, 404, 422, 502}
 
 
+@pytest.mark.parametrize("level", ["required", "attempted"])
+async def test_cards_whose_shopper_is_asked_leave_no_trace(
+    house: House, logged: io.StringIO, temporary: Path, level: str
+) -> None:
+    await house.choose(three_d_secure={"test": level})
+    customer = await house.api.customer()
+    page = house.publishable
+    replies, asked = listening(house.api), listening(page)
+    numbers = [*CHALLENGE.values(), *FRICTIONLESS.values(), "4242424242424242", "30569309025904", new_number()]
+    codes = _codes(len(numbers))
+    for number, code in zip(numbers, codes, strict=True):
+        details = card(number, verification_value=code)
+        for is_raw in (True, False):
+            session, press = await house.api.session(), {"X-KOMOJU-IDEMPOTENCY": f"press-{code}x"}
+            given = details if is_raw else await page.token(number, verification_value=code)
+            for _ in range(2):
+                await page.post(f"/sessions/{session}/pay", json={"payment_details": given}, headers=press)
+            buyer = await shopper(house)
+            await buyer.pay(details if is_raw else await page.token(number, verification_value=code))
+            await buyer.post("/resume", {"csrf": buyer.csrf, "locale": "en"})
+        saved = {"amount": 1000, "currency": "JPY", "return_url": "https://shop.example", "customer": customer}
+        await page.post("/secure_tokens", json={**saved, "customer_grant": f"grant_{number}"})
+        await house.api.post(f"/customers/{customer}/grants", json={"grant": number, "customer": code})
+        await get_page(house, f"/three_d_secure_service/leave/tok_{number}")
+
+    hay = await assert_nowhere(house, numbers, codes, [*replies, *asked], logged, temporary)
+    assert any(b"/three_d_secure_service/offsite?token=tok_" in part for part in hay.values())
+    assert {reply.status_code for reply in asked} >= {200, 403}
+
+
 async def test_a_challenge_leaves_no_trace(house: House, logged: io.StringIO, temporary: Path) -> None:
     replies = listening(house.api)
     numbers, codes = [*CHALLENGE.values(), *FRICTIONLESS.values()], _codes(6)

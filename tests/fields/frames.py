@@ -5,7 +5,6 @@ from typing import Any
 
 import httpx
 
-from azukari.merchants import settings as merchants
 from tests.house import House
 
 ORIGIN = "http://127.0.0.1:8420"
@@ -26,10 +25,7 @@ async def session(house: House, **more: Any) -> str:
 
 async def register(house: House, *shops: str) -> None:
     """The merchant's origins, known to this server at once."""
-    services = house.services
-    owner = (await services.keyring.resolve(house.api.key, None)).owner
-    await merchants.change(services.stores.main, owner.merchant_id, {"origins": list(shops)}, (), lambda _: None)
-    house.clock.advance(1_000)
+    await house.choose(origins=list(shops))
 
 
 class Frame:

@@ -12,7 +12,6 @@ import pytest
 
 from azukari.core.config import Settings
 from azukari.merchants import keys, schemes, store
-from azukari.merchants import settings as merchants
 from azukari.wiring import KEK_NAME
 from tests.house import Api, House, card, running
 from tests.secure_tokens.cards import CHALLENGE, FAILS_ON_VISIT, RIGHT, address
@@ -35,13 +34,6 @@ HANDLERS = [
     f"web+shop:{EVIL}", "otpauth://totp/a?secret=b", "msteams:/l/a", "discord://a", "geo:1,2", "webcal://a/b.ics",
     "ms.settings:a", "windows.tbauth://a", "unheard:of|a thing", f"unheard:{EVIL}", "unheard:+49110",
 ]  # fmt: skip
-
-
-async def register(house: House, **settings: list[str]) -> None:
-    """The merchant's settings, known to this server at once."""
-    (merchant, *_) = await house.services.db.read(store.list_merchants)
-    await merchants.change(house.services.stores.main, merchant.id, settings, (), lambda _: None)
-    house.clock.advance(1_000)
 
 
 async def begin(api: Api, url: str, number: str = FAILS_ON_VISIT["visa"]) -> httpx.Response:
@@ -128,7 +120,7 @@ async def test_only_such_an_address_has_a_page_that_asks(house: House) -> None:
 
 
 async def test_an_address_of_ours_is_no_way_around(house: House) -> None:
-    await register(house, origins=[SHOP])
+    await house.choose(origins=[SHOP])
     leave = f"{OURS}/three_d_secure_service/leave"
     for smuggled in (
         f"{leave}?to={quote(EVIL, safe='')}",
@@ -147,7 +139,7 @@ async def test_an_address_of_ours_is_no_way_around(house: House) -> None:
     "back", [f"{SHOP}/back?order=7", f"{OURS}/fields/return?session_id=a", "http://localhost:3000/"]
 )
 async def test_an_address_the_merchant_stands_for_is_gone_to_at_once(house: House, back: str) -> None:
-    await register(house, origins=[SHOP])
+    await house.choose(origins=[SHOP])
     made = (await begin(house.publishable, back)).json()
     reply = await visit(house, made["authentication_url"])
     assert (reply.status_code, urlsplit(reply.headers["Location"])[:3]) == (303, urlsplit(back)[:3])
@@ -159,18 +151,18 @@ async def test_komojus_own_element_comes_back_to_its_own_page_at_once(house: Hou
     reply = await visit(house, made["authentication_url"])
     assert (reply.status_code, urlsplit(reply.headers["Location"])[:3]) == (303, urlsplit(back)[:3])
 
-    await register(house, origins=[SHOP])
+    await house.choose(origins=[SHOP])
     assert (await begin(house.publishable, back)).status_code == 422
 
 
 async def test_a_secret_key_sends_shoppers_anywhere_on_the_web(house: House) -> None:
-    await register(house, origins=[SHOP], app_schemes=["myshop"])
+    await house.choose(origins=[SHOP], app_schemes=["myshop"])
     made = (await begin(house.api, f"{EVIL}/a")).json()
     assert (await visit(house, made["authentication_url"])).headers["Location"].startswith(f"{EVIL}/a?")
 
 
 async def test_where_origins_are_registered_a_publishable_key_names_no_other(house: House) -> None:
-    await register(house, origins=[SHOP, "https://www.shop.example:8443"])
+    await house.choose(origins=[SHOP, "https://www.shop.example:8443"])
     good = (
         SHOP, f"{SHOP}/", f"{SHOP}:443/a", "HTTPS://SHOP.EXAMPLE/a", f"{SHOP}?a#b", "https://www.shop.example:8443/a",
         f"{OURS}/fields/return", f"{OURS}/sessions/a", "http://localhost/a", "http://127.0.0.1:5173", "https://ｓｈｏｐ.example/",
@@ -208,7 +200,7 @@ async def test_what_systems_and_programs_answer_to_is_no_app_of_the_shops(house:
         for url in HANDLERS:
             reply = await house.api.post(path, json={**order, "return_url": url})
             assert (reply.status_code, reply.json()["error"]["param"]) == (422, "return_url"), (path, url)
-    await register(house, app_schemes=["unheard"])
+    await house.choose(app_schemes=["unheard"])
     named = [url for url in HANDLERS if not url.startswith("unheard")]
     assert await taken(house.api, *named) == dict.fromkeys(named, False)
 
@@ -223,7 +215,7 @@ async def test_an_app_that_nobody_has_registered_is_returned_to_in_test_mode(hou
 
 
 async def test_where_schemes_are_registered_no_other_is_taken(house: House) -> None:
-    await register(house, app_schemes=["MyShop", " jp.shop.app"])
+    await house.choose(app_schemes=["MyShop", " jp.shop.app"])
     good = ("myshop://a", "MYSHOP://a", "myshop:track:1", "jp.shop.app:/done?a=b")
     bad = ("komoju://a", "jp.shop.app2:/a", "my-shop://a", "jp.shop:/a", "other.app:/a")
     wanted = dict.fromkeys(good, True) | dict.fromkeys(bad, False)
@@ -282,7 +274,7 @@ async def test_a_live_publishable_key_sends_nobody_where_nothing_is_registered(l
 
 
 async def test_a_live_publishable_key_sends_shoppers_to_what_is_registered(live: House) -> None:
-    await register(live, origins=[SHOP, "http://plain.example"], app_schemes=["myshop"])
+    await live.choose(origins=[SHOP, "http://plain.example"], app_schemes=["myshop"])
     good = (f"{SHOP}/back", "myshop://a", f"{OURS}/fields/return")
     bad = ("http://plain.example/", "http://localhost/", EVIL, "komoju://a", "jp.shop.app:/a", "http://shop.example/")
     assert {url: await refused_for(live.publishable, url) for url in good} == dict.fromkeys(good)
@@ -294,5 +286,5 @@ async def test_a_live_secret_key_sends_shoppers_where_the_shop_wants_them(live: 
         assert await refused_for(live.api, url) is None
     for url in HANDLERS:
         assert await refused_for(live.api, url) == "return_url", url
-    await register(live, app_schemes=["myshop"])
+    await live.choose(app_schemes=["myshop"])
     assert [await refused_for(live.api, url) for url in ("myshop://a", "komoju://a")] == [None, "return_url"]
