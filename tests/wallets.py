@@ -2,7 +2,7 @@
 
 from azukari.attempts import execute
 from azukari.attempts import store as attempts
-from azukari.attempts.store import Attempt
+from azukari.attempts.store import Attempt, AttemptDraft
 from azukari.core.clock import Moment
 from azukari.customers import service as customers
 from azukari.customers.service import SavedDetails
@@ -16,17 +16,8 @@ from azukari.wiring import Services
 async def agree(services: Services, owner: Owner, customer_id: str, type: str = "paypay") -> None:
     """The customer keeps a wallet's agreement from now on."""
     processor = services.processors.pick(owner, type)
-    attempt = attempts.draft(
-        services.ids,
-        owner,
-        processor,
-        "agree",
-        0,
-        "JPY",
-        now=services.clock.now(),
-        api_version=API_VERSIONS[-1],
-        customer_id=customer_id,
-        method=type,
+    attempt = AttemptDraft(owner, services.ids.new(), services.ids.ref(), services.clock.now(), API_VERSIONS[-1]).build(
+        processor, "agree", 0, "JPY", customer_id=customer_id, method=type
     )
     await services.db.write(attempts.begin, attempt)
     visit = Visit(f"https://azukari.example/return/{attempt.ref}", store=True)

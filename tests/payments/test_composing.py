@@ -14,7 +14,7 @@ from azukari.events import store as events
 from azukari.merchants.service import API_VERSIONS
 from azukari.payments import charge as charges
 from azukari.payments import reconcile, record
-from azukari.payments.charge import ChargeDraft, ChargeIntent
+from azukari.payments.charge import ChargeDraft, ChargeIntent, SessionTerms
 from azukari.payments.schemas import PaymentCreate
 from azukari.payments.views import PaymentView
 from azukari.processors.base import NO_DIRECTIVES, Outcome
@@ -70,7 +70,7 @@ async def _write(
 async def try_to_pay(house: House, details: dict[str, Any]) -> tuple[Answer, ChargeIntent]:
     call = await call_of(house)
     order = PaymentCreate(amount=1000, currency="JPY", payment_details=details)
-    plan = await charges.draft_charge(call, order, session_id=SESSION)
+    plan = await charges.draft_charge(call, order, session=SessionTerms(SESSION, "JPY"))
     ready = await house.services.db.write(_intend, call.owner, house.services.vault, plan)
     outcome, refusal = await charges.send(house.services, ready)
     shown = PaymentView(ready.payment, [])

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from azukari import worker
-from azukari.attempts import store as attempts
+from azukari.attempts.store import AttemptDraft
 from azukari.core.clock import DAY, HOUR, MINUTE, SECOND
 from azukari.core.errors import Conflict
 from azukari.webhooks import deliveries
@@ -50,16 +50,9 @@ async def test_an_attempt_that_was_left_is_neither_taken_at_once_nor_never(
     created = found["created_at"]
     assert (found["sent_at"], found["due_at"]) == (created, None)
     assert abs(created - house.clock.now()) < MINUTE
-    planned = attempts.draft(
-        house.services.ids,
-        await owner_of(house),
-        house.services.processors.pick(await owner_of(house)),
-        "sale",
-        1,
-        "JPY",
-        now=house.clock.now(),
-        api_version="2025-01-28",
-    )
+    owner, ids = await owner_of(house), house.services.ids
+    draft = AttemptDraft(owner, ids.new(), ids.ref(), house.clock.now(), "2025-01-28")
+    planned = draft.build(house.services.processors.pick(owner), "sale", 1, "JPY")
     assert 0 < (planned.due_at or 0) - house.clock.now() <= MINUTE
 
 

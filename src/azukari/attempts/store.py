@@ -13,7 +13,6 @@ import msgspec
 import sqlalchemy as sa
 
 from azukari.core.clock import SECOND
-from azukari.core.ids import Ids
 from azukari.db import (
     Integer,
     Json,
@@ -31,6 +30,7 @@ from azukari.db import (
     partial_index,
 )
 from azukari.processors.base import (
+    NO_DIRECTIVES,
     Approved,
     Declined,
     Expired,
@@ -40,6 +40,7 @@ from azukari.processors.base import (
     PartiallyPaid,
     Pending,
     Processor,
+    SimulatorDirectives,
     Unknown,
 )
 
@@ -230,68 +231,71 @@ _TAKE_OVER = Statement(
 )
 
 
-def draft(
-    ids: Ids,
-    owner: Owner,
-    processor: Processor | None,
-    kind: Kind,
-    amount: int,
-    currency: str,
-    *,
-    now: int,
-    api_version: str,
-    state: State = "sent",
-    payment_id: str | None = None,
-    customer_id: str | None = None,
-    parent: str | None = None,
-    orders: str | None = None,
-    more: str | None = None,
-    idempotency_key: str | None = None,
-    method: str | None = None,
-    session_id: str | None = None,
-    subscription_id: str | None = None,
-) -> Attempt:
-    """A new attempt, to be written by :func:`begin`.
+class AttemptDraft(msgspec.Struct, frozen=True):
+    """What is known of an attempt before anything is read: its id and ref, the caller, the time (milliseconds)."""
 
-    It is born ``sent`` where nothing has to happen between writing it down and the call: then both are one commit.
-    processor: None where the payment is to be read first; :func:`assign` it then.
-    """
-    planned = Attempt(
-        merchant_id=owner.merchant_id,
-        mode=owner.mode,
-        id=ids.new(),
-        kind=kind,
-        state=state,
-        ref=ids.ref(),
-        processor="",
-        payment_id=payment_id,
-        customer_id=customer_id,
-        amount=amount,
-        currency=currency,
-        parent=parent,
-        orders=orders,
-        more=more,
-        api_version=api_version,
-        idempotency_key=idempotency_key,
-        fence=1,
-        due_at=None,
-        code=None,
-        processor_ref=None,
-        network_id=None,
-        created_at=now,
-        sent_at=now if state == "sent" else None,
-        updated_at=now,
-        method=method,
-        session_id=session_id,
-        subscription_id=subscription_id,
-    )
-    return planned if processor is None else assign(planned, processor)
+    owner: Owner
+    id: str
+    ref: str
+    now: int
+    api_version: str
+    directives: SimulatorDirectives = NO_DIRECTIVES
+    idempotency_key: str | None = None
 
+    def build(
+        self,
+        processor: Processor,
+        kind: Kind,
+        amount: int,
+        currency: str,
+        *,
+        state: State = "sent",
+        payment_id: str | None = None,
+        customer_id: str | None = None,
+        parent: str | None = None,
+        more: str | None = None,
+        method: str | None = None,
+        session_id: str | None = None,
+        subscription_id: str | None = None,
+        scenario: str | None = None,
+    ) -> Attempt:
+        """The attempt, to be written by :func:`begin`. scenario: what every test attempt of its customer ends in.
 
-def assign(attempt: Attempt, processor: Processor) -> Attempt:
-    """Whose it is, and thereby how long its lease runs."""
-    due = attempt.created_at + processor.declares.timeout + GRACE
-    return msgspec.structs.replace(attempt, processor=processor.name, due_at=due)
+        It is born ``sent`` where nothing has to happen between writing it down and the call: then both are one commit.
+        """
+        directives = self.directives
+        if scenario is not None:
+            directives = msgspec.structs.replace(directives, scenario=scenario)
+        return Attempt(
+            merchant_id=self.owner.merchant_id,
+            mode=self.owner.mode,
+            id=self.id,
+            kind=kind,
+            state=state,
+            ref=self.ref,
+            processor=processor.name,
+            payment_id=payment_id,
+            customer_id=customer_id,
+            amount=amount,
+            currency=currency,
+            parent=parent,
+            orders=directives.encoded(),
+            more=more,
+            api_version=self.api_version,
+            idempotency_key=self.idempotency_key,
+            fence=1,
+            # How long the lease of the call runs.
+            due_at=self.now + processor.declares.timeout + GRACE,
+            code=None,
+            processor_ref=None,
+            network_id=None,
+            created_at=self.now,
+            sent_at=self.now if state == "sent" else None,
+            updated_at=self.now,
+            method=method,
+            session_id=session_id,
+            subscription_id=subscription_id,
+        )
 
 
 async def begin(tx: Tx, attempt: Attempt) -> None:

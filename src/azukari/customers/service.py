@@ -140,19 +140,13 @@ async def _check_and_store(call: Call, body: CustomerWrite, customer: Customer, 
         raise NotKept
     processor = call.services.processors.pick(call.owner)
     await call.vault.ready(call.owner)
-    attempt = attempts.draft(
-        call.services.ids,
-        call.owner,
+    attempt = call.draft_attempt(msgspec.structs.replace(call.orders, scenario=None)).build(
         processor,
         "verify",
         0,
         body.currency or DEFAULT_CURRENCY,
-        now=call.real,
-        api_version=call.api_version,
         customer_id=customer.id,
         state="prepared" if tokens.needs_two_steps(details) else "sent",
-        orders=msgspec.structs.replace(call.orders, scenario=None).encoded(),
-        idempotency_key=call.idempotency_key,
     )
     # T1: the token is spent and the attempt written down.
     card = await call.db.write(

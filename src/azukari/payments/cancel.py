@@ -15,7 +15,7 @@ async def cancel(call: Call, payment_id: str) -> Answer:
     Raises NotFound, NotCancellable, Locked.
     A payment that waits may have been paid a moment ago: then the processor has the last word.
     """
-    draft = operation.draft(call, "cancel", payment_id)
+    draft = operation.draft(call, "cancel")
     intent = await call.db.write(_begin_cancel, call.claim, call.owner, payment_id, draft)
     answer = await operation.carry_out(call, intent)
     if answer.status >= 400 and intent.shown.payment.waiting_attempt is not None:

@@ -18,7 +18,7 @@ async def capture(call: Call, payment_id: str, body: Capture) -> Answer:
     Raises NotFound, NotCapturable, InvalidParameter (more than was authorised), Locked. Source: contract 3.6.
     """
     intent = await call.db.write(
-        _begin_capture, call.claim, call.owner, payment_id, operation.draft(call, "capture", payment_id), body
+        _begin_capture, call.claim, call.owner, payment_id, operation.draft(call, "capture"), body
     )
     return await operation.carry_out(call, intent)
 

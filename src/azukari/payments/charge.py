@@ -3,12 +3,15 @@
 The story stands first; its parts (draft, resolve and begin within T1, send) follow, and others compose them too.
 """
 
+from collections.abc import Callable
+from typing import NamedTuple
+
 import msgspec
 from msgspec.structs import replace
 
 from azukari.attempts import execute
 from azukari.attempts import store as attempts
-from azukari.attempts.store import Attempt
+from azukari.attempts.store import Attempt, AttemptDraft
 from azukari.core import log
 from azukari.core.clock import Moment
 from azukari.core.errors import ApiError, InvalidParameter, InvalidToken, MissingParameter
@@ -25,14 +28,13 @@ from azukari.payments.record import finish
 from azukari.payments.schemas import CardOut, PaymentCreate, PaymentExtras, PaymentOut
 from azukari.payments.store import Payment
 from azukari.payments.views import PaymentView
-from azukari.processors.base import Credential, NotSent, Outcome, Visit
+from azukari.processors.base import Credential, Kind, NotSent, Outcome, Visit
 from azukari.processors.declines import NotSentError
 from azukari.processors.methods import CREDIT_CARD, OFFSITE
 from azukari.processors.registry import Processors
 from azukari.tokens import send as sending
 from azukari.tokens import sources as tokens
 from azukari.tokens.sources import CardSource, MethodSource, PaymentSource, WrongCurrency
-from azukari.tokens.store import Token
 from azukari.vault import CARDS, TERMINAL, EntryGone, Vault
 from azukari.wire import idempotency, metadata, pan_screening, return_targets
 from azukari.wire.answers import Answer
@@ -43,26 +45,66 @@ from azukari.wiring import Beside, Services
 DEFAULT_LOCALE = "ja"
 
 
-class ChargeDraft(msgspec.Struct, frozen=True):
-    """A charge before its customer or token has been looked at.
+class SessionTerms(msgspec.Struct, frozen=True):
+    """What a session says of the charge of a try, beside its body.
 
-    source: None for a customer's saved details. visit: for a method with a page of its own. settings: the merchant's.
-    suspicious: a text of the order looks like a card number. fee: what the shopper was told; None: the merchant's.
-    ordered_in: the currency of the order, where it is paid in a method's own. beside: what else the order asks for.
+    metadata: JSON. fee: what the shopper was told. currency: of the session; the try may be in a method's own.
+    stores: a wallet's shopper is asked to allow later charges too. return_url: of our page, with the way back's ref.
     """
 
-    payment: Payment
-    attempt: Attempt
+    id: str
+    currency: str
+    customer_id: str | None = None
+    metadata: str = "{}"
+    scenario: str | None = None
+    fee: int = 0
+    stores: bool = False
+    return_url: Callable[[str], str] = str
+
+
+class ChargeDraft(msgspec.Struct, frozen=True):
+    """A charge whose body is read, before its source is resolved: ids and times are there, and no row yet.
+
+    source: None for a customer's saved details. metadata: JSON. extras: with the names of raw details.
+    now: the merchant's time. visit: for a method with a page of its own. settings: the merchant's.
+    suspicious: a text of the body looks like a card number. webhooks: the payment's own.
+    """
+
+    attempt: AttemptDraft
+    payment_id: str
+    kind: Kind
+    amount: int
+    tax: int
+    currency: str
+    customer_id: str | None
     source: PaymentSource | None
+    description: str | None
+    external_order_num: str | None
+    metadata: str
+    locale: str
+    extras: PaymentExtras
+    now: int
     visit: Visit
     processors: Processors
     settings: MerchantSettings
     base_url: str
     who: str
     suspicious: bool
-    fee: int | None = None
-    ordered_in: str | None = None
-    beside: Beside | None = None
+    webhooks: Beside | None
+    session: SessionTerms | None
+    subscription_id: str | None
+
+
+class _Resolved(NamedTuple):
+    """What a charge is made with. customer: whose saved details they are.
+
+    credential: of stored details; spoilt: what the vault keeps of it is not what we have written there.
+    """
+
+    instrument: CardSource | MethodSource
+    customer: Customer | None = None
+    credential: Credential | None = None
+    spoilt: bool = False
 
 
 class ChargeIntent(msgspec.Struct, frozen=True):
@@ -115,13 +157,12 @@ async def draft_charge(
     body: PaymentCreate,
     *,
     source: PaymentSource | None = None,
-    session_id: str | None = None,
-    store: bool = False,
+    session: SessionTerms | None = None,
     subscription_id: str | None = None,
 ) -> ChargeDraft:
-    """Read an order. source: its details, where they have been read. session_id: whose try it is.
+    """Read a body. source: its details, where they have been read. session: what it says, where it is a try at one.
 
-    store: a wallet's shopper is asked to allow later charges too. subscription_id: whose charge it is.
+    subscription_id: whose charge it is.
 
     Raises TwoSources, MissingParameter, InvalidParameter, what is wrong with the details, NoProcessor.
     """
@@ -130,72 +171,45 @@ async def draft_charge(
     return_targets.hold_to_apps(settings, body.return_url)
     if body.mcc is not None and len(body.mcc) != 4:
         raise InvalidParameter("mcc")
-    type = CREDIT_CARD if source is None or isinstance(source, str) else source.type
-    tax = body.tax_amount()
-    attempt = attempts.draft(
-        call.services.ids,
-        call.owner,
-        call.services.processors.pick(call.owner, type),
-        "sale" if body.capture else "authorize",
-        body.amount + tax,
-        body.currency,
-        now=call.real,
-        api_version=call.api_version,
-        customer_id=body.customer,
-        payment_id=call.new_id(),
-        state="prepared" if source and tokens.needs_two_steps(source) else "sent",
-        idempotency_key=call.idempotency_key,
-        orders=call.orders.encoded(),
-        session_id=session_id,
-        subscription_id=subscription_id,
-    )
-    payment = Payment(
-        merchant_id=call.owner.merchant_id,
-        mode=call.owner.mode,
-        id=attempt.payment_id or "",
-        status="pending",
-        amount=body.amount,
-        tax=tax,
-        fee=0,
-        total=body.amount + tax,
-        currency=body.currency,
-        amount_captured=0,
-        amount_refunded=0,
-        amount_reserved=0,
-        customer_id=body.customer,
-        session_id=session_id,
-        details="null",
-        description=body.description,
-        external_order_num=body.external_order_num,
-        metadata=metadata.merged("{}", body.metadata),
-        locale=body.locale or DEFAULT_LOCALE,
-        more=_more(body, source),
-        processor=attempt.processor,
-        processor_ref=None,
-        active_attempt=attempt.id,
-        version=1,
-        deadline=None,
-        captured_at=None,
-        created_at=call.now,
-    )
-    base_url = call.services.settings.base_url
-    visit = Visit(f"{base_url}/return/{attempt.ref}", payment.locale, settings.name, store)
-    suspicious = pan_screening.suspicious(body.description, body.external_order_num, metadata=body.metadata)
+    # Nothing is read for details that no processor takes.
+    call.services.processors.pick(call.owner, CREDIT_CARD if source is None or isinstance(source, str) else source.type)
+    directives, base_url = call.orders, call.services.settings.base_url
+    if session is not None and session.scenario is not None:
+        directives = replace(directives, scenario=session.scenario)
+    attempt = call.draft_attempt(directives)
+    locale, return_url = body.locale or DEFAULT_LOCALE, f"{base_url}/return/{attempt.ref}"
+    visit = Visit(return_url, locale, settings.name)
+    if session is not None:
+        visit = Visit(session.return_url(return_url), locale, settings.name, session.stores)
     return ChargeDraft(
-        payment,
         attempt,
+        call.new_id(),
+        "sale" if body.capture else "authorize",
+        body.amount,
+        body.tax_amount(),
+        body.currency,
+        body.customer,
         source,
+        body.description,
+        body.external_order_num,
+        metadata.merged("{}", body.metadata) if session is None else session.metadata,
+        locale,
+        _extras(body, source),
+        call.now,
         visit,
         call.services.processors,
         settings,
         base_url,
         call.key.id,
-        suspicious,
-        beside=None if body.webhooks is None else await _beside(call, body.webhooks),
+        # What looks like a card number in a session's own texts was noted when it was made.
+        session is None and pan_screening.suspicious(body.description, body.external_order_num, metadata=body.metadata),
+        None if body.webhooks is None else await _webhooks(call, body.webhooks),
+        session,
+        subscription_id,
     )
 
 
-async def _beside(call: Call, webhooks: object) -> Beside:
+async def _webhooks(call: Call, webhooks: object) -> Beside:
     read = call.services.hooks.payment_webhooks
     return await read(call.services, call.owner, webhooks, call.key.id, call.api_version, call.now)
 
@@ -210,9 +224,9 @@ def _source(call: Call, body: PaymentCreate) -> PaymentSource | None:
     return None
 
 
-def _more(body: PaymentCreate, source: PaymentSource | None) -> str | None:
+def _extras(body: PaymentCreate, source: PaymentSource | None) -> PaymentExtras:
     names = None if isinstance(source, str) else source
-    more = PaymentExtras(
+    return PaymentExtras(
         customer_family_name=names.family_name if names else None,
         customer_given_name=names.given_name if names else None,
         mcc=body.mcc,
@@ -220,30 +234,144 @@ def _more(body: PaymentCreate, source: PaymentSource | None) -> str | None:
         platform_details=body.platform_details,
         return_url=body.return_url,
     )
-    return _encoded(more)
-
-
-def _encoded(more: PaymentExtras) -> str | None:
-    return None if more == PaymentExtras() else msgspec.json.encode(more).decode()
 
 
 _credential = msgspec.json.Decoder(Credential).decode
 
 
 async def resolve(tx: Tx, owner: Owner, vault: Vault, draft: ChargeDraft) -> ChargeIntent:
-    """Within the caller's unit, the reads of T1: what is charged, and the payment that shows it.
+    """Within the caller's unit, the reads of T1: what is charged, and the rows that say so.
 
     Raises NotFound (no such customer), NothingToCharge (no saved details), InvalidToken, WrongCurrency, NotEnabled,
     OrderNumTaken.
     """
     if draft.source is None:
-        intent = await _stored(tx, owner, vault, draft)
+        resolved = await _saved(tx, owner, vault, draft)
     else:
-        intent = await _of_source(tx, owner, vault, draft, draft.source)
-    number = draft.payment.external_order_num
-    if number and await store.order_num_taken(tx, owner, number):
+        resolved = await _given(tx, owner, vault, draft, draft.source)
+    intent = _build(owner, draft, resolved)
+    if draft.external_order_num and await store.order_num_taken(tx, owner, draft.external_order_num):
         raise OrderNumTaken
     return intent
+
+
+async def _saved(tx: Tx, owner: Owner, vault: Vault, draft: ChargeDraft) -> _Resolved:
+    """What a customer has saved. Raises NotFound, NothingToCharge."""
+    customer = await customers.get(tx, owner, draft.customer_id or "")
+    if customer.entry_id is None:
+        raise NothingToCharge
+    try:
+        card = CardSource(await vault.find(tx, owner, customer.entry_id), customer.email)
+    except EntryGone:
+        raise NothingToCharge from None
+    if card.use.credential is None:
+        raise NothingToCharge  # never checked with the shopper present: no network would have it (SEC-22)
+    try:
+        return _Resolved(card, customer, _credential(card.use.credential))
+    except msgspec.DecodeError:
+        return _Resolved(card, customer, spoilt=True)
+
+
+async def _given(tx: Tx, owner: Owner, vault: Vault, draft: ChargeDraft, source: PaymentSource) -> _Resolved:
+    """What was given with the body. Raises InvalidToken, WrongCurrency, NotEnabled."""
+    session = draft.session
+    instrument = await tokens.resolve(
+        tx,
+        vault,
+        owner,
+        source,
+        draft.now,
+        draft.currency,
+        total=draft.amount + draft.tax,
+        saved=session is None,
+        ordered_in=None if session is None else session.currency,
+    )
+    if session is None:
+        # A session has its own list of what may pay it.
+        _check_enabled(draft, instrument.type)
+    token = instrument.token
+    if token is None or token.customer_id is None or isinstance(instrument, MethodSource):
+        return _Resolved(instrument)
+    # A secure token about a customer's saved card: that card, as long as the customer has it.
+    customer = await customers.find(tx, owner, token.customer_id)
+    if customer is None or customer.entry_id != token.entry_id:
+        raise InvalidToken
+    return _Resolved(replace(instrument, email=customer.email or instrument.email), customer)
+
+
+def _check_enabled(draft: ChargeDraft, type: str) -> None:
+    """Raises NotEnabled."""
+    chosen = draft.settings.payment_types.get(draft.currency)
+    if chosen is not None and type not in chosen:
+        raise NotEnabled(type, chosen)
+
+
+def _build(owner: Owner, draft: ChargeDraft, resolved: _Resolved) -> ChargeIntent:
+    """Payment and attempt, of a charge whose source is known. Raises WrongCurrency, NotSentError, NoProcessor."""
+    instrument, customer, session = resolved.instrument, resolved.customer, draft.session
+    type, token = instrument.type, instrument.token
+    _check_currency(type, draft.currency)
+    offsite = type in OFFSITE and isinstance(instrument, MethodSource)
+    extras = draft.extras
+    if token is not None:
+        names = tokens.names_of(token)
+        extras = replace(extras, customer_family_name=names.family_name, customer_given_name=names.given_name)
+    charged = fee(draft.settings, type, draft.currency) if session is None else session.fee
+    attempt = draft.attempt.build(
+        draft.processors.pick(owner, type),
+        # Nobody can hold cash for us: it is taken, or it is not there.
+        draft.kind if offsite or isinstance(instrument, CardSource) else "sale",
+        draft.amount + draft.tax + charged,
+        draft.currency,
+        state="prepared" if draft.source and tokens.needs_two_steps(draft.source) else "sent",
+        payment_id=draft.payment_id,
+        customer_id=draft.customer_id,
+        # Only a chip is waited for; every other card's attempt is found as cards' are.
+        method=None if type in CARDS and type != TERMINAL else type,
+        session_id=None if session is None else session.id,
+        subscription_id=draft.subscription_id,
+        scenario=None if customer is None else customer.scenario,
+    )
+    payment = Payment.new(
+        attempt,
+        amount=draft.amount,
+        tax=draft.tax,
+        fee=charged,
+        customer_id=_customer_of(draft, customer),
+        details=_details(draft, instrument),
+        description=draft.description,
+        external_order_num=draft.external_order_num,
+        metadata=draft.metadata,
+        locale=draft.locale,
+        more=None if extras == PaymentExtras() else msgspec.json.encode(extras).decode(),
+        now=draft.now,
+    )
+    return ChargeIntent(
+        attempt, payment, instrument, resolved.credential, draft.visit if offsite else None, resolved.spoilt
+    )
+
+
+def _customer_of(draft: ChargeDraft, customer: Customer | None) -> str | None:
+    if customer is not None:
+        return customer.id
+    return draft.customer_id if draft.session is None else draft.session.customer_id
+
+
+def _check_currency(type: str, currency: str) -> None:
+    """Raises WrongCurrency, NotSentError (an entry's row was changed: it names a type that is none)."""
+    if type not in METHODS:
+        raise NotSentError
+    if not METHODS[type].takes(currency):
+        raise WrongCurrency("This payment method cannot be paid in this currency.")
+
+
+def _details(draft: ChargeDraft, instrument: CardSource | MethodSource) -> str:
+    """What the payment shows of them, JSON."""
+    if isinstance(instrument, MethodSource):
+        return payment_details.shown(instrument.details, draft.payment_id, draft.locale, draft.base_url)
+    if instrument.type in CARDS:
+        return msgspec.json.encode(CardOut.of(instrument.use.masked, instrument.email)).decode()
+    return payment_details.shown_wallet(instrument.type, instrument.email)
 
 
 async def begin(tx: Tx, vault: Vault, draft: ChargeDraft, intent: ChargeIntent) -> None:
@@ -270,8 +398,8 @@ async def begin(tx: Tx, vault: Vault, draft: ChargeDraft, intent: ChargeIntent) 
         await directory.publish(tx, payment.owner, attempt.ref, "attempt")
     elif attempt.method is not None and attempt.method != TERMINAL:
         await directory.publish(tx, payment.owner, payment.id, "payment")
-    if draft.beside is not None:
-        await draft.beside.write(tx, payment.owner, payment.id)
+    if draft.webhooks is not None:
+        await draft.webhooks.write(tx, payment.owner, payment.id)
     if draft.suspicious:
         await pan_screening.note(
             tx, vault, payment.owner, id=payment.id, at=attempt.created_at, who=draft.who, object_id=payment.id
@@ -301,127 +429,3 @@ async def send(services: Services, intent: ChargeIntent) -> tuple[Outcome, ApiEr
         return await sending.send(services, processor, intent.attempt, intent.instrument, visit=intent.visit), None
     except sending.NotBegun as ended:
         return NotSent(), ended.refusal
-
-
-async def _of_source(tx: Tx, owner: Owner, vault: Vault, draft: ChargeDraft, source: PaymentSource) -> ChargeIntent:
-    """What was given with the order. Raises InvalidToken, WrongCurrency."""
-    payment = draft.payment
-    instrument = await tokens.resolve(
-        tx,
-        vault,
-        owner,
-        source,
-        payment.created_at,
-        payment.currency,
-        total=payment.amount + payment.tax,
-        saved=payment.session_id is None,
-        ordered_in=draft.ordered_in,
-    )
-    if payment.session_id is None:
-        _check_enabled(draft, instrument)
-    if instrument.token is not None:
-        draft = replace(draft, payment=_named(payment, instrument.token))
-    if isinstance(instrument, MethodSource):
-        return _by_method(draft, instrument)
-    if instrument.token is not None and instrument.token.customer_id is not None:
-        return await _of_customer(tx, owner, draft, instrument, instrument.token)
-    return _by_card(draft, draft.attempt, instrument)
-
-
-def _named(payment: Payment, token: Token) -> Payment:
-    """Only now is it known who the token is about."""
-    more, names = msgspec.json.decode(payment.more or "{}", type=PaymentExtras), tokens.names_of(token)
-    more.customer_family_name, more.customer_given_name = names.family_name, names.given_name
-    return replace(payment, more=_encoded(more))
-
-
-def _check_enabled(draft: ChargeDraft, instrument: CardSource | MethodSource) -> None:
-    """A session has its own list of what may pay it. Raises NotEnabled."""
-    type = instrument.details.type if isinstance(instrument, MethodSource) else instrument.use.masked.type
-    chosen = draft.settings.payment_types.get(draft.payment.currency)
-    if chosen is not None and type not in chosen:
-        raise NotEnabled(type, chosen)
-
-
-async def _of_customer(tx: Tx, owner: Owner, draft: ChargeDraft, card: CardSource, token: Token) -> ChargeIntent:
-    """A secure token about a customer's saved card: that card, as long as the customer has it. Raises InvalidToken."""
-    customer = await customers.find(tx, owner, token.customer_id or "")
-    if customer is None or customer.entry_id != token.entry_id:
-        raise InvalidToken
-    payment = replace(draft.payment, customer_id=customer.id)
-    card = replace(card, email=customer.email or card.email)
-    return _by_card(replace(draft, payment=payment), _ordered(draft.attempt, customer), card)
-
-
-def _ordered(attempt: Attempt, customer: Customer) -> Attempt:
-    """With what every test payment of the customer ends in."""
-    if customer.scenario is None:
-        return attempt
-    ordered = replace(execute.directives_of(attempt), scenario=customer.scenario)
-    return replace(attempt, orders=ordered.encoded())
-
-
-async def _stored(tx: Tx, owner: Owner, vault: Vault, draft: ChargeDraft) -> ChargeIntent:
-    """What a customer has saved."""
-    customer = await customers.get(tx, owner, draft.payment.customer_id or "")
-    if customer.entry_id is None:
-        raise NothingToCharge
-    try:
-        card = CardSource(await vault.find(tx, owner, customer.entry_id), customer.email)
-    except EntryGone:
-        raise NothingToCharge from None
-    if card.use.credential is None:
-        raise NothingToCharge  # never checked with the shopper present: no network would have it (SEC-22)
-    try:
-        credential = _credential(card.use.credential)
-    except msgspec.DecodeError:
-        credential = None
-    intent = _by_card(draft, _ordered(draft.attempt, customer), card, credential)
-    return intent if credential is not None else replace(intent, spoilt=True)
-
-
-def _by_card(
-    draft: ChargeDraft, attempt: Attempt, card: CardSource, credential: Credential | None = None
-) -> ChargeIntent:
-    """By a card, or by a wallet's agreement."""
-    shown = card.use.masked
-    if shown.type in CARDS:
-        details = msgspec.json.encode(CardOut.of(shown, card.email)).decode()
-        attempt = attempt if shown.type == CREDIT_CARD else _of_type(draft, attempt, shown.type)
-        # Only a chip is waited for; every other card's attempt is found as cards' are.
-        attempt = attempt if shown.type == TERMINAL else replace(attempt, method=None)
-    else:
-        details, attempt = payment_details.shown_wallet(shown.type, card.email), _of_type(draft, attempt, shown.type)
-    payment, attempt = _priced(draft, attempt, shown.type, details)
-    return ChargeIntent(attempt, payment, card, credential)
-
-
-def _by_method(draft: ChargeDraft, instrument: MethodSource) -> ChargeIntent:
-    details = instrument.details
-    attempt = _of_type(draft, draft.attempt, details.type)
-    if details.type not in OFFSITE:
-        # Nobody can hold cash for us: it is taken, or it is not there.
-        attempt = replace(attempt, kind="sale")
-    shown = payment_details.shown(details, draft.payment.id, draft.payment.locale, draft.base_url)
-    payment, attempt = _priced(draft, attempt, details.type, shown)
-    return ChargeIntent(attempt, payment, instrument, visit=draft.visit if details.type in OFFSITE else None)
-
-
-def _of_type(draft: ChargeDraft, attempt: Attempt, type: str) -> Attempt:
-    """An attempt whose type is known only now: it may be another processor's.
-
-    Raises WrongCurrency, NotSentError (an entry's row was changed: it names a type that is none).
-    """
-    if type not in METHODS:
-        raise NotSentError
-    if not METHODS[type].takes(draft.payment.currency):
-        raise WrongCurrency("This payment method cannot be paid in this currency.")
-    return replace(attempts.assign(attempt, draft.processors.pick(draft.payment.owner, type)), method=type)
-
-
-def _priced(draft: ChargeDraft, attempt: Attempt, type: str, details: str) -> tuple[Payment, Attempt]:
-    """Payment and attempt with the fee of their type."""
-    payment = draft.payment
-    extra = fee(draft.settings, type, payment.currency) if draft.fee is None else draft.fee
-    payment = replace(payment, details=details, fee=extra, total=payment.total + extra, processor=attempt.processor)
-    return payment, replace(attempt, amount=payment.total)

@@ -1,7 +1,5 @@
 """Finalizing: what the chip of a card at a terminal has said. Source: contract 3.6."""
 
-import msgspec
-
 from azukari.attempts import store as attempts
 from azukari.core.errors import InvalidParameter, Locked, MissingParameter
 from azukari.db import Owner, Tx
@@ -10,7 +8,6 @@ from azukari.payments.details import details_of
 from azukari.payments.errors import NotAtTerminal
 from azukari.payments.operation import OperationDraft, OperationIntent
 from azukari.payments.schemas import Finalize
-from azukari.payments.transitions import context_of
 from azukari.vault import CHIP, TERMINAL, AccessGrant, PaymentDetails, Vault
 from azukari.wire import metadata
 from azukari.wire.answers import Answer
@@ -45,7 +42,7 @@ async def finalize(call: Call, payment_id: str, body: Finalize) -> Answer:
         call.owner,
         call.vault,
         payment_id,
-        operation.draft(call, "finalize", payment_id),
+        operation.draft(call, "finalize"),
         use,
         body,
         call.key.id,
@@ -74,10 +71,8 @@ async def _begin_finalize(
         raise NotAtTerminal
     if details.last_four_digits != use.masked.last4:
         raise InvalidParameter("track2", "It was read from another card.")
-    attempt = draft.of(payment, payment.total)
     hold = waiting.kind == "authorize" if body.capture is None else not body.capture
-    more = msgspec.structs.replace(context_of(attempt), hold=hold)
-    attempt = msgspec.structs.replace(attempt, more=msgspec.json.encode(more).decode())
+    attempt = draft.of(payment, payment.total, hold=hold)
     await operation.take(tx, owner, claim, shown, attempt)
     if body.metadata is not None:
         merged = metadata.merged(payment.metadata, body.metadata)

@@ -7,7 +7,7 @@ import msgspec
 
 from azukari.attempts import execute
 from azukari.attempts import store as attempts
-from azukari.attempts.store import Attempt
+from azukari.attempts.store import Attempt, AttemptDraft
 from azukari.core.errors import ApiError, Locked
 from azukari.db import Owner, Tx
 from azukari.payments import record, store
@@ -33,45 +33,38 @@ class OperationIntent(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class OperationDraft:
-    """An attempt before its payment has been read."""
+    """An operation before its payment has been read."""
 
-    attempt: Attempt
+    attempt: AttemptDraft
+    kind: Kind
     processors: Processors
-    more: AttemptContext
+    context: AttemptContext
 
-    def of(self, payment: Payment, amount: int) -> Attempt:
-        """Complete it from the payment. Raises NoProcessor: the payment's processor is not set up here any more."""
+    def of(self, payment: Payment, amount: int, *, session_id: str | None = None, hold: bool = False) -> Attempt:
+        """Build the attempt. session_id: whose try it is. hold: finalizing leaves an authorisation.
+
+        Raises NoProcessor: the payment's processor is not set up here any more.
+        """
         processor = self.processors.named(payment.processor)
         if processor is None:
             raise NoProcessor
-        more = self.more
-        if payment.waiting_attempt is not None:
-            more = msgspec.structs.replace(more, waiting=payment.waiting_attempt)
-        return msgspec.structs.replace(
-            attempts.assign(self.attempt, processor),
-            amount=amount,
-            currency=payment.currency,
+        context = msgspec.structs.replace(self.context, waiting=payment.waiting_attempt, hold=hold)
+        return self.attempt.build(
+            processor,
+            self.kind,
+            amount,
+            payment.currency,
+            payment_id=payment.id,
             parent=payment.processor_ref,
-            more=msgspec.json.encode(more).decode(),
+            more=msgspec.json.encode(context).decode(),
+            session_id=session_id,
         )
 
 
-def draft(call: Call, kind: Kind, payment_id: str, description: str | None = None) -> OperationDraft:
-    """Draft an operation, before its payment has been read."""
-    attempt = attempts.draft(
-        call.services.ids,
-        call.owner,
-        None,
-        kind,
-        0,
-        "",
-        now=call.real,
-        api_version=call.api_version,
-        payment_id=payment_id,
-        orders=call.orders.encoded(),
-        idempotency_key=call.idempotency_key,
-    )
-    return OperationDraft(attempt, call.services.processors, AttemptContext(call.new_id(), description))
+def draft(call: Call, kind: Kind, description: str | None = None, *, by_session: bool | None = None) -> OperationDraft:
+    """Draft an operation, before its payment has been read. by_session: see :class:`AttemptContext`."""
+    context = AttemptContext(call.new_id(), description, by_session=by_session)
+    return OperationDraft(call.draft_attempt(), kind, call.services.processors, context)
 
 
 def check_state(payment: Payment, statuses: tuple[store.Status, ...], refusal: ApiError) -> None:

@@ -28,7 +28,7 @@ from azukari.wire.idempotency import Claim, idempotent
 
 async def refund(call: Call, payment_id: str, body: RefundCreate) -> Answer:
     """Give back what was captured, or a part of it. Raises NotFound, NotRefundable. Source: contract section 5."""
-    draft = operation.draft(call, "refund", payment_id, body.description)
+    draft = operation.draft(call, "refund", body.description)
     intent = await call.db.write(
         _begin_refund, call.claim, call.owner, call.vault, payment_id, draft, body, call.key.id
     )

@@ -6,7 +6,7 @@ from typing import Literal
 import msgspec
 import sqlalchemy as sa
 
-from azukari.attempts.store import attempts
+from azukari.attempts.store import Attempt, attempts
 from azukari.core.errors import NotFound
 from azukari.db import (
     Cursor,
@@ -127,6 +127,54 @@ class Payment(msgspec.Struct, frozen=True):
     captured_at: int | None
     created_at: int
     waiting_attempt: str | None = None
+
+    @classmethod
+    def new(
+        cls,
+        attempt: Attempt,
+        *,
+        amount: int,
+        tax: int,
+        fee: int,
+        customer_id: str | None,
+        details: str,
+        description: str | None,
+        external_order_num: str | None,
+        metadata: str,
+        locale: str,
+        more: str | None,
+        now: int,
+    ) -> "Payment":
+        """One that its first attempt has just begun."""
+        return cls(
+            merchant_id=attempt.merchant_id,
+            mode=attempt.mode,
+            id=attempt.payment_id or "",
+            status="pending",
+            amount=amount,
+            tax=tax,
+            fee=fee,
+            total=amount + tax + fee,
+            currency=attempt.currency,
+            amount_captured=0,
+            amount_refunded=0,
+            amount_reserved=0,
+            customer_id=customer_id,
+            session_id=attempt.session_id,
+            details=details,
+            description=description,
+            external_order_num=external_order_num,
+            metadata=metadata,
+            locale=locale,
+            more=more,
+            processor=attempt.processor,
+            processor_ref=None,
+            active_attempt=attempt.id,
+            version=1,
+            deadline=None,
+            captured_at=None,
+            created_at=now,
+        )
 
     @property
     def owner(self) -> Owner:

@@ -1,9 +1,5 @@
 """Topping up: one more prepaid card for a payment that is short of money. Source: contract 3.6, 4.3."""
 
-from dataclasses import replace
-
-import msgspec
-
 from azukari.core.errors import InvalidParameter
 from azukari.db import Owner, Tx
 from azukari.payments import operation, record, views
@@ -31,9 +27,7 @@ async def add_card(
     call: Call, payment_id: str, details: MethodDetails, *, by_session: bool = False
 ) -> tuple[OperationIntent, Outcome]:
     """:func:`top_up` up to the processor's answer, which the caller writes down. by_session: a try at its session."""
-    draft = operation.draft(call, "top_up", payment_id)
-    if by_session:
-        draft = replace(draft, more=msgspec.structs.replace(draft.more, by_session=call.key.is_secret))
+    draft = operation.draft(call, "top_up", by_session=call.key.is_secret if by_session else None)
     intent = await call.db.write(_begin_top_up, call.claim, call.owner, payment_id, draft, details.type)
     return intent, await operation.send(call, intent, details)
 
@@ -50,7 +44,7 @@ async def _begin_top_up(
         raise InvalidParameter("payment_details[type]")
     if not details.short_amount:
         raise NotShort
-    attempt = draft.of(payment, details.short_amount)
-    await idempotency.take(tx, owner, claim, None)
     # What one more card brings may be what a session has waited for.
-    return await operation.begin_alone(tx, shown, msgspec.structs.replace(attempt, session_id=payment.session_id))
+    attempt = draft.of(payment, details.short_amount, session_id=payment.session_id)
+    await idempotency.take(tx, owner, claim, None)
+    return await operation.begin_alone(tx, shown, attempt)

@@ -9,13 +9,13 @@ from typing import NamedTuple
 
 from msgspec.structs import replace
 
-from azukari.attempts import execute
 from azukari.attempts import store as attempts
 from azukari.attempts.store import Attempt
 from azukari.core.clock import Moment
 from azukari.core.errors import ApiError, InvalidToken, Locked
 from azukari.db import Owner, Tx, directory
 from azukari.payments import charge as charges
+from azukari.payments.charge import SessionTerms
 from azukari.payments.record import write_if_possible
 from azukari.payments.schemas import PaymentCreate
 from azukari.payments.top_up import add_card
@@ -150,14 +150,15 @@ async def _top_up(call: Call, session: Session, payment_id: str, card: MethodDet
 class _TryDraft:
     """A try before its session and its details have been looked at.
 
-    method: the session's entry for it; None: it has none. charge: None where nothing is paid.
+    method: the session's entry for it; None: it has none. charge: None where nothing is paid, and ``check`` is made.
+    visit: of a wallet's agreement.
     """
 
-    attempt: Attempt
     wanted: Try
     method: SessionMethod | None
     charge: charges.ChargeDraft | None
-    visit: Visit
+    check: Attempt | None
+    visit: Visit | None
     sealed: SealedEntry | None
     demand: Demand
     who: str
@@ -193,20 +194,13 @@ async def _draft(call: Call, session: Session, wanted: Try, demand: Demand) -> _
         and isinstance(wanted.source, PaymentDetails)
     ):
         sealed = await call.vault.seal(call.owner, wanted.source)
-    settings = await call.services.settings_of(call.owner)
-    charge = None
+    charge, check, visit = None, None, None
     if session.kind != "customer" and method is not None:
         charge = await _charge(call, session, wanted, method)
-    planned = _ordered(session, _check(call, session, wanted, type) if charge is None else charge.attempt)
-    visit = Visit(
-        wanted.back_to(f"{call.services.settings.base_url}/return/{planned.ref}"),
-        wanted.locale or session.locale,
-        settings.name,
-        session.keeps_details,
-    )
-    if charge is not None:
-        charge = replace(charge, attempt=planned, visit=visit)
-    return _TryDraft(planned, wanted, method, charge, visit, sealed, demand, call.key.id, view_of(call), call.moment)
+    else:
+        check = _check(call, session, wanted, type)
+        visit = await _visit(call, session, wanted, check)
+    return _TryDraft(wanted, method, charge, check, visit, sealed, demand, call.key.id, view_of(call), call.moment)
 
 
 async def _type_of(call: Call, source: PaymentSource) -> str:
@@ -219,57 +213,49 @@ async def _type_of(call: Call, source: PaymentSource) -> str:
 
 def _check(call: Call, session: Session, wanted: Try, type: str) -> Attempt:
     """The attempt of a try that pays nothing: a card is checked, a wallet's shopper asked to agree."""
-    return attempts.draft(
-        call.services.ids,
-        call.owner,
+    directives = call.orders if session.scenario is None else replace(call.orders, scenario=session.scenario)
+    return call.draft_attempt(directives).build(
         call.services.processors.pick(call.owner, type),
         "verify" if type == CREDIT_CARD else "agree",
         0,
         session.currency,
-        now=call.real,
-        api_version=call.api_version,
         customer_id=session.customer_id,
         state="prepared" if tokens.needs_two_steps(wanted.source) else "sent",
-        orders=call.orders.encoded(),
-        idempotency_key=call.idempotency_key,
         method=None if type == CREDIT_CARD else type,
         session_id=session.id,
     )
 
 
-def _ordered(session: Session, planned: Attempt) -> Attempt:
-    """With what every test try of the session ends in."""
-    if session.scenario is None:
-        return planned
-    ordered = replace(execute.directives_of(planned), scenario=session.scenario)
-    return replace(planned, orders=ordered.encoded())
+async def _visit(call: Call, session: Session, wanted: Try, check: Attempt) -> Visit:
+    return_url = wanted.back_to(f"{call.services.settings.base_url}/return/{check.ref}")
+    name = (await call.services.settings_of(call.owner)).name
+    return Visit(return_url, wanted.locale or session.locale, name, session.keeps_details)
 
 
 async def _charge(call: Call, session: Session, wanted: Try, method: SessionMethod) -> charges.ChargeDraft:
     """The charge of a try: what the session says, in the method's own currency and with its own fee."""
     data = PaymentData() if session.payment_data is None else payment_data_of(session.payment_data)
-    order = PaymentCreate(
+    body = PaymentCreate(
         amount=method.amount or 0,
         currency=method.currency or session.currency,
         capture=(wanted.capture or data.capture) != "manual",
         external_order_num=session.order_num,
+        locale=wanted.locale or session.locale,
         mcc=data.mcc,
         statement_descriptor=data.statement_descriptor,
         platform_details=data.platform_details,
     )
-    planned = await charges.draft_charge(
-        call, order, source=wanted.source, session_id=session.id, store=session.keeps_details
-    )
-    payment = replace(
-        planned.payment,
-        metadata=session.metadata,
+    terms = SessionTerms(
+        session.id,
+        session.currency,
         customer_id=session.customer_id,
-        locale=wanted.locale or session.locale,
+        metadata=session.metadata,
+        scenario=session.scenario,
+        fee=method.customer_fee or 0,
+        stores=session.keeps_details,
+        return_url=wanted.back_to,
     )
-    # What looks like a card number in them was noted when the session was made.
-    return replace(
-        planned, payment=payment, fee=method.customer_fee or 0, ordered_in=session.currency, suspicious=False
-    )
+    return await charges.draft_charge(call, body, source=wanted.source, session=terms)
 
 
 def refuse(session: Session, now: int) -> None:
@@ -333,7 +319,8 @@ async def _look(tx: Tx, vault: Vault, session: Session, draft: _TryDraft) -> _Tr
     instrument = await tokens.resolve(tx, vault, session.owner, draft.wanted.source, now, session.currency)
     _check_demand(draft.demand, instrument)
     visit = draft.visit if isinstance(instrument, MethodSource) else None
-    return _TryIntent(draft.attempt, session, draft.view, instrument, visit)
+    assert draft.check is not None  # or there would be a charge
+    return _TryIntent(draft.check, session, draft.view, instrument, visit)
 
 
 def _may_begin(source: PaymentSource, demand: Demand) -> bool:

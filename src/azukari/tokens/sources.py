@@ -45,6 +45,10 @@ class CardSource(msgspec.Struct, frozen=True):
     value: Secret | None = None
 
     @property
+    def type(self) -> str:
+        return self.use.masked.type
+
+    @property
     def three_ds(self) -> ThreeDs | None:
         """What a charge may say of the shopper's authentication. A card that was skipped is charged without."""
         token = self.token
@@ -87,6 +91,10 @@ class MethodSource(msgspec.Struct, frozen=True):
 
     details: MethodDetails
     token: Token | None = None
+
+    @property
+    def type(self) -> str:
+        return self.details.type
 
     @property
     def email(self) -> str | None:

@@ -2,6 +2,7 @@
 
 import msgspec
 
+from azukari.attempts.store import AttemptDraft
 from azukari.core.clock import Moment
 from azukari.core.config import FAULTS
 from azukari.core.errors import InvalidParameter
@@ -50,6 +51,19 @@ class Call(msgspec.Struct, frozen=True):
     def moment(self) -> Moment:
         """When the request came, by both clocks."""
         return Moment(self.now, self.real)
+
+    def draft_attempt(self, directives: SimulatorDirectives | None = None) -> AttemptDraft:
+        """A new attempt of this call. directives: others than the call's own."""
+        ids = self.services.ids
+        return AttemptDraft(
+            self.owner,
+            ids.new(),
+            ids.ref(),
+            self.real,
+            self.api_version,
+            directives or self.orders,
+            self.idempotency_key,
+        )
 
     def new_id(self) -> str:
         """A resource id."""
