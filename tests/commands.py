@@ -1,6 +1,7 @@
 """Commands and servers in processes of their own."""
 
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -96,3 +97,9 @@ def running(*words: str, folder: Path, ready: Callable[[], bool] | None = None, 
     finally:
         process.kill()
         process.wait()
+
+
+def ended_by(server: Server, number: signal.Signals) -> int:
+    """The status of a server that was sent a signal."""
+    server.process.send_signal(number)
+    return server.process.wait(SOON)

@@ -22,6 +22,7 @@ from azukari.vault import AccessGrant, FileKeyProvider, PaymentDetails, SealedEn
 from azukari.vault.inside import tables
 from tests import postgres
 from tests.cards import MASTER, VISA
+from tests.vault.banks import Bank
 
 NOW = 1_767_225_600_000  # 2026-01-01T00:00:00Z
 AMEX = "378282246310005"
@@ -241,3 +242,10 @@ async def room(stores: Stores, provider: FileKeyProvider, tmp_path: Path) -> Asy
     await vault.open()
     yield Room(vault, stores, clock, ids, provider, points, shelf)
     await vault.close()
+
+
+@pytest.fixture
+def bank(room: Room) -> Bank:
+    bank = Bank()
+    room.vault.allow("bank", bank)
+    return bank

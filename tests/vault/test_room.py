@@ -1,78 +1,17 @@
 """What the vault keeps, lets be used, and destroys."""
 
-import asyncio
-import hmac
-import pickle
 from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
 
-from azukari.core.clock import HOUR, SECOND
+from azukari.core.clock import HOUR
 from azukari.core.secret import Secret
 from azukari.db import DatabaseDown, Owner
-from azukari.vault import (
-    Blank,
-    Context,
-    EntryGone,
-    Filled,
-    NotFitForLive,
-    Outbound,
-    ProviderDown,
-    Reply,
-    RequestNotSent,
-    Unreadable,
-    UseRefused,
-    Wrapped,
-    WrongKey,
-)
+from azukari.vault import EntryGone, UseRefused
 from azukari.vault.inside import audit, envelope, sweep, tables
-from azukari.vault.inside.file_provider import FileKeyProvider
-from azukari.vault.inside.keys import KEEP_SECONDS
-
-from .conftest import (
-    AMEX,
-    CARDS,
-    MASTER,
-    NOW,
-    VISA,
-    A,
-    B,
-    CountingIds,
-    Room,
-    StandingClock,
-    Stores,
-    card,
-    change,
-    keys_on,
-    make_vault,
-    rows,
-    secret,
-)
-
-ORDER = Outbound(
-    "POST",
-    "https://bank/charge",
-    json={"n": Blank.NUMBER, "m": Blank.MONTH, "y": Blank.YEAR, "h": Blank.NAME, "c": Blank.VERIFICATION_VALUE},
-)
-
-
-class Bank:
-    """Notes what it is sent."""
-
-    def __init__(self) -> None:
-        self.got: list[Filled] = []
-
-    async def send(self, request: Filled) -> Reply:
-        self.got.append(request)
-        return Reply(200, {}, b"{}")
-
-
-@pytest.fixture
-def bank(room: Room) -> Bank:
-    bank = Bank()
-    room.vault.allow("bank", bank)
-    return bank
+from tests.vault.banks import ORDER, Bank
+from tests.vault.conftest import AMEX, CARDS, NOW, VISA, A, B, Room, card, change, rows
 
 
 async def test_a_kept_card_arrives_at_the_bank_as_it_came_in(room: Room, bank: Bank) -> None:
@@ -193,66 +132,6 @@ async def test_without_its_line_what_proves_an_authentication_is_not_opened(
     assert opened == []
 
 
-async def test_the_verification_value_is_there_once(room: Room) -> None:
-    sealed = await room.keep()
-    await room.vault.keep_verification_value(A, sealed.id, Secret("123"))
-
-    assert await room.vault.take_verification_value(B, sealed.id) is None
-    assert secret(await room.vault.take_verification_value(A, sealed.id)) == "123"
-    assert await room.vault.take_verification_value(A, sealed.id) is None
-    assert await rows(room.stores.sad, sa.select(tables.sad_values)) == []
-
-
-async def test_of_many_who_take_a_verification_value_one_gets_it(room: Room) -> None:
-    await room.vault.keep_verification_value(A, "entry", Secret("0123"))
-
-    taken = await asyncio.gather(*(room.vault.take_verification_value(A, "entry") for _ in range(20)))
-
-    assert [secret(value) for value in taken if value] == ["0123"]
-
-
-async def test_another_process_can_take_it(room: Room) -> None:
-    await room.vault.keep_verification_value(A, "entry", Secret("987"))
-
-    assert secret(await room.another().take_verification_value(A, "entry")) == "987"
-
-
-async def test_a_verification_value_lives_for_a_day_and_its_key_with_it(room: Room) -> None:
-    await room.vault.keep_verification_value(A, "entry", Secret("123"))
-    await room.vault.sweep(NOW + 24 * HOUR - 1)
-    assert len(keys_on(room.shelf)) == 1
-
-    assert await room.vault.sweep(NOW + 24 * HOUR) == 1
-    assert keys_on(room.shelf) == []
-    assert await room.vault.take_verification_value(A, "entry") is None
-
-
-async def test_the_last_value_takes_the_key_of_its_time_along(room: Room) -> None:
-    await room.vault.keep_verification_value(A, "entry", Secret("123"))
-    room.clock.time += HOUR
-
-    await room.vault.take_verification_value(A, "entry")
-
-    assert keys_on(room.shelf) == []
-
-
-async def test_each_quarter_of_an_hour_has_its_own_key(room: Room) -> None:
-    await room.vault.keep_verification_value(A, "one", Secret("111"))
-    room.clock.time += 900 * SECOND
-    await room.vault.keep_verification_value(A, "two", Secret("222"))
-
-    assert len(keys_on(room.shelf)) == 2
-    assert secret(await room.vault.take_verification_value(A, "one")) == "111"
-
-
-async def test_a_value_whose_key_is_gone_is_gone(room: Room) -> None:
-    await room.vault.keep_verification_value(A, "entry", Secret("123"))
-    for name in room.shelf.names():
-        room.shelf.drop(name)
-
-    assert await room.another().take_verification_value(A, "entry") is None
-
-
 async def test_shredding_makes_a_card_unreadable_and_can_be_done_twice(room: Room, bank: Bank) -> None:
     sealed = await room.keep()
     await room.vault.keep_verification_value(A, sealed.id, Secret("123"))
@@ -337,31 +216,6 @@ async def test_the_sweep_does_not_believe_that_all_records_are_gone(
     assert "right data store" in caplog.text
 
 
-async def test_the_four_keys_are_the_same_after_a_restart_and_differ_from_each_other(room: Room) -> None:
-    again = room.another()
-    await again.open()
-
-    macs = {room.vault.mac(purpose, b"x") for purpose in ("pepper", "idempotency", "audit")}
-    assert macs == {again.mac(purpose, b"x") for purpose in ("pepper", "idempotency", "audit")}
-    assert len(macs) == 3
-    assert again.fingerprint(A, card()) == room.vault.fingerprint(A, card())
-
-
-async def test_servers_that_start_together_agree_on_the_keys(stores: Stores, provider: FileKeyProvider) -> None:
-    vaults = [make_vault(stores, provider, StandingClock(), CountingIds(), []) for _ in range(8)]
-    await asyncio.gather(*(vault.open() for vault in vaults))
-    await asyncio.gather(*(vault.seal(A, card()) for vault in vaults[:1]))
-
-    assert len({vault.mac("pepper", b"x") for vault in vaults}) == 1
-
-
-async def test_the_wrong_key_file_is_told_at_the_start(room: Room, tmp_path: Path) -> None:
-    other = FileKeyProvider.load(tmp_path / "other.key", data=tmp_path / "data", create=True)
-
-    with pytest.raises(WrongKey, match="key it was set up with"):
-        await room.another(other).open()
-
-
 async def test_fingerprints_are_equal_within_and_unrelated_between_owners(room: Room) -> None:
     owners = [A, B, Owner("merchant-a", "live"), Owner("merchant-b", "live")]
     vault = room.vault
@@ -376,94 +230,6 @@ async def test_two_entries_may_hold_one_card(room: Room) -> None:
 
     assert first.fingerprint == second.fingerprint
     assert first.record != second.record
-
-
-async def test_keys_rotate_while_old_cards_still_open(room: Room, bank: Bank) -> None:
-    old = await room.keep(A, MASTER)
-    room.provider.rotate()
-    new = await room.keep(B)
-
-    fresh = room.another()
-    await fresh.open()
-    fresh.allow("bank", bank)
-    await fresh.send(await room.use(old.id), None, ORDER)
-    await fresh.send(await room.use(new.id, B), None, ORDER)
-
-    assert [MASTER.encode() in got.body for got in bank.got] == [True, False]
-
-
-async def test_live_cards_are_refused_while_the_key_lies_beside_the_data(room: Room, tmp_path: Path) -> None:
-    near = FileKeyProvider.load(tmp_path / "custody" / "vault.key", data=tmp_path)
-    vault = room.another(near)
-    await vault.open()
-
-    assert not vault.fit_for_live
-    await vault.seal(A, card())
-    with pytest.raises(NotFitForLive):
-        await vault.seal(Owner("merchant-a", "live"), card())
-
-
-class Counting(FileKeyProvider):
-    """Counts what it is asked, and can be switched off."""
-
-    asked = 0
-    down = False
-
-    def unwrap(self, wrapped: Wrapped, context: Context) -> bytes:
-        self.asked += 1
-        if self.down:
-            raise ProviderDown
-        return super().unwrap(wrapped, context)
-
-
-@pytest.fixture
-def counting(tmp_path: Path, provider: FileKeyProvider) -> Counting:
-    return Counting.load(tmp_path / "custody" / "vault.key", data=tmp_path / "data")
-
-
-async def test_a_merchants_key_is_unwrapped_once_in_five_minutes(room: Room, bank: Bank, counting: Counting) -> None:
-    ids = [(await room.keep()).id for _ in range(5)]
-    vault = room.another(counting)
-    vault.allow("bank", bank)
-
-    await asyncio.gather(*[vault.send(await room.use(entry_id), None, ORDER) for entry_id in ids])
-    assert counting.asked == 1
-
-    room.clock.time += KEEP_SECONDS * SECOND - 1
-    await vault.send(await room.use(ids[0]), None, ORDER)
-    assert counting.asked == 1
-
-    room.clock.time += 1
-    await vault.send(await room.use(ids[0]), None, ORDER)
-    assert counting.asked == 2
-
-
-async def test_a_provider_that_is_down_stops_nothing_that_is_in_memory(
-    room: Room, bank: Bank, counting: Counting
-) -> None:
-    sealed = await room.keep()
-    vault = room.another(counting)
-    vault.allow("bank", bank)
-    await vault.ready(A)
-    counting.down = True
-
-    await vault.send(await room.use(sealed.id), None, ORDER)
-    with pytest.raises(ProviderDown):
-        await vault.ready(B)
-
-
-async def test_a_card_that_cannot_be_opened_is_provably_not_sent(room: Room, bank: Bank, counting: Counting) -> None:
-    sealed = await room.keep()
-    vault = room.another(counting)
-    vault.allow("bank", bank)
-    counting.down = True
-
-    with pytest.raises(RequestNotSent, match="ProviderDown"):
-        await vault.send(await room.use(sealed.id), None, ORDER)
-    await change(room.stores.keys, sa.delete(tables.merchant_keys))
-    with pytest.raises(RequestNotSent, match="KeyMissing"):
-        await vault.send(await room.use(sealed.id), None, ORDER)
-    assert bank.got == []
 
 
 @pytest.mark.parametrize("stores", ["sqlite"], indirect=True)
@@ -500,46 +266,3 @@ async def test_a_retired_entry_is_shredded_by_the_sweep_if_nobody_lived_to_do_it
     with pytest.raises(EntryGone):
         await room.use(retired.id)
     assert await room.vault.sweep(NOW) == 0
-
-
-# Secrets that sign
-
-
-async def test_a_secret_signs_and_is_not_seen(room: Room) -> None:
-    sealed = await room.vault.seal_secret(A, Secret("a word of sixteen"))
-    await room.stores.main.write(room.vault.add, A, sealed, NOW)
-    signer = await room.vault.signer(await room.use(sealed.id))
-
-    assert signer.sign(b"body") == hmac.new(b"a word of sixteen", b"body", "sha256").hexdigest()
-    assert "word" not in f"{signer!r} {sealed!r}"
-    with pytest.raises(TypeError):
-        pickle.dumps(signer)
-    ((kind, record),) = await rows(room.stores.main, sa.select(tables.entries.c.kind, tables.entries.c.record))
-    assert kind == "secret"
-    assert isinstance(record, bytes)
-    assert b"word" not in record
-
-
-async def test_a_secret_fills_no_order_and_a_card_signs_nothing(room: Room, bank: Bank) -> None:
-    sealed = await room.vault.seal_secret(A, Secret("a word of sixteen"))
-    await room.stores.main.write(room.vault.add, A, sealed, NOW)
-    with pytest.raises(RequestNotSent):
-        await room.vault.send(await room.use(sealed.id), None, ORDER)
-    assert bank.got == []
-
-    kept = await room.keep()
-    with pytest.raises(Unreadable):
-        await room.vault.signer(await room.use(kept.id))
-    with pytest.raises(Unreadable):
-        await room.vault.signer(await room.lend(card()))
-
-
-async def test_a_permission_to_sign_needs_its_audit_line_and_is_good_once(room: Room) -> None:
-    sealed = await room.vault.seal_secret(A, Secret("a word of sixteen"))
-    await room.stores.main.write(room.vault.add, A, sealed, NOW)
-    with pytest.raises(UseRefused):
-        await room.vault.signer(await room.stores.main.read(room.vault.find, A, sealed.id))
-    use = await room.use(sealed.id)
-    await room.vault.signer(use)
-    with pytest.raises(UseRefused):
-        await room.vault.signer(use)

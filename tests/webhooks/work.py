@@ -5,7 +5,8 @@ from typing import Any
 
 from azukari.core.clock import DAY
 from azukari.db import Owner
-from azukari.webhooks import fanout
+from azukari.webhooks import deliveries, fanout
+from azukari.webhooks.deliveries import DeliveryAttempt
 from azukari.webhooks.sending import Sender
 from tests.house import House
 from tests.webhooks.receiver import SECRET, Receiver
@@ -47,3 +48,9 @@ async def endpoint(house: House, receiver: Receiver, **more: Any) -> dict[str, A
     assert reply.status_code == 200, reply.text
     made: dict[str, Any] = reply.json()
     return made
+
+
+async def log_of(house: House, made: dict[str, Any]) -> list[DeliveryAttempt]:
+    owner = await owner_of(house)
+    found = await house.services.db.read(deliveries.log, owner, made["id"], page=1, per_page=1_000, start=0, end=2**62)
+    return found.rows

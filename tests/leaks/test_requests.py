@@ -10,10 +10,6 @@ import io
 import json
 import logging
 import secrets
-import sys
-import threading
-import zlib
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -23,133 +19,23 @@ import pytest
 
 from azukari import worker
 from azukari.app import ROUTERS
-from azukari.attempts import store as attempts
-from azukari.core import log
 from azukari.core.clock import DAY
-from azukari.secure_tokens.challenges import answer_challenge, challenge_of
-from azukari.webhooks import fanout
-from azukari.webhooks.sending import Sender
-from tests.checkout.shoppers import shopper
-from tests.fields.frames import Frame
-from tests.fields.frames import get as get_page
 from tests.house import House, card
-from tests.leaks.places import assert_nowhere, cell_of, listening, places, rows_of
-from tests.leaks.scanner import (
-    code_found_in,
-    dresses,
-    found_in,
-    new_number,
-    spread,
-    word_found_in,
-)
-from tests.secure_tokens.cards import CHALLENGE, FRICTIONLESS, RIGHT, address
-from tests.wallets import agree
-from tests.webhooks.receiver import SECRET, receiving
+from tests.leaks.codes import new_codes
+from tests.leaks.places import assert_nowhere, cell_of, listening, rows_of
+from tests.leaks.scanner import found_in, new_number, spread
 
 ENDPOINTS = [endpoint for router in ROUTERS for endpoint in router.endpoints]
 SOME_ID = "0" * 25
 #: The merchant's own texts: kept as they come.
 KEPT = {"description", "metadata", "external_order_num"}
 
-# The scanner
-
-
-@pytest.mark.parametrize("digits", ["4242424242424242", "378282246310005", "6221260012345678906"])
-def test_the_scanner_finds_a_number_in_every_dress(digits: str) -> None:
-    around = b'\x00{"a": "b"}\xff'
-    for name, needle in dresses(digits).items():
-        assert name in found_in(around + needle + around, digits), name
-    for shift, before in enumerate((b"", b"a", b"ab")):
-        text = base64.b64encode(before + digits.encode() + b"and more")
-        assert f"base 64, {shift} bytes in" in found_in(text, digits)
-    assert "hex" in found_in(digits.encode().hex().upper().encode(), digits)
-    for packed in (gzip.compress(around + digits.encode()), zlib.compress(digits.encode() * 2, 1)):
-        assert "compressed, raw" in found_in(around + packed + around, digits)
-    assert "compressed, compressed, raw" in found_in(gzip.compress(gzip.compress(digits.encode())), digits)
-
-
-def test_the_scanner_is_silent_where_nothing_is() -> None:
-    digits = new_number()
-    other = digits[:-1] + str((int(digits[-1]) + 1) % 10)
-    assert found_in(secrets.token_bytes(200_000), digits) == []
-    assert found_in(f"{digits[:8]}****{digits[-4:]} {other} {digits[:8]}{digits[-4:]}".encode(), digits) == []
-
-
-def test_the_scanner_finds_a_code_and_not_any_four_digits() -> None:
-    for text in (
-        '{"verification_value":"7391"}',
-        "verification_value=7391&a=b",
-        "{'verification_value': '7391'}",
-        'say \\"7391\\"',
-        '"verification_value": 7391',
-        base64.b64encode(b'ab{"v":"7391"}').decode(),
-        b'{"v":"7391"}'.hex(),
-    ):
-        assert code_found_in(text.encode(), "7391"), text
-    assert code_found_in('"7391"'.encode("utf-16-le"), "7391")
-    assert code_found_in(gzip.compress(b'"7391"'), "7391")
-    assert code_found_in(b'{"ms":7391,"id":"a7391b","time":"12:00:00.7391Z"}', "7391") == []
-
-
-# The places
-
-
-@pytest.fixture
-def logged(monkeypatch: pytest.MonkeyPatch) -> Iterator[io.StringIO]:
-    """All that is logged, at the most talkative level: our own log, and what libraries say before any filter."""
-    written = io.StringIO()
-    root, levels = logging.getLogger(), {}
-    handlers, level = root.handlers[:], root.level
-    for name in ("excepthook", "unraisablehook"):
-        monkeypatch.setattr(sys, name, getattr(sys, name))
-    monkeypatch.setattr(threading, "excepthook", threading.excepthook)
-    for name in ("level", "stream", "human"):
-        monkeypatch.setattr(log._sink, name, getattr(log._sink, name))
-    for name in log._QUIET:
-        levels[name] = logging.getLogger(name).level
-    log.setup("debug", stream=written, human=False)
-    raw = logging.StreamHandler(written)
-    raw.setFormatter(logging.Formatter("%(name)s %(message)s %(args)s"))
-    root.addHandler(raw)
-    yield written
-    logging.captureWarnings(False)
-    root.handlers[:] = handlers
-    root.setLevel(level)
-    for name, old in levels.items():
-        logging.getLogger(name).setLevel(old)
-
-
-@pytest.fixture
-def temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Where temporary files go."""
-    folder = tmp_path / "temporary"
-    folder.mkdir()
-    for name in ("TMPDIR", "SQLITE_TMPDIR"):
-        monkeypatch.setenv(name, str(folder))
-    monkeypatch.setattr("tempfile.tempdir", str(folder))
-    return folder
-
-
-def _codes(count: int) -> list[str]:
-    """Four digits that are no year and the end of no card used here."""
-    taken = {"2099", "2030", "4242", "0005", "1111", "1000"}
-    found: list[str] = []
-    while len(found) < count:
-        code = f"{secrets.randbelow(9_000) + 1_000}"
-        if code not in taken:
-            taken.add(code)
-            found.append(code)
-    return found
-
-
-# The roads
-
 
 async def test_well_formed_cards_leave_no_trace(house: House, logged: io.StringIO, temporary: Path) -> None:
     api = house.api
     replies = listening(api)
     numbers = ["4242424242424242", "378282246310005", new_number(), new_number("555555"), new_number("37828", 15)]
-    codes = _codes(len(numbers))
+    codes = new_codes(len(numbers))
     order: dict[str, Any] = {"amount": 1000, "currency": "JPY"}
     for number, code in zip(numbers, codes, strict=True):
         dressed = spread(number, " ") if number == numbers[2] else number
@@ -280,7 +166,7 @@ async def test_cards_in_every_member_of_every_body_leave_no_trace(
     monthly = {"customer": ids["customers"], "amount": 1000, "currency": "JPY", "period": "monthly"}
     ids["subscriptions"] = (await api.post("/subscriptions", json=monthly)).json()["id"]
     replies = listening(api)
-    numbers, codes = ["4242424242424242", new_number()], _codes(2)
+    numbers, codes = ["4242424242424242", new_number()], new_codes(2)
     for endpoint in ENDPOINTS:
         if endpoint.body is None:
             continue
@@ -316,7 +202,7 @@ async def test_what_comes_beside_a_card_leaves_no_trace(house: House, logged: io
     """Papers of a person, a stripe, what a chip said; prepaid numbers and passwords."""
     api = house.api
     replies = listening(api)
-    numbers, codes = [new_number(), "4123111111111000"], _codes(2)
+    numbers, codes = [new_number(), "4123111111111000"], new_codes(2)
     words = {"00123456789", "901231-7654321", "open barley 77", "q7w8e9r0t1y2u3i4"}
     for number, code in zip(numbers, codes, strict=True):
         beside = f"=991220{secrets.randbelow(10**10):010}"
@@ -413,7 +299,7 @@ async def test_cards_in_what_a_payment_shows_again_leave_no_trace(
 async def test_a_subscriptions_card_leaves_no_trace(house: House, logged: io.StringIO, temporary: Path) -> None:
     api = house.api
     replies = listening(api)
-    numbers, codes = ["4242424242424242", new_number()], _codes(2)
+    numbers, codes = ["4242424242424242", new_number()], new_codes(2)
     for number, code in zip(numbers, codes, strict=True):
         details = card(number, verification_value=code)
         customer = (await api.post("/customers", json={"payment_details": details})).json()["id"]
@@ -433,114 +319,6 @@ async def test_a_subscriptions_card_leaves_no_trace(house: House, logged: io.Str
     hay = await assert_nowhere(house, numbers, codes, replies, logged, temporary)
 
     assert b'"month":"12","year":"2099"' in b"".join(hay.values())
-
-
-async def test_cards_on_the_hosted_page_leave_no_trace(house: House, logged: io.StringIO, temporary: Path) -> None:
-    replies = listening(house.api)
-    numbers = ["4242424242424242", "4100000000005000", "4123111111111000", new_number(), new_number("555555")]
-    codes = _codes(len(numbers))
-    for number, code in zip(numbers, codes, strict=True):
-        for mode in ("payment", "customer"):
-            buyer = await shopper(house, mode=mode)
-            sentence = (await buyer.get("/words?locale=ja")).json()["m"]["credit_card"].get("consent", "")
-            consent = {"text": sentence, "version": "1"}
-            details = card(number, verification_value=code)
-            await buyer.pay(details, consent=consent)
-            await buyer.pay(details, consent={"text": number, "version": code})
-            await buyer.pay({"type": "credit_card", "email": number, "name": number, **details}, consent=consent)
-            await buyer.pay({"type": "konbini", "store": number, "email": number}, consent=consent)
-            await buyer.pay({"type": number}, consent=consent, locale=number)
-            await buyer.post("/pay", {"csrf": number, "nonce": number, "payment_details": number})
-            await buyer.post("/pay", json.dumps({"payment_details": details}).encode()[:-1])
-            await buyer.post("/resume", {"csrf": number, "locale": number})
-            await buyer.post("", f"cardnumber={number}&cvc={code}".encode())
-            for path in ("", "/words", "/state"):
-                await buyer.get(f"{path}?locale={number}&code={number}&failed={number}&method={number}")
-        body = {"csp-report": {"effective-directive": number, "blocked-uri": f"https://shop.example/{number}"}}
-        await house.api.post("http://azukari.test/csp-report", content=json.dumps(body), auth=None)
-    house.clock.advance(10_000)
-    await worker.settle_attempts(house.services)
-
-    await assert_nowhere(house, numbers, codes, replies, logged, temporary)
-
-
-async def test_cards_in_a_shops_page_leave_no_trace(house: House, logged: io.StringIO, temporary: Path) -> None:
-    replies = listening(house.api)
-    numbers = ["4242424242424242", "4100000000005000", "4123111111111000", new_number(), new_number("555555")]
-    codes = _codes(len(numbers))
-    for number, code in zip(numbers, codes, strict=True):
-        for mode in ("payment", "customer_payment"):
-            order = {"amount": 5_000, "currency": "JPY", "mode": mode}
-            frame = Frame(house, (await house.api.post("/sessions", json=order)).json()["id"])
-            told = await get_page(house, f"/fields/words?session={frame.id}&locale=en")
-            consent = {"text": told.json()["t"].get("reuse_credit_card", ""), "version": "1"}
-            details = card(number, verification_value=code)
-            await frame.pay(details, consent={"text": number, "version": code})
-            await frame.pay({**details, "name": number}, nonce="two", consent=consent)
-            await frame.pay({"type": "konbini", "store": number, "email": number}, nonce="three", consent=consent)
-            await frame.pay({"type": number}, nonce=number, locale=number, consent=consent)
-            await frame.pay(number, nonce="four", consent=consent)
-            await frame.pay(details, session=number)
-            await frame.pay(details, nonce="five", consent=consent)
-            await frame.send(json.dumps({"session": frame.id, "payment_details": details}).encode()[:-1])
-            for path in ("frame", "words", "return"):
-                for name in ("session", "origin", "locale", "code", "param", "method", "session_id"):
-                    own = {"session": frame.id, "session_id": frame.id, "origin": "http://localhost", name: number}
-                    await get_page(house, f"/fields/{path}", params=own)
-    house.clock.advance(10_000)
-    await worker.settle_attempts(house.services)
-
-    await assert_nowhere(house, numbers, codes, replies, logged, temporary)
-    assert {reply.status_code for reply in replies} >= {200, 400, 404, 422, 502}
-
-
-@pytest.mark.parametrize("level", ["required", "attempted"])
-async def test_cards_whose_shopper_is_asked_leave_no_trace(
-    house: House, logged: io.StringIO, temporary: Path, level: str
-) -> None:
-    await house.choose(three_d_secure={"test": level})
-    customer = await house.api.customer()
-    page = house.publishable
-    replies, asked = listening(house.api), listening(page)
-    numbers = [*CHALLENGE.values(), *FRICTIONLESS.values(), "4242424242424242", "30569309025904", new_number()]
-    codes = _codes(len(numbers))
-    for number, code in zip(numbers, codes, strict=True):
-        details = card(number, verification_value=code)
-        for is_raw in (True, False):
-            session, press = await house.api.session(), {"X-KOMOJU-IDEMPOTENCY": f"press-{code}x"}
-            given = details if is_raw else await page.token(number, verification_value=code)
-            for _ in range(2):
-                await page.post(f"/sessions/{session}/pay", json={"payment_details": given}, headers=press)
-            buyer = await shopper(house)
-            await buyer.pay(details if is_raw else await page.token(number, verification_value=code))
-            await buyer.post("/resume", {"csrf": buyer.csrf, "locale": "en"})
-        saved = {"amount": 1000, "currency": "JPY", "return_url": "https://shop.example", "customer": customer}
-        await page.post("/secure_tokens", json={**saved, "customer_grant": f"grant_{number}"})
-        await house.api.post(f"/customers/{customer}/grants", json={"grant": number, "customer": code})
-        await get_page(house, f"/three_d_secure_service/leave/tok_{number}")
-
-    hay = await assert_nowhere(house, numbers, codes, [*replies, *asked], logged, temporary)
-    assert any(b"/three_d_secure_service/offsite?token=tok_" in part for part in hay.values())
-    assert {reply.status_code for reply in asked} >= {200, 403}
-
-
-async def test_a_challenge_leaves_no_trace(house: House, logged: io.StringIO, temporary: Path) -> None:
-    replies = listening(house.api)
-    numbers, codes = [*CHALLENGE.values(), *FRICTIONLESS.values()], _codes(6)
-    for number, code in zip(numbers, codes, strict=True):
-        body = {"amount": 1000, "currency": "JPY", "return_url": "app:back"}
-        details = card(number, verification_value=code)
-        made = (await house.api.post("/secure_tokens", json={**body, "payment_details": details})).json()
-        if made["authentication_url"] is not None:
-            await challenge_of(house.services, *address(made))
-            await answer_challenge(house.services, *address(made), number)
-            await answer_challenge(house.services, *address(made), code)
-            await answer_challenge(house.services, *address(made), RIGHT)
-        paid = await house.api.post("/payments", json={**body, "payment_details": made["id"]})
-        assert paid.status_code == 200
-
-    await assert_nowhere(house, numbers, codes, replies, logged, temporary)
-    assert await _values(house) == 0
 
 
 async def test_cards_in_urls_and_headers_leave_no_trace(house: House, logged: io.StringIO, temporary: Path) -> None:
@@ -594,7 +372,7 @@ async def test_a_card_in_an_error_of_ours_is_not_logged(
 ) -> None:
     api = house.api
     replies = listening(api)
-    number, (code,) = new_number(), _codes(1)
+    number, (code,) = new_number(), new_codes(1)
     details = card(number, verification_value=code)
     simulator: Any = house.services.processors.named("simulator")
 
@@ -664,196 +442,3 @@ async def test_a_card_or_a_key_in_a_url_is_noted_without_it(house: House) -> Non
     lines = next(rows for name, rows in tables.items() if name.endswith("audit_lines"))
     assert len([row for row in lines if "card_or_key_in_url" in row]) == 1
     assert not any(found_in(cell_of(cell), "4242424242424242") for line in lines for cell in line)
-
-
-# Verification values
-
-
-async def _values(house: House) -> int:
-    return next(len(rows) for name, rows in (await rows_of(house)).items() if name.endswith("sad_values"))
-
-
-async def test_a_verification_value_is_gone_as_soon_as_its_token_is_used(house: House) -> None:
-    api = house.api
-    order: dict[str, Any] = {"amount": 1000, "currency": "JPY"}
-    customer = await api.customer()
-    for headers in (
-        {},
-        {"Komoju-Scenario": "card_declined"},
-        {"Azukari-Fault": "lost_reply"},
-        {"Azukari-Fault": "processor_down"},
-    ):
-        for method, path, rest in (
-            ("POST", "/payments", order),
-            ("POST", "/customers", {}),
-            ("PATCH", f"/customers/{customer}", {}),
-        ):
-            token = await api.token(verification_value="123")
-            assert await _values(house) == 1
-            await api.request(method, path, json={**rest, "payment_details": token}, headers=headers)
-            assert await _values(house) == 0, (path, headers)
-    for path, rest in (("/payments", order), ("/customers", {})):
-        await api.post(path, json={**rest, "payment_details": card(verification_value="123")})
-    assert await _values(house) == 0
-
-
-async def test_a_token_that_was_not_made_keeps_no_verification_value(house: House) -> None:
-    api, key = house.api, {"X-KOMOJU-IDEMPOTENCY": "token-1"}
-    bodies = [{"payment_details": card(verification_value=value)} for value in ("123", "123", "321")]
-    replies = [await api.post("/tokens", json=body, headers=key) for body in bodies]
-
-    assert [reply.status_code for reply in replies] == [200, 200, 422]
-    assert replies[0].content == replies[1].content
-    assert await _values(house) == 1
-    entries = [len(rows) for name, rows in (await rows_of(house)).items() if name.endswith((".deks", ".vault_entries"))]
-    assert entries == [1, 1]
-
-
-async def test_an_unused_verification_value_is_gone_after_a_day(house: House) -> None:
-    token = await house.api.token(verification_value="123")
-    house.clock.advance(DAY - 60_000)
-    await worker.sweep_vault(house.services)
-    assert await _values(house) == 1
-
-    house.clock.advance(120_000)
-    await worker.forget_tokens(house.services)
-    await worker.sweep_vault(house.services)
-
-    assert await _values(house) == 0
-    reply = await house.api.post("/payments", json={"amount": 1000, "currency": "JPY", "payment_details": token})
-    assert (reply.status_code, reply.json()["error"]["code"]) == (422, "invalid_token")
-    tables = await rows_of(house)
-    assert [len(rows) for name, rows in tables.items() if name.endswith((".deks", ".tokens"))] == [0, 0]
-
-
-# Other secrets
-
-
-def test_the_scanner_finds_a_word_in_every_dress() -> None:
-    word = "q7Zk2mVx9LpB4tRw"
-    for hay in (word, spread(word, "-"), word.encode().hex(), base64.b64encode(b"ab" + word.encode()).decode()):
-        assert word_found_in(f"around {hay} it".encode(), word), hay
-    assert word_found_in(gzip.compress(word.encode()), word)
-    assert word_found_in(f"{word[:15]} {word[-4:]}".encode(), word) == []
-
-
-async def test_prepaid_numbers_and_passwords_leave_no_trace(house: House, logged: io.StringIO, temporary: Path) -> None:
-    api = house.api
-    replies = listening(api)
-    words = [secrets.token_hex(8) for _ in range(6)]
-    order: dict[str, Any] = {"amount": 1000, "currency": "JPY"}
-    paid = {"type": "web_money", "prepaid_number": words[0]}
-    assert (await api.post("/payments", json={**order, "payment_details": paid})).json()["status"] == "captured"
-    short = {"type": "net_cash", "prepaid_number": spread(words[1], " ")}
-    waiting = (await api.post("/payments", json={**order, "amount": 150_000, "payment_details": short})).json()
-    assert waiting["status"] == "pending"
-    more = {"payment_details": {"type": "net_cash", "prepaid_number": words[2]}}
-    assert (await api.patch(f"/payments/{waiting['id']}", json=more)).json()["status"] == "captured"
-    await api.patch(f"/payments/{waiting['id']}", json=more)
-    vouchers = [
-        {"type": "culture_voucher", "culture_id": "taro", "culture_password": words[3]},
-        {"type": "happy_money", "happy_money_id": "taro", "happy_money_password": words[4]},
-    ]
-    for details in vouchers:
-        reply = await api.post("/payments", json={"amount": 1000, "currency": "KRW", "payment_details": details})
-        assert reply.json()["status"] == "captured"
-    dospara = {"type": "dospara", "user_no": "7", "user_password": words[5]}
-    for details in (paid, short, more["payment_details"], *vouchers, dospara):
-        form = {f"payment_details[{name}]": value for name, value in details.items()}
-        for path in ("/payments", "/tokens", "/customers"):
-            await api.post(path, json={**order, "payment_details": details})
-            await api.post(path, data={**order, **form})
-            await api.post(path, json={**order, "payment_details": [details]})
-        for member in ("prepaid_number", "culture_password", "type", "email", "store"):
-            secret = next(value for value in details.values() if value.replace(" ", "") in words)
-            for value in ([secret], {secret: secret}, secret + "0" * 300):
-                await api.post("/payments", json={**order, "payment_details": {**details, member: value}})
-        for headers in (
-            {"Komoju-Scenario": "used_number"},
-            {"Azukari-Fault": "lost_reply"},
-            {"Azukari-Fault": "lost_request"},
-            {"Azukari-Fault": "processor_down"},
-            {"Azukari-Fault": "duplicate_reply"},
-            {"X-KOMOJU-IDEMPOTENCY": "a-key"},
-            {"X-KOMOJU-IDEMPOTENCY": "a-key"},
-        ):
-            await api.post("/payments", json={**order, "payment_details": details}, headers=headers)
-        await api.post("/payments", content=json.dumps({"payment_details": details}).encode()[:-1])
-    house.clock.advance(10_000)
-    await worker.settle_attempts(house.services)
-    for path in ("/payments", "/events"):
-        await api.get(path, params={"per_page": 100})
-
-    hay = await places(house, replies, logged, temporary)
-    assert [(place, how) for place, raw in hay.items() for word in words if (how := word_found_in(raw, word))] == []
-    assert f'"last_four_digits":"{words[2][-4:]}"'.encode() in b"".join(hay.values())
-    assert not [reply for reply in replies if reply.status_code == 500]
-
-
-async def test_an_agreement_leaves_no_trace(house: House, logged: io.StringIO, temporary: Path) -> None:
-    api = house.api
-    owner = (await house.services.keyring.resolve(api.key, None)).owner
-    customer = (await api.post("/customers", json={})).json()["id"]
-    replies = listening(api)
-    await agree(house.services, owner, customer)
-    desk = house.services.processors.simulator.desk
-    lines = (house.services.settings.data / "simulator-desk.jsonl").read_bytes().splitlines()
-    slip = desk.look_up(json.loads(lines[-1])["ref"])
-    assert slip is not None
-    agreement = desk.agreement_of(slip)
-    assert agreement is not None
-
-    for fault in ({}, {"Azukari-Fault": "lost_reply"}, {"Azukari-Fault": "processor_down"}):
-        await api.charge(customer, headers=fault)
-    await api.post(f"/test/customers/{customer}/revoke")
-    assert (await api.charge(customer)).json()["error"]["code"] == "invalid_account"
-    await api.delete(f"/customers/{customer}")
-
-    hay = await places(house, replies, logged, temporary)
-    word = agreement.removeprefix("agr_")
-    assert [(place, how) for place, raw in hay.items() if (how := word_found_in(raw, word))] == []
-    assert await house.services.db.read(attempts.due, 0, 1) == []
-
-
-async def test_what_webhooks_are_signed_with_leaves_no_trace(
-    house: House, logged: io.StringIO, temporary: Path
-) -> None:
-    async with receiving(lambda _: 500) as receiver:
-        order = {"url": receiver.url, "secret": SECRET}
-        made = (await house.api.post("/webhook_endpoints", json=order)).json()
-        path, key = f"/webhook_endpoints/{made['id']}", {"X-KOMOJU-IDEMPOTENCY": "a"}
-        rolled = (await house.api.post(f"{path}/roll", headers=key)).json()
-        replies = listening(house.api)
-        sender = Sender(house.services)
-        await house.api.customer()
-        await fanout.look(house.services)
-        await sender.begin()
-        await sender.finish()
-        await sender.close()
-        assert len(receiver.got) == 2
-    for request in (
-        ("GET", path),
-        ("GET", "/webhook_endpoints"),
-        ("GET", "/events"),
-        ("GET", "/events?after=0"),
-        ("PATCH", path),
-        ("GET", f"{path}/deliveries"),
-        ("POST", f"{path}/replay"),
-    ):
-        await house.api.request(*request)
-    await house.api.post(f"{path}/replay", json={"event": SECRET})
-    await house.api.post(
-        f"{path}/replay", json={"start_time": "2020-01-01"}, headers=key | {"X-KOMOJU-IDEMPOTENCY": "b"}
-    )
-    await house.api.post("/webhook_endpoints", json={**order, "secret": SECRET + "\n"})
-    payment = {"amount": 1000, "currency": "JPY", "customer": await house.api.customer()}
-    for webhooks in (order, {**order, "events": 7}, SECRET, [[SECRET]]):
-        await house.api.post("/payments", json={**payment, "webhooks": webhooks}, headers=key)
-        await house.api.post("/payments", json={**payment, "webhooks": webhooks})
-    await house.api.post("/webhook_endpoints", json={**order, "url": [SECRET]})
-    await house.api.post(f"{path}/roll", headers=key)
-    await house.api.delete(path)
-
-    hay = await places(house, replies, logged, temporary)
-    for word in (SECRET, rolled["secret"].removeprefix("whsec_")):
-        assert [(place, how) for place, raw in hay.items() if (how := word_found_in(raw, word))] == []
