@@ -51,7 +51,7 @@ async def create(call: Call, body: CustomerWrite) -> Answer:
         source=None,
         exp_month=None,
         exp_year=None,
-        scenario=call.orders.scenario,
+        scenario=call.directives.scenario,
         external_id=None,
         version=1,
         created_at=call.now,
@@ -151,7 +151,7 @@ async def _check_and_store(call: Call, body: CustomerWrite, customer: Customer, 
         api_version=call.api_version,
         customer_id=customer.id,
         state="prepared" if tokens.needs_two_steps(details) else "sent",
-        orders=msgspec.structs.replace(call.orders, scenario=None).encoded(),
+        orders=msgspec.structs.replace(call.directives, scenario=None).encoded(),
         idempotency_key=call.idempotency_key,
     )
     # T1: the token is spent and the attempt written down.

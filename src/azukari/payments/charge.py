@@ -145,7 +145,7 @@ async def draft_charge(
         payment_id=call.new_id(),
         state="prepared" if source and tokens.needs_two_steps(source) else "sent",
         idempotency_key=call.idempotency_key,
-        orders=call.orders.encoded(),
+        orders=call.directives.encoded(),
         session_id=session_id,
         subscription_id=subscription_id,
     )
@@ -357,8 +357,8 @@ def _ordered(attempt: Attempt, customer: Customer) -> Attempt:
     """With what every test payment of the customer ends in."""
     if customer.scenario is None:
         return attempt
-    ordered = replace(execute.directives_of(attempt), scenario=customer.scenario)
-    return replace(attempt, orders=ordered.encoded())
+    directives = replace(execute.directives_of(attempt), scenario=customer.scenario)
+    return replace(attempt, orders=directives.encoded())
 
 
 async def _stored(tx: Tx, owner: Owner, vault: Vault, draft: ChargeDraft) -> ChargeIntent:

@@ -68,7 +68,7 @@ def draft(call: Call, kind: Kind, payment_id: str, description: str | None = Non
         now=call.real,
         api_version=call.api_version,
         payment_id=payment_id,
-        orders=call.orders.encoded(),
+        orders=call.directives.encoded(),
         idempotency_key=call.idempotency_key,
     )
     return OperationDraft(attempt, call.services.processors, AttemptContext(call.new_id(), description))

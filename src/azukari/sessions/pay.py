@@ -230,7 +230,7 @@ def _check(call: Call, session: Session, wanted: Try, type: str) -> Attempt:
         api_version=call.api_version,
         customer_id=session.customer_id,
         state="prepared" if tokens.needs_two_steps(wanted.source) else "sent",
-        orders=call.orders.encoded(),
+        orders=call.directives.encoded(),
         idempotency_key=call.idempotency_key,
         method=None if type == CREDIT_CARD else type,
         session_id=session.id,
@@ -241,8 +241,8 @@ def _ordered(session: Session, planned: Attempt) -> Attempt:
     """With what every test try of the session ends in."""
     if session.scenario is None:
         return planned
-    ordered = replace(execute.directives_of(planned), scenario=session.scenario)
-    return replace(planned, orders=ordered.encoded())
+    directives = replace(execute.directives_of(planned), scenario=session.scenario)
+    return replace(planned, orders=directives.encoded())
 
 
 async def _charge(call: Call, session: Session, wanted: Try, method: SessionMethod) -> charges.ChargeDraft:

@@ -24,7 +24,7 @@ class Call(msgspec.Struct, frozen=True):
     key: ApiKey
     api_version: str
     claim: Claim | None
-    orders: SimulatorDirectives
+    directives: SimulatorDirectives
     now: int
     real: int
     client: str | None
