@@ -22,7 +22,9 @@ class Line:
     def connect(cls, house: House) -> "Line":
         line = cls()
         services = house.services
-        line._bank = Bank(services.settings.data / "simulator.jsonl", services.processors.simulator.desk, services.ids)
+        line._bank = Bank(
+            services.settings.data / "simulator.jsonl", services.processors.simulator.offsite, services.ids
+        )
         house.services.vault.allow(HOST, line)
         return line
 

@@ -11,7 +11,7 @@ from azukari import worker
 from azukari.core.clock import SECOND
 from azukari.core.config import Settings
 from azukari.processors.declines import SCENARIOS
-from azukari.processors.simulator import bank
+from azukari.processors.simulator import faults
 from azukari.vault import Filled, Reply, RequestNotSent
 from tests.faults.lines import Garbled, LateOrders, until
 from tests.faults.sites import Rows
@@ -32,7 +32,7 @@ AFTER = {
 
 @pytest.fixture(autouse=True)
 def _hurry(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(bank, "SLOW", 50)
+    monkeypatch.setattr(faults, "SLOW", 50)
 
 
 @dataclasses.dataclass

@@ -10,8 +10,8 @@ import msgspec
 
 from azukari.core.clock import Clock, SystemClock
 from azukari.processors.methods import CASH
-from azukari.processors.simulator.book import JournalEntry
-from azukari.processors.simulator.desk import OffsiteBackend, SimulatedOrder
+from azukari.processors.simulator.journal import JournalEntry
+from azukari.processors.simulator.offsite import OffsiteBackend, SimulatedOrder
 from tests.faults.sites import Rows
 
 OPEN_ATTEMPTS = """
@@ -36,10 +36,10 @@ FORGOTTEN_CARDS = """
 
 @dataclass
 class Book:
-    """What the bank did. desk: the same of what is not a card."""
+    """What the bank did. offsite: the same of what is not a card."""
 
     by_ref: dict[str, JournalEntry] = field(default_factory=dict)
-    desk: dict[str, SimulatedOrder] = field(default_factory=dict)
+    offsite: dict[str, SimulatedOrder] = field(default_factory=dict)
     orders: Counter[str] = field(default_factory=Counter)
 
     @classmethod
@@ -50,42 +50,42 @@ class Book:
             book.by_ref[line.ref] = line
             book.orders[line.ref] += not line.voided
         path = data / "simulator-desk.jsonl"
-        desk = OffsiteBackend(path, clock or SystemClock(), lambda text: hashlib.sha256(text).digest(), "")
+        backend = OffsiteBackend(path, clock or SystemClock(), lambda text: hashlib.sha256(text).digest(), "")
         for encoded in path.read_bytes().splitlines() if path.exists() else []:
-            slip = msgspec.json.decode(encoded, type=SimulatedOrder)
-            book.orders[slip.ref] += not slip.later
-            book.desk[slip.ref] = desk.look_up(slip.ref) or slip
+            order = msgspec.json.decode(encoded, type=SimulatedOrder)
+            book.orders[order.ref] += not order.later
+            book.offsite[order.ref] = backend.look_up(order.ref) or order
         return book
 
     def approved(self, ref: str) -> bool:
         """Whether an order has an effect that stands."""
-        if ref in self.desk:
-            slip = self.desk[ref]
+        if ref in self.offsite:
+            order = self.offsite[ref]
             # A further prepaid card was taken, even where it was not enough.
-            return not slip.voided and (slip.state == "approved" or (slip.kind, slip.state) == ("top_up", "short"))
+            return not order.voided and (order.state == "approved" or (order.kind, order.state) == ("top_up", "short"))
         line = self.by_ref.get(ref)
         return line is not None and line.reply["result"] == "approved" and not line.voided
 
     def declined(self, ref: str) -> bool:
-        if ref in self.desk:
-            return self.desk[ref].state == "declined"
+        if ref in self.offsite:
+            return self.offsite[ref].state == "declined"
         line = self.by_ref.get(ref)
         return line is not None and line.reply["result"] == "declined"
 
     def waiting(self, ref: str) -> bool:
         """Whether a shopper can still act."""
-        slip = self.desk.get(ref)
-        if slip is None or slip.voided or slip.kind == "top_up":
+        order = self.offsite.get(ref)
+        if order is None or order.voided or order.kind == "top_up":
             return False
-        return slip.state in ("waiting", "short")
+        return order.state in ("waiting", "short")
 
     def let_go(self, ref: str) -> bool:
         """Whether it is not there any more because it was cancelled: before anything came of it, or as a hold."""
-        return ref in self.desk and self.desk[ref].state == "cancelled"
+        return ref in self.offsite and self.offsite[ref].state == "cancelled"
 
     def every(self) -> dict[str, JournalEntry | SimulatedOrder]:
         """The orders of both books."""
-        return {**self.by_ref, **self.desk}
+        return {**self.by_ref, **self.offsite}
 
     def taken(self) -> int:
         """How many sales and authorisations stand."""
@@ -158,7 +158,7 @@ def _agrees(book: Book, attempt: dict[str, Any]) -> None:
         allowed = {"succeeded"}
     elif book.declined(attempt["ref"]):
         # A shopper may have said no, and something else have ended it before anybody asked.
-        allowed = {"declined", "not_done", "undone"} if attempt["ref"] in book.desk else {"declined"}
+        allowed = {"declined", "not_done", "undone"} if attempt["ref"] in book.offsite else {"declined"}
     elif book.waiting(attempt["ref"]):
         allowed = {"waiting"}
     elif attempt["kind"] == "authorize" and book.let_go(attempt["ref"]):
@@ -177,8 +177,8 @@ def _balances(
         if book.approved(attempt["ref"]):
             true.add(attempt["kind"], attempt["amount"])
         elif book.waiting(attempt["ref"]):
-            true.status = "authorized" if book.desk[attempt["ref"]].type in CASH else "pending"
-        elif attempt["ref"] in book.desk and payment["status"] == "expired":
+            true.status = "authorized" if book.offsite[attempt["ref"]].type in CASH else "pending"
+        elif attempt["ref"] in book.offsite and payment["status"] == "expired":
             true.status = "authorized"  # nobody came, and nothing was taken
     if transferred:
         true.add("refund", transferred)

@@ -1,4 +1,4 @@
-"""What the bank and the desk have done, read from their own books: the truth that no row of ours can change."""
+"""What the bank and the off-site backend have done by their own journals: the truth that no row of ours can change."""
 
 from collections import Counter
 from pathlib import Path
@@ -8,7 +8,7 @@ import msgspec
 
 
 class _Order(msgspec.Struct):
-    """A line of either book, as far as money is concerned. The latest of a ref counts."""
+    """A line of either journal, as far as money is concerned. The latest of a ref counts."""
 
     ref: str
     kind: str
@@ -34,7 +34,7 @@ _decode = msgspec.json.Decoder(_Order).decode
 
 
 class Bank:
-    """Both books, read on from where they were left."""
+    """Both journals, read on from where they were left."""
 
     def __init__(self, data: Path) -> None:
         self._read = {data / name: 0 for name in ("simulator.jsonl", "simulator-desk.jsonl")}

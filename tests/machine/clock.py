@@ -109,7 +109,7 @@ class Clocks(Base):
         return bool(decide(waiting.ref, decision, waiting.shop.now))
 
     def wind_up(self) -> None:
-        """The book is read by the machine's clock."""
+        """The journal is read by the machine's clock."""
         super().wind_up()
         self.tick()
         for shop in self.shops:

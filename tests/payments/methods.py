@@ -38,9 +38,9 @@ async def shown(api: Api, payment: dict[str, Any]) -> dict[str, Any]:
 async def waiting(house: House, payment: dict[str, Any]) -> str:
     """The ref of the attempt a payment waits with."""
     for line in (house.services.settings.data / "simulator-desk.jsonl").read_text().splitlines():
-        slip = json.loads(line)
-        if slip["kind"] in ("sale", "authorize"):
-            ref = str(slip["ref"])
+        order = json.loads(line)
+        if order["kind"] in ("sale", "authorize"):
+            ref = str(order["ref"])
     return ref
 
 

@@ -1,4 +1,4 @@
-"""The simulator, which is a processor like any other, and its bank's book."""
+"""The simulator, which is a processor like any other, and its bank's journal."""
 
 import dataclasses
 import json
@@ -17,14 +17,15 @@ from azukari.payment_methods.details import read_details
 from azukari.processors.base import Approved, NotSent, Pending, Processor, ProcessorRequest, SimulatorDirectives, Visit
 from azukari.processors.methods import CASH, METHODS, OFFSITE, PREPAID, STORABLE, MethodDetails
 from azukari.processors.simulator import build
-from azukari.processors.simulator.book import Journal, JournalEntry
+from azukari.processors.simulator.bank import journal
+from azukari.processors.simulator.journal import JournalEntry
 from azukari.processors.simulator.processor import Simulator
 from azukari.vault import CARDS, Vault
 from tests.house import Api, House, card
 from tests.processors.contract import OWNER, ProcessorContract, Stand
 
 
-def book_of(house: House) -> list[dict[str, Any]]:
+def orders_of(house: House) -> list[dict[str, Any]]:
     """What the bank has written down, read past it."""
     path = house.services.settings.data / "simulator.jsonl"
     return [json.loads(line) for line in path.read_bytes().splitlines()] if path.exists() else []
@@ -53,7 +54,7 @@ class TestSimulator(ProcessorContract):
             self.house.clock.advance(self.processor.declares.lookup_delay)
 
         def stands(self, ref: str) -> bool:
-            lines = [line for line in book_of(self.house) if line["ref"] == ref]
+            lines = [line for line in orders_of(self.house) if line["ref"] == ref]
             return any(line["reply"]["result"] == "approved" for line in lines) and not lines[-1]["voided"]
 
     @pytest.fixture
@@ -68,10 +69,10 @@ class TestSimulator(ProcessorContract):
         return self.Bench(house, processor, house.services.vault)
 
 
-# The book
+# The journal
 
 
-async def test_the_book_has_one_line_for_each_order(house: House) -> None:
+async def test_the_journal_has_one_line_for_each_order(house: House) -> None:
     api = house.api
     customer = await api.customer()
     paid = (await api.charge(customer)).json()["id"]
@@ -89,9 +90,9 @@ async def test_the_book_has_one_line_for_each_order(house: House) -> None:
     for fault in ("processor_down", "lost_request"):
         await api.charge(customer, headers={"Azukari-Fault": fault})
 
-    book = book_of(house)
+    orders = orders_of(house)
 
-    assert [(line["kind"], line["amount"], line["currency"], line["reply"]["result"]) for line in book] == [
+    assert [(line["kind"], line["amount"], line["currency"], line["reply"]["result"]) for line in orders] == [
         ("verify", 0, "JPY", "approved"),
         ("sale", 1000, "JPY", "approved"),
         ("authorize", 500, "USD", "approved"),
@@ -99,18 +100,18 @@ async def test_the_book_has_one_line_for_each_order(house: House) -> None:
         ("refund", 300, "JPY", "approved"),
         ("sale", 1000, "JPY", "declined"),
     ]
-    parents = [line["parent"] for line in book]
-    assert parents == [None, None, None, book[2]["reply"]["id"], book[1]["reply"]["id"], None]
-    assert len({line["ref"] for line in book}) == len(book)
-    assert all(len(line["ref"]) == 32 and int(line["ref"], 16) for line in book)
-    assert not any(line["voided"] for line in book)
+    parents = [line["parent"] for line in orders]
+    assert parents == [None, None, None, orders[2]["reply"]["id"], orders[1]["reply"]["id"], None]
+    assert len({line["ref"] for line in orders}) == len(orders)
+    assert all(len(line["ref"]) == 32 and int(line["ref"], 16) for line in orders)
+    assert not any(line["voided"] for line in orders)
 
 
-async def test_the_book_has_no_card_in_it(house: House) -> None:
+async def test_the_journal_has_no_card_in_it(house: House) -> None:
     await house.api.post(
         "/payments", json={"amount": 1, "currency": "JPY", "payment_details": card(verification_value="987")}
     )
-    [line] = book_of(house)
+    [line] = orders_of(house)
     written = json.dumps({name: value for name, value in line.items() if name not in ("ref", "reply")})
     for hidden in ("4111", "1111", "987", "2099", "Yamada"):
         assert hidden not in written
@@ -121,7 +122,7 @@ async def test_the_book_has_no_card_in_it(house: House) -> None:
 async def test_a_stored_card_is_charged_as_one(house: House) -> None:
     await house.api.charge(await house.api.customer())
 
-    checked, charged = book_of(house)
+    checked, charged = orders_of(house)
 
     # The network's id belongs to the transaction that stored the card.
     assert checked["reply"]["network_id"]
@@ -129,11 +130,11 @@ async def test_a_stored_card_is_charged_as_one(house: House) -> None:
     assert charged["reply"]["cvc_result"] == "Not Supplied"
 
 
-async def test_another_process_finds_an_order_in_the_book(house: House) -> None:
+async def test_another_process_finds_an_order_in_the_journal(house: House) -> None:
     await house.api.charge(await house.api.customer())
-    ref = book_of(house)[1]["ref"]
+    ref = orders_of(house)[1]["ref"]
 
-    other = Journal(house.services.settings.data / "simulator.jsonl")
+    other = journal(house.services.settings.data / "simulator.jsonl")
 
     assert other.recall(ref) is None
     found = other.search(ref)
@@ -144,35 +145,35 @@ async def test_another_process_finds_an_order_in_the_book(house: House) -> None:
 
 async def test_the_latest_word_about_an_order_counts(house: House) -> None:
     path = house.services.settings.data / "simulator.jsonl"
-    book = Journal(path)
+    own = journal(path)
     line = JournalEntry("a" * 32, "sale", 1000, "JPY", None, {"result": "approved", "id": "x"})
-    book.write(line)
-    book.write(msgspec.structs.replace(line, voided=True))
+    own.write(line)
+    own.write(msgspec.structs.replace(line, voided=True))
     # A line that a crash cut short says nothing.
     with path.open("ab") as file:
         file.write(b'{"ref":"' + b"a" * 32 + b'","kind"')
 
-    found = Journal(path).search("a" * 32)
+    found = journal(path).search("a" * 32)
 
     assert found is not None
     assert found.voided
 
 
-async def test_an_order_is_found_after_the_book_was_put_aside(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
-    # Less than a line: each begins a book of its own.
-    monkeypatch.setattr("azukari.processors.simulator.book.ROTATE", 50)
+async def test_an_order_is_found_after_the_journal_was_put_aside(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    # Less than a line: each begins a file of its own.
+    monkeypatch.setattr("azukari.processors.simulator.bank.FULL_AT", 50)
     path = house.services.settings.data / "simulator.jsonl"
-    book = Journal(path)
+    own = journal(path)
     lines = [
         JournalEntry(f"{number:032x}", "sale", 1000, "JPY", None, {"result": "approved", "id": "x"})
         for number in (1, 2)
     ]
 
     for line in lines:
-        book.write(line)
+        own.write(line)
 
     assert [len(file.read_bytes().splitlines()) for file in (path, path.with_suffix(".1.jsonl"))] == [1, 1]
-    assert [Journal(path).search(line.ref) for line in lines] == lines
+    assert [journal(path).search(line.ref) for line in lines] == lines
 
 
 # What a test may order
@@ -188,10 +189,10 @@ async def shown(api: Api, reply: httpx.Response) -> str:
     return str((await api.get(f"/payments/{reply.json()['id']}")).json()["status"])
 
 
-async def test_each_fault_ends_in_an_outcome_that_agrees_with_the_book(
+async def test_each_fault_ends_in_an_outcome_that_agrees_with_the_journal(
     house: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("azukari.processors.simulator.bank.SLOW", 20)
+    monkeypatch.setattr("azukari.processors.simulator.faults.SLOW", 20)
     api = house.api
     customer = await api.customer()
     expected = {
@@ -203,12 +204,12 @@ async def test_each_fault_ends_in_an_outcome_that_agrees_with_the_book(
     }
     assert set(expected) == set(FAULTS)
     for fault, (status, end, lines) in expected.items():
-        before = len(book_of(house))
+        before = len(orders_of(house))
         reply = await api.charge(customer, headers={"Azukari-Fault": fault})
         assert reply.status_code == status, fault
         await settle(house)
         payment = (await api.get("/payments", params={"per_page": 1})).json()["data"][0]
-        assert (payment["status"], len(book_of(house)) - before) == (end, lines), fault
+        assert (payment["status"], len(orders_of(house)) - before) == (end, lines), fault
         assert (await api.events())[-1] == f"payment.{end}"
     assert len(await api.events()) == 1 + len(expected)
 

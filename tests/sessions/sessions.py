@@ -5,7 +5,7 @@ from typing import Any
 import httpx
 
 from azukari.core.errors import ApiError
-from azukari.processors.simulator.desk import Decision
+from azukari.processors.simulator.offsite import Decision
 from azukari.sessions import page
 from azukari.sessions import pay as session_pay
 from azukari.sessions import resume as session_resume

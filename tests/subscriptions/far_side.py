@@ -29,7 +29,7 @@ class FarSide:
     @classmethod
     def before(cls, services: Services) -> "FarSide":
         """From now on between these parts and their bank."""
-        bank = Bank(services.settings.data / "simulator.jsonl", services.processors.simulator.desk, services.ids)
+        bank = Bank(services.settings.data / "simulator.jsonl", services.processors.simulator.offsite, services.ids)
         far = cls(bank)
         services.vault.allow(HOST, far)
         return far
@@ -49,7 +49,7 @@ class FarSide:
         if mood == "lost_request":
             raise ReplyUnknown("LostRequest")
         if mood not in ("", "lost_reply"):
-            order["orders"] = {"scenario": mood}
+            order["directives"] = {"scenario": mood}
             request.body = msgspec.json.encode(order)
         reply = await self.bank.send(request)
         if mood == "lost_reply":

@@ -35,7 +35,7 @@ class Settings:
     simulator_delay, simulator_fault: what every simulated call does unless its request says otherwise.
     loopback_webhooks: webhooks in test mode may go to plain HTTP on this machine: for test installations.
     rate_address, rate_publishable, rate_key: calls a minute (``web/limits.py``); None: its own figures.
-    test_mode: whether test keys are let in; without it the simulator and its books are left alone.
+    test_mode: whether test keys are let in; without it the simulator and its journals are left alone.
     artwork: a folder of official pictures of payment types and stores; None: our own drawings.
     """
 

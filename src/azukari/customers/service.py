@@ -51,7 +51,7 @@ async def create(call: Call, body: CustomerWrite) -> Answer:
         source=None,
         exp_month=None,
         exp_year=None,
-        scenario=call.orders.scenario,
+        scenario=call.directives.scenario,
         external_id=None,
         version=1,
         created_at=call.now,
@@ -140,7 +140,7 @@ async def _check_and_store(call: Call, body: CustomerWrite, customer: Customer, 
         raise NotKept
     processor = call.services.processors.pick(call.owner)
     await call.vault.ready(call.owner)
-    attempt = call.draft_attempt(msgspec.structs.replace(call.orders, scenario=None)).build(
+    attempt = call.draft_attempt(msgspec.structs.replace(call.directives, scenario=None)).build(
         processor,
         "verify",
         0,

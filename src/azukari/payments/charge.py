@@ -173,7 +173,7 @@ async def draft_charge(
         raise InvalidParameter("mcc")
     # Nothing is read for details that no processor takes.
     call.services.processors.pick(call.owner, CREDIT_CARD if source is None or isinstance(source, str) else source.type)
-    directives, base_url = call.orders, call.services.settings.base_url
+    directives, base_url = call.directives, call.services.settings.base_url
     if session is not None and session.scenario is not None:
         directives = replace(directives, scenario=session.scenario)
     attempt = call.draft_attempt(directives)

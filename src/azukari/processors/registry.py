@@ -64,7 +64,7 @@ def load(settings: Settings, vault: Vault, clock: Clock, ids: Ids) -> Processors
     found: dict[str, Processor] = {}
     for point in _installed():
         if point.name == SIMULATOR and not settings.test_mode:
-            continue  # its books stay closed
+            continue  # its journals stay closed
         build: Builder = point.load()
         processor = build(settings, vault, clock, ids)
         if processor is not None:

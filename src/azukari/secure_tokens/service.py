@@ -186,7 +186,9 @@ async def _authenticate(
             return await _made_for(call, wanted.made_for or ""), None
         raise
     # Ask. No transaction is open: issuers take seconds.
-    order = AuthenticationRequest(call.owner, token.ref or "", wanted.total, wanted.currency, intent.use, call.orders)
+    order = AuthenticationRequest(
+        call.owner, token.ref or "", wanted.total, wanted.currency, intent.use, call.directives
+    )
     result = await outcomes.ask(processor, order) or AuthenticationResult("ERRORED")
     if wanted.without and result.could_not_be_asked:
         result = AuthenticationResult("SKIPPED", result.three_ds)

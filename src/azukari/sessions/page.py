@@ -138,7 +138,7 @@ def page_call(
     request_id: str,
     nonce: str | None = None,
     body: bytes = b"",
-    orders: SimulatorDirectives = NO_DIRECTIVES,
+    directives: SimulatorDirectives = NO_DIRECTIVES,
 ) -> Call:
     """A call from our own page, which has no key: it may do what a publishable one may.
 
@@ -152,7 +152,7 @@ def page_call(
         stored = idempotency.stored_name(f"\N{SECTION SIGN}{KEY} {name}", mac)
         claim = Claim(stored, mac(b"page " + body), *at)
     key = ApiKey(KEY, owner, PUBLISHABLE, API_VERSIONS[-1], "")
-    return Call(services, key, API_VERSIONS[-1], claim, orders, *at, client, request_id)
+    return Call(services, key, API_VERSIONS[-1], claim, directives, *at, client, request_id)
 
 
 def agreed(call: Call, *, text: str, version: str, language: str) -> Consent:

@@ -213,7 +213,7 @@ async def _type_of(call: Call, source: PaymentSource) -> str:
 
 def _check(call: Call, session: Session, wanted: Try, type: str) -> Attempt:
     """The attempt of a try that pays nothing: a card is checked, a wallet's shopper asked to agree."""
-    directives = call.orders if session.scenario is None else replace(call.orders, scenario=session.scenario)
+    directives = call.directives if session.scenario is None else replace(call.directives, scenario=session.scenario)
     return call.draft_attempt(directives).build(
         call.services.processors.pick(call.owner, type),
         "verify" if type == CREDIT_CARD else "agree",

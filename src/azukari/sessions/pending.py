@@ -66,7 +66,7 @@ async def end(call: Call, session_id: str) -> None:
     if waiting is None:
         return
     if waiting.payment_id is not None:
-        await _cancel(replace(call, claim=None, orders=NO_DIRECTIVES), waiting.payment_id)
+        await _cancel(replace(call, claim=None, directives=NO_DIRECTIVES), waiting.payment_id)
         return
     after = await ask(call.services, call.owner, session_id)
     if after is not None and after.state == "waiting":

@@ -70,7 +70,7 @@ async def create(call: Call, body: SessionCreate) -> Answer:
         metadata=metadata.merged("{}", body.metadata),
         payment_data=data.encoded() if data else None,
         order_num=data.external_order_num if data else None,
-        scenario=call.orders.scenario,
+        scenario=call.directives.scenario,
         customer_id=None if body.mode == "payment" else body.customer_id or call.new_id(),
         payment_id=None,
         secure_token_id=None,

@@ -61,7 +61,7 @@ class Shop(NamedTuple):
     inbox: Inbox
 
 
-class Desk:
+class Control:
     """Answers what tests ask beside the API."""
 
     def __init__(self, services: Services, postroom: Postroom) -> None:
@@ -155,7 +155,7 @@ async def _wait(inbox: Inbox, question: Question) -> dict[str, Any]:
 
 
 class Server(uvicorn.Server):
-    """uvicorn, and the desk as soon as it serves."""
+    """uvicorn, and the control socket as soon as it serves."""
 
     def __init__(self, config: uvicorn.Config, app: App, data: Path) -> None:
         super().__init__(config)
@@ -166,8 +166,8 @@ class Server(uvicorn.Server):
         await super().startup(sockets)
         postroom = Postroom()
         await postroom.open()
-        desk = Desk(self._app.services, postroom)
-        await asyncio.start_unix_server(desk.serve, self._data / "control", limit=_LONGEST_QUESTION)
+        control = Control(self._app.services, postroom)
+        await asyncio.start_unix_server(control.serve, self._data / "control", limit=_LONGEST_QUESTION)
         sys.stdout.write(f"http://127.0.0.1:{self.config.port}\n")
         sys.stdout.flush()
 

@@ -206,15 +206,15 @@ class Resource:
                 what = f"POST {scope['path']} {version} ".encode() + _canonical(tree)
                 mac = functools.partial(services.vault.mac, "idempotency")
                 claim = idempotency.Claim(idempotency.stored_name(name, mac), mac(what), *moment)
-        orders = NO_DIRECTIVES
+        directives = NO_DIRECTIVES
         if key.is_test and endpoint.method in ("POST", "PATCH"):
-            orders = read_directives(
+            directives = read_directives(
                 _text(headers.get(b"komoju-scenario")),
                 _text(headers.get(b"azukari-fault")),
                 _text(headers.get(b"azukari-delay")),
                 SCENARIOS,
             )
-        return Call(services, key, version, claim, orders, *moment, client, scope["azukari.request_id"])
+        return Call(services, key, version, claim, directives, *moment, client, scope["azukari.request_id"])
 
 
 def _has_body(headers: Mapping[bytes, bytes]) -> bool:

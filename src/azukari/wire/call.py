@@ -25,7 +25,7 @@ class Call(msgspec.Struct, frozen=True):
     key: ApiKey
     api_version: str
     claim: Claim | None
-    orders: SimulatorDirectives
+    directives: SimulatorDirectives
     now: int
     real: int
     client: str | None
@@ -61,7 +61,7 @@ class Call(msgspec.Struct, frozen=True):
             ids.ref(),
             self.real,
             self.api_version,
-            directives or self.orders,
+            directives or self.directives,
             self.idempotency_key,
         )
 

@@ -5,21 +5,21 @@ from azukari.core.config import Settings
 from azukari.core.ids import Ids
 from azukari.processors.simulator import issuer
 from azukari.processors.simulator.bank import HOST, Bank
-from azukari.processors.simulator.desk import OffsiteBackend
+from azukari.processors.simulator.offsite import OffsiteBackend
 from azukari.processors.simulator.processor import Simulator
 from azukari.vault import Vault
 
 
 def build(settings: Settings, vault: Vault, clock: Clock, ids: Ids) -> Simulator:
     """The entry point."""
-    desk = OffsiteBackend(
+    offsite = OffsiteBackend(
         settings.data / "simulator-desk.jsonl",
         clock,
         lambda text: vault.mac("pepper", b"simulator " + text),
         settings.base_url,
     )
     bank = Bank(
-        settings.data / "simulator.jsonl", desk, ids, delay=settings.simulator_delay, fault=settings.simulator_fault
+        settings.data / "simulator.jsonl", offsite, ids, delay=settings.simulator_delay, fault=settings.simulator_fault
     )
     vault.allow(HOST, bank)
     vault.allow(
@@ -28,4 +28,4 @@ def build(settings: Settings, vault: Vault, clock: Clock, ids: Ids) -> Simulator
             settings.data / "issuer.jsonl", clock, delay=settings.simulator_delay, fault=settings.simulator_fault
         ),
     )
-    return Simulator(vault, desk)
+    return Simulator(vault, offsite)

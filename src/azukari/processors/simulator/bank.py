@@ -7,15 +7,18 @@ from pathlib import Path
 import msgspec
 
 from azukari.core.ids import Ids
-from azukari.processors.simulator.book import Journal, JournalEntry
+from azukari.processors.base import SimulatorDirectives
+from azukari.processors.simulator import faults
 from azukari.processors.simulator.cards import DECLINED
-from azukari.processors.simulator.desk import OffsiteBackend, SimulatedOrder
+from azukari.processors.simulator.journal import Journal, JournalEntry
+from azukari.processors.simulator.offsite import OffsiteBackend, SimulatedOrder
 from azukari.processors.simulator.orders import NOW, BankOrder
-from azukari.vault import BRAZIL, Filled, Reply, ReplyUnknown, RequestNotSent
+from azukari.vault import BRAZIL, Filled, Reply
 
 HOST = "simulator"
-#: Milliseconds an answer takes when ``slow`` is ordered.
-SLOW = 3_000
+#: Bytes after which a new file is begun; the one before is kept.
+FULL_AT = 64 * 1024 * 1024
+_REMEMBERED = 10_000
 
 
 class Revocation(msgspec.Struct):
@@ -28,109 +31,106 @@ _decode = msgspec.json.Decoder(BankOrder).decode
 _decode_revocation = msgspec.json.Decoder(Revocation).decode
 
 
+def journal(path: Path) -> Journal[JournalEntry]:
+    """Open the journal of card orders. What other processes write is searched for in the files, and not followed."""
+    return Journal(path, JournalEntry, FULL_AT, _REMEMBERED, follows=False)
+
+
 class Bank:
-    """Answers the orders the vault sends to it: those about cards itself, all others at its desk.
+    """Answers the orders the vault sends to it: those about cards itself, the off-site backend all others.
 
     delay, fault: what every call does unless its request ordered otherwise.
     """
 
-    def __init__(self, book: Path, desk: OffsiteBackend, ids: Ids, *, delay: int = 0, fault: str | None = None) -> None:
-        self._book = Journal(book)
-        self.desk = desk
+    def __init__(
+        self, path: Path, offsite: OffsiteBackend, ids: Ids, *, delay: int = 0, fault: str | None = None
+    ) -> None:
+        self._journal = journal(path)
+        self.offsite = offsite
         self._ids = ids
-        self._delay = delay
-        self._fault = fault
+        self._defaults = SimulatorDirectives(fault=fault, delay=delay)
 
     async def send(self, request: Filled) -> Reply:
         """The transport's one method. Raises RequestNotSent, ReplyUnknown, as a network would."""
         path = request.url.partition(HOST)[2].strip("/").split("/")
         if path[0] == "revocations":
-            self.desk.revoke(_decode_revocation(request.body).agreement)
+            self.offsite.revoke(_decode_revocation(request.body).agreement)
             return _reply({"result": "approved"})
         if len(path) == 1:
             return await self._order(request.headers["Idempotency-Key"], _decode(request.body))
-        if (slip := self.desk.look_up(path[1], _time_of(request))) is not None:
-            return self._about(slip, void=len(path) == 3)
-        line = await asyncio.to_thread(self._book.search, path[1])
+        if (order := self.offsite.look_up(path[1], _time_of(request))) is not None:
+            return self._about(order, void=len(path) == 3)
+        entry = await asyncio.to_thread(self._journal.search, path[1])
         if len(path) == 3:
-            return self._void(path[1], line)
-        return _reply({"result": "unknown_ref"} if line is None or line.voided else line.reply)
+            return self._void(path[1], entry)
+        return _reply({"result": "unknown_ref"} if entry is None or entry.voided else entry.reply)
 
-    def _about(self, slip: SimulatedOrder, *, void: bool) -> Reply:
+    def _about(self, order: SimulatedOrder, *, void: bool) -> Reply:
         if void:
-            self.desk.void(slip.ref)
-            return _reply({"result": "approved", "id": slip.id})
-        return _reply({"result": "unknown_ref"} if slip.voided else self._told(slip))
+            self.offsite.void(order.ref)
+            return _reply({"result": "approved", "id": order.id})
+        return _reply({"result": "unknown_ref"} if order.voided else self._told(order))
 
-    def _told(self, slip: SimulatedOrder) -> dict[str, object]:
-        """What the desk says of an order."""
+    def _told(self, order: SimulatedOrder) -> dict[str, object]:
+        """What the off-site backend says of an order."""
         told = {
-            "result": "unknown_ref" if slip.state == "cancelled" else slip.state,
-            "id": slip.id,
-            "code": slip.code,
-            "details": slip.details,
-            "deadline": slip.deadline,
-            "redirect_url": slip.redirect_url,
-            "short_amount": slip.short,
-            "agreement": self.desk.agreement_of(slip),
+            "result": "unknown_ref" if order.state == "cancelled" else order.state,
+            "id": order.id,
+            "code": order.code,
+            "details": order.details,
+            "deadline": order.deadline,
+            "redirect_url": order.redirect_url,
+            "short_amount": order.short,
+            "agreement": self.offsite.agreement_of(order),
         }
         return {name: value for name, value in told.items() if value is not None}
 
-    async def _order(self, ref: str, order: BankOrder) -> Reply:
-        fault = order.orders.fault or self._fault
-        if fault == "processor_down":
-            raise RequestNotSent("ProcessorDown")
-        if fault == "lost_request":
-            raise ReplyUnknown("LostRequest")
-        # The bank books an order when it comes, not when it answers: whoever asks meanwhile is told the truth.
-        told = self._told(self.desk.take(ref, order)) if order.for_desk else self._carry_out(ref, order).reply
-        delay = order.orders.delay if order.orders.delay is not None else self._delay
-        if delay or fault == "slow":
-            await asyncio.sleep((delay or SLOW) / 1_000)
-        if fault == "lost_reply":
-            raise ReplyUnknown("LostReply")
-        return _reply(told)
+    async def _order(self, ref: str, body: BankOrder) -> Reply:
+        def decide() -> dict[str, object]:
+            return self._told(self.offsite.take(ref, body)) if body.is_offsite else self._carry_out(ref, body).reply
 
-    def _carry_out(self, ref: str, order: BankOrder) -> JournalEntry:
-        line = self._book.recall(ref)
-        if line is None:
-            line = JournalEntry(
+        return _reply(await faults.answer(body.directives, self._defaults, decide))
+
+    def _carry_out(self, ref: str, body: BankOrder) -> JournalEntry:
+        entry = self._journal.recall(ref)
+        if entry is None:
+            entry = JournalEntry(
                 ref,
-                order.kind,
-                order.amount,
-                order.currency,
-                order.parent,
-                self._decide(order),
-                stored=order.credential is not None,
-                network_id=order.credential.network_id if order.credential is not None else None,
-                code=order.card is not None and order.card.verification_value is not None,
-                authenticated=order.proof is not None and order.proof.value is not None,
-                ds_trans_id=_authentication_named(order),
+                body.kind,
+                body.amount,
+                body.currency,
+                body.parent,
+                self._decide(body),
+                stored=body.credential is not None,
+                network_id=body.credential.network_id if body.credential is not None else None,
+                code=body.card is not None and body.card.verification_value is not None,
+                authenticated=body.proof is not None and body.proof.value is not None,
+                ds_trans_id=_authentication_named(body),
             )
-            self._book.write(line)
-        return line
+            self._journal.write(entry)
+        return entry
 
-    def _decide(self, order: BankOrder) -> dict[str, object]:
-        code = order.orders.scenario
-        if code is None and order.card is not None:
-            code = DECLINED.get(order.card.number)
-            if code is None and order.ordered_at is not None and order.card.has_expired(order.ordered_at):
+    def _decide(self, body: BankOrder) -> dict[str, object]:
+        code = body.directives.scenario
+        if code is None and body.card is not None:
+            code = DECLINED.get(body.card.number)
+            if code is None and body.ordered_at is not None and body.card.has_expired(body.ordered_at):
                 code = "card_expired"
         if code is not None:
             return {"result": "declined", "code": code}
         reply: dict[str, object] = {"result": "approved", "id": self._ids.new()}
-        if order.card is not None:
-            reply["cvc_result"] = "Not Supplied" if order.card.verification_value is None else "Approved"
-            if order.credential is None:
+        if body.card is not None:
+            reply["cvc_result"] = "Not Supplied" if body.card.verification_value is None else "Approved"
+            if body.credential is None:
                 reply["network_id"] = self._ids.new()[:15]
-        if order.type == BRAZIL:
+        if body.type == BRAZIL:
             reply["details"] = {"remote_payment_id": reply["id"]}
         return reply
 
-    def _void(self, ref: str, line: JournalEntry | None) -> Reply:
-        if line is not None:
-            line.voided = True
-            self._book.write(line)
+    def _void(self, ref: str, entry: JournalEntry | None) -> Reply:
+        if entry is not None:
+            entry.voided = True
+            self._journal.write(entry)
         return _reply({"result": "approved", "id": ref})
 
 
@@ -140,11 +140,11 @@ def _time_of(request: Filled) -> int | None:
     return None if told is None else int(told)
 
 
-def _authentication_named(order: BankOrder) -> str | None:
-    """The order's own, or the one of the stored card's first transaction."""
-    if order.proof is not None:
-        return order.proof.ds_trans_id
-    first = order.credential and order.credential.three_ds
+def _authentication_named(body: BankOrder) -> str | None:
+    """The body's own, or the one of the stored card's first transaction."""
+    if body.proof is not None:
+        return body.proof.ds_trans_id
+    first = body.credential and body.credential.three_ds
     return first.ds_trans_id if first else None
 
 

@@ -1,16 +1,12 @@
 """The far side of 3-D Secure: the bank that issued a test card, which asks its customer or does not.
 
-It keeps a book of its own, as the bank does: what it decided is true even when we died before we wrote it down. No card
-stands in it, and no value that proves anything. Source: contract 16.2.
+It keeps a journal of its own, as the bank does: what it decided is true even when we died before we wrote it down. No
+card stands in it, and no value that proves anything. Source: contract 16.2.
 """
 
-import asyncio
-import fcntl
 import hashlib
-import os
 from base64 import b64encode
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from pathlib import Path
 from typing import Literal
 from uuid import UUID
@@ -19,10 +15,11 @@ import msgspec
 
 from azukari.core.clock import Clock
 from azukari.processors.base import NO_DIRECTIVES, SimulatorDirectives
-from azukari.processors.simulator.bank import SLOW
+from azukari.processors.simulator import faults
+from azukari.processors.simulator.journal import Journal
 from azukari.processors.simulator.orders import CardOrder
 from azukari.processors.three_ds import ThreeDs
-from azukari.vault import Filled, Reply, ReplyUnknown, RequestNotSent
+from azukari.vault import Filled, Reply
 
 HOST = "issuer.simulator"
 #: Wrong passwords after which the bank says no.
@@ -31,7 +28,7 @@ TRIES = 3
 VERSION = "2.2.0"
 _REMEMBERED = 20_000
 #: Bytes after which a new file is begun.
-ROTATE = 8 * 1024 * 1024
+FULL_AT = 8 * 1024 * 1024
 
 Plan = Literal["frictionless", "challenge", "visit", "fails", "errored", "not_enrolled"]
 Status = Literal["OK", "SKIPPED", "CHALLENGE", "ERRORED"]
@@ -71,7 +68,7 @@ class IssuerOrder(msgspec.Struct):
     currency: str
     brand: str
     card: CardOrder
-    orders: SimulatorDirectives = NO_DIRECTIVES
+    directives: SimulatorDirectives = NO_DIRECTIVES
 
 
 class IssuerAnswer(msgspec.Struct):
@@ -89,7 +86,7 @@ class IssuerReply(msgspec.Struct, omit_defaults=True):
 
 
 class IssuerEntry(msgspec.Struct):
-    """An authentication in the book. at: when it came to this, milliseconds."""
+    """An authentication in the journal. at: when it came to this, milliseconds."""
 
     ref: str
     amount: int
@@ -103,8 +100,12 @@ class IssuerEntry(msgspec.Struct):
 
 _read_order = msgspec.json.Decoder(IssuerOrder).decode
 _read_answer = msgspec.json.Decoder(IssuerAnswer).decode
-_read_line = msgspec.json.Decoder(IssuerEntry).decode
 _encode = msgspec.json.Encoder().encode
+
+
+def journal(path: Path) -> Journal[IssuerEntry]:
+    """Open the journal of authentications."""
+    return Journal(path, IssuerEntry, FULL_AT, _REMEMBERED)
 
 
 class Issuer:
@@ -113,10 +114,10 @@ class Issuer:
     delay, fault: what every call does unless its request ordered otherwise.
     """
 
-    def __init__(self, book: Path, clock: Clock, *, delay: int = 0, fault: str | None = None) -> None:
-        self._book = IssuerJournal(book)
+    def __init__(self, path: Path, clock: Clock, *, delay: int = 0, fault: str | None = None) -> None:
+        self._journal = journal(path)
         self._clock = clock
-        self._orders = SimulatorDirectives(fault=fault, delay=delay)
+        self._defaults = SimulatorDirectives(fault=fault, delay=delay)
 
     async def send(self, request: Filled) -> Reply:
         """The transport's one method. Raises RequestNotSent, ReplyUnknown, as a network would."""
@@ -124,172 +125,74 @@ class Issuer:
         if len(path) == 1:
             order = _read_order(request.body)
             ref = request.headers["Idempotency-Key"]
-            return await self._answer(order.orders, lambda: self._begin(ref, order))
-        line = self._book.find(path[1])
-        if line is None:
+            return await self._answer(order.directives, lambda: self._begin(ref, order))
+        entry = self._journal.find(path[1])
+        if entry is None:
             return Reply(404, {}, b"{}")
         answer = _read_answer(request.body).answer
-        return await self._answer(NO_DIRECTIVES, lambda: self._go_on(line, answer))
+        return await self._answer(NO_DIRECTIVES, lambda: self._go_on(entry, answer))
 
-    async def _answer(self, orders: SimulatorDirectives, decide: Callable[[], IssuerEntry]) -> Reply:
-        fault = orders.fault or self._orders.fault
-        if fault == "processor_down":
-            raise RequestNotSent("ProcessorDown")
-        if fault == "lost_request":
-            raise ReplyUnknown("LostRequest")
-        line = decide()
-        delay = orders.delay if orders.delay is not None else self._orders.delay
-        if delay or fault == "slow":
-            await asyncio.sleep((delay or SLOW) / 1_000)
-        if fault == "lost_reply":
-            raise ReplyUnknown("LostReply")
-        return Reply(200, {}, _encode(self._reply(line)))
+    async def _answer(self, directives: SimulatorDirectives, decide: Callable[[], IssuerEntry]) -> Reply:
+        return Reply(200, {}, _encode(self._reply(await faults.answer(directives, self._defaults, decide))))
 
     def _begin(self, ref: str, order: IssuerOrder) -> IssuerEntry:
-        line = self._book.find(ref)
-        if line is not None:
-            return line
+        entry = self._journal.find(ref)
+        if entry is not None:
+            return entry
         plan: Plan = PLANS.get(order.card.number, "not_enrolled")
-        if order.orders.scenario is not None:
+        if order.directives.scenario is not None:
             plan = "errored"
-        return self._book.write(
+        return self._journal.write(
             IssuerEntry(ref, order.amount, order.currency, order.brand, plan, AT_ONCE[plan], self._clock.now())
         )
 
-    def _go_on(self, line: IssuerEntry, answer: str | None) -> IssuerEntry:
+    def _go_on(self, entry: IssuerEntry, answer: str | None) -> IssuerEntry:
         """The shopper has come to the page, or typed something there."""
-        if line.status != "CHALLENGE":
-            return line
-        status: Status = line.status
-        tries = line.tries
-        if line.plan == "visit":
+        if entry.status != "CHALLENGE":
+            return entry
+        status: Status = entry.status
+        tries = entry.tries
+        if entry.plan == "visit":
             status = "ERRORED"
         elif answer is not None:
             tries += 1
-            if answer == PASSWORDS[line.plan]:
-                status = "OK" if line.plan == "challenge" else "ERRORED"
+            if answer == PASSWORDS[entry.plan]:
+                status = "OK" if entry.plan == "challenge" else "ERRORED"
             elif tries >= TRIES:
                 status = "ERRORED"
-        if (status, tries) == (line.status, line.tries):
-            return line
-        return self._book.write(msgspec.structs.replace(line, status=status, tries=tries, at=self._clock.now()))
+        if (status, tries) == (entry.status, entry.tries):
+            return entry
+        return self._journal.write(msgspec.structs.replace(entry, status=status, tries=tries, at=self._clock.now()))
 
     @staticmethod
-    def _reply(line: IssuerEntry) -> IssuerReply:
-        if line.status not in ("OK", "ERRORED"):
-            return IssuerReply(line.status)
-        yes = line.status == "OK"
-        weak, strong = ("00", "02") if line.brand == "master" else ("07", "05")
+    def _reply(entry: IssuerEntry) -> IssuerReply:
+        if entry.status not in ("OK", "ERRORED"):
+            return IssuerReply(entry.status)
+        yes = entry.status == "OK"
+        weak, strong = ("00", "02") if entry.brand == "master" else ("07", "05")
         three_ds = ThreeDs(
             version=VERSION,
             trans_status="Y" if yes else "N",
             eci=strong if yes else weak,
-            ds_trans_id=_id(line, "ds"),
-            acs_trans_id=_id(line, "acs"),
-            server_trans_id=_id(line, "server"),
-            flow="frictionless" if AT_ONCE[line.plan] != "CHALLENGE" else "challenge",
-            at=line.at,
-            requestor_trans_id=_id(line, "requestor"),
+            ds_trans_id=_id(entry, "ds"),
+            acs_trans_id=_id(entry, "acs"),
+            server_trans_id=_id(entry, "server"),
+            flow="frictionless" if AT_ONCE[entry.plan] != "CHALLENGE" else "challenge",
+            at=entry.at,
+            requestor_trans_id=_id(entry, "requestor"),
             ds_reference="SIMULATED-DS-0001",
             acs_reference="SIMULATED-ACS-0001",
             authentication_type="02",
             acquirer_mid="SIMULATOR",
             acquirer_bin="400000",
         )
-        return IssuerReply(line.status, three_ds, b64encode(_bytes(line, "value", 20)).decode() if yes else None)
+        return IssuerReply(entry.status, three_ds, b64encode(_bytes(entry, "value", 20)).decode() if yes else None)
 
 
-def _id(line: IssuerEntry, of: str) -> str:
+def _id(entry: IssuerEntry, of: str) -> str:
     """One of the ids an authentication has: the same whenever it is asked for."""
-    return str(UUID(bytes=_bytes(line, of, 16), version=4))
+    return str(UUID(bytes=_bytes(entry, of, 16), version=4))
 
 
-def _bytes(line: IssuerEntry, of: str, length: int) -> bytes:
-    return hashlib.blake2s(f"{of} {line.ref}".encode(), digest_size=length).digest()
-
-
-class IssuerJournal:
-    """One line of JSON for each change. Append-only; several processes may share one, each reads what others wrote.
-
-    A full file makes way for a new one, and is kept until that is full too: more than are remembered fit into one.
-    """
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._older = path.with_suffix(".1.jsonl")
-        self._file = -1
-        self._read = 0
-        self._known: dict[str, IssuerEntry] = {}
-
-    def write(self, line: IssuerEntry) -> IssuerEntry:
-        """Remember how an authentication stands now."""
-        while not self._append(_encode(line) + b"\n"):
-            pass
-        return line
-
-    def _append(self, line: bytes) -> bool:
-        """False: the file made way for a new one while this process waited for it."""
-        file = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX)
-            if not _is_at(self._path, file):
-                return False
-            os.write(file, line)
-            if os.fstat(file).st_size > ROTATE:
-                self._path.replace(self._older)
-            return True
-        finally:
-            os.close(file)
-
-    def find(self, ref: str) -> IssuerEntry | None:
-        """The latest line of a ref."""
-        self._read_on()
-        while not self._is_newest():
-            self._read_on()  # what was written just before it made way
-            self._open_next()
-            self._read_on()
-        return self._known.get(ref)
-
-    def _is_newest(self) -> bool:
-        if self._file < 0:
-            return not (self._path.exists() or self._older.exists())
-        is_older = not self._path.exists() and _is_at(self._older, self._file)
-        return is_older or _is_at(self._path, self._file)
-
-    def _open_next(self) -> None:
-        """The older one, unless it has been read."""
-        path = self._path
-        if self._older.exists() and not (self._file >= 0 and _is_at(self._older, self._file)):
-            path = self._older
-        with suppress(FileNotFoundError):  # it made way this moment
-            behind, self._file, self._read = self._file, os.open(path, os.O_RDONLY | os.O_CLOEXEC), 0
-            if behind >= 0:
-                os.close(behind)
-
-    def _read_on(self) -> None:
-        if self._file < 0:
-            return
-        data = os.pread(self._file, max(0, os.fstat(self._file).st_size - self._read), self._read)
-        whole, end, _ = data.rpartition(b"\n")  # behind it is what somebody is writing
-        self._read += len(whole) + len(end)
-        for line in whole.split(b"\n") if end else ():
-            with suppress(msgspec.DecodeError, UnicodeDecodeError):  # cut short by a crash
-                self._remember(_read_line(line))
-
-    def __del__(self) -> None:
-        if self._file >= 0:
-            os.close(self._file)
-
-    def _remember(self, line: IssuerEntry) -> None:
-        self._known.pop(line.ref, None)
-        self._known[line.ref] = line
-        if len(self._known) > _REMEMBERED:
-            del self._known[next(iter(self._known))]
-
-
-def _is_at(path: Path, file: int) -> bool:
-    """Whether an open file is the one of this name."""
-    try:
-        return os.path.samestat(os.stat(path), os.fstat(file))
-    except FileNotFoundError:
-        return False
+def _bytes(entry: IssuerEntry, of: str, length: int) -> bytes:
+    return hashlib.blake2s(f"{of} {entry.ref}".encode(), digest_size=length).digest()

@@ -48,7 +48,7 @@ class MethodFields(msgspec.Struct):
 
 
 class PageContext(msgspec.Struct):
-    """A shopper who is sent to the desk's page."""
+    """A shopper who is sent to the backend's page."""
 
     return_url: str = ""
     locale: str = "ja"
@@ -66,7 +66,7 @@ class BankOrder(msgspec.Struct):
     parent: str | None = None
     card: CardOrder | None = None
     credential: Credential | None = None
-    orders: SimulatorDirectives = NO_DIRECTIVES
+    directives: SimulatorDirectives = NO_DIRECTIVES
     method: MethodFields | None = None
     visit: PageContext | None = None
     agreement: str | None = None
@@ -77,6 +77,6 @@ class BankOrder(msgspec.Struct):
     ordered_at: int | None = None
 
     @property
-    def for_desk(self) -> bool:
+    def is_offsite(self) -> bool:
         """Whether it is about anything but a card."""
         return self.method is not None or self.agreement is not None or (self.parent or "").startswith(PREFIX)

@@ -28,13 +28,13 @@ from azukari.processors.base import (
 from azukari.processors.methods import METHODS, MethodDetails
 from azukari.processors.simulator import issuer
 from azukari.processors.simulator.bank import HOST
-from azukari.processors.simulator.desk import Decision, OffsiteBackend
 from azukari.processors.simulator.issuer import IssuerReply
+from azukari.processors.simulator.offsite import Decision, OffsiteBackend
 from azukari.processors.simulator.orders import NOW, PREFIX
 from azukari.vault import CARDS, TERMINAL, AccessGrant, Blank, Outbound, Reply, ReplyUnknown, RequestNotSent, Vault
 
 #: Types whose orders wait, and so go by the merchant's time.
-_AT_THE_DESK = METHODS | {TERMINAL}
+_OFFSITE = METHODS | {TERMINAL}
 #: Tells a merchant's time. Raises Unavailable.
 TimeOf = Callable[[Owner], Awaitable[int]]
 
@@ -107,9 +107,9 @@ class Simulator:
         methods=METHODS | set(CARDS),
     )
 
-    def __init__(self, vault: Vault, desk: OffsiteBackend) -> None:
+    def __init__(self, vault: Vault, offsite: OffsiteBackend) -> None:
         self._vault = vault
-        self.desk = desk
+        self.offsite = offsite
         self._tell: TimeOf | None = None
 
     def go_by(self, tell: TimeOf) -> None:
@@ -130,10 +130,10 @@ class Simulator:
             "currency": request.currency,
             "parent": request.parent,
             "credential": None if request.credential is None else msgspec.to_builtins(request.credential),
-            "orders": msgspec.to_builtins(request.test),
+            "directives": msgspec.to_builtins(request.test),
             "ordered_at": request.ordered_at,
         }
-        if request.method is not None or request.type in _AT_THE_DESK or (request.parent or "").startswith(PREFIX):
+        if request.method is not None or request.type in _OFFSITE or (request.parent or "").startswith(PREFIX):
             body["now"] = await self._time_of(request.owner)
         if request.method is not None:
             body["method"] = _method(request.method)
@@ -171,7 +171,7 @@ class Simulator:
             "currency": request.currency,
             "brand": request.use.masked.brand,
             "card": _CARD,
-            "orders": msgspec.to_builtins(request.test),
+            "directives": msgspec.to_builtins(request.test),
         }
         url = f"https://{issuer.HOST}/authentications"
         outbound = Outbound("POST", url, headers={"Idempotency-Key": request.ref}, json=body)
@@ -186,21 +186,21 @@ class Simulator:
 
     def order_of(self, ref: str, now: int | None = None) -> OffsitePage | None:
         """What a shopper who comes to the far side's page has before them. now: the merchant's time."""
-        slip = self.desk.look_up(ref, now)
-        if slip is None or slip.redirect_url is None:
+        order = self.offsite.look_up(ref, now)
+        if order is None or order.redirect_url is None:
             return None
-        guest = slip.guest
+        page = order.page
         return OffsitePage(
-            slip.ref,
-            slip.kind,
-            slip.type,
-            slip.amount,
-            slip.currency,
-            guest.label,
-            guest.return_url,
-            guest.store or slip.kind == "agree",
-            guest.locale,
-            "cancelled" if slip.voided else slip.state,
+            order.ref,
+            order.kind,
+            order.type,
+            order.amount,
+            order.currency,
+            page.label,
+            page.return_url,
+            page.store or order.kind == "agree",
+            page.locale,
+            "cancelled" if order.voided else order.state,
         )
 
     def decide(self, ref: str, decision: Decision, now: int | None = None) -> bool:
@@ -208,7 +208,7 @@ class Simulator:
 
         It is the far side's own truth, and ours once we ask. One that was decided before stays as it is.
         """
-        return self.desk.decide(ref, decision, now) is not None
+        return self.offsite.decide(ref, decision, now) is not None
 
     async def revoke(self, use: AccessGrant) -> None:
         """The shopper takes a wallet's agreement back. Raises RequestNotSent, ReplyUnknown."""
