@@ -10,7 +10,7 @@ from azukari.checkout import accents, manifest, names, pages, view, wording
 from azukari.checkout.reading import language_of, way_back
 from azukari.checkout.view import Item, Method, OrderSummary, Shop
 from azukari.checkout.words import LANGUAGES, words
-from azukari.payment_methods.catalogue import METHODS, STORES, default_types
+from azukari.payment_types import METHODS, STORES, default_types
 from azukari.web import assets
 from tests.checkout.orders import BANK, CARD, KONBINI, ORDER, PAYPAY, method
 

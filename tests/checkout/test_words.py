@@ -9,7 +9,7 @@ from azukari.checkout.instructions_view import grouped
 from azukari.checkout.phrases import phrases, split
 from azukari.checkout.texts import ERRORS, WORDS
 from azukari.checkout.words import LANGUAGES, fill, in_a_sentence, say, words
-from azukari.payment_methods.catalogue import STORES
+from azukari.payment_types import STORES
 
 EVERY = {**ERRORS, **WORDS}
 _HOLDER = re.compile(r"\{(\w+)\}")

@@ -14,10 +14,10 @@ from azukari.core.money import CURRENCIES
 from azukari.merchants import keys, settings, store
 from azukari.merchants.settings import MerchantSettings
 from azukari.payment_methods import offer
-from azukari.payment_methods.catalogue import BRANDS, DEFAULTS, METHODS, NOT_OF_SESSIONS, STORES, SUBTYPES
 from azukari.payment_methods.offer import Offer, offers
 from azukari.payment_methods.rates import TEST_RATES
 from azukari.payment_methods.schemas import entry
+from azukari.payment_types import BRANDS, DEFAULTS, METHODS, NOT_OF_SESSIONS, STORES, SUBTYPES
 from azukari.wiring import KEK_NAME
 from tests.compat.contract import ROOT
 from tests.house import House, card, running

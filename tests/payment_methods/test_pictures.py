@@ -8,8 +8,8 @@ import httpx
 import pytest
 
 from azukari.core.config import SettingError, Settings, read
-from azukari.payment_methods.catalogue import BRANDS, METHODS, STORES
 from azukari.payment_methods.pictures import Gallery
+from azukari.payment_types import BRANDS, METHODS, STORES
 from tests.house import House, running
 
 HOST = "http://azukari.test"

@@ -7,7 +7,7 @@ import pytest
 import yaml
 
 from azukari import worker
-from azukari.payment_methods.catalogue import METHODS
+from azukari.payment_types import METHODS
 from azukari.processors.methods import CASH, OFFSITE, PASSWORD, PREPAID
 from azukari.vault import CARDS
 from tests.compat.contract import ROOT

@@ -2,7 +2,6 @@
 
 import dataclasses
 import json
-from contextlib import nullcontext
 from typing import Any
 
 import httpx
@@ -11,11 +10,8 @@ import pytest
 
 from azukari import worker
 from azukari.core.config import FAULTS
-from azukari.core.errors import MissingParameter
-from azukari.payment_methods import catalogue
-from azukari.payment_methods.details import read_details
 from azukari.processors.base import Approved, NotSent, Pending, Processor, ProcessorRequest, SimulatorDirectives, Visit
-from azukari.processors.methods import CASH, METHODS, OFFSITE, PREPAID, STORABLE, MethodDetails
+from azukari.processors.methods import METHODS, MethodDetails
 from azukari.processors.simulator import build
 from azukari.processors.simulator.bank import journal
 from azukari.processors.simulator.journal import JournalEntry
@@ -331,17 +327,3 @@ def test_a_processor_says_which_methods_it_takes(house: House) -> None:
     cards_alone = dataclasses.replace(declares, methods=None)
     assert cards_alone.takes("credit_card")
     assert not cards_alone.takes("paypay")
-
-
-def test_the_catalogue_and_the_processors_know_the_same_methods() -> None:
-    groups = {slug: method.group for slug, method in catalogue.METHODS.items() if slug in METHODS}
-    assert set(groups) == set(METHODS)
-    assert {slug for slug, method in catalogue.METHODS.items() if method.offsite} == set(OFFSITE)
-    assert {slug for slug, group in groups.items() if group == "prepaid"} == set(PREPAID)
-    assert {slug for slug, group in groups.items() if group in ("konbini", "bank", "payeasy")} == set(CASH)
-    storable = {slug for slug, method in catalogue.METHODS.items() if method.storable}
-    assert storable == STORABLE | {"credit_card"}
-    for slug, method in catalogue.METHODS.items():
-        if slug in METHODS:
-            with pytest.raises(MissingParameter) if method.required and slug != "pix" else nullcontext():
-                read_details({"type": slug}, 0)

@@ -6,8 +6,8 @@ import pytest
 
 from azukari.core.money import CURRENCIES
 from azukari.merchants import settings as merchants
-from azukari.payment_methods.catalogue import METHODS, NOT_OF_SESSIONS
 from azukari.payment_methods.offer import check
+from azukari.payment_types import METHODS, NOT_OF_SESSIONS
 from tests.house import Api, House, card
 from tests.sessions.sessions import make, pay, refused, shown
 

@@ -16,6 +16,7 @@ from azukari.db import Owner, Tx
 from azukari.payment_methods import barcode
 from azukari.payments import test_mode, views
 from azukari.payments.views import PaymentView
+from azukari.processors.methods import CASH
 from azukari.sessions import store as session_rows
 from azukari.wire.answers import Answer
 from azukari.wire.locales import nearest
@@ -35,7 +36,7 @@ async def show(visit: Visit) -> Answer:
     owner, settings = await visit.owner_of(payment_id, "payment")
     shown, way_back = await visit.services.db.read(_payment, owner, payment_id)
     payment, details = shown.payment, _details(shown)
-    if details.get("type") not in ("konbini", "bank_transfer", "pay_easy"):
+    if details.get("type") not in CASH:
         raise NotFound
     shop = reading.shop_of(settings, owner.mode)
     outcome = _OUTCOMES.get(payment.status, "no_late")

@@ -3,16 +3,14 @@
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from azukari.payment_methods.catalogue import STORES
-
-_LONG = (16, 17, 18, 19)
+from azukari import payment_types
+from azukari.payment_types import STORES
 
 
 class Brand(NamedTuple):
     """A card brand as the form knows it.
 
-    name: short enough for a line with others. tile: 44 points wide. begins: its first digits, a pattern of browsers.
-    lengths: how many digits. Source: ISO/IEC 7812 issuer ranges.
+    name: short enough for a line with others. tile: 44 points wide. The rest: as in the table of payment types.
     """
 
     slug: str
@@ -22,20 +20,16 @@ class Brand(NamedTuple):
     lengths: tuple[int, ...]
 
 
-_BRANDS = (
-    Brand("visa", "Visa", "VISA", "4", (13, 16, 19)),
-    Brand("master", "Mastercard", "MC", "5[1-5]|222[1-9]|22[3-9]|2[3-6]|27[01]|2720", (16,)),
-    Brand("american_express", "Amex", "AMEX", "3[47]", (15,)),
-    Brand("jcb", "JCB", "JCB", "352[89]|35[3-8]", _LONG),
-    Brand("diners_club", "Diners", "DINERS", "3(?:0[0-5]|095|[689])", (14, 15, *_LONG)),
-    Brand("discover", "Discover", "DISC", "6011|64[4-9]|65", _LONG),
-    Brand("unionpay", "UnionPay", "UPAY", "62|81", _LONG),
-)
+_NAMES = {
+    "visa": ("Visa", "VISA"), "master": ("Mastercard", "MC"), "american_express": ("Amex", "AMEX"),
+    "jcb": ("JCB", "JCB"), "diners_club": ("Diners", "DINERS"), "discover": ("Discover", "DISC"),
+    "unionpay": ("UnionPay", "UPAY"),
+}  # fmt: skip
 #: By the API's slugs.
-BRANDS: Mapping[str, Brand] = {brand.slug: brand for brand in _BRANDS}
-
-#: Carriers of ``japan_mobile``.
-CARRIERS: Mapping[str, str] = {"au": "au", "docomo": "docomo", "softbank": "SoftBank"}
+BRANDS: Mapping[str, Brand] = {
+    slug: Brand(slug, *names, payment_types.BRANDS[slug].begins, payment_types.BRANDS[slug].lengths)
+    for slug, names in _NAMES.items()
+}
 
 
 def store(language: str, slug: str) -> str:

@@ -7,7 +7,7 @@ from azukari.checkout.http import Visit, page, redirect
 from azukari.checkout.schemas import DecideIn, Redirect
 from azukari.core.errors import InvalidParameter, NotFound
 from azukari.db import Owner
-from azukari.payment_methods.catalogue import METHODS
+from azukari.payment_types import METHODS
 from azukari.processors.simulator.processor import OffsitePage
 from azukari.wire.answers import Answer
 

@@ -9,7 +9,7 @@ from msgspec import UNSET
 from azukari.checkout.view import Item, Method, OrderSummary, Shop
 from azukari.checkout.words import LANGUAGES
 from azukari.merchants.settings import MerchantSettings
-from azukari.payment_methods.catalogue import METHODS
+from azukari.payment_types import METHODS
 from azukari.payments.views import PaymentView
 from azukari.sessions.page import HostedSession
 from azukari.sessions.schemas import LineItem, SessionMethod

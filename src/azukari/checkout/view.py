@@ -8,6 +8,7 @@ from typing import Any
 from azukari.checkout import money, names
 from azukari.checkout.words import LANGUAGES, fill, say, words
 from azukari.core.clock import HOUR
+from azukari.payment_types import CARRIERS
 
 #: A session that lives this long needs no warning. Source: WCAG 2.2, 2.2.1.
 LONG = 20 * HOUR
@@ -153,12 +154,13 @@ class Panel:
     @property
     def translated(self) -> bool:
         """Whether its name changes with the language."""
-        return self.method.type in _TITLES or len({*self.method.names.values()}) > 1
+        return self.method.group in _TITLED or len({*self.method.names.values()}) > 1
 
 
 _AFTER_MARK = re.compile("　|\\. |: |：")
 _ICONS = {"card": "card", "konbini": "shop", "bank": "bank", "payeasy": "bank", "prepaid": "ticket"}
-_TITLES = {"credit_card": "card", "konbini": "konbini", "bank_transfer": "bank"}
+#: Groups that the page has a word of its own for.
+_TITLED = frozenset(("card", "konbini", "bank"))
 
 #: kind, label, autocomplete, inputmode of what a request may need, by its name there.
 _MEMBERS: Mapping[str, tuple[str, str, str, str]] = {
@@ -220,7 +222,7 @@ def _pick(method: Method) -> Pick | None:
     if method.group == "konbini":
         return Pick("store", "store", "e_store", tuple((slug, slug) for slug in method.brands))
     if "brand" in method.members:
-        return Pick("brand", "carrier", "carrier", tuple((slug, slug) for slug in names.CARRIERS))
+        return Pick("brand", "carrier", "carrier", tuple((slug, slug) for slug in CARRIERS))
     return None
 
 
@@ -233,8 +235,7 @@ def label_of(method: Method, member: str) -> str:
 
 def method_name(language: str, method: Method) -> str:
     """What a shopper calls it."""
-    key = _TITLES.get(method.type)
-    return words(language)[key] if key else method.names[language]
+    return words(language)[method.group] if method.group in _TITLED else method.names[language]
 
 
 def button(language: str, order: OrderSummary, method: Method) -> str:
@@ -350,7 +351,7 @@ def _panel_texts(language: str, panel: Panel) -> dict[str, str]:
         found[f"l_{field.label}"], found[f"s_{field.label}"] = label(language, field.label)
     if panel.pick:
         for slug, key in panel.pick.options:
-            found[key] = names.CARRIERS[slug] if panel.pick.member == "brand" else names.store(language, slug)
+            found[key] = CARRIERS[slug] if panel.pick.member == "brand" else names.store(language, slug)
         found[panel.pick.label] = known[panel.pick.label]
     return found
 

@@ -5,8 +5,7 @@ Source: contract 1.1, 4; SEC-18.
 """
 
 import re
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 import msgspec
@@ -14,66 +13,19 @@ import msgspec
 from azukari.core import mail
 from azukari.core.errors import InvalidParameter, MissingParameter
 from azukari.core.secret import Secret
-from azukari.processors.methods import METHODS, MethodDetails
+from azukari.payment_types import CARRIERS, METHODS, STORES, Method
+from azukari.processors.methods import MethodDetails
 from azukari.vault import PaymentDetails, looks_like_card_number
 from azukari.wire.fields import NAME, InvalidValue
 
 PARAM = "payment_details"
-#: The chains whose tills take payments, by the contract's names.
-STORES = ("seven-eleven", "lawson", "family-mart", "ministop", "daily-yamazaki", "seicomart")
-BRANDS = ("au", "docomo", "softbank")
-_TRADE_TYPES = ("NATIVE", "MWEB")
 _MAX_DIGITS_OF_PHONE = 13
 #: Of a person in Brazil: 11 digits, with the points people put in.
 _CPF = re.compile(r"[0-9]{3}\.?[0-9]{3}\.?[0-9]{3}-?[0-9]{2}")
 
 _NAMES = ("name", "given_name", "family_name", "given_name_kana", "family_name_kana")
-_PAIDY = (
-    "customer_name", "customer_name_kana", "customer_age", "customer_order_count", "customer_last_order_amount",
-    "customer_last_order_at", "customer_lifetime_value", "external_customer_id", "item_title",
-)  # fmt: skip
-
-
-@dataclass(frozen=True, slots=True)
-class _Rules:
-    """What a type asks for beside the words every type may bring.
-
-    required: of the common members. extras: members of its own, True where required. hidden: its password's name.
-    expiry_days: least and most. number: least and most characters of a prepaid number. papers: it may bring a
-    taxpayer's number.
-    """
-
-    required: tuple[str, ...] = ()
-    extras: Mapping[str, bool] | None = None
-    hidden: str | None = None
-    expiry_days: tuple[int, int] | None = None
-    number: tuple[int, int] | None = None
-    papers: bool = False
-
-
-_KANA = ("email", "phone", "given_name_kana", "family_name_kana")
-_RULES: Mapping[str, _Rules] = {
-    "konbini": _Rules(("store", "email"), expiry_days=(0, 59)),
-    "bank_transfer": _Rules(_KANA, expiry_days=(14, 59)),
-    "pay_easy": _Rules(_KANA, expiry_days=(0, 59)),
-    "web_money": _Rules(number=(16, 16)),
-    "bit_cash": _Rules(number=(16, 16)),
-    "nanaco": _Rules(number=(16, 16)),
-    "net_cash": _Rules(number=(16, 20)),
-    "steam_prepaid_card": _Rules(number=(10, 20)),
-    "zgold": _Rules(number=(10, 20)),
-    "paypay": _Rules(extras={"user_authorization_id": False, "scanned_code": False}),
-    "paidy": _Rules(extras={name: name == "customer_name" for name in _PAIDY}),
-    "japan_mobile": _Rules(("brand",)),
-    "wechatpay": _Rules(extras={"trade_type": False}),
-    "pix": _Rules(papers=True),
-    "culture_voucher": _Rules(extras={"culture_id": True}, hidden="culture_password"),
-    "happy_money": _Rules(extras={"happy_money_id": True}, hidden="happy_money_password"),
-    "dospara": _Rules(extras={"user_no": True}, hidden="user_password"),
-}
-_NO_RULES = _Rules()
 #: Members with a fixed list of values.
-_CHOICES: Mapping[str, tuple[str, ...]] = {"store": STORES, "brand": BRANDS, "trade_type": _TRADE_TYPES}
+_CHOICES: Mapping[str, Collection[str]] = {"store": STORES, "brand": CARRIERS, "trade_type": ("NATIVE", "MWEB")}
 
 
 def read_details(value: object, now: int, param: str = PARAM) -> PaymentDetails | MethodDetails:
@@ -82,14 +34,14 @@ def read_details(value: object, now: int, param: str = PARAM) -> PaymentDetails 
     Raises MissingParameter, InvalidParameter, Unprocessable ``invalid_payment_type`` (unknown, or not taken here).
     """
     if isinstance(value, Mapping) and is_method(value):
-        return _Reader(value, param).read(value["type"])
+        return _Reader(value, param).read(METHODS[value["type"]])
     return PaymentDetails.parse(value, now=now, param=param)
 
 
 def is_method(value: object) -> bool:
     """Whether these would be details of a type that is not a card's."""
     kind = value.get("type") if isinstance(value, Mapping) else None
-    return isinstance(kind, str) and kind in METHODS
+    return isinstance(kind, str) and kind in METHODS and METHODS[kind].flow != "card"
 
 
 def encoded(details: MethodDetails) -> str:
@@ -111,21 +63,20 @@ class _Reader:
         self._tree = tree
         self._param = param
 
-    def read(self, kind: str) -> MethodDetails:
-        rules = _RULES.get(kind, _NO_RULES)
-        extras = {name: self._required_text(name) if must else self._text(name) for name, must in _of(rules).items()}
+    def read(self, method: Method) -> MethodDetails:
+        own = {name: self._text(name, required=name in method.required) for name in method.own}
         return MethodDetails(
-            type=kind,
-            email=self._email("email" in rules.required),
-            phone=self._phone("phone" in rules.required),
-            **{name: self._required_text(name) if name in rules.required else self._text(name) for name in _NAMES},
-            store=self._required_text("store") if kind == "konbini" else None,
-            brand=self._required_text("brand") if kind == "japan_mobile" else None,
-            expiry_days=self._days(rules.expiry_days),
-            extras={name: text for name, text in extras.items() if text is not None},
-            prepaid_number=None if rules.number is None else self._number(*rules.number),
-            password=None if rules.hidden is None else self._password(rules.hidden),
-            cpf=self._cpf() if rules.papers else None,
+            type=method.slug,
+            email=self._email("email" in method.required),
+            phone=self._phone("phone" in method.required),
+            **{name: self._text(name, required=name in method.required) for name in _NAMES},
+            store=self._text("store", required=True) if "store" in method.required else None,
+            brand=self._text("brand", required=True) if "brand" in method.required else None,
+            expiry_days=self._days(method.expiry_days),
+            extras={name: text for name, text in own.items() if text is not None},
+            prepaid_number=None if method.number_length is None else self._number(*method.number_length),
+            password=None if method.hidden is None else self._password(method.hidden),
+            cpf=self._cpf() if "cpf" in method.required else None,
         )
 
     def _given(self, member: str) -> object:
@@ -144,14 +95,8 @@ class _Reader:
     def _invalid(self, member: str) -> InvalidParameter:
         return InvalidParameter(self._name(member))
 
-    def _required_text(self, member: str) -> str:
-        text = self._text(member)
-        if text is None:
-            raise MissingParameter(self._name(member))
-        return text
-
-    def _text(self, member: str, read: Callable[[object], str] = NAME) -> str | None:
-        value = self._given(member)
+    def _text(self, member: str, read: Callable[[object], str] = NAME, *, required: bool = False) -> str | None:
+        value = self._must(member) if required else self._given(member)
         if value is None:
             return None
         if isinstance(value, bool):
@@ -174,10 +119,7 @@ class _Reader:
         return address or None
 
     def _phone(self, required: bool) -> str | None:
-        value = self._must("phone") if required else self._given("phone")
-        if value is None:
-            return None
-        return self._text("phone", _phone_number)
+        return self._text("phone", _phone_number, required=required)
 
     def _days(self, limits: tuple[int, int] | None) -> int | None:
         value = self._given("expiry_days")
@@ -222,7 +164,3 @@ def _phone_number(value: object) -> str:
         NAME("".join("0" if sign.isdecimal() else sign for sign in value))
         return value
     return NAME(value)
-
-
-def _of(rules: _Rules) -> Mapping[str, bool]:
-    return rules.extras or {}

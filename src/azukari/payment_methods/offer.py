@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 from azukari.core.config import SettingError
 from azukari.merchants.settings import MerchantSettings
-from azukari.payment_methods.catalogue import BRANDS, METHODS, NOT_OF_SESSIONS, STORES, Method, default_types
 from azukari.payment_methods.rates import YEN, at_rate, fixed_rate
+from azukari.payment_types import BRANDS, METHODS, NOT_OF_SESSIONS, STORES, Method, default_types
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from azukari.core.config import SettingError
-from azukari.payment_methods.catalogue import BRANDS, METHODS, STORES
+from azukari.payment_types import BRANDS, METHODS, STORES
 
 SVG = "image/svg+xml"
 _MEDIA_TYPES = {".svg": SVG, ".png": "image/png"}
@@ -61,7 +61,7 @@ class Gallery:
         """A payment type's picture; of cards, a tile for each of these brands. None: there is no such type."""
         known = [brand for brand in dict.fromkeys(brands) if brand in BRANDS]
         if slug == "credit_card" and known and slug not in self._official:
-            return _tiles(", ".join(BRANDS[brand] for brand in known), [_word(_SHORT[brand]) for brand in known])
+            return _tiles(", ".join(BRANDS[brand].name for brand in known), [_word(_SHORT[brand]) for brand in known])
         return self._methods.get(slug)
 
     def store(self, slug: str) -> Picture | None:

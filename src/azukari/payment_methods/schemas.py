@@ -3,8 +3,8 @@
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from azukari.payment_methods.catalogue import SUBTYPES
 from azukari.payment_methods.offer import Offer
+from azukari.payment_types import SUBTYPES
 
 
 class Icon(msgspec.Struct):

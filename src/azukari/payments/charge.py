@@ -19,8 +19,8 @@ from azukari.customers import store as customers
 from azukari.customers.store import Customer
 from azukari.db import Owner, Tx, batched, directory
 from azukari.merchants.settings import MerchantSettings
-from azukari.payment_methods.catalogue import METHODS
 from azukari.payment_methods.offer import fee
+from azukari.payment_types import METHODS
 from azukari.payments import details as payment_details
 from azukari.payments import store
 from azukari.payments.errors import NotEnabled, NothingToCharge, OrderNumTaken, TwoSources

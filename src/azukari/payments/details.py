@@ -4,12 +4,12 @@ from typing import Any
 
 import msgspec
 
-from azukari.payment_methods.catalogue import STORES
+from azukari.payment_types import METHODS, STORES
 from azukari.payments.store import Payment
-from azukari.processors.methods import PREPAID, STORABLE, MethodDetails
+from azukari.processors.methods import MethodDetails
 
-#: Types that show a mail address, even one that was not given.
-_WITH_EMAIL = PREPAID | STORABLE | {"paidy"}
+#: What stands for a member that was not given; for the others, null does.
+_DEFAULTS = {"trade_type": "NATIVE"}
 
 
 class StoredDetails(msgspec.Struct):
@@ -31,25 +31,20 @@ def details_of(payment: Payment) -> StoredDetails:
 def shown(details: MethodDetails, payment_id: str, locale: str, base_url: str) -> str:
     """What the wire shows of the details before the far side has said anything. JSON."""
     instructions = f"{base_url}/{locale}/instructions/{payment_id}"
-    out: dict[str, Any] = {"type": details.type}
-    match details.type:
+    method, base = METHODS[details.type], {"email": details.email, "store": details.store, "brand": details.brand}
+    given = {**base, **_DEFAULTS, **details.extras}
+    out: dict[str, Any] = {"type": details.type} | {name: given.get(name) for name in method.shows}
+    match method.group:
         case "konbini":
-            out |= {"email": details.email, "store": details.store, "confirmation_code": None, "receipt": None}
-            out["instructions_url"] = instructions
+            out |= {"confirmation_code": None, "receipt": None, "instructions_url": instructions}
             if details.store is not None and STORES[details.store].scans:
                 out["barcode_url"] = f"{base_url}/api/v1/barcodes/{payment_id}"
-        case "bank_transfer":
-            out |= {"email": details.email, "instructions_url": instructions}
-        case "pay_easy":
-            out |= {"email": details.email, "instructions_url": instructions, "payment_url": instructions}
-        case "japan_mobile":
-            out["brand"] = details.brand
-        case "wechatpay":
-            out["trade_type"] = details.extras.get("trade_type", "NATIVE")
-        case type if type in PREPAID:
-            out |= {"email": details.email, "short_amount": 0, "prepaid_cards": []}
-        case type if type in _WITH_EMAIL:
-            out["email"] = details.email
+        case "bank":
+            out["instructions_url"] = instructions
+        case "payeasy":
+            out |= {"instructions_url": instructions, "payment_url": instructions}
+        case "prepaid":
+            out |= {"short_amount": 0, "prepaid_cards": []}
     return msgspec.json.encode(out).decode()
 
 

@@ -6,29 +6,20 @@ Source: contract section 4.
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from azukari import payment_types
 from azukari.core.secret import Secret
 from azukari.vault import CREDIT_CARD as CREDIT_CARD
 
-#: Paid over a counter, at a machine or by bank, with the numbers we hand out, until a deadline.
-CASH = frozenset({"konbini", "bank_transfer", "pay_easy"})
-#: A number with money on it; one that has too little is followed by another.
-PREPAID = frozenset({"web_money", "bit_cash", "nanaco", "net_cash", "steam_prepaid_card", "zgold"})
-#: An account and its password, given to us: paid at once or not at all.
-PASSWORD = frozenset({"culture_voucher", "happy_money", "dospara"})
-#: The shopper goes to the method's own page, decides there, and comes back.
-OFFSITE = frozenset(
-    """
-    paypay merpay aupay linepay amazon_pay rakutenpay paidy epospay japan_mobile docomo softbank au
-    alipay alipay_hk unionpay kakaopay mobile cvs wechatpay toss naverpay payco
-    bancontact banrisul blik dana doku_wallet dragonpay enets eps fpx gcash giropay grabpayotp ideal multibanco mybank
-    narvesen ovo paypost paysafe_card paysafe_cash paysera payu perlas poli przelewy24 sepa_transfer sofortbanking tng
-    truemoney pix apple_pay
-    """.split()  # noqa: SIM905
-)
+
+def _paid(flow: payment_types.Flow) -> frozenset[str]:
+    return frozenset(slug for slug, method in payment_types.METHODS.items() if method.flow == flow)
+
+
+CASH, PREPAID, PASSWORD, OFFSITE = _paid("cash"), _paid("prepaid"), _paid("password"), _paid("offsite")
 #: Every type that is not a card.
 METHODS = CASH | PREPAID | PASSWORD | OFFSITE
-#: Whose shoppers can agree to later charges without them. Source: contract 4.7.
-STORABLE = frozenset({"paypay", "linepay", "aupay"})
+#: Whose shoppers can agree to later charges without them.
+STORABLE = frozenset(slug for slug in METHODS if payment_types.METHODS[slug].storable)
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,9 +14,9 @@ from azukari.customers.schemas import CustomerOut
 from azukari.customers.store import Customer
 from azukari.db import Owner, Tx, directory, retry_on_conflict
 from azukari.events import store as events
-from azukari.payment_methods.catalogue import METHODS
 from azukari.payment_methods.offer import Offer, offers
 from azukari.payment_methods.service import is_taken
+from azukari.payment_types import METHODS
 from azukari.payments import store as payments
 from azukari.processors.registry import NoProcessor
 from azukari.secure_tokens import proof

@@ -3,25 +3,17 @@
 import re
 
 from azukari.core.pan import holds_card_number
+from azukari.payment_types import BRANDS
 
-#: First digits and lengths of each brand (ISO/IEC 7812 issuer ranges), by the API's slugs. Source: contract 4.1.
-_BRANDS = (
-    ("visa", re.compile("4"), (13, 16, 19)),
-    ("master", re.compile("5[1-5]|222[1-9]|22[3-9]|2[3-6]|27[01]|2720"), (16,)),
-    ("american_express", re.compile("3[47]"), (15,)),
-    ("jcb", re.compile("352[89]|35[3-8]"), (16, 17, 18, 19)),
-    ("diners_club", re.compile("30[0-5]|3095|3[689]"), (14, 15, 16, 17, 18, 19)),
-    ("discover", re.compile("6011|64[4-9]|65"), (16, 17, 18, 19)),
-    ("unionpay", re.compile("62|81"), (16, 17, 18, 19)),
-)
+_BEGINS = {slug: re.compile(brand.begins) for slug, brand in BRANDS.items()}
 UNKNOWN = "unknown"
 
 
 def brand_of(digits: str) -> str:
     """The brand's slug, or ``unknown``."""
-    for brand, prefix, lengths in _BRANDS:
-        if len(digits) in lengths and prefix.match(digits):
-            return brand
+    for brand in BRANDS.values():
+        if len(digits) in brand.lengths and _BEGINS[brand.slug].match(digits):
+            return brand.slug
     return UNKNOWN
 
 
