@@ -6,7 +6,7 @@ from typing import Any, Literal, cast
 import msgspec
 
 from azukari.checkout import pages, reading
-from azukari.checkout.http import Visit, page
+from azukari.checkout.http import Visit
 from azukari.checkout.instructions_view import Instructions
 from azukari.checkout.schemas import BarcodeOut, SimulateIn
 from azukari.checkout.words import LANGUAGES
@@ -17,6 +17,7 @@ from azukari.payment_methods import barcode
 from azukari.payments import test_mode, views
 from azukari.payments.views import PaymentView
 from azukari.sessions import store as session_rows
+from azukari.web.pages import page
 from azukari.wire.answers import Answer
 from azukari.wire.locales import nearest
 

@@ -6,13 +6,14 @@ import msgspec
 
 from azukari.attempts import store as attempts
 from azukari.checkout import pages, reading
-from azukari.checkout.http import Visit, page, redirect
+from azukari.checkout.http import Visit, redirect
 from azukari.checkout.schemas import Tried
 from azukari.checkout.words import LANGUAGES, words
 from azukari.core.errors import ApiError, NotFound
 from azukari.db import Owner
 from azukari.payments import reconcile
 from azukari.sessions import resume as session_resume
+from azukari.web.pages import page
 from azukari.wire.answers import Answer, Replay
 from azukari.wire.locales import language_named
 

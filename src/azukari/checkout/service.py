@@ -8,7 +8,7 @@ from urllib.parse import quote
 import msgspec
 
 from azukari.checkout import pages, pay_flow, reading, view, wording
-from azukari.checkout.http import Visit, page, redirect
+from azukari.checkout.http import Visit, redirect
 from azukari.checkout.pages import Action
 from azukari.checkout.pay_flow import Press, language_of
 from azukari.checkout.schemas import Error, Failed, PayIn, ResumeIn, Tried, Went
@@ -22,6 +22,7 @@ from azukari.sessions import resume as session_resume
 from azukari.sessions.page import HostedSession, SessionState
 from azukari.sessions.pay import PageTry
 from azukari.web.limits import Limiter
+from azukari.web.pages import page
 from azukari.wire import errors
 from azukari.wire.answers import Answer
 from azukari.wire.locales import nearest

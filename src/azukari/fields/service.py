@@ -10,7 +10,7 @@ import msgspec
 
 from azukari.checkout import framing, pay_flow, reading, wording
 from azukari.checkout import service as checkout
-from azukari.checkout.http import Visit, page
+from azukari.checkout.http import Visit
 from azukari.checkout.pay_flow import Press, language_of
 from azukari.checkout.schemas import Went
 from azukari.checkout.view import OrderSummary
@@ -23,6 +23,7 @@ from azukari.sessions.page import HostedSession
 from azukari.sessions.pay import PageTry
 from azukari.web.auth import Access, authenticate
 from azukari.web.limits import Limiter
+from azukari.web.pages import page
 from azukari.wire import errors
 from azukari.wire.answers import Answer
 
