@@ -10,6 +10,7 @@ from azukari.checkout import accents, manifest, names, pages, view, wording
 from azukari.checkout.reading import language_of, way_back
 from azukari.checkout.view import Item, Method, OrderSummary, Shop
 from azukari.checkout.words import LANGUAGES, words
+from azukari.core import colours
 from azukari.payment_types import METHODS, STORES, default_types
 from azukari.web import assets
 from tests.checkout.orders import BANK, CARD, KONBINI, ORDER, PAYPAY, method
@@ -243,11 +244,11 @@ def test_any_accent_can_be_read(colour: str) -> None:
     light, dark = re.findall(r":root \{([^}]*)\}", accents.sheet(colour))[:2]
     for rule, ground in ((light, (255, 255, 255)), (dark, (28, 32, 36))):
         roles = dict(re.findall(r"--([\w-]+): (#\w+)", rule))
-        of = {name: accents.read(value) for name, value in roles.items()}
-        assert accents.contrast(of["fill"], (255, 255, 255)) >= 4.5
-        assert accents.contrast(of["fill-press"], (255, 255, 255)) >= 4.5
-        assert accents.contrast(of["accent"], of["wash"]) >= 4.5
-        assert accents.contrast(of["fill"], ground) >= 3
+        of = {name: colours.read(value) for name, value in roles.items()}
+        assert colours.contrast(of["fill"], (255, 255, 255)) >= 4.5
+        assert colours.contrast(of["fill-press"], (255, 255, 255)) >= 4.5
+        assert colours.contrast(of["accent"], of["wash"]) >= 4.5
+        assert colours.contrast(of["fill"], ground) >= 3
 
 
 def test_a_shops_name_is_in_its_own_language_on_every_page() -> None:

@@ -76,11 +76,11 @@ async def test_an_agreement_leaves_no_trace(house: House, logged: io.StringIO, t
     customer = (await api.post("/customers", json={})).json()["id"]
     replies = listening(api)
     await agree(house.services, owner, customer)
-    desk = house.services.processors.simulator.desk
+    offsite = house.services.processors.simulator.offsite
     lines = (house.services.settings.data / "simulator-desk.jsonl").read_bytes().splitlines()
-    slip = desk.look_up(json.loads(lines[-1])["ref"])
-    assert slip is not None
-    agreement = desk.agreement_of(slip)
+    order = offsite.look_up(json.loads(lines[-1])["ref"])
+    assert order is not None
+    agreement = offsite.agreement_of(order)
     assert agreement is not None
 
     for fault in ({}, {"Azukari-Fault": "lost_reply"}, {"Azukari-Fault": "processor_down"}):

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from azukari.app import ROUTERS
+from azukari.core import colours
 from azukari.core.config import SettingError
 from azukari.core.errors import NotFound
 from azukari.core.money import CURRENCIES
@@ -165,7 +166,7 @@ def test_settings_are_changed_by_the_command_line_alone() -> None:
     ("#ffffff", 1.0), ("#000000", 21.0), ("#767676", 4.54), ("#1f5a4e", 8.0), ("#b3261e", 6.5),
 ])  # fmt: skip
 def test_contrast_is_that_of_the_guideline(colour: str, ratio: float) -> None:
-    assert settings.contrast_with_white(colour) == pytest.approx(ratio, abs=0.06)
+    assert colours.contrast(colours.read(colour), colours.WHITE) == pytest.approx(ratio, abs=0.06)
 
 
 async def test_setting_one_fee_leaves_the_others(house: House) -> None:

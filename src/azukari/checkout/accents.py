@@ -2,28 +2,29 @@
 
 from collections.abc import Callable
 
+from azukari.core.colours import BLACK, WHITE, Colour, contrast, read, write
+
 #: Our grounds: white and the dark sheet. White text stands on the fill.
-_WHITE, _BLACK, _DARK = (255, 255, 255), (0, 0, 0), (28, 32, 36)
+_DARK = (28, 32, 36)
 #: Source: WCAG 2.2, 1.4.3 for text and 1.4.11 for controls.
 _TEXT, _CONTROL = 4.5, 3.0
-Colour = tuple[int, int, int]
 
 
 def sheet(accent: str) -> str:
     """The style sheet of ``#rrggbb``."""
     own = read(accent)
-    fill = _mixed_until(own, _BLACK, lambda shade: contrast(shade, _WHITE) >= _TEXT)
-    wash = mix(own, _WHITE, 0.92)
-    text = _mixed_until(fill, _BLACK, lambda shade: contrast(shade, wash) >= _TEXT)
+    fill = _mixed_until(own, BLACK, lambda shade: contrast(shade, WHITE) >= _TEXT)
+    wash = mix(own, WHITE, 0.92)
+    text = _mixed_until(fill, BLACK, lambda shade: contrast(shade, wash) >= _TEXT)
     dark_wash = mix(own, _DARK, 0.9)
-    dark_text = _mixed_until(own, _WHITE, lambda shade: contrast(shade, dark_wash) >= _TEXT)
+    dark_text = _mixed_until(own, WHITE, lambda shade: contrast(shade, dark_wash) >= _TEXT)
     dark_fill = _mixed_until(
-        _mixed_until(own, _WHITE, lambda shade: contrast(shade, _DARK) >= _CONTROL),
-        _BLACK,
-        lambda shade: contrast(shade, _WHITE) >= _TEXT,
+        _mixed_until(own, WHITE, lambda shade: contrast(shade, _DARK) >= _CONTROL),
+        BLACK,
+        lambda shade: contrast(shade, WHITE) >= _TEXT,
     )
-    light = _rule(accent=text, fill=fill, press=mix(fill, _BLACK, 0.2), wash=wash)
-    dark = _rule(accent=dark_text, fill=dark_fill, press=mix(dark_fill, _BLACK, 0.2), wash=dark_wash)
+    light = _rule(accent=text, fill=fill, press=mix(fill, BLACK, 0.2), wash=wash)
+    dark = _rule(accent=dark_text, fill=dark_fill, press=mix(dark_fill, BLACK, 0.2), wash=dark_wash)
     return f"{light}\n@media (prefers-color-scheme: dark) {{ {dark} }}\n@media print {{ {_PRINT} }}\n"
 
 
@@ -46,25 +47,3 @@ def mix(colour: Colour, other: Colour, part: float) -> Colour:
     """A colour with a part of another."""
     red, green, blue = (round(a + (b - a) * part) for a, b in zip(colour, other, strict=True))
     return red, green, blue
-
-
-def contrast(one: Colour, other: Colour) -> float:
-    """1 to 21. Source: WCAG 2.2, "contrast ratio"."""
-    lighter, darker = sorted((_luminance(one), _luminance(other)), reverse=True)
-    return (lighter + 0.05) / (darker + 0.05)
-
-
-def _luminance(colour: Colour) -> float:
-    red, green, blue = (c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in (v / 255 for v in colour))
-    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
-
-
-def read(text: str) -> Colour:
-    """``#rrggbb``."""
-    red, green, blue = bytes.fromhex(text[1:])
-    return red, green, blue
-
-
-def write(colour: Colour) -> str:
-    """``#rrggbb``."""
-    return "#" + bytes(colour).hex()

@@ -3,7 +3,7 @@
 from urllib.parse import urlencode, urlsplit
 
 from azukari.checkout import framing, money, pages, reading
-from azukari.checkout.http import Visit, page, redirect
+from azukari.checkout.http import Visit, redirect
 from azukari.checkout.pages import Action
 from azukari.checkout.schemas import PasswordIn, Redirect
 from azukari.checkout.view import Shop
@@ -14,6 +14,7 @@ from azukari.secure_tokens import challenges
 from azukari.secure_tokens.pages import KIND
 from azukari.secure_tokens.pages import PATH as CHALLENGE
 from azukari.tokens import store as token_rows
+from azukari.web.pages import page
 from azukari.wire.answers import Answer
 
 #: The test passwords of the simulated issuer. Source: contract 16.2.

@@ -10,12 +10,14 @@ import msgspec
 
 from azukari.checkout import reading
 from azukari.core.clock import Moment
-from azukari.core.errors import ApiError, Forbidden, MethodNotAllowed, NotFound, UnsupportedMediaType
+from azukari.core.errors import ApiError, Forbidden, NotFound, UnsupportedMediaType
 from azukari.db import Owner, directory
 from azukari.merchants.settings import MerchantSettings
 from azukari.sessions import page as sessions
 from azukari.web import assets
-from azukari.web.dispatch import Receive, Route, Scope, Send
+from azukari.web.dispatch import Receive, Scope
+from azukari.web.pages import HTML
+from azukari.web.resource import Resource
 from azukari.web.server import read_body
 from azukari.wire import bodies
 from azukari.wire.answers import Answer
@@ -24,7 +26,6 @@ from azukari.wire.return_urls import origin_of
 from azukari.wiring import Services
 
 T = TypeVar("T", bound=msgspec.Struct)
-HTML = "text/html; charset=utf-8"
 JSON = "application/json"
 _MOST_FIELDS = 20
 
@@ -107,13 +108,6 @@ def _query(raw: bytes) -> dict[str, str]:
 
 
 Handler = Callable[[Visit], Awaitable[Answer]]
-#: Makes the answer for what a handler raises.
-Refused = Callable[[Visit, ApiError], Answer]
-
-
-def page(html: bytes, status: int = 200) -> Answer:
-    """A page of ours."""
-    return Answer(status, html, HTML, assets.PAGE_HEADERS)
 
 
 def redirect(url: str) -> Answer:
@@ -121,47 +115,31 @@ def redirect(url: str) -> Answer:
     return Answer(303, b"", HTML, {**assets.PAGE_HEADERS, "Location": url})
 
 
-class Address:
-    """All methods of one path, as an ASGI app."""
+class PageResource(Resource[Handler]):
+    """A path that a shopper's browser comes to. refused: makes the answer for what a handler raises."""
 
     def __init__(
         self,
         path: str,
         services: Services,
-        refused: Refused,
-        get: Handler | None = None,
-        post: Handler | None = None,
+        refused: Callable[[Visit, ApiError], Answer],
         *,
         cors: bool = False,
+        **handlers: Handler,
     ) -> None:
-        self._path = path
+        super().__init__(path, {method.upper(): handlers[method] for method in handlers}, cors=cors, preflight=cors)
         self._services = services
         self._refused = refused
-        self._cors = cors
-        self._handlers = {method: handler for method, handler in (("GET", get), ("POST", post)) if handler is not None}
-        if get is not None:
-            self._handlers["HEAD"] = get
 
-    @property
-    def route(self) -> Route:
-        return Route(self._path, self)
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        scope["azukari.route"] = self._path
-        if self._cors:
-            scope["azukari.cors"] = True
-        handler = self._handlers.get(scope["method"])
-        if handler is None:
-            raise MethodNotAllowed(self._handlers.keys() | ({"OPTIONS"} if self._cors else set()))
+    async def answer(self, handler: Handler, scope: Scope, receive: Receive) -> Answer:
         visit = self._visit(scope, await read_body(receive, scope["headers"]) if scope["method"] == "POST" else b"")
         try:
-            answer = await handler(visit)
+            return await handler(visit)
         except ApiError as error:
-            answer = self._refuse(visit, error)
-        await scope["azukari.send"](answer, send)
+            return self._refuse(visit, error)
 
     def refusal(self, scope: Scope, error: ApiError) -> Answer:
-        """The answer to a request that nothing is done for, in the words of this address."""
+        """The answer to a request that nothing is done for, in the words of this path."""
         return self._refuse(self._visit(scope, b""), error)
 
     def _refuse(self, visit: Visit, error: ApiError) -> Answer:

@@ -6,7 +6,7 @@ from typing import Any, Literal, cast
 import msgspec
 
 from azukari.checkout import pages, reading
-from azukari.checkout.http import Visit, page
+from azukari.checkout.http import Visit
 from azukari.checkout.instructions_view import Instructions
 from azukari.checkout.schemas import BarcodeOut, SimulateIn
 from azukari.checkout.words import LANGUAGES
@@ -18,6 +18,7 @@ from azukari.payments import test_mode, views
 from azukari.payments.views import PaymentView
 from azukari.processors.methods import CASH
 from azukari.sessions import store as session_rows
+from azukari.web.pages import page
 from azukari.wire.answers import Answer
 from azukari.wire.locales import nearest
 

@@ -3,12 +3,13 @@
 from typing import Literal, cast
 
 from azukari.checkout import money, pages, reading
-from azukari.checkout.http import Visit, page, redirect
+from azukari.checkout.http import Visit, redirect
 from azukari.checkout.schemas import DecideIn, Redirect
 from azukari.core.errors import InvalidParameter, NotFound
 from azukari.db import Owner
 from azukari.payment_types import METHODS
 from azukari.processors.simulator.processor import OffsitePage
+from azukari.web.pages import page
 from azukari.wire.answers import Answer
 
 

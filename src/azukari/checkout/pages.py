@@ -199,18 +199,17 @@ def _render(
     hrefs = context.pop("hrefs", {})
     assert isinstance(given, dict)
     assert isinstance(hrefs, Mapping)
-    found = _templates().get_template(template)
-    return found.render(
-        lang=LANGUAGES[language][0],
+    return render(
+        template,
+        language,
+        modules=modules,
         shop=shop,
         title=title,
         t={**t, **given, "test_mark": mark, "test": notice},
         links=_links(language, shop, hrefs),
-        base=f"/static/{assets.release()}",
         styles=() if template == "session.html" else ("instructions.css",),
-        modules={name: assets.integrity(name) for name in modules},
         **{"names_lang": _own_language(shop), **context},
-    ).encode()
+    )
 
 
 def _own_language(shop: Shop | None) -> str | None:
@@ -226,18 +225,24 @@ def _links(language: str, shop: Shop | None, hrefs: Mapping[str, str]) -> list[L
     ]
 
 
-@functools.cache
-def _templates() -> "jinja2.Environment":
-    import jinja2  # for pages only: a start does not wait for it
-
-    made = jinja2.Environment(
-        loader=jinja2.PackageLoader("azukari.checkout"),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
+def render(template: str, language: str, *packages: str, modules: Sequence[str] = (), **context: object) -> bytes:
+    """A page from a template of ours, or of other packages."""
+    return (
+        _templates(*packages)
+        .get_template(template)
+        .render(
+            lang=LANGUAGES[language][0],
+            base=f"/static/{assets.release()}",
+            modules={name: assets.integrity(name) for name in modules},
+            **context,
+        )
+        .encode()
     )
+
+
+@functools.cache
+def _templates(*packages: str) -> "jinja2.Environment":
+    made = assets.templates(*packages, "azukari.checkout")
     made.globals["has_hint"] = view.has_hint
     made.filters["phrases"] = phrases
-    made.policies["json.dumps_kwargs"] = {"ensure_ascii": False, "separators": (",", ":"), "sort_keys": True}
     return made

@@ -4,11 +4,14 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Protocol
 
-from azukari.checkout import reading, view
+import msgspec
+
+from azukari.checkout import reading, view, wording
 from azukari.checkout.http import Visit
-from azukari.checkout.schemas import ConsentIn
+from azukari.checkout.schemas import ConsentIn, Error, Failed, Tried, Went
 from azukari.checkout.view import Method, OrderSummary
-from azukari.core.errors import ApiError, InvalidParameter
+from azukari.checkout.words import LANGUAGES, words
+from azukari.core.errors import ApiError, InvalidParameter, TooManyRequests
 from azukari.processors.base import Consent
 from azukari.sessions import page as sessions
 from azukari.sessions import pay as session_pay
@@ -17,6 +20,9 @@ from azukari.sessions.pay import PageTry
 from azukari.sessions.schemas import SessionPay, pay_error
 from azukari.wire.answers import Answer, Replay
 from azukari.wire.call import Call
+from azukari.wire.locales import nearest
+
+read_try = msgspec.json.Decoder(Tried).decode
 
 
 class PayForm(Protocol):
@@ -86,3 +92,28 @@ async def answer_of(act: Callable[[], Awaitable[Answer]], passed_on: tuple[type[
         raise
     except ApiError as error:
         return pay_error(error)
+
+
+def result_of(answer: Answer, language: str, order: OrderSummary, method: Method | None) -> Went | Failed:
+    """What a page's script is told of a try."""
+    tried = read_try(answer.body)
+    if tried.error is None:
+        return Went(tried.status, tried.redirect_url or "")
+    shown = wording.of_code(language, order, method, tried.error.code, tried.error.param, answer.status)
+    return Failed.of(tried.error, shown)
+
+
+def refusal(visit: Visit, error: ApiError, body: Error) -> Answer:
+    """What a page's script is told where there is nothing to try. body: as much of the error as it may learn."""
+    is_too_many = error.status == TooManyRequests.status
+    if is_too_many:
+        at = wording.ALERT
+    elif error.code in ("not_found", "internal_server_error", "service_unavailable"):
+        at = {"not_found": wording.RELOAD, "internal_server_error": wording.CHECKING}.get(error.code, wording.ALERT)
+    else:
+        at = wording.PAGE
+    known = words(nearest(visit.query.get("locale", ""), LANGUAGES))
+    heading, text = known["bad_request"], known["ask_shop"]
+    if at == wording.ALERT:
+        heading, text = known["too_many" if is_too_many else "service_unavailable"], known["retry"]
+    return Answer.of(Failed(body, at, heading, text), error.status)._replace(headers=dict(error.headers))

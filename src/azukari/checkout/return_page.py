@@ -2,21 +2,17 @@
 
 from urllib.parse import urlencode
 
-import msgspec
-
 from azukari.attempts import store as attempts
-from azukari.checkout import pages, reading
-from azukari.checkout.http import Visit, page, redirect
-from azukari.checkout.schemas import Tried
+from azukari.checkout import pages, pay_flow, reading
+from azukari.checkout.http import Visit, redirect
 from azukari.checkout.words import LANGUAGES, words
 from azukari.core.errors import ApiError, NotFound
 from azukari.db import Owner
 from azukari.payments import reconcile
 from azukari.sessions import resume as session_resume
+from azukari.web.pages import page
 from azukari.wire.answers import Answer, Replay
 from azukari.wire.locales import language_named
-
-_tried = msgspec.json.Decoder(Tried).decode
 
 
 async def come_back(visit: Visit) -> Answer:
@@ -48,7 +44,7 @@ async def _to_session(visit: Visit, owner: Owner, session_id: str) -> Answer:
         answer = replay.answer
     except ApiError as error:
         return redirect(_session_url(visit, session_id, error.code))
-    tried = _tried(answer.body)
+    tried = pay_flow.read_try(answer.body)
     return redirect(_session_url(visit, session_id, tried.error.code if tried.error else None))
 
 

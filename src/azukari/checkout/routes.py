@@ -5,7 +5,7 @@ import functools
 import msgspec
 
 from azukari.checkout import accents, challenge, instructions, offsite, return_page, service
-from azukari.checkout.http import Address, Visit
+from azukari.checkout.http import PageResource, Visit
 from azukari.core import log
 from azukari.core.errors import NotFound
 from azukari.secure_tokens.pages import LEAVE
@@ -36,10 +36,10 @@ class _Report(msgspec.Struct, rename="kebab"):
 
 def routes(services: Services, limiter: Limiter) -> list[Route]:
     """Every address of the hosted page."""
-    on_page = functools.partial(Address, services=services, refused=service.refused)
-    in_script = functools.partial(Address, services=services, refused=service.refused_in_json)
+    on_page = functools.partial(PageResource, services=services, refused=service.refused)
+    in_script = functools.partial(PageResource, services=services, refused=service.refused_in_json)
     # Shops' own pages fetch it too.
-    in_api = functools.partial(Address, services=services, refused=service.refused_in_api)
+    in_api = functools.partial(PageResource, services=services, refused=service.refused_in_api)
     made = (
         on_page("/sessions/{id}", get=service.show, post=service.reload),
         in_script("/sessions/{id}/state", get=service.state),
@@ -56,7 +56,7 @@ def routes(services: Services, limiter: Limiter) -> list[Route]:
         in_script("/accent/{colour}.css", get=accent),
         in_script("/csp-report", post=report),
     )
-    return [address.route for address in made]
+    return [resource.route for resource in made]
 
 
 async def accent(visit: Visit) -> Answer:

@@ -1,6 +1,7 @@
 """What the page's script sends, and what it is told."""
 
 import msgspec
+from msgspec import UNSET, UnsetType
 
 from azukari.checkout.wording import ErrorNotice
 
@@ -59,14 +60,15 @@ class Went(msgspec.Struct):
 
 
 class Error(msgspec.Struct):
-    """What stands in an answer of ours."""
+    """What stands in an answer of ours. message: the API's own words, for a shop's page; our page has its own."""
 
     code: str
+    message: str | UnsetType = UNSET
     param: str | None = None
 
 
 class Tried(msgspec.Struct):
-    """As much of the answer to a try as the page needs."""
+    """As much of the answer to a try as a page needs."""
 
     status: str = "error"
     redirect_url: str | None = None

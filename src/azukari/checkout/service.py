@@ -5,13 +5,13 @@ from collections.abc import Callable, Coroutine
 from typing import Any
 from urllib.parse import quote
 
-import msgspec
+from msgspec import UNSET
 
 from azukari.checkout import pages, pay_flow, reading, view, wording
-from azukari.checkout.http import Visit, page, redirect
+from azukari.checkout.http import Visit, redirect
 from azukari.checkout.pages import Action
 from azukari.checkout.pay_flow import Press, language_of
-from azukari.checkout.schemas import Error, Failed, PayIn, ResumeIn, Tried, Went
+from azukari.checkout.schemas import Error, PayIn, ResumeIn, Went
 from azukari.checkout.view import Method, OrderSummary
 from azukari.checkout.words import LANGUAGES, say, words
 from azukari.core.clock import MINUTE
@@ -22,9 +22,9 @@ from azukari.sessions import resume as session_resume
 from azukari.sessions.page import HostedSession, SessionState
 from azukari.sessions.pay import PageTry
 from azukari.web.limits import Limiter
+from azukari.web.pages import page
 from azukari.wire import errors
 from azukari.wire.answers import Answer
-from azukari.wire.locales import nearest
 from azukari.wire.return_urls import with_query
 
 #: So long after its end a session says that it is done; later, that it has been done before.
@@ -32,7 +32,6 @@ _FRESH = MINUTE
 #: The API declines with 502 and 504. To proxies on the way to a browser these mean a broken server, and some put a page
 #: of their own in the place of ours.
 _DECLINES, _STATUS_OF_NO = (502, 504), 422
-_tried = msgspec.json.Decoder(Tried).decode
 
 
 async def show(visit: Visit) -> Answer:
@@ -177,12 +176,12 @@ async def _try(
 
 def _told(visit: Visit, language: str, order: OrderSummary, method: Method | None, answer: Answer) -> Answer:
     """No more of an answer than the page needs, and its words."""
-    tried = _tried(answer.body)
-    if tried.error is None:
-        went = Went(tried.status, _away(visit, tried.redirect_url or "", language))
-        return Answer.of(went, answer.status)
-    shown = wording.of_code(language, order, method, tried.error.code, tried.error.param, answer.status)
-    return Answer.of(Failed.of(tried.error, shown), _STATUS_OF_NO if answer.status in _DECLINES else answer.status)
+    result = pay_flow.result_of(answer, language, order, method)
+    if isinstance(result, Went):
+        result.redirect_url = _away(visit, result.redirect_url, language)
+        return Answer.of(result, answer.status)
+    result.error.message = UNSET
+    return Answer.of(result, _STATUS_OF_NO if answer.status in _DECLINES else answer.status)
 
 
 def refused(visit: Visit, error: ApiError) -> Answer:
@@ -206,16 +205,4 @@ def refused_in_api(_: Visit, error: ApiError) -> Answer:
 
 def refused_in_json(visit: Visit, error: ApiError) -> Answer:
     """The same for the page's script."""
-    is_too_many = error.status == TooManyRequests.status
-    if is_too_many:
-        at = wording.ALERT
-    elif error.code in ("not_found", "internal_server_error", "service_unavailable"):
-        at = {"not_found": wording.RELOAD, "internal_server_error": wording.CHECKING}.get(error.code, wording.ALERT)
-    else:
-        at = wording.PAGE
-    known = words(nearest(visit.query.get("locale", ""), LANGUAGES))
-    heading, text = known["bad_request"], known["ask_shop"]
-    if at == wording.ALERT:
-        heading, text = known["too_many" if is_too_many else "service_unavailable"], known["retry"]
-    answer = Answer.of(Failed(Error(error.code, error.param), at, heading, text), error.status)
-    return answer._replace(headers=dict(error.headers))
+    return pay_flow.refusal(visit, error, Error(error.code, param=error.param))

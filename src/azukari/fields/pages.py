@@ -1,19 +1,15 @@
 """The frame's page from its template, with the inputs of the hosted page."""
 
-import functools
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from azukari.checkout import framing, view
-from azukari.checkout.phrases import phrases
+from azukari.checkout.pages import render
 from azukari.checkout.view import Method, OrderSummary
 from azukari.checkout.words import LANGUAGES, words
 from azukari.fields import texts
-from azukari.web import assets
 
-if TYPE_CHECKING:
-    import jinja2
-
+_PACKAGE = "azukari.fields"
 #: Methods that have inputs here, or need none. All others are paid on the session's page.
 GROUPS = frozenset(("card", "konbini", "bank", "payeasy", "offsite"))
 
@@ -55,36 +51,23 @@ def frame(
         "consent": view.CONSENT_VERSION if order.saves else None,
         "required": required,
     }
-    return (
-        _templates()
-        .get_template("frame.html")
-        .render(
-            lang=LANGUAGES[language][0],
-            t=t,
-            order=order,
-            panels=view.panels(order),
-            data=data,
-            here=here,
-            closed=closed and words(language)[closed],
-            base=f"/static/{assets.release()}",
-            modules={name: assets.integrity(name) for name in framing.MODULES},
-        )
-        .encode()
+    return render(
+        "frame.html",
+        language,
+        _PACKAGE,
+        modules=framing.MODULES,
+        t=t,
+        order=order,
+        panels=view.panels(order),
+        data=data,
+        here=here,
+        closed=closed and words(language)[closed],
     )
 
 
 def back(language: str) -> bytes:
     """What stands in the dialog for the moment until it closes."""
-    return (
-        _templates()
-        .get_template("back.html")
-        .render(
-            lang=LANGUAGES[language][0],
-            text=words(language)["internal_server_error"],
-            base=f"/static/{assets.release()}",
-        )
-        .encode()
-    )
+    return render("back.html", language, _PACKAGE, text=words(language)["internal_server_error"])
 
 
 def all_texts(language: str, order: OrderSummary) -> dict[str, str]:
@@ -120,20 +103,3 @@ def told(language: str, order: OrderSummary) -> dict[str, Any]:
     }
     found["lang"] = LANGUAGES[language][0]
     return found
-
-
-@functools.cache
-def _templates() -> "jinja2.Environment":
-    import jinja2  # for pages only: a start does not wait for it
-
-    made = jinja2.Environment(
-        loader=jinja2.ChoiceLoader([jinja2.PackageLoader("azukari.fields"), jinja2.PackageLoader("azukari.checkout")]),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    made.globals["has_hint"] = view.has_hint
-    made.filters["phrases"] = phrases
-    made.policies["json.dumps_kwargs"] = {"ensure_ascii": False, "separators": (",", ":"), "sort_keys": True}
-    return made

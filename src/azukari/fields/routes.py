@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 from azukari.checkout import framing
 from azukari.checkout import service as checkout
-from azukari.checkout.http import Address
+from azukari.checkout.http import PageResource
 from azukari.fields import service
 from azukari.web import pages
 from azukari.web.dispatch import Route
@@ -18,15 +18,15 @@ from azukari.wiring import Services
 
 def routes(services: Services, limiter: Limiter) -> list[Route]:
     """Every address of the fields."""
-    on_page = functools.partial(Address, services=services, refused=checkout.refused)
-    in_script = functools.partial(Address, services=services, refused=service.refused)
+    on_page = functools.partial(PageResource, services=services, refused=checkout.refused)
+    in_script = functools.partial(PageResource, services=services, refused=service.refused)
     made = (
         on_page("/fields/frame", get=service.frame),
         on_page(framing.RETURN, get=service.come_back),
         in_script("/fields/words", get=service.words_of),
         in_script("/fields/pay", post=functools.partial(service.pay, limiter=limiter)),
     )
-    return [*(address.route for address in made), *pages.for_shops({"/fields.js": _script})]
+    return [*(resource.route for resource in made), *pages.for_shops({"/fields.js": _script})]
 
 
 def _script(_: Mapping[str, str], __: str) -> Answer:

@@ -1,9 +1,8 @@
-"""What the frame's script sends, and what it is told."""
+"""What the frame's script sends. What it is told is what the page's is told."""
 
 import msgspec
 
 from azukari.checkout.schemas import ConsentIn
-from azukari.checkout.wording import ErrorNotice
 
 
 class PayIn(msgspec.Struct, kw_only=True):
@@ -14,33 +13,3 @@ class PayIn(msgspec.Struct, kw_only=True):
     payment_details: object
     locale: str = ""
     consent: ConsentIn | None = None
-
-
-class Error(msgspec.Struct):
-    """What the shop's page learns of a failure: the API's own words."""
-
-    code: str
-    message: str
-    param: str | None = None
-
-
-class Tried(msgspec.Struct):
-    """As much of the answer to a try as the frame needs."""
-
-    status: str = "error"
-    redirect_url: str | None = None
-    error: Error | None = None
-
-
-class Failed(msgspec.Struct):
-    """A failed try, and how the shopper is told."""
-
-    error: Error
-    at: str
-    h: str
-    p: str
-    status: str = "error"
-
-    @classmethod
-    def of(cls, error: Error, shown: ErrorNotice) -> "Failed":
-        return cls(error, shown.at, shown.h, shown.p)

@@ -6,27 +6,22 @@ own origin alone.
 
 from urllib.parse import urlencode
 
-import msgspec
-
 from azukari.checkout import framing, pay_flow, reading, wording
-from azukari.checkout import service as checkout
-from azukari.checkout.http import Visit, page
+from azukari.checkout.http import Visit
 from azukari.checkout.pay_flow import Press, language_of
-from azukari.checkout.schemas import Went
+from azukari.checkout.schemas import Error
 from azukari.checkout.view import OrderSummary
 from azukari.core.errors import ApiError, Forbidden, NotFound
 from azukari.fields import pages
-from azukari.fields.schemas import Error, Failed, PayIn, Tried
+from azukari.fields.schemas import PayIn
 from azukari.merchants import origins
 from azukari.sessions import page as sessions
 from azukari.sessions.page import HostedSession
 from azukari.sessions.pay import PageTry
 from azukari.web.auth import Access, authenticate
 from azukari.web.limits import Limiter
-from azukari.wire import errors
+from azukari.web.pages import page
 from azukari.wire.answers import Answer
-
-_tried = msgspec.json.Decoder(Tried).decode
 
 
 async def frame(visit: Visit) -> Answer:
@@ -91,21 +86,12 @@ async def pay(visit: Visit, limiter: Limiter) -> Answer:
         return await press.pay(PageTry(press.consent(pages.reuse), asks=opened.session.kind != "customer"))
 
     answer = await pay_flow.answer_of(act)
-    tried = _tried(answer.body)
-    if tried.error is None:
-        return Answer.of(Went(tried.status, tried.redirect_url or ""), answer.status)
-    shown = wording.of_code(
-        press.language, press.order, press.method, tried.error.code, tried.error.param, answer.status
-    )
-    return Answer.of(Failed.of(tried.error, shown), answer.status)
+    return Answer.of(pay_flow.result_of(answer, press.language, press.order, press.method), answer.status)
 
 
 def refused(visit: Visit, error: ApiError) -> Answer:
     """What the frame's script is told where there is nothing to try."""
-    told = msgspec.json.decode(checkout.refused_in_json(visit, error).body)
-    out = errors.out(error)
-    failed = Failed(Error(out.code, out.message, out.param), told["at"], told["h"], told["p"])
-    return Answer.of(failed, error.status)._replace(headers=dict(error.headers))
+    return pay_flow.refusal(visit, error, Error(error.code, error.message, error.param))
 
 
 async def _open(visit: Visit, session_id: str) -> HostedSession:

@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import msgspec
 
+from azukari.core import colours
 from azukari.core.config import SettingError
 from azukari.core.money import CURRENCIES, MAX_AMOUNT
 from azukari.db import Database, Tx, retry_on_conflict
@@ -140,13 +141,6 @@ def logo_of(picture: bytes) -> str:
     return f"data:{media_type};base64,{base64.b64encode(picture).decode()}"
 
 
-def contrast_with_white(colour: str) -> float:
-    """How well white text stands out, 1 to 21. colour: ``#rrggbb``. Source: WCAG 2.2, "contrast ratio"."""
-    channels = (int(colour[at : at + 2], 16) / 255 for at in (1, 3, 5))
-    red, green, blue = (c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in channels)
-    return 1.05 / (0.2126 * red + 0.7152 * green + 0.0722 * blue + 0.05)
-
-
 def _printable(value: str) -> bool:
     # Japanese names have a full-width space, which Python does not count among what can be printed.
     return value.replace("\u3000", " ").isprintable()
@@ -165,7 +159,7 @@ def _accent(value: str) -> str:
         raise SettingError("The accent must be a colour like #1f5a4e.")
     if len(value) == 4:
         value = "#" + "".join(2 * digit for digit in value[1:])
-    if (found := contrast_with_white(value)) < LEAST_CONTRAST:
+    if (found := colours.contrast(colours.read(value), colours.WHITE)) < LEAST_CONTRAST:
         raise SettingError(
             f"White text on {value} would have a contrast of {found:.2f} to 1, and {LEAST_CONTRAST} to 1 is the least "
             "people can read well. Choose a darker colour."

@@ -110,18 +110,21 @@ def _reference() -> Reference:
 
 
 def _render(template: str, **context: object) -> bytes:
-    page = _templates().get_template(template)
+    page = templates("azukari.web").get_template(template)
     return page.render(version=azukari.__version__, **context).encode()
 
 
 @functools.cache
-def _templates() -> "jinja2.Environment":
+def templates(*packages: str) -> "jinja2.Environment":
+    """The templates in some packages' folders; of two with one name the first."""
     import jinja2  # for pages only: a start does not wait for it
 
-    return jinja2.Environment(
-        loader=jinja2.PackageLoader("azukari.web"),
+    made = jinja2.Environment(
+        loader=jinja2.ChoiceLoader([jinja2.PackageLoader(package) for package in packages]),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    made.policies["json.dumps_kwargs"] = {"ensure_ascii": False, "separators": (",", ":"), "sort_keys": True}
+    return made

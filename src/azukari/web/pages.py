@@ -5,10 +5,11 @@ from collections.abc import Awaitable, Callable, Mapping
 import msgspec
 
 import azukari
-from azukari.core.errors import MethodNotAllowed, NotFound
+from azukari.core.errors import NotFound
 from azukari.web import assets
-from azukari.web.dispatch import Receive, Route, Scope, Send
+from azukari.web.dispatch import Receive, Route, Scope
 from azukari.web.readiness import Readiness
+from azukari.web.resource import Resource
 from azukari.wire.answers import Answer
 from azukari.wiring import Services
 
@@ -28,18 +29,11 @@ class Health(msgspec.Struct):
     version: str
 
 
-class _Page:
-    """An ASGI app that answers GET and HEAD."""
+class _Page(Resource[Callable[[Scope], Awaitable[Answer]]]):
+    """A path that is read only."""
 
-    def __init__(self, path: str, make: Callable[[Scope], Awaitable[Answer]]) -> None:
-        self._path = path
-        self._make = make
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        scope["azukari.route"] = self._path
-        if scope["method"] not in ("GET", "HEAD"):
-            raise MethodNotAllowed(("GET", "HEAD"))
-        await scope["azukari.send"](await self._make(scope), send)
+    async def answer(self, handler: Callable[[Scope], Awaitable[Answer]], scope: Scope, receive: Receive) -> Answer:
+        return await handler(scope)
 
 
 def routes(services: Services) -> list[Route]:
@@ -47,10 +41,10 @@ def routes(services: Services) -> list[Route]:
     readiness = Readiness(services)
 
     async def start(_: Scope) -> Answer:
-        return Answer(200, assets.start_page(), HTML, assets.PAGE_HEADERS)
+        return page(assets.start_page())
 
     async def reference(_: Scope) -> Answer:
-        return Answer(200, assets.reference_page(), HTML, assets.PAGE_HEADERS)
+        return page(assets.reference_page())
 
     async def description(_: Scope) -> Answer:
         return file("openapi.yaml")
@@ -78,7 +72,7 @@ def routes(services: Services) -> list[Route]:
         "/static/{release}/{name}": released,
         "/health": health, "/ready": ready,
     }  # fmt: skip
-    return [Route(path, _Page(path, make)) for path, make in made.items()]
+    return [_Page(path, {"GET": make}).route for path, make in made.items()]
 
 
 def for_shops(shows: Mapping[str, Show]) -> list[Route]:
@@ -91,7 +85,12 @@ def for_shops(shows: Mapping[str, Show]) -> list[Route]:
 
         return make
 
-    return [Route(path, _Page(path, made(show))) for path, show in shows.items()]
+    return [_Page(path, {"GET": made(show)}).route for path, show in shows.items()]
+
+
+def page(html: bytes, status: int = 200) -> Answer:
+    """A page of ours."""
+    return Answer(status, html, HTML, assets.PAGE_HEADERS)
 
 
 def file(name: str) -> Answer:

@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from azukari.core.clock import Moment
-from azukari.core.errors import BadRequest, MethodNotAllowed
+from azukari.core.errors import BadRequest
 from azukari.merchants import origins
 from azukari.merchants.keys import ApiKey
 from azukari.merchants.service import API_VERSIONS
@@ -24,8 +24,9 @@ from azukari.processors.base import NO_DIRECTIVES
 from azukari.processors.declines import SCENARIOS
 from azukari.web import cors
 from azukari.web.auth import Access, authenticate
-from azukari.web.dispatch import Receive, Route, Scope, Send
+from azukari.web.dispatch import Receive, Route, Scope
 from azukari.web.limits import Limiter
+from azukari.web.resource import Resource
 from azukari.web.server import read_body
 from azukari.wire import bodies, idempotency
 from azukari.wire.answers import Answer
@@ -124,29 +125,16 @@ class Router:
         return register
 
 
-class Resource:
-    """All methods of one path, as an ASGI app."""
+class ApiResource(Resource[Endpoint]):
+    """A path of the API: its callers bring keys, are counted, and send bodies that are decoded and checked."""
 
-    def __init__(self, path: str, endpoints: Iterable[Endpoint], services: Services, limiter: Limiter) -> None:
-        self._path = path
-        self._methods = {endpoint.method: endpoint for endpoint in endpoints}
-        if "GET" in self._methods:
-            self._methods["HEAD"] = self._methods["GET"]
-        self._cors = any(endpoint.access is Access.PUBLISHABLE for endpoint in self._methods.values())
+    def __init__(self, path: str, endpoints: list[Endpoint], services: Services, limiter: Limiter) -> None:
+        cors = any(endpoint.access is Access.PUBLISHABLE for endpoint in endpoints)
+        super().__init__(path, {each.method: each for each in endpoints}, cors=cors, preflight=True)
         self._services = services
         self._limiter = limiter
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if self._cors:
-            scope["azukari.cors"] = True
-        scope["azukari.route"] = self._path
-        method = scope["method"]
-        endpoint = self._methods.get(method)
-        if endpoint is None:
-            raise MethodNotAllowed(self._methods.keys() | {"OPTIONS"})
-        await scope["azukari.send"](await self._answer(endpoint, scope, receive), send)
-
-    async def _answer(self, endpoint: Endpoint, scope: Scope, receive: Receive) -> Answer:
+    async def answer(self, endpoint: Endpoint, scope: Scope, receive: Receive) -> Answer:
         headers: Mapping[bytes, bytes] = dict(scope["headers"])
         services = self._services
         client = scope["azukari.client"]
@@ -155,7 +143,7 @@ class Resource:
         self._limiter.count(key, client)
         if not key.is_secret:
             await self._check_origin(key, _text(headers.get(b"origin")))
-        elif not self._cors:
+        elif not self.cors:
             cors.refuse_page(headers)
         if endpoint.method != "GET" and scope["query_string"]:
             raise QueryOfAct
@@ -231,4 +219,4 @@ def mount(prefix: str, routers: Iterable[Router], services: Services, limiter: L
     for router in routers:
         for endpoint in router.endpoints:
             by_path.setdefault(endpoint.path, []).append(endpoint)
-    return [Route(prefix + path, Resource(path, endpoints, services, limiter)) for path, endpoints in by_path.items()]
+    return [Route(prefix + path, ApiResource(path, each, services, limiter)) for path, each in by_path.items()]

@@ -1,14 +1,10 @@
 """An answer in one write: uvicorn makes two, one for the headers and one for the body, and each is a system call."""
 
-from collections.abc import Awaitable, Callable, Iterable, MutableMapping
-from typing import Any
+from collections.abc import Awaitable, Iterable
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, RequestResponseCycle
 
-Message = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[Message]]
-Send = Callable[[Message], Awaitable[None]]
-App = Callable[[Any, Receive, Send], Awaitable[None]]
+from azukari.web.dispatch import ASGIApp, Message, Receive, Scope, Send
 
 #: Headers that change how an answer is framed or what becomes of the connection: uvicorn knows about those.
 _FRAMING = frozenset((b"transfer-encoding", b"connection"))
@@ -32,12 +28,12 @@ class OneWrite:
 
     __slots__ = ("_app", "_cycle", "_start")
 
-    def __init__(self, app: App, cycle: RequestResponseCycle) -> None:
+    def __init__(self, app: ASGIApp, cycle: RequestResponseCycle) -> None:
         self._app = app
         self._cycle = cycle
         self._start: Message | None = None
 
-    def __call__(self, scope: Any, receive: Receive, send: Send) -> Awaitable[None]:
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         return self._app(scope, receive, self._send)
 
     async def _send(self, message: Message) -> None:

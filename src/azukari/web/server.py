@@ -24,7 +24,8 @@ from uvicorn.supervisors import Multiprocess
 from azukari.core import log
 from azukari.core.errors import ApiError, BadRequest, BodyTooLarge, RequestTimeout, Unavailable, UnsupportedMediaType
 from azukari.web.connections import Connections, allow_more_files, place_of
-from azukari.web.sending import Message, OneWrite, Receive, head
+from azukari.web.dispatch import Message, Receive
+from azukari.web.sending import OneWrite, head
 from azukari.wire import errors
 
 MAX_BODY = 256 * 1024
