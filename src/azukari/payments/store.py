@@ -9,7 +9,6 @@ import sqlalchemy as sa
 from azukari.attempts.store import attempts
 from azukari.core.errors import NotFound
 from azukari.db import (
-    Cursor,
     Integer,
     Json,
     Listing,
@@ -22,14 +21,13 @@ from azukari.db import (
     Tx,
     add,
     add_unless_there,
-    after_cursor,
     bind,
     owned,
     owned_reference,
     owned_table,
     partial_index,
 )
-from azukari.merchants.clock import all_due, due, due_ahead, index_of_test_rows
+from azukari.merchants.due import Due, index_of_test_rows
 
 Status = Literal["pending", "authorized", "captured", "refunded", "cancelled", "expired", "failed"]
 
@@ -138,9 +136,8 @@ this = (*owned(payments), _columns.id == sa.bindparam("payment", type_=Text))
 held = _columns.active_attempt == sa.bindparam("attempt", type_=Text)
 free = _columns.active_attempt.is_(None)
 _sum = sa.bindparam("sum", type_=Money)
-_at = sa.bindparam("at", type_=Time)
 _details = sa.bindparam("new_details", type_=Text)
-_not_over = sa.or_(_columns.status == "pending", _columns.status == "authorized")
+_open = (sa.or_(_columns.status == "pending", _columns.status == "authorized"), free)
 
 _ADD = Statement(None, add(payments))
 _ADD_UNLESS_TAKEN = Statement(None, add_unless_there(payments))
@@ -231,37 +228,14 @@ _REWRITE = Statement(
     )
     .returning(*_columns),
 )
-_OVERDUE = Statement(
+#: Holds and waiting payments past their deadline.
+OVERDUE = Due(
     Payment,
-    sa.select(payments)
-    .where(_columns.deadline.is_not(None), due(_columns.deadline), after_cursor(_columns.deadline), _not_over, free)
-    .order_by(_columns.deadline, _columns.id)
-    .limit(sa.bindparam("limit", type_=Integer)),
+    _columns.deadline,
     ownerless="the sweep ends holds that are over, whoever's they are",
-)
-_OVERDUE_AHEAD = Statement(
-    Payment,
-    sa.select(payments)
-    .where(
-        _columns.deadline.is_not(None), *due_ahead(_columns.deadline), after_cursor(_columns.deadline), _not_over, free
-    )
-    .order_by(_columns.deadline, _columns.id)
-    .limit(sa.bindparam("limit", type_=Integer)),
-)
-_overdue_of = (*owned(payments), _columns.deadline.is_not(None), _not_over, free)
-_OVERDUE_OF = Statement(
-    Payment,
-    sa.select(payments)
-    .where(*_overdue_of, _columns.deadline <= _at, after_cursor(_columns.deadline))
-    .order_by(_columns.deadline, _columns.id)
-    .limit(sa.bindparam("limit", type_=Integer)),
-)
-_NEXT_DUE = Statement(
-    int,
-    sa.select(_columns.deadline)
-    .where(*_overdue_of, _columns.deadline > _at)
-    .order_by(_columns.deadline)
-    .limit(sa.literal_column("1")),
+    among=[_columns.deadline.is_not(None)],
+    where=_open,
+    owners=_open,
 )
 _statuses = [sa.bindparam(f"status_{number}", type_=Text) for number in range(7)]
 _one_of = sa.or_(*(_columns.status == status for status in _statuses))
@@ -346,21 +320,6 @@ async def rewrite(tx: Tx, read: Payment, description: str | None, metadata: str)
         new_description=description,
         new_metadata=metadata,
     )
-
-
-async def overdue(tx: Tx, real: int, after: Cursor, limit: int) -> list[Payment]:
-    """Holds and waiting payments past their deadline, by their merchants' clocks. real: the machine's time."""
-    return await all_due(tx, (_OVERDUE, _OVERDUE_AHEAD), _columns.deadline, real=real, limit=limit, **after.binds)
-
-
-async def overdue_of(tx: Tx, owner: Owner, now: int, after: Cursor, limit: int) -> list[Payment]:
-    """:func:`overdue`, of one owner, by its clock."""
-    return await tx.all(_OVERDUE_OF, owner, at=now, limit=limit, **after.binds)
-
-
-async def next_due(tx: Tx, owner: Owner, after: int = 0) -> int | None:
-    """When the next deadline of an owner's payments after a moment is over; None: none has one."""
-    return await tx.one(_NEXT_DUE, owner, at=after)
 
 
 async def page(

@@ -7,7 +7,6 @@ import sqlalchemy as sa
 
 from azukari.core.errors import NotFound
 from azukari.db import (
-    Cursor,
     Integer,
     Json,
     Money,
@@ -17,14 +16,13 @@ from azukari.db import (
     Time,
     Tx,
     add_unless_there,
-    after_cursor,
     bind,
     owned,
     owned_reference,
     owned_table,
     partial_index,
 )
-from azukari.merchants.clock import all_due, due, due_ahead, index_of_test_rows
+from azukari.merchants.due import Due, index_of_test_rows
 
 Kind = Literal["payment", "customer", "customer_payment"]
 Status = Literal["pending", "completed", "cancelled"]
@@ -247,35 +245,15 @@ _CANCEL = Statement(
     .values(status="cancelled", cancelled_at=_at, open_until=None, order_num=None)
     .returning(*_columns),
 )
-_OVER = Statement(
+_has_end = _columns.open_until.is_not(None)
+#: Sessions whose time has run out, and that have not been ended.
+OVERDUE = Due(
     Session,
-    sa.select(sessions)
-    .where(due(_columns.open_until), after_cursor(_columns.open_until), _free)
-    .order_by(_columns.open_until, _columns.id)
-    .limit(sa.bindparam("limit", type_=Integer)),
+    _columns.open_until,
     ownerless="the worker ends what has expired, whoever's it is",
-)
-_OVER_AHEAD = Statement(
-    Session,
-    sa.select(sessions)
-    .where(_columns.open_until.is_not(None), *due_ahead(_columns.open_until), after_cursor(_columns.open_until), _free)
-    .order_by(_columns.open_until, _columns.id)
-    .limit(sa.bindparam("limit", type_=Integer)),
-)
-_open_of = (*owned(sessions), _columns.open_until.is_not(None), _free)
-_OVER_OF = Statement(
-    Session,
-    sa.select(sessions)
-    .where(*_open_of, _columns.open_until <= _at, after_cursor(_columns.open_until))
-    .order_by(_columns.open_until, _columns.id)
-    .limit(sa.bindparam("limit", type_=Integer)),
-)
-_NEXT_DUE = Statement(
-    int,
-    sa.select(_columns.open_until)
-    .where(*_open_of, _columns.open_until > _at)
-    .order_by(_columns.open_until)
-    .limit(sa.literal_column("1")),
+    where=[_free],
+    ahead=[_has_end],
+    owners=[_has_end, _free],
 )
 _CLOSE = Statement(
     None,
@@ -374,21 +352,6 @@ async def cancel(tx: Tx, read: Session, now: int) -> Session | None:
         read_waiting=read.waiting_attempt or "",
         at=now,
     )
-
-
-async def over(tx: Tx, real: int, after: Cursor, limit: int) -> list[Session]:
-    """Sessions whose time has run out, by their merchants' clocks, and that nobody has ended."""
-    return await all_due(tx, (_OVER, _OVER_AHEAD), _columns.open_until, real=real, limit=limit, **after.binds)
-
-
-async def over_of(tx: Tx, owner: Owner, now: int, after: Cursor, limit: int) -> list[Session]:
-    """:func:`over`, of one owner, by its clock."""
-    return await tx.all(_OVER_OF, owner, at=now, limit=limit, **after.binds)
-
-
-async def next_due(tx: Tx, owner: Owner, after: int = 0) -> int | None:
-    """When the time of the owner's next session after a moment runs out; None: there is none open."""
-    return await tx.one(_NEXT_DUE, owner, at=after)
 
 
 async def close(tx: Tx, read: Session, now: int) -> bool:

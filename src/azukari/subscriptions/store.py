@@ -30,8 +30,7 @@ from azukari.db import (
     owned_table,
     partial_index,
 )
-from azukari.merchants.clock import all_due, due_ahead, index_of_test_rows
-from azukari.merchants.clock import due as due_by_owner
+from azukari.merchants.due import Due, index_of_test_rows
 from azukari.subscriptions.schedule import Period, moment
 
 Status = Literal["pending", "active", "retrying", "suspended", "deleted"]
@@ -174,34 +173,14 @@ _CHANGE: Statement[None] = Statement(
         **{name: sa.bindparam(f"new_{name}", type_=_columns[name].type) for name in _CHANGES},
     ),
 )
-_DUE = Statement(
+#: Subscriptions with something to do.
+DUE = Due(
     Subscription,
-    sa.select(subscriptions)
-    .where(due_by_owner(_columns.due_at))
-    .order_by(_columns.due_at)
-    .limit(sa.bindparam("limit", type_=Integer)),
+    _columns.due_at,
     ownerless="the worker charges whatever is due, whoever's it is",
-)
-_DUE_AHEAD = Statement(
-    Subscription,
-    sa.select(subscriptions)
-    .where(_columns.due_at.is_not(None), *due_ahead(_columns.due_at))
-    .order_by(_columns.due_at)
-    .limit(sa.bindparam("limit", type_=Integer)),
-)
-_OWNERS_DUE = Statement(
-    Subscription,
-    sa.select(subscriptions)
-    .where(*owned(subscriptions), _columns.due_at <= sa.bindparam("now", type_=Time))
-    .order_by(_columns.due_at)
-    .limit(sa.bindparam("limit", type_=Integer)),
-)
-_NEXT_DUE = Statement(
-    int,
-    sa.select(_columns.due_at)
-    .where(*owned(subscriptions), _columns.due_at > sa.bindparam("after", type_=Time))
-    .order_by(_columns.due_at)
-    .limit(sa.literal_column("1")),
+    ahead=[_columns.due_at.is_not(None)],
+    owners=[],
+    paged=False,
 )
 _UNDER_WAY = Statement(
     str,
@@ -283,24 +262,9 @@ async def change(tx: Tx, read: Subscription, new: Subscription) -> Subscription 
     return msgspec.structs.replace(new, version=read.version + 1)
 
 
-async def due(tx: Tx, real: int, limit: int) -> list[Subscription]:
-    """Subscriptions with something to do by their owners' clocks, the longest overdue first."""
-    return await all_due(tx, (_DUE, _DUE_AHEAD), _columns.due_at, real=real, limit=limit)
-
-
-async def due_of(tx: Tx, owner: Owner, now: int, limit: int) -> list[Subscription]:
-    """The owner's subscriptions with something to do, the longest overdue first."""
-    return await tx.all(_OWNERS_DUE, owner, now=now, limit=limit)
-
-
 async def under_way(tx: Tx, owner: Owner, now: int) -> list[str]:
     """The owner's subscriptions whose charge somebody is making. now: the machine's time."""
     return await tx.all(_UNDER_WAY, owner, now=now)
-
-
-async def next_due(tx: Tx, owner: Owner, after: int = 0) -> int | None:
-    """When the next subscription of an owner after a moment has something to do; None: none has."""
-    return await tx.one(_NEXT_DUE, owner, after=after)
 
 
 async def page(tx: Tx, owner: Owner, *, page: int, per_page: int, start: int, end: int) -> Page[Subscription]:

@@ -104,12 +104,9 @@ async def sweep(services: Services, real: int, limit: int = 200) -> int:
     """Forget tokens past their day, and shred the details nobody has adopted; how many were forgotten."""
 
     async def over(after: Cursor) -> list[Token]:
-        return await services.db.read(store.over, real, after, limit)
+        return await services.db.read(store.over, real, limit, after)
 
-    def place(token: Token) -> Cursor:
-        return Cursor(token.expires_at, token.id)
-
-    return await sweep_due(over, place, lambda each: _sweep(services, each, real), step="forget tokens")
+    return await sweep_due(over, store.OVER.cursor, lambda each: _sweep(services, each, real), step="forget tokens")
 
 
 async def _sweep(services: Services, token: Token, real: int) -> bool:

@@ -19,14 +19,13 @@ from azukari.db import (
     Tx,
     add,
     add_unless_there,
-    after_cursor,
     bind,
     owned,
     owned_reference,
     owned_table,
     partial_index,
 )
-from azukari.merchants.clock import all_due, due, due_ahead, index_of_test_rows, time_by_owner
+from azukari.merchants.due import Due, index_of_test_rows, time_by_owner
 
 LIFE = DAY
 
@@ -156,25 +155,15 @@ _ADOPT = Statement(
     .where(*owned(tokens), tokens.c.id == sa.bindparam("token", type_=Text), tokens.c.swept_at.is_(None))
     .values(adopted=1),
 )
-_forgettable = (
-    after_cursor(tokens.c.expires_at),
-    sa.or_(tokens.c.used_at.is_(None), tokens.c.used_at <= sa.bindparam("ended_by", type_=Time)),
-    tokens.c.open_until.is_(None),  # somebody may wait for the end of its authentication
-)
-_OVER_AHEAD = Statement(
+#: Tokens past their day, spent or not.
+OVER = Due(
     Token,
-    sa.select(tokens)
-    .where(*due_ahead(tokens.c.expires_at), *_forgettable)
-    .order_by(tokens.c.expires_at, tokens.c.id)
-    .limit(sa.bindparam("limit", type_=Integer)),
-)
-_OVER = Statement(
-    Token,
-    sa.select(tokens)
-    .where(due(tokens.c.expires_at), *_forgettable)
-    .order_by(tokens.c.expires_at, tokens.c.id)
-    .limit(sa.bindparam("limit", type_=Integer)),
+    tokens.c.expires_at,
     ownerless="the sweep forgets what is over, whoever's it is",
+    where=[
+        sa.or_(tokens.c.used_at.is_(None), tokens.c.used_at <= sa.bindparam("ended_by", type_=Time)),
+        tokens.c.open_until.is_(None),  # the end of its authentication may be waited for
+    ],
 )
 _SWEEP = Statement(
     None,
@@ -204,43 +193,16 @@ _VERIFY = Statement(
 _while_open = sa.case(
     (tokens.c.verification == "CREATED", sa.bindparam("real", type_=Time)), else_=time_by_owner(tokens)
 )
-_OPEN = Statement(
+#: Secure tokens whose authentication is over without an end; of an owner alone, its challenges.
+ABANDONED = Due(
     Token,
-    sa.select(tokens)
-    .where(
-        tokens.c.open_until.is_not(None), due(tokens.c.open_until, when=_while_open), after_cursor(tokens.c.open_until)
-    )
-    .order_by(tokens.c.open_until, tokens.c.id)
-    .limit(sa.bindparam("limit", type_=Integer)),
+    tokens.c.open_until,
     ownerless="the sweep ends authentications nobody has ended, whoever's they are",
-)
-# Those of no challenge yet go by the machine's time.
-_OPEN_AHEAD = Statement(
-    Token,
-    sa.select(tokens)
-    .where(
-        tokens.c.open_until.is_not(None),
-        tokens.c.verification != "CREATED",
-        *due_ahead(tokens.c.open_until),
-        after_cursor(tokens.c.open_until),
-    )
-    .order_by(tokens.c.open_until, tokens.c.id)
-    .limit(sa.bindparam("limit", type_=Integer)),
-)
-_challenged = (*owned(tokens), tokens.c.open_until.is_not(None), tokens.c.verification == "NEEDS_VERIFY")
-_OPEN_OF = Statement(
-    Token,
-    sa.select(tokens)
-    .where(*_challenged, tokens.c.open_until <= sa.bindparam("now", type_=Time), after_cursor(tokens.c.open_until))
-    .order_by(tokens.c.open_until, tokens.c.id)
-    .limit(sa.bindparam("limit", type_=Integer)),
-)
-_NEXT_DUE = Statement(
-    int,
-    sa.select(tokens.c.open_until)
-    .where(*_challenged, tokens.c.open_until > sa.bindparam("after", type_=Time))
-    .order_by(tokens.c.open_until)
-    .limit(sa.literal_column("1")),
+    among=[tokens.c.open_until.is_not(None)],
+    # Those of no challenge yet go by the machine's time.
+    ahead=[tokens.c.verification != "CREATED"],
+    owners=[tokens.c.verification == "NEEDS_VERIFY"],
+    when=_while_open,
 )
 _END = Statement(
     Token,
@@ -311,21 +273,6 @@ async def verify(
     )
 
 
-async def abandoned(tx: Tx, real: int, after: Cursor, limit: int) -> list[Token]:
-    """Secure tokens whose authentication is over without an end, the longest overdue first."""
-    return await all_due(tx, (_OPEN, _OPEN_AHEAD), tokens.c.open_until, real=real, limit=limit, **after.binds)
-
-
-async def abandoned_of(tx: Tx, owner: Owner, now: int, after: Cursor, limit: int) -> list[Token]:
-    """Challenges of one owner that are over by its clock without an end."""
-    return await tx.all(_OPEN_OF, owner, now=now, limit=limit, **after.binds)
-
-
-async def next_due(tx: Tx, owner: Owner, after: int = 0) -> int | None:
-    """When the owner's next challenge after a moment is over; None: there is none."""
-    return await tx.one(_NEXT_DUE, owner, after=after)
-
-
 async def end(tx: Tx, token: Token, moment: Moment) -> Token | None:
     """It is over: ``EXPIRED``; None: somebody else was faster."""
     return await tx.one(
@@ -355,11 +302,9 @@ async def release_to_sweep(tx: Tx, owner: Owner, token_id: str, now: int) -> boo
     return await tx.run(_SWEEP, owner, token=token_id, now=now) == 1
 
 
-async def over(tx: Tx, real: int, after: Cursor, limit: int) -> list[Token]:
-    """Tokens past their day, spent or not; one spent a moment ago may still be on its way to a customer."""
-    return await all_due(
-        tx, (_OVER, _OVER_AHEAD), tokens.c.expires_at, real=real, ended_by=real - HOUR, limit=limit, **after.binds
-    )
+async def over(tx: Tx, real: int, limit: int, after: Cursor) -> list[Token]:
+    """Tokens past their day; one spent a moment ago may still be on its way to a customer."""
+    return await OVER.of_all(tx, real, limit, after, ended_by=real - HOUR)
 
 
 async def forget(tx: Tx, owner: Owner, token_id: str) -> None:

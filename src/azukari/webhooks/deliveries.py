@@ -25,7 +25,7 @@ from azukari.db import (
 )
 from azukari.events import numbering
 from azukari.events.store import Event, events
-from azukari.merchants.clock import ahead, due, owners_time
+from azukari.merchants.due import ahead, due, owners_time
 from azukari.webhooks import store
 from azukari.webhooks.store import Endpoint, endpoints
 

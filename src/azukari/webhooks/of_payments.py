@@ -125,7 +125,7 @@ async def _endpoint(
 
 async def forget_old(services: Services, limit: int) -> int:
     """Delete those of payments made half a year ago; how many there were."""
-    over = await services.db.read(store.of_old_payments, services.clock.now(), limit)
+    over = await services.db.read(store.OF_OLD_PAYMENTS.of_all, services.clock.now(), limit)
     for endpoint in over:
         now = await services.time_of(endpoint.owner)
         await service.delete_of_payment(Caller(services, endpoint.owner, "worker", now), endpoint)

@@ -25,7 +25,7 @@ from azukari.db import (
     partial_index,
 )
 from azukari.events.numbering import EVENTS, counters
-from azukari.merchants.clock import all_due, due, due_ahead, index_of_test_rows
+from azukari.merchants.due import Due, index_of_test_rows
 
 #: How long a payment's own are told of what becomes of it.
 LIFE_OF_PAYMENTS = 180 * DAY
@@ -137,20 +137,14 @@ _OF_PAYMENT = Statement(
         *owned(endpoints), endpoints.c.payment_id == bind(endpoints.c.payment_id), endpoints.c.since.is_not(None)
     ),
 )
-_OVER = Statement(
+#: Payments' own that have had their time.
+OF_OLD_PAYMENTS = Due(
     Endpoint,
-    sa.select(endpoints)
-    .where(endpoints.c.payment_id.is_not(None), _there, due(endpoints.c.created_at, after=LIFE_OF_PAYMENTS))
-    .order_by(endpoints.c.created_at)
-    .limit(sa.bindparam("limit", type_=Integer)),
+    endpoints.c.created_at,
     ownerless="the worker forgets them for all merchants",
-)
-_OVER_AHEAD = Statement(
-    Endpoint,
-    sa.select(endpoints)
-    .where(endpoints.c.payment_id.is_not(None), _there, *due_ahead(endpoints.c.created_at, after=LIFE_OF_PAYMENTS))
-    .order_by(endpoints.c.created_at)
-    .limit(sa.bindparam("limit", type_=Integer)),
+    among=[endpoints.c.payment_id.is_not(None), _there],
+    after=LIFE_OF_PAYMENTS,
+    paged=False,
 )
 _ROLLED = Statement(
     Endpoint,
@@ -261,11 +255,6 @@ async def oldest(tx: Tx, owner: Owner) -> Endpoint | None:
 async def of_payments(tx: Tx, owner: Owner, payment_ids: Sequence[str]) -> dict[str, list[Endpoint]]:
     """Payments' own, those that are told of events, by payment."""
     return {each: await tx.all(_OF_PAYMENT, owner, payment_id=each) for each in payment_ids}
-
-
-async def of_old_payments(tx: Tx, real: int, limit: int) -> list[Endpoint]:
-    """Payments' own that have had their time, by their merchants' clocks. real: the machine's time."""
-    return await all_due(tx, (_OVER, _OVER_AHEAD), endpoints.c.created_at, real=real, limit=limit)
 
 
 async def rolled(tx: Tx, now: int, limit: int) -> list[Endpoint]:
