@@ -10,17 +10,7 @@ import sqlalchemy as sa
 
 from azukari.core.clock import SECOND, Clock, Moment
 from azukari.core.errors import Locked
-from azukari.db import (
-    Database,
-    Integer,
-    Owner,
-    Statement,
-    Text,
-    Time,
-    Tx,
-    add,
-    metadata,
-)
+from azukari.db import Database, Integer, Owner, Statement, Text, Time, Tx, add, metadata
 from azukari.merchants import keys
 
 #: How long a travel through time is its traveller's, counted anew with each step.
