@@ -1,5 +1,7 @@
 """Table ``customers``."""
 
+from typing import Self
+
 import msgspec
 import sqlalchemy as sa
 
@@ -49,8 +51,37 @@ class Customer(msgspec.Struct, frozen=True):
     external_id: str | None
     version: int
     created_at: int
-    deleted_at: int | None
+    deleted_at: int | None = None
     updated_at: int | None = None
+
+    @classmethod
+    def new(
+        cls,
+        owner: Owner,
+        id: str,
+        now: int,
+        *,
+        email: str | None,
+        metadata: str = "{}",
+        scenario: str | None = None,
+        external_id: str | None = None,
+    ) -> Self:
+        """One without details."""
+        return cls(
+            merchant_id=owner.merchant_id,
+            mode=owner.mode,
+            id=id,
+            email=email,
+            metadata=metadata,
+            entry_id=None,
+            source=None,
+            exp_month=None,
+            exp_year=None,
+            scenario=scenario,
+            external_id=external_id,
+            version=1,
+            created_at=now,
+        )
 
 
 _there = customers.c.deleted_at.is_(None)
@@ -168,10 +199,8 @@ async def erase(tx: Tx, read: Customer, at: int) -> bool:
     return await tx.run(_ERASE, owner, customer=read.id, read_version=read.version, at=at) == 1
 
 
-async def page(
-    tx: Tx, owner: Owner, *, page: int, per_page: int, start: int, end: int, expiration: tuple[int, int] | None
-) -> Page[Customer]:
+async def page(tx: Tx, owner: Owner, asked: db.Slice, expiration: tuple[int, int] | None) -> Page[Customer]:
     """A page of the owner's customers, newest first. expiration: month and year of the saved card."""
     given = {} if expiration is None else {"exp_month": expiration[0], "exp_year": expiration[1]}
     filters = ("expiration",) if given else ()
-    return await _LIST.page(tx, owner, page=page, per_page=per_page, start=start, end=end, filters=filters, **given)
+    return await _LIST.page(tx, owner, asked, filters, **given)

@@ -65,9 +65,9 @@ async def get(tx: Tx, owner: Owner, event_id: str) -> Event:
     return event
 
 
-async def page(tx: Tx, owner: Owner, *, page: int, per_page: int, start: int, end: int) -> Page[Event]:
+async def page(tx: Tx, owner: Owner, asked: db.Slice) -> Page[Event]:
     """A page of the owner's events, newest first."""
-    return await _LIST.page(tx, owner, page=page, per_page=per_page, start=start, end=end)
+    return await _LIST.page(tx, owner, asked)
 
 
 async def after(tx: Tx, owner: Owner, sequence: int, limit: int) -> list[Event]:

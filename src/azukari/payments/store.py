@@ -310,11 +310,8 @@ async def rewrite(tx: Tx, read: Payment, description: str | None, metadata: str)
 async def page(
     tx: Tx,
     owner: Owner,
+    asked: db.Slice,
     *,
-    page: int,
-    per_page: int,
-    start: int,
-    end: int,
     currency: str | None,
     external_order_num: str | None,
     status: list[Status] | None,
@@ -330,7 +327,7 @@ async def page(
         wanted = sorted(set(status))
         filters.add(_filter_of(wanted))
         values |= {f"status_{number}": wanted[number % len(wanted)] for number in range(7)}
-    return await _LIST.page(tx, owner, page=page, per_page=per_page, start=start, end=end, filters=filters, **values)
+    return await _LIST.page(tx, owner, asked, filters, **values)
 
 
 def _filter_of(statuses: Sequence[Status]) -> str:

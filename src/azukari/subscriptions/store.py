@@ -95,7 +95,7 @@ class Subscription(msgspec.Struct, frozen=True):
     due_at: int | None
     version: int
     created_at: int
-    ended_at: int | None
+    ended_at: int | None = None
 
     @property
     def owner(self) -> Owner:
@@ -123,7 +123,7 @@ class PeriodRow(msgspec.Struct, frozen=True):
     declines: int
     payment_id: str | None
     created_at: int
-    settled_at: int | None
+    settled_at: int | None = None
 
 
 _columns = subscriptions.c
@@ -250,9 +250,9 @@ async def under_way(tx: Tx, owner: Owner, now: int) -> list[str]:
     return await tx.all(_UNDER_WAY, owner, now=now)
 
 
-async def page(tx: Tx, owner: Owner, *, page: int, per_page: int, start: int, end: int) -> Page[Subscription]:
+async def page(tx: Tx, owner: Owner, asked: db.Slice) -> Page[Subscription]:
     """A page of the owner's subscriptions, newest first."""
-    return await _LIST.page(tx, owner, page=page, per_page=per_page, start=start, end=end)
+    return await _LIST.page(tx, owner, asked)
 
 
 async def add_period(tx: Tx, period: PeriodRow) -> bool:

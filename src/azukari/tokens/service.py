@@ -44,10 +44,6 @@ async def create(call: Call, body: TokenCreate) -> Answer:
         has_verification_value=int(details.verification_value is not None),
         created_at=call.now,
         expires_at=call.now + store.LIFE,
-        used_at=None,
-        used_by=None,
-        adopted=0,
-        swept_at=None,
     )
     try:
         return await call.db.write(_save, call.claim, call.owner, call.vault, sealed, token, call.real)
@@ -72,10 +68,6 @@ async def _keep_method(call: Call, body: TokenCreate, details: MethodDetails) ->
         has_verification_value=0,
         created_at=call.now,
         expires_at=call.now + store.LIFE,
-        used_at=None,
-        used_by=None,
-        adopted=0,
-        swept_at=None,
         method=encoded(details),
     )
     return await call.db.write(_save, call.claim, call.owner, call.vault, None, token, call.real)

@@ -80,10 +80,10 @@ class Token(msgspec.Struct, frozen=True):
     has_verification_value: int
     created_at: int
     expires_at: int
-    used_at: int | None
-    used_by: str | None
-    adopted: int
-    swept_at: int | None
+    used_at: int | None = None
+    used_by: str | None = None
+    adopted: int = 0
+    swept_at: int | None = None
     verification: Verification | None = None
     amount: int | None = None
     customer_id: str | None = None

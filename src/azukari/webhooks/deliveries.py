@@ -603,11 +603,10 @@ async def drop(tx: Tx, owner: Owner, endpoint_id: str, real: int) -> None:
     await tx.run(_DROP, owner, endpoint_id=endpoint_id, real=real)
 
 
-async def log(
-    tx: Tx, owner: Owner, endpoint_id: str, *, page: int, per_page: int, start: int, end: int
-) -> Page[DeliveryAttempt]:
-    """A page of an endpoint's tries, newest first; start, end: when they were made, as in lists. Raises NotFound."""
+async def log(tx: Tx, owner: Owner, endpoint_id: str, asked: db.Slice) -> Page[DeliveryAttempt]:
+    """A page of an endpoint's tries, newest first, by when they were made. Raises NotFound."""
     endpoint = await store.get(tx, owner, endpoint_id)
+    page, per_page, start, end = asked
     total = await tx.one(_LOGGED, owner, endpoint_id=endpoint.id, start=start, end=end) or 0
     offset = (page - 1) * per_page
     if offset >= total:

@@ -1,6 +1,7 @@
 """Table ``webhook_endpoints``."""
 
 from collections.abc import Sequence
+from typing import Self
 
 import msgspec
 import sqlalchemy as sa
@@ -76,8 +77,44 @@ class Endpoint(msgspec.Struct, frozen=True):
     version: int
     created_at: int
     updated_at: int
-    deleted_at: int | None
+    deleted_at: int | None = None
     payment_id: str | None = None
+
+    @classmethod
+    def new(
+        cls,
+        owner: Owner,
+        id: str,
+        now: int,
+        *,
+        url: str,
+        entry_id: str | None,
+        events: str,
+        api_version: str,
+        active: bool = True,
+        ordered: bool = False,
+    ) -> Self:
+        """One that is told of what happens from now on."""
+        return cls(
+            merchant_id=owner.merchant_id,
+            mode=owner.mode,
+            id=id,
+            url=url,
+            entry_id=entry_id,
+            old_entry_id=None,
+            old_until=None,
+            events=events,
+            active=int(active),
+            api_version=api_version,
+            ordered=int(ordered),
+            disabled_reason=None,
+            since=id if active else None,
+            told=0,
+            turn=0,
+            version=1,
+            created_at=now,
+            updated_at=now,
+        )
 
     @property
     def owner(self) -> Owner:
@@ -279,6 +316,6 @@ async def disable(tx: Tx, owner: Owner, endpoint_id: str, reason: str, now: int)
     return await tx.run(_DISABLE, owner, endpoint=endpoint_id, reason=reason, now=now) == 1
 
 
-async def page(tx: Tx, owner: Owner, *, page: int, per_page: int, start: int, end: int) -> Page[Endpoint]:
+async def page(tx: Tx, owner: Owner, asked: db.Slice) -> Page[Endpoint]:
     """A page of the owner's endpoints, newest first."""
-    return await _LIST.page(tx, owner, page=page, per_page=per_page, start=start, end=end)
+    return await _LIST.page(tx, owner, asked)
