@@ -11,6 +11,7 @@ from sqlalchemy.sql import visitors
 
 import azukari
 from azukari.db import Listing, Statement
+from azukari.merchants.due import Due
 
 Column = tuple[sa.Table, str]
 
@@ -24,7 +25,7 @@ def report() -> None:
         for name, value in vars(importlib.import_module(module.name)).items():
             if isinstance(value, Statement):
                 named.setdefault(id(value), f"{module.name}:{name}")
-            elif isinstance(value, Listing):
+            elif isinstance(value, Listing | Due):
                 named |= {id(statement): f"{module.name}:{name}" for statement in value.statements}
             elif isinstance(value, dict):
                 statements = {key: each for key, each in value.items() if isinstance(each, Statement)}

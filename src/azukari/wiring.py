@@ -15,6 +15,7 @@ from azukari.db.counts import Counts
 from azukari.db.open import Stores, counts_of, open_stores, shelf_of
 from azukari.merchants import clear_text, keys
 from azukari.merchants.clock import Clocks
+from azukari.merchants.due import Due
 from azukari.merchants.service import ApiKeys, SettingsCache
 from azukari.merchants.settings import MerchantSettings
 from azukari.processors.registry import Processors, load
@@ -124,20 +125,13 @@ class Services:
         """The owner's time with the machine's. Raises DatabaseDown."""
         return await self.clocks.moment_of(owner)
 
-    def due_of(
-        self,
-        owner: Owner | None,
-        limit: int,
-        *,
-        everybodys: Callable[[Tx, int, Cursor, int], Coroutine[Any, Any, list[R]]],
-        owners: Callable[[Tx, Owner, int, Cursor, int], Coroutine[Any, Any, list[R]]],
-    ) -> Callable[[Cursor], Awaitable[list[R]]]:
+    def due_of(self, due: Due[R], owner: Owner | None, limit: int) -> Callable[[Cursor], Awaitable[list[R]]]:
         """Reads the next rows that are due: an owner's by its own clock, or everybody's by theirs and the machine's."""
 
         async def read(after: Cursor) -> list[R]:
             if owner is None:
-                return await self.db.read(everybodys, self.clock.now(), after, limit)
-            return await self.db.read(owners, owner, await self.time_of(owner), after, limit)
+                return await self.db.read(due.of_all, self.clock.now(), limit, after)
+            return await self.db.read(due.of_owner, owner, await self.time_of(owner), limit, after)
 
         return read
 

@@ -14,7 +14,7 @@ from azukari.core.clock import DAY, HOUR, LATEST, MINUTE, SECOND, iso
 from azukari.core.ids import RandomIds
 from azukari.customers import store as customers
 from azukari.customers.store import Customer
-from azukari.db import Owner, Tx
+from azukari.db import Owner, Slice, Tx
 from azukari.db.lists import SIZE
 from azukari.events import numbering
 from azukari.events.long_lists import LATE, LongLists
@@ -294,7 +294,7 @@ async def test_a_page_of_a_long_list_reads_few_rows_whatever_the_database_knows_
     async def reading(tx: Tx, owner: Owner, page: int, start: int, end: int, **filters: Any) -> int:
         before = await tx.one(read, None, table="payments") or 0
         plain: dict[str, Any] = {"currency": None, "external_order_num": None, "status": (), **filters}
-        await store.page(tx, owner, page=page, per_page=10, start=start, end=end, **plain)
+        await store.page(tx, owner, Slice(page, 10, start, end), **plain)
         return (await tx.one(read, None, table="payments") or 0) - before
 
     async with keeping_shop(house, jumps=False) as shop:

@@ -35,13 +35,13 @@ BY_INDEX = Statement(str, sa.select(sa.func.set_config("enable_seqscan", "off", 
 Sweep = Callable[[Tx, int], Awaitable[Any]]
 #: What each sweep reads, and of which table.
 SWEEPS: dict[str, tuple[str, Sweep]] = {
-    "deadlines": ("payments", lambda tx, real: payments.overdue(tx, real, START, 50)),
-    "sessions": ("sessions", lambda tx, real: sessions.over(tx, real, START, 50)),
-    "tokens": ("tokens", lambda tx, real: tokens.over(tx, real, START, 50)),
-    "authentications": ("tokens", lambda tx, real: tokens.abandoned(tx, real, START, 50)),
-    "subscriptions": ("subscriptions", lambda tx, real: subscriptions.due(tx, real, 50)),
+    "deadlines": ("payments", lambda tx, real: payments.OVERDUE.of_all(tx, real, 50)),
+    "sessions": ("sessions", lambda tx, real: sessions.OVERDUE.of_all(tx, real, 50)),
+    "tokens": ("tokens", lambda tx, real: tokens.over(tx, real, 50, START)),
+    "authentications": ("tokens", lambda tx, real: tokens.ABANDONED.of_all(tx, real, 50)),
+    "subscriptions": ("subscriptions", lambda tx, real: subscriptions.DUE.of_all(tx, real, 50)),
     "idempotency keys": ("idempotency_keys", lambda tx, real: idempotency.purge(tx, real, 50)),
-    "payments' webhooks": ("webhook_endpoints", lambda tx, real: endpoints.of_old_payments(tx, real, 50)),
+    "payments' webhooks": ("webhook_endpoints", lambda tx, real: endpoints.OF_OLD_PAYMENTS.of_all(tx, real, 50)),
     "deliveries": ("webhook_deliveries", lambda tx, real: deliveries.waiting(tx, real)),
 }
 

@@ -288,16 +288,16 @@ async def test_a_clock_that_was_set_back_keeps_the_worker_off(house: House, api:
 
 #: Statements over all owners, and the index each is to be answered from.
 DUE = (
-    (payments._OVERDUE, "ix_payments_deadline"),
-    (sessions._OVER, "ix_sessions_open_until"),
-    (tokens._OVER, "ix_tokens_expires_at"),
-    (tokens._OPEN, "ix_tokens_open_until"),
+    (payments.OVERDUE.everyones, "ix_payments_deadline"),
+    (sessions.OVERDUE.everyones, "ix_sessions_open_until"),
+    (tokens.OVER.everyones, "ix_tokens_expires_at"),
+    (tokens.ABANDONED.everyones, "ix_tokens_open_until"),
     (idempotency._PURGE, "ix_idempotency_keys_created_at"),
     (deliveries._WAITING, "ix_webhook_deliveries_due"),
-    (payments._OVERDUE_AHEAD, "ix_payments_test_deadline"),
-    (sessions._OVER_AHEAD, "ix_sessions_test_open_until"),
-    (tokens._OVER_AHEAD, "ix_tokens_test_expires_at"),
-    (tokens._OPEN_AHEAD, "ix_tokens_test_open_until"),
+    (payments.OVERDUE.ahead, "ix_payments_test_deadline"),
+    (sessions.OVERDUE.ahead, "ix_sessions_test_open_until"),
+    (tokens.OVER.ahead, "ix_tokens_test_expires_at"),
+    (tokens.ABANDONED.ahead, "ix_tokens_test_open_until"),
     (idempotency._PURGE_AHEAD, "ix_idempotency_keys_test_created_at"),
 )
 

@@ -12,23 +12,9 @@ from typing import Literal
 import msgspec
 import sqlalchemy as sa
 
+from azukari import db
 from azukari.core.clock import SECOND
-from azukari.db import (
-    Integer,
-    Json,
-    Money,
-    Owner,
-    Statement,
-    Text,
-    Time,
-    Tx,
-    add,
-    bind,
-    owned,
-    owned_reference,
-    owned_table,
-    partial_index,
-)
+from azukari.db import Owner, Tx
 from azukari.processors.base import (
     NO_DIRECTIVES,
     Approved,
@@ -57,37 +43,37 @@ GRACE = 5 * SECOND
 #: When one is asked after again that could not be ended because something else was going on with its payment.
 SOON = 2 * SECOND
 
-attempts = owned_table(
+attempts = db.owned_table(
     "attempts",
-    sa.Column("kind", Text, nullable=False),
-    sa.Column("state", Text, nullable=False),
-    sa.Column("ref", Text, nullable=False),
-    sa.Column("processor", Text, nullable=False),
-    sa.Column("payment_id", Text),
-    sa.Column("customer_id", Text),
-    sa.Column("amount", Money, nullable=False),
-    sa.Column("currency", Text, nullable=False),
-    sa.Column("parent", Text),
-    sa.Column("orders", Json),
-    sa.Column("more", Json),
-    sa.Column("api_version", Text, nullable=False),
-    sa.Column("idempotency_key", Text),
-    sa.Column("fence", Integer, nullable=False),
-    sa.Column("due_at", Time, index=True),
-    sa.Column("code", Text),
-    sa.Column("processor_ref", Text),
-    sa.Column("network_id", Text),
-    sa.Column("created_at", Time, nullable=False),
-    sa.Column("sent_at", Time),
-    sa.Column("updated_at", Time, nullable=False),
-    sa.Column("method", Text),
-    sa.Column("session_id", Text),
-    sa.Column("subscription_id", Text),
-    owned_reference("payment_id", "payments"),
+    sa.Column("kind", db.Text, nullable=False),
+    sa.Column("state", db.Text, nullable=False),
+    sa.Column("ref", db.Text, nullable=False),
+    sa.Column("processor", db.Text, nullable=False),
+    sa.Column("payment_id", db.Text),
+    sa.Column("customer_id", db.Text),
+    sa.Column("amount", db.Money, nullable=False),
+    sa.Column("currency", db.Text, nullable=False),
+    sa.Column("parent", db.Text),
+    sa.Column("orders", db.Json),
+    sa.Column("more", db.Json),
+    sa.Column("api_version", db.Text, nullable=False),
+    sa.Column("idempotency_key", db.Text),
+    sa.Column("fence", db.Integer, nullable=False),
+    sa.Column("due_at", db.Time, index=True),
+    sa.Column("code", db.Text),
+    sa.Column("processor_ref", db.Text),
+    sa.Column("network_id", db.Text),
+    sa.Column("created_at", db.Time, nullable=False),
+    sa.Column("sent_at", db.Time),
+    sa.Column("updated_at", db.Time, nullable=False),
+    sa.Column("method", db.Text),
+    sa.Column("session_id", db.Text),
+    sa.Column("subscription_id", db.Text),
+    db.owned_reference("payment_id", "payments"),
     # The ref of one that waits for its shopper is part of an address; a card's never is.
-    partial_index("ix_attempts_ref", "ref", where="method IS NOT NULL"),
-    partial_index("ix_attempts_subscription_id", "subscription_id", where="subscription_id IS NOT NULL"),
-    partial_index("ix_attempts_declined", "customer_id", where="state = 'declined'"),
+    db.partial_index("ix_attempts_ref", "ref", where="method IS NOT NULL"),
+    db.partial_index("ix_attempts_subscription_id", "subscription_id", where="subscription_id IS NOT NULL"),
+    db.partial_index("ix_attempts_declined", "customer_id", where="state = 'declined'"),
 )
 
 
@@ -134,36 +120,36 @@ class Attempt(msgspec.Struct, frozen=True):
 
 
 _open = sa.or_(*(attempts.c.state == state for state in OPEN))
-_this = (*owned(attempts), attempts.c.id == sa.bindparam("attempt", type_=Text))
+_this = (*db.owned(attempts), attempts.c.id == sa.bindparam("attempt", type_=db.Text))
 _due = sa.or_(_open, attempts.c.state == "undo")
-_fence = attempts.c.fence == sa.bindparam("held", type_=Integer)
+_fence = attempts.c.fence == sa.bindparam("held", type_=db.Integer)
 
-_ADD = Statement(None, add(attempts))
-_SENT = Statement(
+_ADD = db.Statement(None, db.add(attempts))
+_SENT = db.Statement(
     None,
     sa.update(attempts)
     .where(*_this, _fence, attempts.c.state == "prepared")
     .values(
         state="sent",
-        due_at=sa.bindparam("due", type_=Time),
-        sent_at=sa.bindparam("at", type_=Time),
-        updated_at=sa.bindparam("at", type_=Time),
+        due_at=sa.bindparam("due", type_=db.Time),
+        sent_at=sa.bindparam("at", type_=db.Time),
+        updated_at=sa.bindparam("at", type_=db.Time),
     ),
 )
 
 
-def _ends(*guards: sa.ColumnElement[bool]) -> Statement[None]:
-    return Statement(
+def _ends(*guards: sa.ColumnElement[bool]) -> db.Statement[None]:
+    return db.Statement(
         None,
         sa.update(attempts)
         .where(*_this, _fence, *guards)
         .values(
-            state=sa.bindparam("to", type_=Text),
-            due_at=sa.bindparam("due", type_=Time),
-            code=sa.bindparam("why", type_=Text),
-            processor_ref=sa.bindparam("theirs", type_=Text),
-            network_id=sa.bindparam("network", type_=Text),
-            updated_at=sa.bindparam("at", type_=Time),
+            state=sa.bindparam("to", type_=db.Text),
+            due_at=sa.bindparam("due", type_=db.Time),
+            code=sa.bindparam("why", type_=db.Text),
+            processor_ref=sa.bindparam("theirs", type_=db.Text),
+            network_id=sa.bindparam("network", type_=db.Text),
+            updated_at=sa.bindparam("at", type_=db.Time),
         ),
     )
 
@@ -171,62 +157,66 @@ def _ends(*guards: sa.ColumnElement[bool]) -> Statement[None]:
 #: A reply that comes twice finds the attempt waiting the second time: that is no other's to end.
 _FINISH = _ends(_open, attempts.c.state != "waiting")
 _WAITED = _ends(attempts.c.state == "waiting")
-_WAIT_ON = Statement(
+_WAIT_ON = db.Statement(
     None,
     sa.update(attempts)
     .where(*_this, _fence, attempts.c.state == "waiting")
-    .values(due_at=sa.bindparam("due", type_=Time), updated_at=sa.bindparam("at", type_=Time)),
+    .values(due_at=sa.bindparam("due", type_=db.Time), updated_at=sa.bindparam("at", type_=db.Time)),
 )
-_END = Statement(
+_END = db.Statement(
     None,
     sa.update(attempts)
     .where(*_this, attempts.c.state == "waiting")
     .values(
-        state=sa.bindparam("to", type_=Text),
+        state=sa.bindparam("to", type_=db.Text),
         fence=attempts.c.fence + 1,
         due_at=None,
-        updated_at=sa.bindparam("at", type_=Time),
+        updated_at=sa.bindparam("at", type_=db.Time),
     ),
 )
-_UNDO = Statement(
+_UNDO = db.Statement(
     None,
     sa.update(attempts)
     .where(*_this, attempts.c.state == "not_done")
-    .values(state="undo", due_at=sa.bindparam("at", type_=Time), processor_ref=sa.bindparam("theirs", type_=Text)),
+    .values(
+        state="undo", due_at=sa.bindparam("at", type_=db.Time), processor_ref=sa.bindparam("theirs", type_=db.Text)
+    ),
 )
-_UNDONE = Statement(
+_UNDONE = db.Statement(
     None,
     sa.update(attempts)
     .where(*_this, _fence, attempts.c.state == "undo")
-    .values(state="undone", due_at=None, updated_at=sa.bindparam("at", type_=Time)),
+    .values(state="undone", due_at=None, updated_at=sa.bindparam("at", type_=db.Time)),
 )
-_BY_ID = Statement(Attempt, sa.select(attempts).where(*owned(attempts), attempts.c.id == bind(attempts.c.id)))
-_BY_REF = Statement(
+_BY_ID = db.Statement(Attempt, sa.select(attempts).where(*db.owned(attempts), attempts.c.id == db.bind(attempts.c.id)))
+_BY_REF = db.Statement(
     Attempt,
-    sa.select(attempts).where(*owned(attempts), attempts.c.ref == bind(attempts.c.ref), attempts.c.method.is_not(None)),
+    sa.select(attempts).where(
+        *db.owned(attempts), attempts.c.ref == db.bind(attempts.c.ref), attempts.c.method.is_not(None)
+    ),
 )
-_DUE = Statement(
+_DUE = db.Statement(
     Attempt,
     sa.select(attempts)
-    .where(attempts.c.due_at <= sa.bindparam("now", type_=Time), _due)
+    .where(attempts.c.due_at <= sa.bindparam("now", type_=db.Time), _due)
     .order_by(attempts.c.due_at)
-    .limit(sa.bindparam("limit", type_=Integer)),
+    .limit(sa.bindparam("limit", type_=db.Integer)),
     ownerless="the resolver settles whatever is due, whoever's it is",
 )
-_OF_SUBSCRIPTION = Statement(
+_OF_SUBSCRIPTION = db.Statement(
     str,
     sa.select(attempts.c.payment_id)
-    .where(*owned(attempts), attempts.c.subscription_id == bind(attempts.c.subscription_id))
+    .where(*db.owned(attempts), attempts.c.subscription_id == db.bind(attempts.c.subscription_id))
     .order_by(attempts.c.payment_id),
 )
-_PUT_BACK = Statement(
-    None, sa.update(attempts).where(*_this, _fence, _due).values(due_at=sa.bindparam("due", type_=Time))
+_PUT_BACK = db.Statement(
+    None, sa.update(attempts).where(*_this, _fence, _due).values(due_at=sa.bindparam("due", type_=db.Time))
 )
-_TAKE_OVER = Statement(
+_TAKE_OVER = db.Statement(
     Attempt,
     sa.update(attempts)
     .where(*_this, _fence, _due)
-    .values(fence=attempts.c.fence + 1, due_at=sa.bindparam("due", type_=Time))
+    .values(fence=attempts.c.fence + 1, due_at=sa.bindparam("due", type_=db.Time))
     .returning(*attempts.c),
 )
 

@@ -83,13 +83,12 @@ def list_webhooks(
     as_json: AsJson = False,
 ) -> None:
     """A merchant's endpoints."""
-    from azukari.db import Owner
+    from azukari.db import Owner, Slice
     from azukari.webhooks import store
 
     owner = Owner(merchant, "live" if live else "test")
-    found = with_parts(
-        data, database, lambda services: services.db.read(store.page, owner, page=1, per_page=100, start=0, end=2**62)
-    )
+    every = Slice(1, 100, 0, 2**62)
+    found = with_parts(data, database, lambda services: services.db.read(store.page, owner, every))
     rows = [_webhook(each) for each in found.rows]
     if not as_json:
         rows = [{name: in_words(row[name]) for name in ("id", "url", "events", "active")} for row in rows]

@@ -21,7 +21,7 @@ async def index(call: Call, query: CustomerQuery) -> ListOut:
     """List customers, newest first."""
     bounds = query.bounds(call.now)
     expiration = query.month_and_year()
-    found = await call.db.read(store.page, call.owner, **bounds.as_arguments(), expiration=expiration)
+    found = await call.db.read(store.page, call.owner, bounds.slice, expiration)
     return list_out(bounds, found, [CustomerOut.of(customer) for customer in found.rows])
 
 

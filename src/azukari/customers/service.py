@@ -41,21 +41,13 @@ async def create(call: Call, body: CustomerWrite) -> Answer:
     A card is checked first; a bad one stores nothing. Raises MissingParameter, InvalidParameter, InvalidToken.
     Source: contract section 10.
     """
-    customer = Customer(
-        merchant_id=call.owner.merchant_id,
-        mode=call.owner.mode,
-        id=call.new_id(),
+    customer = Customer.new(
+        call.owner,
+        call.new_id(),
+        call.now,
         email=body.email or None,
         metadata=metadata.merged("{}", body.metadata),
-        entry_id=None,
-        source=None,
-        exp_month=None,
-        exp_year=None,
         scenario=call.directives.scenario,
-        external_id=None,
-        version=1,
-        created_at=call.now,
-        deleted_at=None,
     )
     if body.payment_details is None:
         return await call.db.write(_save_bare, call.claim, call.owner, customer, _Words.of(call, body))

@@ -1,45 +1,32 @@
 """Table ``customers``."""
 
+from typing import Self
+
 import msgspec
 import sqlalchemy as sa
 
+from azukari import db
 from azukari.core.errors import NotFound
-from azukari.db import (
-    Integer,
-    Json,
-    Listing,
-    Owner,
-    Page,
-    Statement,
-    Text,
-    Time,
-    Tx,
-    add,
-    bind,
-    owned,
-    owned_reference,
-    owned_table,
-    partial_index,
-)
+from azukari.db import Owner, Page, Tx
 
-customers = owned_table(
+customers = db.owned_table(
     "customers",
-    sa.Column("email", Text),
-    sa.Column("metadata", Json, nullable=False),
-    sa.Column("entry_id", Text),
-    sa.Column("source", Json),
-    sa.Column("exp_month", Integer),
-    sa.Column("exp_year", Integer),
-    sa.Column("scenario", Text),
-    sa.Column("external_id", Text),
-    sa.Column("version", Integer, nullable=False),
-    sa.Column("created_at", Time, nullable=False),
-    sa.Column("deleted_at", Time),
-    sa.Column("updated_at", Time),
-    owned_reference("entry_id", "vault_entries"),
-    partial_index("ix_customers_external_id", "external_id", where="external_id IS NOT NULL"),
+    sa.Column("email", db.Text),
+    sa.Column("metadata", db.Json, nullable=False),
+    sa.Column("entry_id", db.Text),
+    sa.Column("source", db.Json),
+    sa.Column("exp_month", db.Integer),
+    sa.Column("exp_year", db.Integer),
+    sa.Column("scenario", db.Text),
+    sa.Column("external_id", db.Text),
+    sa.Column("version", db.Integer, nullable=False),
+    sa.Column("created_at", db.Time, nullable=False),
+    sa.Column("deleted_at", db.Time),
+    sa.Column("updated_at", db.Time),
+    db.owned_reference("entry_id", "vault_entries"),
+    db.partial_index("ix_customers_external_id", "external_id", where="external_id IS NOT NULL"),
     # It begins with the owner, as no other index does: only what asks for deleted ones can take it.
-    partial_index("ix_customers_deleted", "merchant_id", "mode", "id", where="deleted_at IS NOT NULL"),
+    db.partial_index("ix_customers_deleted", "merchant_id", "mode", "id", where="deleted_at IS NOT NULL"),
 )
 
 
@@ -64,46 +51,77 @@ class Customer(msgspec.Struct, frozen=True):
     external_id: str | None
     version: int
     created_at: int
-    deleted_at: int | None
+    deleted_at: int | None = None
     updated_at: int | None = None
+
+    @classmethod
+    def new(
+        cls,
+        owner: Owner,
+        id: str,
+        now: int,
+        *,
+        email: str | None,
+        metadata: str = "{}",
+        scenario: str | None = None,
+        external_id: str | None = None,
+    ) -> Self:
+        """One without details."""
+        return cls(
+            merchant_id=owner.merchant_id,
+            mode=owner.mode,
+            id=id,
+            email=email,
+            metadata=metadata,
+            entry_id=None,
+            source=None,
+            exp_month=None,
+            exp_year=None,
+            scenario=scenario,
+            external_id=external_id,
+            version=1,
+            created_at=now,
+        )
 
 
 _there = customers.c.deleted_at.is_(None)
-_this = (*owned(customers), customers.c.id == sa.bindparam("customer", type_=Text), _there)
-_at_version = customers.c.version == sa.bindparam("read_version", type_=Integer)
+_this = (*db.owned(customers), customers.c.id == sa.bindparam("customer", type_=db.Text), _there)
+_at_version = customers.c.version == sa.bindparam("read_version", type_=db.Integer)
 
-_ADD = Statement(None, add(customers))
-_BY_ID = Statement(
-    Customer, sa.select(customers).where(*owned(customers), customers.c.id == bind(customers.c.id), _there)
+_ADD = db.Statement(None, db.add(customers))
+_BY_ID = db.Statement(
+    Customer, sa.select(customers).where(*db.owned(customers), customers.c.id == db.bind(customers.c.id), _there)
 )
-_EVEN_DELETED = Statement(
-    Customer, sa.select(customers).where(*owned(customers), customers.c.id == bind(customers.c.id))
+_EVEN_DELETED = db.Statement(
+    Customer, sa.select(customers).where(*db.owned(customers), customers.c.id == db.bind(customers.c.id))
 )
-_BY_EXTERNAL_ID = Statement(
+_BY_EXTERNAL_ID = db.Statement(
     Customer,
-    sa.select(customers).where(*owned(customers), customers.c.external_id == bind(customers.c.external_id), _there),
+    sa.select(customers).where(
+        *db.owned(customers), customers.c.external_id == db.bind(customers.c.external_id), _there
+    ),
 )
-_UPDATE: Statement[None] = Statement(
+_UPDATE: db.Statement[None] = db.Statement(
     None,
     sa.update(customers)
     .where(*_this, _at_version)
     .values(
         version=customers.c.version + 1,
-        updated_at=sa.bindparam("at", type_=Time),
+        updated_at=sa.bindparam("at", type_=db.Time),
         **{
             name: sa.bindparam(f"new_{name}", type_=customers.c[name].type)
             for name in ("email", "metadata", "entry_id", "source", "exp_month", "exp_year")
         },
     ),
 )
-_ERASE: Statement[None] = Statement(
+_ERASE: db.Statement[None] = db.Statement(
     None,
     sa.update(customers)
     .where(*_this, _at_version)
     .values(
         version=customers.c.version + 1,
-        deleted_at=sa.bindparam("at", type_=Time),
-        updated_at=sa.bindparam("at", type_=Time),
+        deleted_at=sa.bindparam("at", type_=db.Time),
+        updated_at=sa.bindparam("at", type_=db.Time),
         email=None,
         metadata="{}",
         entry_id=None,
@@ -114,14 +132,14 @@ _ERASE: Statement[None] = Statement(
         external_id=None,
     ),
 )
-_LIST = Listing(
+_LIST = db.Listing(
     Customer,
     customers,
     long=True,
     gone=customers.c.deleted_at.is_not(None),
     expiration=sa.and_(
-        customers.c.exp_month == sa.bindparam("exp_month", type_=Integer),
-        customers.c.exp_year == sa.bindparam("exp_year", type_=Integer),
+        customers.c.exp_month == sa.bindparam("exp_month", type_=db.Integer),
+        customers.c.exp_year == sa.bindparam("exp_year", type_=db.Integer),
     ),
 )
 
@@ -181,10 +199,8 @@ async def erase(tx: Tx, read: Customer, at: int) -> bool:
     return await tx.run(_ERASE, owner, customer=read.id, read_version=read.version, at=at) == 1
 
 
-async def page(
-    tx: Tx, owner: Owner, *, page: int, per_page: int, start: int, end: int, expiration: tuple[int, int] | None
-) -> Page[Customer]:
+async def page(tx: Tx, owner: Owner, asked: db.Slice, expiration: tuple[int, int] | None) -> Page[Customer]:
     """A page of the owner's customers, newest first. expiration: month and year of the saved card."""
     given = {} if expiration is None else {"exp_month": expiration[0], "exp_year": expiration[1]}
     filters = ("expiration",) if given else ()
-    return await _LIST.page(tx, owner, page=page, per_page=per_page, start=start, end=end, filters=filters, **given)
+    return await _LIST.page(tx, owner, asked, filters, **given)

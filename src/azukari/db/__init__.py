@@ -6,7 +6,7 @@ commit is the engine's business (``docs/architecture.md``).
 """
 
 from azukari.db import directory
-from azukari.db.lists import Listing, Page
+from azukari.db.lists import Listing, Page, Slice
 from azukari.db.statements import Statement
 from azukari.db.sweep import Cursor, after_cursor, sweep_due
 from azukari.db.tables import (
@@ -39,6 +39,7 @@ __all__ = [
     "Money",
     "Owner",
     "Page",
+    "Slice",
     "Statement",
     "Text",
     "Time",

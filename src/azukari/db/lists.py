@@ -69,6 +69,15 @@ def _counted(tail: int, kept: int, lowest: str, highest: str) -> _Counted:
     return _Counted(tail, int(kept), lowest, highest)  # PostgreSQL adds up to a decimal
 
 
+class Slice(NamedTuple):
+    """Page ``page`` (from 1) of what was created from ``start`` up to, not including, ``end`` (milliseconds)."""
+
+    page: int
+    per_page: int
+    start: int
+    end: int
+
+
 class Listing(Generic[R]):
     """A table's pages.
 
@@ -114,22 +123,9 @@ class Listing(Generic[R]):
         #: All that it may run.
         self.statements = tuple(Statement.every[before:])
 
-    async def page(
-        self,
-        tx: Tx,
-        owner: Owner,
-        *,
-        page: int,
-        per_page: int,
-        start: int,
-        end: int,
-        filters: Collection[str] = (),
-        **values: Any,
-    ) -> Page[R]:
-        """Page ``page`` (from 1) of what was created from ``start`` up to, not including, ``end`` (milliseconds).
-
-        filters: the names of those that apply; values: of their binds.
-        """
+    async def page(self, tx: Tx, owner: Owner, asked: Slice, filters: Collection[str] = (), **values: Any) -> Page[R]:
+        """The rows that are asked for. filters: the names of those that apply; values: of their binds."""
+        page, per_page, start, end = asked
         names, offset = frozenset(filters), (page - 1) * per_page
         window = {"start": start, "end": end, **values}
         if names in self._plain:

@@ -23,7 +23,7 @@ async def index(call: Call, query: EventsQuery, gone: Gone) -> ListOut:
                 found = await gone.unless(waiting)
         return SliceOut.of(found, query, call.now)
     bounds = query.bounds(call.now)
-    page = await call.db.read(store.page, call.owner, **bounds.as_arguments())
+    page = await call.db.read(store.page, call.owner, bounds.slice)
     return list_out(bounds, page, [EventOut.of(event) for event in page.rows])
 
 

@@ -3,34 +3,22 @@
 import msgspec
 import sqlalchemy as sa
 
+from azukari import db
 from azukari.core.errors import NotFound
-from azukari.db import (
-    Bytes,
-    Integer,
-    Listing,
-    Owner,
-    Page,
-    Statement,
-    Text,
-    Time,
-    Tx,
-    add,
-    bind,
-    owned,
-    owned_table,
-    partial_index,
-)
+from azukari.db import Owner, Page, Tx
 
-events = owned_table(
+events = db.owned_table(
     "events",
-    sa.Column("type", Text, nullable=False),
-    sa.Column("data", Bytes, nullable=False),
-    sa.Column("reason", Text),
-    sa.Column("created_at", Time, nullable=False),
-    sa.Column("sequence", Integer),
+    sa.Column("type", db.Text, nullable=False),
+    sa.Column("data", db.Bytes, nullable=False),
+    sa.Column("reason", db.Text),
+    sa.Column("created_at", db.Time, nullable=False),
+    sa.Column("sequence", db.Integer),
     # It begins with the owner, as no other index does: only what asks for a sequence can take it.
-    partial_index("ix_events_sequence", "merchant_id", "mode", "sequence", where="sequence IS NOT NULL", unique=True),
-    partial_index("ix_events_unnumbered", "id", "merchant_id", "mode", where="sequence IS NULL"),
+    db.partial_index(
+        "ix_events_sequence", "merchant_id", "mode", "sequence", where="sequence IS NOT NULL", unique=True
+    ),
+    db.partial_index("ix_events_unnumbered", "id", "merchant_id", "mode", where="sequence IS NULL"),
 )
 
 
@@ -52,15 +40,15 @@ class Event(msgspec.Struct, frozen=True):
 
 
 # Born without a number: whoever writes an event waits for no counter.
-_ADD = Statement(None, add(events, without=("sequence",)))
-_BY_ID = Statement(Event, sa.select(events).where(*owned(events), events.c.id == bind(events.c.id)))
-_LIST = Listing(Event, events, long=True)
-_AFTER = Statement(
+_ADD = db.Statement(None, db.add(events, without=("sequence",)))
+_BY_ID = db.Statement(Event, sa.select(events).where(*db.owned(events), events.c.id == db.bind(events.c.id)))
+_LIST = db.Listing(Event, events, long=True)
+_AFTER = db.Statement(
     Event,
     sa.select(events)
-    .where(*owned(events), events.c.sequence > sa.bindparam("after", type_=Integer))
+    .where(*db.owned(events), events.c.sequence > sa.bindparam("after", type_=db.Integer))
     .order_by(events.c.sequence)
-    .limit(sa.bindparam("limit", type_=Integer)),
+    .limit(sa.bindparam("limit", type_=db.Integer)),
 )
 
 
@@ -77,9 +65,9 @@ async def get(tx: Tx, owner: Owner, event_id: str) -> Event:
     return event
 
 
-async def page(tx: Tx, owner: Owner, *, page: int, per_page: int, start: int, end: int) -> Page[Event]:
+async def page(tx: Tx, owner: Owner, asked: db.Slice) -> Page[Event]:
     """A page of the owner's events, newest first."""
-    return await _LIST.page(tx, owner, page=page, per_page=per_page, start=start, end=end)
+    return await _LIST.page(tx, owner, asked)
 
 
 async def after(tx: Tx, owner: Owner, sequence: int, limit: int) -> list[Event]:

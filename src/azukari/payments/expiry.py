@@ -1,7 +1,7 @@
 """Payments past their deadline: holds that nobody captured, and waiting that came to nothing. Source: contract 3.5."""
 
 from azukari.attempts import store as attempts
-from azukari.db import Cursor, Owner, Tx, sweep_due
+from azukari.db import Owner, Tx, sweep_due
 from azukari.events import store as events
 from azukari.merchants.service import API_VERSIONS
 from azukari.payments import reconcile, store, transitions
@@ -10,17 +10,15 @@ from azukari.payments.views import PaymentView
 from azukari.wiring import Services
 
 #: When the next deadline of an owner is over.
-next_due = store.next_due
+next_due = store.OVERDUE.next_due
 
 
 async def expire(services: Services, limit: int = 200, owner: Owner | None = None) -> int:
     """End what is past its deadline, of one owner or of all, reading so many at a time; how many were ended."""
-    overdue = services.due_of(owner, limit, everybodys=store.overdue, owners=store.overdue_of)
-
-    def place(payment: Payment) -> Cursor:
-        return Cursor(payment.deadline or 0, payment.id)
-
-    return await sweep_due(overdue, place, lambda each: _end(services, each), step="end holds", named="payment")
+    overdue = services.due_of(store.OVERDUE, owner, limit)
+    return await sweep_due(
+        overdue, store.OVERDUE.cursor, lambda each: _end(services, each), step="end holds", named="payment"
+    )
 
 
 async def _end(services: Services, payment: Payment) -> bool:

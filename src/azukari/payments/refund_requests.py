@@ -8,33 +8,21 @@ from typing import Literal
 import msgspec
 import sqlalchemy as sa
 
+from azukari import db
 from azukari.core.clock import iso
 from azukari.core.errors import NotFound
-from azukari.db import (
-    Json,
-    Money,
-    Owner,
-    Statement,
-    Text,
-    Time,
-    Tx,
-    add,
-    bind,
-    owned,
-    owned_reference,
-    owned_table,
-)
+from azukari.db import Owner, Tx
 
 Ended = Literal["rejected", "completed"]
 
-requests = owned_table(
+requests = db.owned_table(
     "refund_requests",
-    sa.Column("payment_id", Text, nullable=False),
-    sa.Column("amount", Money, nullable=False),
-    sa.Column("details", Json, nullable=False),
-    sa.Column("status", Text, nullable=False),
-    sa.Column("created_at", Time, nullable=False),
-    owned_reference("payment_id", "payments"),
+    sa.Column("payment_id", db.Text, nullable=False),
+    sa.Column("amount", db.Money, nullable=False),
+    sa.Column("details", db.Json, nullable=False),
+    sa.Column("status", db.Text, nullable=False),
+    sa.Column("created_at", db.Time, nullable=False),
+    db.owned_reference("payment_id", "payments"),
     sa.Index(None, "payment_id"),
 )
 
@@ -96,20 +84,22 @@ def description_of(request: RefundRequest) -> str | None:
     return _account(request.details).description
 
 
-_ADD = Statement(None, add(requests))
-_OF_PAYMENT = Statement(
+_ADD = db.Statement(None, db.add(requests))
+_OF_PAYMENT = db.Statement(
     RefundRequest,
     sa.select(requests)
-    .where(*owned(requests), requests.c.payment_id == sa.bindparam("payment", type_=Text))
+    .where(*db.owned(requests), requests.c.payment_id == sa.bindparam("payment", type_=db.Text))
     .order_by(requests.c.id),
 )
 
-_BY_ID = Statement(RefundRequest, sa.select(requests).where(*owned(requests), requests.c.id == bind(requests.c.id)))
-_END = Statement(
+_BY_ID = db.Statement(
+    RefundRequest, sa.select(requests).where(*db.owned(requests), requests.c.id == db.bind(requests.c.id))
+)
+_END = db.Statement(
     None,
     sa.update(requests)
-    .where(*owned(requests), requests.c.id == sa.bindparam("request", type_=Text), requests.c.status == "pending")
-    .values(status=sa.bindparam("to_status", type_=Text)),
+    .where(*db.owned(requests), requests.c.id == sa.bindparam("request", type_=db.Text), requests.c.status == "pending")
+    .values(status=sa.bindparam("to_status", type_=db.Text)),
 )
 
 

@@ -26,7 +26,7 @@ async def page(tx: Tx, owner: Owner, bounds: Bounds, query: PaymentQuery) -> Pag
     found = await store.page(
         tx,
         owner,
-        **bounds.as_arguments(),
+        bounds.slice,
         currency=query.currency,
         external_order_num=query.external_order_num,
         status=query.status,

@@ -6,64 +6,45 @@ from typing import Literal
 import msgspec
 import sqlalchemy as sa
 
+from azukari import db
 from azukari.attempts.store import Attempt, attempts
 from azukari.core.errors import NotFound
-from azukari.db import (
-    Cursor,
-    Integer,
-    Json,
-    Listing,
-    Money,
-    Owner,
-    Page,
-    Statement,
-    Text,
-    Time,
-    Tx,
-    add,
-    add_unless_there,
-    after_cursor,
-    bind,
-    owned,
-    owned_reference,
-    owned_table,
-    partial_index,
-)
-from azukari.merchants.clock import all_due, due, due_ahead, index_of_test_rows
+from azukari.db import Owner, Page, Tx
+from azukari.merchants.due import Due, index_of_test_rows
 
 Status = Literal["pending", "authorized", "captured", "refunded", "cancelled", "expired", "failed"]
 
-payments = owned_table(
+payments = db.owned_table(
     "payments",
-    sa.Column("status", Text, nullable=False),
-    sa.Column("amount", Money, nullable=False),
-    sa.Column("tax", Money, nullable=False),
-    sa.Column("fee", Money, nullable=False),
-    sa.Column("total", Money, nullable=False),
-    sa.Column("currency", Text, nullable=False),
-    sa.Column("amount_captured", Money, nullable=False),
-    sa.Column("amount_refunded", Money, nullable=False),
-    sa.Column("amount_reserved", Money, nullable=False),
-    sa.Column("customer_id", Text),
-    sa.Column("session_id", Text),
-    sa.Column("details", Json, nullable=False),
-    sa.Column("description", Text),
-    sa.Column("external_order_num", Text),
-    sa.Column("metadata", Json, nullable=False),
-    sa.Column("locale", Text, nullable=False),
-    sa.Column("more", Json),
-    sa.Column("processor", Text, nullable=False),
-    sa.Column("processor_ref", Text),
-    sa.Column("active_attempt", Text),
-    sa.Column("version", Integer, nullable=False),
-    sa.Column("deadline", Time),
-    sa.Column("captured_at", Time),
-    sa.Column("created_at", Time, nullable=False),
-    sa.Column("waiting_attempt", Text),
-    owned_reference("customer_id", "customers"),
+    sa.Column("status", db.Text, nullable=False),
+    sa.Column("amount", db.Money, nullable=False),
+    sa.Column("tax", db.Money, nullable=False),
+    sa.Column("fee", db.Money, nullable=False),
+    sa.Column("total", db.Money, nullable=False),
+    sa.Column("currency", db.Text, nullable=False),
+    sa.Column("amount_captured", db.Money, nullable=False),
+    sa.Column("amount_refunded", db.Money, nullable=False),
+    sa.Column("amount_reserved", db.Money, nullable=False),
+    sa.Column("customer_id", db.Text),
+    sa.Column("session_id", db.Text),
+    sa.Column("details", db.Json, nullable=False),
+    sa.Column("description", db.Text),
+    sa.Column("external_order_num", db.Text),
+    sa.Column("metadata", db.Json, nullable=False),
+    sa.Column("locale", db.Text, nullable=False),
+    sa.Column("more", db.Json),
+    sa.Column("processor", db.Text, nullable=False),
+    sa.Column("processor_ref", db.Text),
+    sa.Column("active_attempt", db.Text),
+    sa.Column("version", db.Integer, nullable=False),
+    sa.Column("deadline", db.Time),
+    sa.Column("captured_at", db.Time),
+    sa.Column("created_at", db.Time, nullable=False),
+    sa.Column("waiting_attempt", db.Text),
+    db.owned_reference("customer_id", "customers"),
     # A number is used up by a payment that came to something; after a failed one the shop tries it again. A session
     # keeps its number itself, from one try to the next.
-    partial_index(
+    db.partial_index(
         "uq_payments_external_order_num",
         "external_order_num",
         "merchant_id",
@@ -72,12 +53,14 @@ payments = owned_table(
         where="external_order_num IS NOT NULL AND status <> 'failed' "
         "AND NOT (session_id IS NOT NULL AND status IN ('cancelled', 'expired'))",
     ),
-    partial_index("ix_payments_deadline", "deadline", where="deadline IS NOT NULL"),
+    db.partial_index("ix_payments_deadline", "deadline", where="deadline IS NOT NULL"),
     index_of_test_rows("payments", "deadline", "deadline IS NOT NULL"),
     # For lists of few among many.
     sa.Index("ix_payments_customer_id", "customer_id", "merchant_id", "mode", "id"),
-    partial_index("ix_payments_session_id", "session_id", "merchant_id", "mode", "id", where="session_id IS NOT NULL"),
-    partial_index(
+    db.partial_index(
+        "ix_payments_session_id", "session_id", "merchant_id", "mode", "id", where="session_id IS NOT NULL"
+    ),
+    db.partial_index(
         "ix_payments_external_order_num",
         "external_order_num",
         "merchant_id",
@@ -85,7 +68,7 @@ payments = owned_table(
         "id",
         where="external_order_num IS NOT NULL",
     ),
-    partial_index("ix_payments_status", "status", "merchant_id", "mode", "id", where="status <> 'captured'"),
+    db.partial_index("ix_payments_status", "status", "merchant_id", "mode", "id", where="status <> 'captured'"),
 )
 
 
@@ -182,27 +165,26 @@ class Payment(msgspec.Struct, frozen=True):
 
 
 _columns = payments.c
-this = (*owned(payments), _columns.id == sa.bindparam("payment", type_=Text))
-held = _columns.active_attempt == sa.bindparam("attempt", type_=Text)
+this = (*db.owned(payments), _columns.id == sa.bindparam("payment", type_=db.Text))
+held = _columns.active_attempt == sa.bindparam("attempt", type_=db.Text)
 free = _columns.active_attempt.is_(None)
-_sum = sa.bindparam("sum", type_=Money)
-_at = sa.bindparam("at", type_=Time)
-_details = sa.bindparam("new_details", type_=Text)
-_not_over = sa.or_(_columns.status == "pending", _columns.status == "authorized")
+_sum = sa.bindparam("sum", type_=db.Money)
+_details = sa.bindparam("new_details", type_=db.Text)
+_open = (sa.or_(_columns.status == "pending", _columns.status == "authorized"), free)
 
-_ADD = Statement(None, add(payments))
-_ADD_UNLESS_TAKEN = Statement(None, add_unless_there(payments))
-_BY_ID = Statement(Payment, sa.select(payments).where(*owned(payments), _columns.id == bind(_columns.id)))
-_BY_ORDER = Statement(
+_ADD = db.Statement(None, db.add(payments))
+_ADD_UNLESS_TAKEN = db.Statement(None, db.add_unless_there(payments))
+_BY_ID = db.Statement(Payment, sa.select(payments).where(*db.owned(payments), _columns.id == db.bind(_columns.id)))
+_BY_ORDER = db.Statement(
     str,
     sa.select(_columns.id).where(
-        *owned(payments),
-        _columns.external_order_num == bind(_columns.external_order_num),
+        *db.owned(payments),
+        _columns.external_order_num == db.bind(_columns.external_order_num),
         _columns.status != "failed",
         sa.not_(sa.and_(_columns.session_id.is_not(None), _columns.status.in_(["cancelled", "expired"]))),
     ),
 )
-_DECLINED = Statement(
+_DECLINED = db.Statement(
     int,
     sa.select(_columns.created_at)
     .join_from(
@@ -215,29 +197,29 @@ _DECLINED = Statement(
         ),
     )
     .where(
-        *owned(attempts),
-        attempts.c.customer_id == bind(attempts.c.customer_id),
+        *db.owned(attempts),
+        attempts.c.customer_id == db.bind(attempts.c.customer_id),
         attempts.c.state == sa.literal_column("'declined'"),
-        _columns.created_at > sa.bindparam("since", type_=Time),
+        _columns.created_at > sa.bindparam("since", type_=db.Time),
     )
     .order_by(_columns.created_at.desc())
-    .limit(sa.bindparam("limit", type_=Integer)),
+    .limit(sa.bindparam("limit", type_=db.Integer)),
 )
-_HOLD = Statement(
+_HOLD = db.Statement(
     Payment,
     sa.update(payments)
     .where(
         *this,
         free,
-        _columns.status == sa.bindparam("from_status", type_=Text),
-        _columns.details == sa.bindparam("read_details", type_=Text),
+        _columns.status == sa.bindparam("from_status", type_=db.Text),
+        _columns.details == sa.bindparam("read_details", type_=db.Text),
     )
-    .values(active_attempt=sa.bindparam("attempt", type_=Text))
+    .values(active_attempt=sa.bindparam("attempt", type_=db.Text))
     .returning(*_columns),
 )
-_LET_GO = Statement(Payment, sa.update(payments).where(*this, held).values(active_attempt=None).returning(*_columns))
-_DESCRIBE = Statement(Payment, sa.update(payments).where(*this).values(details=_details).returning(*_columns))
-_RESERVE = Statement(
+_LET_GO = db.Statement(Payment, sa.update(payments).where(*this, held).values(active_attempt=None).returning(*_columns))
+_DESCRIBE = db.Statement(Payment, sa.update(payments).where(*this).values(details=_details).returning(*_columns))
+_RESERVE = db.Statement(
     Payment,
     sa.update(payments)
     .where(
@@ -248,14 +230,14 @@ _RESERVE = Statement(
     .values(amount_reserved=_columns.amount_reserved + _sum)
     .returning(*_columns),
 )
-_RELEASE = Statement(
+_RELEASE = db.Statement(
     Payment,
     sa.update(payments)
     .where(*this, _columns.amount_reserved >= _sum)
     .values(amount_reserved=_columns.amount_reserved - _sum)
     .returning(*_columns),
 )
-_REFUNDED = Statement(
+_REFUNDED = db.Statement(
     Payment,
     sa.update(payments)
     .where(*this, _columns.status == "captured", _columns.amount_reserved >= _sum)
@@ -268,60 +250,37 @@ _REFUNDED = Statement(
     )
     .returning(*_columns),
 )
-_REWRITE = Statement(
+_REWRITE = db.Statement(
     Payment,
     sa.update(payments)
-    .where(*this, _columns.version == sa.bindparam("read_version", type_=Integer))
+    .where(*this, _columns.version == sa.bindparam("read_version", type_=db.Integer))
     .values(
         version=_columns.version + 1,
-        description=sa.bindparam("new_description", type_=Text),
-        metadata=sa.bindparam("new_metadata", type_=Text),
+        description=sa.bindparam("new_description", type_=db.Text),
+        metadata=sa.bindparam("new_metadata", type_=db.Text),
     )
     .returning(*_columns),
 )
-_OVERDUE = Statement(
+#: Holds and waiting payments past their deadline.
+OVERDUE = Due(
     Payment,
-    sa.select(payments)
-    .where(_columns.deadline.is_not(None), due(_columns.deadline), after_cursor(_columns.deadline), _not_over, free)
-    .order_by(_columns.deadline, _columns.id)
-    .limit(sa.bindparam("limit", type_=Integer)),
+    _columns.deadline,
     ownerless="the sweep ends holds that are over, whoever's they are",
+    among=[_columns.deadline.is_not(None)],
+    where=_open,
+    owners=_open,
 )
-_OVERDUE_AHEAD = Statement(
-    Payment,
-    sa.select(payments)
-    .where(
-        _columns.deadline.is_not(None), *due_ahead(_columns.deadline), after_cursor(_columns.deadline), _not_over, free
-    )
-    .order_by(_columns.deadline, _columns.id)
-    .limit(sa.bindparam("limit", type_=Integer)),
-)
-_overdue_of = (*owned(payments), _columns.deadline.is_not(None), _not_over, free)
-_OVERDUE_OF = Statement(
-    Payment,
-    sa.select(payments)
-    .where(*_overdue_of, _columns.deadline <= _at, after_cursor(_columns.deadline))
-    .order_by(_columns.deadline, _columns.id)
-    .limit(sa.bindparam("limit", type_=Integer)),
-)
-_NEXT_DUE = Statement(
-    int,
-    sa.select(_columns.deadline)
-    .where(*_overdue_of, _columns.deadline > _at)
-    .order_by(_columns.deadline)
-    .limit(sa.literal_column("1")),
-)
-_statuses = [sa.bindparam(f"status_{number}", type_=Text) for number in range(7)]
+_statuses = [sa.bindparam(f"status_{number}", type_=db.Text) for number in range(7)]
 _one_of = sa.or_(*(_columns.status == status for status in _statuses))
 #: Written as the index of these has it.
 _not_captured = _columns.status != sa.literal_column("'captured'")
-_LIST = Listing(
+_LIST = db.Listing(
     Payment,
     payments,
     long=True,
     found=("external_order_num", "status_not_captured", "statuses_not_captured"),
-    currency=_columns.currency == bind(_columns.currency),
-    external_order_num=_columns.external_order_num == bind(_columns.external_order_num),
+    currency=_columns.currency == db.bind(_columns.currency),
+    external_order_num=_columns.external_order_num == db.bind(_columns.external_order_num),
     statuses=_one_of,
     status_not_captured=sa.and_(_columns.status == _statuses[0], _not_captured),
     statuses_not_captured=sa.and_(_one_of, _not_captured),
@@ -396,29 +355,11 @@ async def rewrite(tx: Tx, read: Payment, description: str | None, metadata: str)
     )
 
 
-async def overdue(tx: Tx, real: int, after: Cursor, limit: int) -> list[Payment]:
-    """Holds and waiting payments past their deadline, by their merchants' clocks. real: the machine's time."""
-    return await all_due(tx, (_OVERDUE, _OVERDUE_AHEAD), _columns.deadline, real=real, limit=limit, **after.binds)
-
-
-async def overdue_of(tx: Tx, owner: Owner, now: int, after: Cursor, limit: int) -> list[Payment]:
-    """:func:`overdue`, of one owner, by its clock."""
-    return await tx.all(_OVERDUE_OF, owner, at=now, limit=limit, **after.binds)
-
-
-async def next_due(tx: Tx, owner: Owner, after: int = 0) -> int | None:
-    """When the next deadline of an owner's payments after a moment is over; None: none has one."""
-    return await tx.one(_NEXT_DUE, owner, at=after)
-
-
 async def page(
     tx: Tx,
     owner: Owner,
+    asked: db.Slice,
     *,
-    page: int,
-    per_page: int,
-    start: int,
-    end: int,
     currency: str | None,
     external_order_num: str | None,
     status: list[Status] | None,
@@ -434,7 +375,7 @@ async def page(
         wanted = sorted(set(status))
         filters.add(_filter_of(wanted))
         values |= {f"status_{number}": wanted[number % len(wanted)] for number in range(7)}
-    return await _LIST.page(tx, owner, page=page, per_page=per_page, start=start, end=end, filters=filters, **values)
+    return await _LIST.page(tx, owner, asked, filters, **values)
 
 
 def _filter_of(statuses: Sequence[Status]) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 from azukari.core import log
 from azukari.core.clock import MINUTE, Moment
 from azukari.core.secret import Secret
-from azukari.db import Cursor, Owner, Tx, sweep_due
+from azukari.db import Owner, Tx, sweep_due
 from azukari.processors.base import AuthenticationRequest, AuthenticationResult, Authenticator, Processor
 from azukari.secure_tokens.pages import Pages
 from azukari.tokens import store
@@ -103,7 +103,7 @@ async def _record(
 
 
 #: When an owner's next challenge is over.
-next_due = store.next_due
+next_due = store.ABANDONED.next_due
 
 
 async def end_abandoned(services: Services, limit: int = 200, owner: Owner | None = None) -> int:
@@ -111,15 +111,12 @@ async def end_abandoned(services: Services, limit: int = 200, owner: Owner | Non
 
     owner: only its challenges.
     """
-    abandoned = services.due_of(owner, limit, everybodys=store.abandoned, owners=store.abandoned_of)
-
-    def place(token: Token) -> Cursor:
-        return Cursor(token.open_until or 0, token.id)
+    abandoned = services.due_of(store.ABANDONED, owner, limit)
 
     async def end(token: Token) -> bool:
         return await services.db.write(_end, token, await services.moment_of(token.owner), Pages.of(services))
 
-    return await sweep_due(abandoned, place, end, step="end authentications")
+    return await sweep_due(abandoned, store.ABANDONED.cursor, end, step="end authentications")
 
 
 async def _end(tx: Tx, token: Token, moment: Moment, pages: Pages) -> bool:

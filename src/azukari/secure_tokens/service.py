@@ -227,10 +227,6 @@ def _new(
         has_verification_value=int(raw is not None and raw.verification_value is not None),
         created_at=call.now,
         expires_at=call.now + store.LIFE,
-        used_at=None,
-        used_by=None,
-        adopted=0,
-        swept_at=None,
         verification="CREATED",
         amount=wanted.total,
         customer_id=customer,
@@ -238,10 +234,8 @@ def _new(
         state_seed=call.services.ids.ref(),
         processor=processor.name,
         ref=call.services.ids.ref(),
-        three_ds=None,
         has_authentication_value=0,
         open_until=call.real + processor.declares.timeout + GRACE,
-        idempotency_key=None,
         made_for=wanted.made_for,
     )
 

@@ -2,24 +2,22 @@
 
 from azukari.core import log
 from azukari.core.errors import Locked
-from azukari.db import Cursor, Owner, Tx, sweep_due
+from azukari.db import Owner, Tx, sweep_due
 from azukari.sessions import pending, store
 from azukari.sessions.queries import pending_of
 from azukari.sessions.store import Session
 from azukari.wiring import Services
 
 #: When the time of an owner's next session runs out.
-next_due = store.next_due
+next_due = store.OVERDUE.next_due
 
 
 async def end(services: Services, limit: int = 200, owner: Owner | None = None) -> int:
     """End expired sessions, of one owner or of all, reading so many at a time; how many were ended."""
-    over = services.due_of(owner, limit, everybodys=store.over, owners=store.over_of)
-
-    def place(session: Session) -> Cursor:
-        return Cursor(session.open_until or 0, session.id)
-
-    return await sweep_due(over, place, lambda each: _end(services, each), step="end sessions", named="session")
+    overdue = services.due_of(store.OVERDUE, owner, limit)
+    return await sweep_due(
+        overdue, store.OVERDUE.cursor, lambda each: _end(services, each), step="end sessions", named="session"
+    )
 
 
 async def _end(services: Services, session: Session) -> bool:

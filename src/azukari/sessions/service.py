@@ -173,21 +173,8 @@ def _bare(call: Call, body: SessionCreate, session: Session) -> Customer | None:
     """The customer that is there from the beginning and has no details before the end. Source: contract 10.1."""
     if session.customer_id is None or body.customer_id is not None:
         return None
-    return Customer(
-        merchant_id=session.merchant_id,
-        mode=session.mode,
-        id=session.customer_id,
-        email=body.email,
-        metadata="{}",
-        entry_id=None,
-        source=None,
-        exp_month=None,
-        exp_year=None,
-        scenario=None,
-        external_id=body.external_customer_id,
-        version=1,
-        created_at=call.now,
-        deleted_at=None,
+    return Customer.new(
+        session.owner, session.customer_id, call.now, email=body.email, external_id=body.external_customer_id
     )
 
 

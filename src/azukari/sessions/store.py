@@ -5,66 +5,50 @@ from typing import Literal
 import msgspec
 import sqlalchemy as sa
 
+from azukari import db
 from azukari.core.errors import NotFound
-from azukari.db import (
-    Cursor,
-    Integer,
-    Json,
-    Money,
-    Owner,
-    Statement,
-    Text,
-    Time,
-    Tx,
-    add_unless_there,
-    after_cursor,
-    bind,
-    owned,
-    owned_reference,
-    owned_table,
-    partial_index,
-)
-from azukari.merchants.clock import all_due, due, due_ahead, index_of_test_rows
+from azukari.db import Owner, Tx
+from azukari.merchants.due import Due, index_of_test_rows
 
 Kind = Literal["payment", "customer", "customer_payment"]
 Status = Literal["pending", "completed", "cancelled"]
 #: Declined tries after which a session takes no more (SEC-14).
 MOST_DECLINES = 5
 
-sessions = owned_table(
+sessions = db.owned_table(
     "sessions",
-    sa.Column("kind", Text, nullable=False),
-    sa.Column("status", Text, nullable=False),
-    sa.Column("amount", Money, nullable=False),
-    sa.Column("currency", Text, nullable=False),
-    sa.Column("return_url", Text),
-    sa.Column("email", Text),
-    sa.Column("locale", Text, nullable=False),
-    sa.Column("methods", Json, nullable=False),
-    sa.Column("line_items", Json, nullable=False),
-    sa.Column("metadata", Json, nullable=False),
-    sa.Column("payment_data", Json),
-    sa.Column("order_num", Text),
-    sa.Column("scenario", Text),
-    sa.Column("customer_id", Text),
-    sa.Column("payment_id", Text),
-    sa.Column("secure_token_id", Text),
-    sa.Column("authenticating", Integer, nullable=False),
-    sa.Column("active_attempt", Text),
-    sa.Column("waiting_attempt", Text),
-    sa.Column("trying", Json),
-    sa.Column("declines", Integer, nullable=False),
-    sa.Column("consent", Json),
-    sa.Column("open_until", Time),
-    sa.Column("expires_at", Time, nullable=False),
-    sa.Column("completed_at", Time),
-    sa.Column("cancelled_at", Time),
-    sa.Column("created_at", Time, nullable=False),
-    owned_reference("customer_id", "customers"),
-    partial_index(
+    sa.Column("kind", db.Text, nullable=False),
+    sa.Column("status", db.Text, nullable=False),
+    sa.Column("amount", db.Money, nullable=False),
+    sa.Column("currency", db.Text, nullable=False),
+    sa.Column("return_url", db.Text),
+    sa.Column("email", db.Text),
+    sa.Column("locale", db.Text, nullable=False),
+    sa.Column("methods", db.Json, nullable=False),
+    sa.Column("line_items", db.Json, nullable=False),
+    sa.Column("metadata", db.Json, nullable=False),
+    sa.Column("payment_data", db.Json),
+    sa.Column("order_num", db.Text),
+    sa.Column("scenario", db.Text),
+    sa.Column("customer_id", db.Text),
+    sa.Column("payment_id", db.Text),
+    sa.Column("secure_token_id", db.Text),
+    sa.Column("authenticating", db.Integer, nullable=False),
+    sa.Column("active_attempt", db.Text),
+    sa.Column("waiting_attempt", db.Text),
+    sa.Column("trying", db.Json),
+    sa.Column("declines", db.Integer, nullable=False),
+    sa.Column("consent", db.Json),
+    sa.Column("open_until", db.Time),
+    sa.Column("expires_at", db.Time, nullable=False),
+    sa.Column("completed_at", db.Time),
+    sa.Column("cancelled_at", db.Time),
+    sa.Column("created_at", db.Time, nullable=False),
+    db.owned_reference("customer_id", "customers"),
+    db.partial_index(
         "uq_sessions_order_num", "order_num", "merchant_id", "mode", unique=True, where="order_num IS NOT NULL"
     ),
-    partial_index("ix_sessions_open_until", "open_until", where="open_until IS NOT NULL"),
+    db.partial_index("ix_sessions_open_until", "open_until", where="open_until IS NOT NULL"),
     index_of_test_rows("sessions", "open_until", "open_until IS NOT NULL"),
 )
 
@@ -134,50 +118,50 @@ class Session(msgspec.Struct, frozen=True):
 
 
 _columns = sessions.c
-_this = (*owned(sessions), _columns.id == sa.bindparam("session", type_=Text))
+_this = (*db.owned(sessions), _columns.id == sa.bindparam("session", type_=db.Text))
 _open = _columns.status == "pending"
 _free = _columns.active_attempt.is_(None)
 #: By the try in flight, or by the one that waits when there is none in flight.
 _held = sa.or_(
-    _columns.active_attempt == sa.bindparam("attempt", type_=Text),
-    sa.and_(_free, _columns.waiting_attempt == sa.bindparam("attempt", type_=Text)),
+    _columns.active_attempt == sa.bindparam("attempt", type_=db.Text),
+    sa.and_(_free, _columns.waiting_attempt == sa.bindparam("attempt", type_=db.Text)),
 )
 #: No other try has begun to wait meanwhile.
-_as_read = sa.func.coalesce(_columns.waiting_attempt, "") == sa.bindparam("read_waiting", type_=Text)
-_at = sa.bindparam("at", type_=Time)
+_as_read = sa.func.coalesce(_columns.waiting_attempt, "") == sa.bindparam("read_waiting", type_=db.Text)
+_at = sa.bindparam("at", type_=db.Time)
 
-_ADD = Statement(None, add_unless_there(sessions))
-_BY_ID = Statement(Session, sa.select(sessions).where(*owned(sessions), _columns.id == bind(_columns.id)))
-_BY_ORDER = Statement(
-    Session, sa.select(sessions).where(*owned(sessions), _columns.order_num == bind(_columns.order_num))
+_ADD = db.Statement(None, db.add_unless_there(sessions))
+_BY_ID = db.Statement(Session, sa.select(sessions).where(*db.owned(sessions), _columns.id == db.bind(_columns.id)))
+_BY_ORDER = db.Statement(
+    Session, sa.select(sessions).where(*db.owned(sessions), _columns.order_num == db.bind(_columns.order_num))
 )
-_HOLD = Statement(
+_HOLD = db.Statement(
     None,
     sa.update(sessions)
     .where(*_this, _open, _free, _as_read, _columns.declines < MOST_DECLINES, _columns.expires_at > _at)
     .values(
-        active_attempt=sa.bindparam("attempt", type_=Text),
-        payment_id=sa.bindparam("new_payment", type_=Text),
-        trying=sa.bindparam("new_trying", type_=Json),
-        consent=sa.func.coalesce(sa.bindparam("new_consent", type_=Json), _columns.consent),
+        active_attempt=sa.bindparam("attempt", type_=db.Text),
+        payment_id=sa.bindparam("new_payment", type_=db.Text),
+        trying=sa.bindparam("new_trying", type_=db.Json),
+        consent=sa.func.coalesce(sa.bindparam("new_consent", type_=db.Json), _columns.consent),
         # A request that came in time may get here when the session is closed already: what it begins has to end too.
         authenticating=0,
         waiting_attempt=None,
         open_until=_columns.expires_at,
     ),
 )
-_WAIT = Statement(
+_WAIT = db.Statement(
     Session,
     sa.update(sessions)
-    .where(*_this, _open, _columns.active_attempt == sa.bindparam("attempt", type_=Text))
+    .where(*_this, _open, _columns.active_attempt == sa.bindparam("attempt", type_=db.Text))
     .values(
         active_attempt=None,
-        waiting_attempt=sa.bindparam("attempt", type_=Text),
-        trying=sa.bindparam("new_trying", type_=Json),
+        waiting_attempt=sa.bindparam("attempt", type_=db.Text),
+        trying=sa.bindparam("new_trying", type_=db.Json),
     )
     .returning(*_columns),
 )
-_COMPLETE = Statement(
+_COMPLETE = db.Statement(
     Session,
     sa.update(sessions)
     .where(*_this, _open, _held)
@@ -186,7 +170,7 @@ _COMPLETE = Statement(
     )
     .returning(*_columns),
 )
-_LET_GO = Statement(
+_LET_GO = db.Statement(
     Session,
     sa.update(sessions)
     .where(*_this, _held)
@@ -194,11 +178,11 @@ _LET_GO = Statement(
         active_attempt=None,
         waiting_attempt=None,
         trying=None,
-        declines=_columns.declines + sa.bindparam("declined", type_=Integer),
+        declines=_columns.declines + sa.bindparam("declined", type_=db.Integer),
     )
     .returning(*_columns),
 )
-_AUTHENTICATE = Statement(
+_AUTHENTICATE = db.Statement(
     None,
     sa.update(sessions)
     .where(
@@ -207,16 +191,16 @@ _AUTHENTICATE = Statement(
         _free,
         _as_read,
         _columns.expires_at > _at,
-        sa.func.coalesce(_columns.secure_token_id, "") != sa.bindparam("token", type_=Text),
+        sa.func.coalesce(_columns.secure_token_id, "") != sa.bindparam("token", type_=db.Text),
     )
     .values(
-        secure_token_id=sa.bindparam("token", type_=Text),
+        secure_token_id=sa.bindparam("token", type_=db.Text),
         authenticating=1,
-        trying=sa.bindparam("new_trying", type_=Json),
-        consent=sa.func.coalesce(sa.bindparam("new_consent", type_=Json), _columns.consent),
+        trying=sa.bindparam("new_trying", type_=db.Json),
+        consent=sa.func.coalesce(sa.bindparam("new_consent", type_=db.Json), _columns.consent),
     ),
 )
-_NOT_AUTHENTICATED = Statement(
+_NOT_AUTHENTICATED = db.Statement(
     None,
     sa.update(sessions)
     .where(
@@ -224,17 +208,17 @@ _NOT_AUTHENTICATED = Statement(
         _open,
         _free,
         _columns.authenticating == 1,
-        _columns.secure_token_id == sa.bindparam("token", type_=Text),
+        _columns.secure_token_id == sa.bindparam("token", type_=db.Text),
     )
     .values(authenticating=0, trying=None, declines=_columns.declines + 1),
 )
-_COUNT = Statement(
+_COUNT = db.Statement(
     None,
     sa.update(sessions)
-    .where(*_this, _open, _columns.waiting_attempt == sa.bindparam("attempt", type_=Text))
+    .where(*_this, _open, _columns.waiting_attempt == sa.bindparam("attempt", type_=db.Text))
     .values(declines=_columns.declines + 1),
 )
-_CANCEL = Statement(
+_CANCEL = db.Statement(
     Session,
     sa.update(sessions)
     .where(
@@ -242,42 +226,22 @@ _CANCEL = Statement(
         _open,
         _free,
         _as_read,
-        sa.func.coalesce(_columns.payment_id, "") == sa.bindparam("read_payment", type_=Text),
+        sa.func.coalesce(_columns.payment_id, "") == sa.bindparam("read_payment", type_=db.Text),
     )
     .values(status="cancelled", cancelled_at=_at, open_until=None, order_num=None)
     .returning(*_columns),
 )
-_OVER = Statement(
+_has_end = _columns.open_until.is_not(None)
+#: Sessions whose time has run out, and that have not been ended.
+OVERDUE = Due(
     Session,
-    sa.select(sessions)
-    .where(due(_columns.open_until), after_cursor(_columns.open_until), _free)
-    .order_by(_columns.open_until, _columns.id)
-    .limit(sa.bindparam("limit", type_=Integer)),
+    _columns.open_until,
     ownerless="the worker ends what has expired, whoever's it is",
+    where=[_free],
+    ahead=[_has_end],
+    owners=[_has_end, _free],
 )
-_OVER_AHEAD = Statement(
-    Session,
-    sa.select(sessions)
-    .where(_columns.open_until.is_not(None), *due_ahead(_columns.open_until), after_cursor(_columns.open_until), _free)
-    .order_by(_columns.open_until, _columns.id)
-    .limit(sa.bindparam("limit", type_=Integer)),
-)
-_open_of = (*owned(sessions), _columns.open_until.is_not(None), _free)
-_OVER_OF = Statement(
-    Session,
-    sa.select(sessions)
-    .where(*_open_of, _columns.open_until <= _at, after_cursor(_columns.open_until))
-    .order_by(_columns.open_until, _columns.id)
-    .limit(sa.bindparam("limit", type_=Integer)),
-)
-_NEXT_DUE = Statement(
-    int,
-    sa.select(_columns.open_until)
-    .where(*_open_of, _columns.open_until > _at)
-    .order_by(_columns.open_until)
-    .limit(sa.literal_column("1")),
-)
-_CLOSE = Statement(
+_CLOSE = db.Statement(
     None,
     sa.update(sessions)
     .where(*_this, _open, _free, _as_read, _columns.expires_at <= _at)
@@ -374,21 +338,6 @@ async def cancel(tx: Tx, read: Session, now: int) -> Session | None:
         read_waiting=read.waiting_attempt or "",
         at=now,
     )
-
-
-async def over(tx: Tx, real: int, after: Cursor, limit: int) -> list[Session]:
-    """Sessions whose time has run out, by their merchants' clocks, and that nobody has ended."""
-    return await all_due(tx, (_OVER, _OVER_AHEAD), _columns.open_until, real=real, limit=limit, **after.binds)
-
-
-async def over_of(tx: Tx, owner: Owner, now: int, after: Cursor, limit: int) -> list[Session]:
-    """:func:`over`, of one owner, by its clock."""
-    return await tx.all(_OVER_OF, owner, at=now, limit=limit, **after.binds)
-
-
-async def next_due(tx: Tx, owner: Owner, after: int = 0) -> int | None:
-    """When the time of the owner's next session after a moment runs out; None: there is none open."""
-    return await tx.one(_NEXT_DUE, owner, at=after)
 
 
 async def close(tx: Tx, read: Session, now: int) -> bool:

@@ -23,5 +23,5 @@ async def with_payments(tx: Tx, subscription: Subscription) -> SubscriptionView:
 
 async def page(tx: Tx, owner: Owner, bounds: Bounds) -> Page[SubscriptionView]:
     """A page of the owner's subscriptions, newest first."""
-    found = await store.page(tx, owner, **bounds.as_arguments())
+    found = await store.page(tx, owner, bounds.slice)
     return Page([await with_payments(tx, subscription) for subscription in found.rows], found.total)

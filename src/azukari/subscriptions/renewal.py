@@ -43,6 +43,9 @@ CAPS = ((10, DAY), (15, 30 * DAY))
 WHO = "worker"
 LOOK_AGAIN_SECONDS = 0.02
 
+#: When the next subscription of an owner has something to do.
+next_due = store.DUE.next_due
+
 
 async def renew_due(services: Services, limit: int = 50, owner: Owner | None = None) -> int:
     """Charge what is due, of one owner or of all, one period of each subscription; how many charges there were.
@@ -50,9 +53,9 @@ async def renew_due(services: Services, limit: int = 50, owner: Owner | None = N
     For one owner, what another worker has under way is waited for: 0 means that nothing is left to do now.
     """
     if owner is None:
-        return await _renew_all(services, await services.db.read(store.due, services.clock.now(), limit))
+        return await _renew_all(services, await services.db.read(store.DUE.of_all, services.clock.now(), limit))
     now = await services.time_of(owner)
-    begun = await _renew_all(services, await services.db.read(store.due_of, owner, now, limit))
+    begun = await _renew_all(services, await services.db.read(store.DUE.of_owner, owner, now, limit))
     return begun + await _wait_for_others(services, owner)
 
 
@@ -63,10 +66,6 @@ async def _wait_for_others(services: Services, owner: Owner) -> int:
         most = max(most, found)
         await asyncio.sleep(LOOK_AGAIN_SECONDS)
     return most
-
-
-#: When the next subscription of an owner has something to do: ``next_due(tx, owner, after) -> int | None``.
-next_due = store.next_due
 
 
 async def _renew_all(services: Services, found: Sequence[Subscription]) -> int:

@@ -56,7 +56,6 @@ async def create(call: Call, body: SubscriptionCreate) -> Answer:
         due_at=None,
         version=1,
         created_at=call.now,
-        ended_at=None,
     )
     subscription = replace(subscription, next_capture_at=subscription.falls_due(1))
     first = _First(
@@ -88,7 +87,6 @@ def new_period(subscription: Subscription, id: str, now: int) -> PeriodRow:
         declines=0,
         payment_id=None,
         created_at=now,
-        settled_at=None,
     )
 
 

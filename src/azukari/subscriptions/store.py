@@ -9,74 +9,56 @@ from typing import Literal
 import msgspec
 import sqlalchemy as sa
 
+from azukari import db
 from azukari.attempts.store import attempts
 from azukari.core.errors import NotFound
-from azukari.db import (
-    Integer,
-    Json,
-    Listing,
-    Money,
-    Owner,
-    Page,
-    Statement,
-    Text,
-    Time,
-    Tx,
-    add,
-    add_unless_there,
-    bind,
-    owned,
-    owned_reference,
-    owned_table,
-    partial_index,
-)
-from azukari.merchants.clock import all_due, due_ahead, index_of_test_rows
-from azukari.merchants.clock import due as due_by_owner
+from azukari.db import Owner, Page, Tx
+from azukari.merchants.due import Due, index_of_test_rows
 from azukari.subscriptions.schedule import Period, moment
 
 Status = Literal["pending", "active", "retrying", "suspended", "deleted"]
 PeriodState = Literal["open", "paid", "failed"]
 
-subscriptions = owned_table(
+subscriptions = db.owned_table(
     "subscriptions",
-    sa.Column("customer_id", Text, nullable=False),
-    sa.Column("status", Text, nullable=False),
-    sa.Column("amount", Money, nullable=False),
-    sa.Column("currency", Text, nullable=False),
-    sa.Column("period", Text, nullable=False),
-    sa.Column("metadata", Json, nullable=False),
-    sa.Column("time_zone", Text, nullable=False),
-    sa.Column("day", Integer, nullable=False),
-    sa.Column("details_type", Text, nullable=False),
-    sa.Column("api_version", Text, nullable=False),
-    sa.Column("period_no", Integer, nullable=False),
-    sa.Column("active_attempt", Text),
-    sa.Column("retry_count", Integer, nullable=False),
-    sa.Column("retry_at", Time),
-    sa.Column("next_capture_at", Time, nullable=False),
-    sa.Column("due_at", Time),
-    sa.Column("version", Integer, nullable=False),
-    sa.Column("created_at", Time, nullable=False),
-    sa.Column("ended_at", Time),
-    owned_reference("customer_id", "customers"),
-    partial_index("ix_subscriptions_due_at", "due_at", where="due_at IS NOT NULL"),
+    sa.Column("customer_id", db.Text, nullable=False),
+    sa.Column("status", db.Text, nullable=False),
+    sa.Column("amount", db.Money, nullable=False),
+    sa.Column("currency", db.Text, nullable=False),
+    sa.Column("period", db.Text, nullable=False),
+    sa.Column("metadata", db.Json, nullable=False),
+    sa.Column("time_zone", db.Text, nullable=False),
+    sa.Column("day", db.Integer, nullable=False),
+    sa.Column("details_type", db.Text, nullable=False),
+    sa.Column("api_version", db.Text, nullable=False),
+    sa.Column("period_no", db.Integer, nullable=False),
+    sa.Column("active_attempt", db.Text),
+    sa.Column("retry_count", db.Integer, nullable=False),
+    sa.Column("retry_at", db.Time),
+    sa.Column("next_capture_at", db.Time, nullable=False),
+    sa.Column("due_at", db.Time),
+    sa.Column("version", db.Integer, nullable=False),
+    sa.Column("created_at", db.Time, nullable=False),
+    sa.Column("ended_at", db.Time),
+    db.owned_reference("customer_id", "customers"),
+    db.partial_index("ix_subscriptions_due_at", "due_at", where="due_at IS NOT NULL"),
     index_of_test_rows("subscriptions", "due_at", "due_at IS NOT NULL"),
-    partial_index("ix_subscriptions_active_attempt", "active_attempt", where="active_attempt IS NOT NULL"),
-    partial_index("ix_subscriptions_customer_id", "customer_id", where="ended_at IS NULL"),
+    db.partial_index("ix_subscriptions_active_attempt", "active_attempt", where="active_attempt IS NOT NULL"),
+    db.partial_index("ix_subscriptions_customer_id", "customer_id", where="ended_at IS NULL"),
 )
 
-periods = owned_table(
+periods = db.owned_table(
     "subscription_periods",
-    sa.Column("subscription_id", Text, nullable=False),
-    sa.Column("number", Integer, nullable=False),
-    sa.Column("state", Text, nullable=False),
-    sa.Column("tries", Integer, nullable=False),
-    sa.Column("declines", Integer, nullable=False),
-    sa.Column("payment_id", Text),
-    sa.Column("created_at", Time, nullable=False),
-    sa.Column("settled_at", Time),
-    owned_reference("subscription_id", "subscriptions"),
-    owned_reference("payment_id", "payments"),
+    sa.Column("subscription_id", db.Text, nullable=False),
+    sa.Column("number", db.Integer, nullable=False),
+    sa.Column("state", db.Text, nullable=False),
+    sa.Column("tries", db.Integer, nullable=False),
+    sa.Column("declines", db.Integer, nullable=False),
+    sa.Column("payment_id", db.Text),
+    sa.Column("created_at", db.Time, nullable=False),
+    sa.Column("settled_at", db.Time),
+    db.owned_reference("subscription_id", "subscriptions"),
+    db.owned_reference("payment_id", "payments"),
     sa.UniqueConstraint("subscription_id", "number", "merchant_id", "mode"),
 )
 
@@ -113,7 +95,7 @@ class Subscription(msgspec.Struct, frozen=True):
     due_at: int | None
     version: int
     created_at: int
-    ended_at: int | None
+    ended_at: int | None = None
 
     @property
     def owner(self) -> Owner:
@@ -141,7 +123,7 @@ class PeriodRow(msgspec.Struct, frozen=True):
     declines: int
     payment_id: str | None
     created_at: int
-    settled_at: int | None
+    settled_at: int | None = None
 
 
 _columns = subscriptions.c
@@ -151,59 +133,39 @@ _CHANGES = (
 )  # fmt: skip
 _PERIOD_CHANGES = ("state", "declines", "settled_at")
 
-_ADD = Statement(None, add(subscriptions))
-_BY_ID = Statement(
-    Subscription, sa.select(subscriptions).where(*owned(subscriptions), _columns.id == bind(_columns.id))
+_ADD = db.Statement(None, db.add(subscriptions))
+_BY_ID = db.Statement(
+    Subscription, sa.select(subscriptions).where(*db.owned(subscriptions), _columns.id == db.bind(_columns.id))
 )
-_OF_CUSTOMER = Statement(
+_OF_CUSTOMER = db.Statement(
     Subscription,
     sa.select(subscriptions).where(
-        *owned(subscriptions), _columns.customer_id == bind(_columns.customer_id), _columns.ended_at.is_(None)
+        *db.owned(subscriptions), _columns.customer_id == db.bind(_columns.customer_id), _columns.ended_at.is_(None)
     ),
 )
-_CHANGE: Statement[None] = Statement(
+_CHANGE: db.Statement[None] = db.Statement(
     None,
     sa.update(subscriptions)
     .where(
-        *owned(subscriptions),
-        _columns.id == sa.bindparam("subscription", type_=Text),
-        _columns.version == sa.bindparam("read_version", type_=Integer),
+        *db.owned(subscriptions),
+        _columns.id == sa.bindparam("subscription", type_=db.Text),
+        _columns.version == sa.bindparam("read_version", type_=db.Integer),
     )
     .values(
         version=_columns.version + 1,
         **{name: sa.bindparam(f"new_{name}", type_=_columns[name].type) for name in _CHANGES},
     ),
 )
-_DUE = Statement(
+#: Subscriptions with something to do.
+DUE = Due(
     Subscription,
-    sa.select(subscriptions)
-    .where(due_by_owner(_columns.due_at))
-    .order_by(_columns.due_at)
-    .limit(sa.bindparam("limit", type_=Integer)),
+    _columns.due_at,
     ownerless="the worker charges whatever is due, whoever's it is",
+    ahead=[_columns.due_at.is_not(None)],
+    owners=[],
+    paged=False,
 )
-_DUE_AHEAD = Statement(
-    Subscription,
-    sa.select(subscriptions)
-    .where(_columns.due_at.is_not(None), *due_ahead(_columns.due_at))
-    .order_by(_columns.due_at)
-    .limit(sa.bindparam("limit", type_=Integer)),
-)
-_OWNERS_DUE = Statement(
-    Subscription,
-    sa.select(subscriptions)
-    .where(*owned(subscriptions), _columns.due_at <= sa.bindparam("now", type_=Time))
-    .order_by(_columns.due_at)
-    .limit(sa.bindparam("limit", type_=Integer)),
-)
-_NEXT_DUE = Statement(
-    int,
-    sa.select(_columns.due_at)
-    .where(*owned(subscriptions), _columns.due_at > sa.bindparam("after", type_=Time))
-    .order_by(_columns.due_at)
-    .limit(sa.literal_column("1")),
-)
-_UNDER_WAY = Statement(
+_UNDER_WAY = db.Statement(
     str,
     sa.select(_columns.id)
     .join_from(
@@ -216,41 +178,41 @@ _UNDER_WAY = Statement(
         ),
     )
     .where(
-        *owned(subscriptions),
+        *db.owned(subscriptions),
         _columns.active_attempt.is_not(None),
         attempts.c.state == sa.literal_column("'sent'"),
-        attempts.c.due_at > sa.bindparam("now", type_=Time),
+        attempts.c.due_at > sa.bindparam("now", type_=db.Time),
     ),
 )
-_LIST = Listing(Subscription, subscriptions, long=True)
+_LIST = db.Listing(Subscription, subscriptions, long=True)
 
-_ADD_PERIOD = Statement(None, add_unless_there(periods))
-_PERIOD = Statement(
+_ADD_PERIOD = db.Statement(None, db.add_unless_there(periods))
+_PERIOD = db.Statement(
     PeriodRow,
     sa.select(periods).where(
-        *owned(periods),
-        periods.c.subscription_id == bind(periods.c.subscription_id),
-        periods.c.number == bind(periods.c.number),
+        *db.owned(periods),
+        periods.c.subscription_id == db.bind(periods.c.subscription_id),
+        periods.c.number == db.bind(periods.c.number),
     ),
 )
-_TRY_PERIOD: Statement[None] = Statement(
+_TRY_PERIOD: db.Statement[None] = db.Statement(
     None,
     sa.update(periods)
     .where(
-        *owned(periods),
-        periods.c.id == sa.bindparam("row", type_=Text),
-        periods.c.tries == sa.bindparam("read_tries", type_=Integer),
+        *db.owned(periods),
+        periods.c.id == sa.bindparam("row", type_=db.Text),
+        periods.c.tries == sa.bindparam("read_tries", type_=db.Integer),
         periods.c.state == "open",
     )
-    .values(tries=periods.c.tries + 1, payment_id=sa.bindparam("payment", type_=Text)),
+    .values(tries=periods.c.tries + 1, payment_id=sa.bindparam("payment", type_=db.Text)),
 )
-_SETTLE_PERIOD: Statement[None] = Statement(
+_SETTLE_PERIOD: db.Statement[None] = db.Statement(
     None,
     sa.update(periods)
     .where(
-        *owned(periods),
-        periods.c.id == sa.bindparam("row", type_=Text),
-        periods.c.tries == sa.bindparam("read_tries", type_=Integer),
+        *db.owned(periods),
+        periods.c.id == sa.bindparam("row", type_=db.Text),
+        periods.c.tries == sa.bindparam("read_tries", type_=db.Integer),
         periods.c.state == "open",
     )
     .values(**{name: sa.bindparam(f"new_{name}", type_=periods.c[name].type) for name in _PERIOD_CHANGES}),
@@ -283,29 +245,14 @@ async def change(tx: Tx, read: Subscription, new: Subscription) -> Subscription 
     return msgspec.structs.replace(new, version=read.version + 1)
 
 
-async def due(tx: Tx, real: int, limit: int) -> list[Subscription]:
-    """Subscriptions with something to do by their owners' clocks, the longest overdue first."""
-    return await all_due(tx, (_DUE, _DUE_AHEAD), _columns.due_at, real=real, limit=limit)
-
-
-async def due_of(tx: Tx, owner: Owner, now: int, limit: int) -> list[Subscription]:
-    """The owner's subscriptions with something to do, the longest overdue first."""
-    return await tx.all(_OWNERS_DUE, owner, now=now, limit=limit)
-
-
 async def under_way(tx: Tx, owner: Owner, now: int) -> list[str]:
     """The owner's subscriptions whose charge somebody is making. now: the machine's time."""
     return await tx.all(_UNDER_WAY, owner, now=now)
 
 
-async def next_due(tx: Tx, owner: Owner, after: int = 0) -> int | None:
-    """When the next subscription of an owner after a moment has something to do; None: none has."""
-    return await tx.one(_NEXT_DUE, owner, after=after)
-
-
-async def page(tx: Tx, owner: Owner, *, page: int, per_page: int, start: int, end: int) -> Page[Subscription]:
+async def page(tx: Tx, owner: Owner, asked: db.Slice) -> Page[Subscription]:
     """A page of the owner's subscriptions, newest first."""
-    return await _LIST.page(tx, owner, page=page, per_page=per_page, start=start, end=end)
+    return await _LIST.page(tx, owner, asked)
 
 
 async def add_period(tx: Tx, period: PeriodRow) -> bool:

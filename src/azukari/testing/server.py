@@ -23,7 +23,7 @@ from azukari.core import log
 from azukari.core.clock import EARLIEST, LATEST
 from azukari.core.config import Settings
 from azukari.core.errors import Locked, NotFound
-from azukari.db import Owner
+from azukari.db import Owner, Slice
 from azukari.db.open import memory_of
 from azukari.events import store as events
 from azukari.events.store import Event
@@ -135,9 +135,8 @@ class Control:
     async def _happened(self, owner: Owner) -> list[Event]:
         found: list[Event] = []
         while True:
-            page = await self._services.db.read(
-                events.page, owner, page=1 + len(found) // _PAGE, per_page=_PAGE, start=EARLIEST, end=LATEST
-            )
+            asked = Slice(1 + len(found) // _PAGE, _PAGE, EARLIEST, LATEST)
+            page = await self._services.db.read(events.page, owner, asked)
             found += page.rows
             if len(page.rows) < _PAGE:
                 return found

@@ -44,10 +44,6 @@ async def create(call: Call, body: TokenCreate) -> Answer:
         has_verification_value=int(details.verification_value is not None),
         created_at=call.now,
         expires_at=call.now + store.LIFE,
-        used_at=None,
-        used_by=None,
-        adopted=0,
-        swept_at=None,
     )
     try:
         return await call.db.write(_save, call.claim, call.owner, call.vault, sealed, token, call.real)
@@ -72,10 +68,6 @@ async def _keep_method(call: Call, body: TokenCreate, details: MethodDetails) ->
         has_verification_value=0,
         created_at=call.now,
         expires_at=call.now + store.LIFE,
-        used_at=None,
-        used_by=None,
-        adopted=0,
-        swept_at=None,
         method=encoded(details),
     )
     return await call.db.write(_save, call.claim, call.owner, call.vault, None, token, call.real)
@@ -104,12 +96,9 @@ async def sweep(services: Services, real: int, limit: int = 200) -> int:
     """Forget tokens past their day, and shred the details nobody has adopted; how many were forgotten."""
 
     async def over(after: Cursor) -> list[Token]:
-        return await services.db.read(store.over, real, after, limit)
+        return await services.db.read(store.over, real, limit, after)
 
-    def place(token: Token) -> Cursor:
-        return Cursor(token.expires_at, token.id)
-
-    return await sweep_due(over, place, lambda each: _sweep(services, each, real), step="forget tokens")
+    return await sweep_due(over, store.OVER.cursor, lambda each: _sweep(services, each, real), step="forget tokens")
 
 
 async def _sweep(services: Services, token: Token, real: int) -> bool:

@@ -5,28 +5,11 @@ from typing import Literal
 import msgspec
 import sqlalchemy as sa
 
+from azukari import db
 from azukari.core.clock import DAY, HOUR, Moment
 from azukari.core.errors import InvalidToken
-from azukari.db import (
-    Cursor,
-    Integer,
-    Json,
-    Money,
-    Owner,
-    Statement,
-    Text,
-    Time,
-    Tx,
-    add,
-    add_unless_there,
-    after_cursor,
-    bind,
-    owned,
-    owned_reference,
-    owned_table,
-    partial_index,
-)
-from azukari.merchants.clock import all_due, due, due_ahead, index_of_test_rows, time_by_owner
+from azukari.db import Cursor, Owner, Tx
+from azukari.merchants.due import Due, index_of_test_rows, time_by_owner
 
 LIFE = DAY
 
@@ -34,39 +17,41 @@ Verification = Literal["CREATED", "NEEDS_VERIFY", "OK", "SKIPPED", "ERRORED", "E
 #: What a secure token may be charged with.
 VERIFIED: tuple[Verification, ...] = ("OK", "SKIPPED")
 
-tokens = owned_table(
+tokens = db.owned_table(
     "tokens",
-    sa.Column("entry_id", Text),
-    sa.Column("currency", Text),
-    sa.Column("details", Json, nullable=False),
-    sa.Column("email", Text),
-    sa.Column("has_verification_value", Integer, nullable=False),
-    sa.Column("created_at", Time, nullable=False),
-    sa.Column("expires_at", Time, nullable=False),
-    sa.Column("used_at", Time),
-    sa.Column("used_by", Text),
-    sa.Column("adopted", Integer, nullable=False),
-    sa.Column("swept_at", Time),
-    sa.Column("verification", Text),
-    sa.Column("amount", Money),
-    sa.Column("customer_id", Text),
-    sa.Column("return_url", Text),
-    sa.Column("state_seed", Text),
-    sa.Column("processor", Text),
-    sa.Column("ref", Text),
-    sa.Column("three_ds", Json),
-    sa.Column("has_authentication_value", Integer),
-    sa.Column("open_until", Time),
-    sa.Column("idempotency_key", Text),
-    sa.Column("made_for", Text),
-    sa.Column("method", Json),
-    owned_reference("entry_id", "vault_entries"),
+    sa.Column("entry_id", db.Text),
+    sa.Column("currency", db.Text),
+    sa.Column("details", db.Json, nullable=False),
+    sa.Column("email", db.Text),
+    sa.Column("has_verification_value", db.Integer, nullable=False),
+    sa.Column("created_at", db.Time, nullable=False),
+    sa.Column("expires_at", db.Time, nullable=False),
+    sa.Column("used_at", db.Time),
+    sa.Column("used_by", db.Text),
+    sa.Column("adopted", db.Integer, nullable=False),
+    sa.Column("swept_at", db.Time),
+    sa.Column("verification", db.Text),
+    sa.Column("amount", db.Money),
+    sa.Column("customer_id", db.Text),
+    sa.Column("return_url", db.Text),
+    sa.Column("state_seed", db.Text),
+    sa.Column("processor", db.Text),
+    sa.Column("ref", db.Text),
+    sa.Column("three_ds", db.Json),
+    sa.Column("has_authentication_value", db.Integer),
+    sa.Column("open_until", db.Time),
+    sa.Column("idempotency_key", db.Text),
+    sa.Column("made_for", db.Text),
+    sa.Column("method", db.Json),
+    db.owned_reference("entry_id", "vault_entries"),
     sa.Index(None, "expires_at"),
     index_of_test_rows("tokens", "expires_at"),
     index_of_test_rows("tokens", "open_until", "open_until IS NOT NULL"),
-    partial_index("ix_tokens_used_by", "used_by", where="used_by IS NOT NULL"),
-    partial_index("ix_tokens_open_until", "open_until", where="open_until IS NOT NULL"),
-    partial_index("uq_tokens_made_for", "made_for", "merchant_id", "mode", unique=True, where="made_for IS NOT NULL"),
+    db.partial_index("ix_tokens_used_by", "used_by", where="used_by IS NOT NULL"),
+    db.partial_index("ix_tokens_open_until", "open_until", where="open_until IS NOT NULL"),
+    db.partial_index(
+        "uq_tokens_made_for", "made_for", "merchant_id", "mode", unique=True, where="made_for IS NOT NULL"
+    ),
 )
 
 
@@ -95,10 +80,10 @@ class Token(msgspec.Struct, frozen=True):
     has_verification_value: int
     created_at: int
     expires_at: int
-    used_at: int | None
-    used_by: str | None
-    adopted: int
-    swept_at: int | None
+    used_at: int | None = None
+    used_by: str | None = None
+    adopted: int = 0
+    swept_at: int | None = None
     verification: Verification | None = None
     amount: int | None = None
     customer_id: str | None = None
@@ -130,131 +115,96 @@ class Token(msgspec.Struct, frozen=True):
         return moment.real if self.verification == "CREATED" else moment.now
 
 
-_ADD = Statement(None, add(tokens))
-_ADD_ONCE = Statement(None, add_unless_there(tokens))
-_BY_ID = Statement(Token, sa.select(tokens).where(*owned(tokens), tokens.c.id == bind(tokens.c.id)))
-_SPEND = Statement(
+_ADD = db.Statement(None, db.add(tokens))
+_ADD_ONCE = db.Statement(None, db.add_unless_there(tokens))
+_BY_ID = db.Statement(Token, sa.select(tokens).where(*db.owned(tokens), tokens.c.id == db.bind(tokens.c.id)))
+_SPEND = db.Statement(
     None,
     sa.update(tokens)
     .where(
-        *owned(tokens),
-        tokens.c.id == sa.bindparam("token", type_=Text),
+        *db.owned(tokens),
+        tokens.c.id == sa.bindparam("token", type_=db.Text),
         tokens.c.used_at.is_(None),
-        tokens.c.expires_at > sa.bindparam("now", type_=Time),
+        tokens.c.expires_at > sa.bindparam("now", type_=db.Time),
     )
-    .values(used_at=sa.bindparam("at", type_=Time), used_by=sa.bindparam("by", type_=Text)),
+    .values(used_at=sa.bindparam("at", type_=db.Time), used_by=sa.bindparam("by", type_=db.Text)),
 )
-_SPENT = Statement(
+_SPENT = db.Statement(
     Token,
     sa.select(tokens).where(
-        *owned(tokens), tokens.c.used_by == bind(tokens.c.used_by), tokens.c.used_at == bind(tokens.c.used_at)
+        *db.owned(tokens), tokens.c.used_by == db.bind(tokens.c.used_by), tokens.c.used_at == db.bind(tokens.c.used_at)
     ),
 )
-_ADOPT = Statement(
+_ADOPT = db.Statement(
     None,
     sa.update(tokens)
-    .where(*owned(tokens), tokens.c.id == sa.bindparam("token", type_=Text), tokens.c.swept_at.is_(None))
+    .where(*db.owned(tokens), tokens.c.id == sa.bindparam("token", type_=db.Text), tokens.c.swept_at.is_(None))
     .values(adopted=1),
 )
-_forgettable = (
-    after_cursor(tokens.c.expires_at),
-    sa.or_(tokens.c.used_at.is_(None), tokens.c.used_at <= sa.bindparam("ended_by", type_=Time)),
-    tokens.c.open_until.is_(None),  # somebody may wait for the end of its authentication
-)
-_OVER_AHEAD = Statement(
+#: Tokens past their day, spent or not.
+OVER = Due(
     Token,
-    sa.select(tokens)
-    .where(*due_ahead(tokens.c.expires_at), *_forgettable)
-    .order_by(tokens.c.expires_at, tokens.c.id)
-    .limit(sa.bindparam("limit", type_=Integer)),
-)
-_OVER = Statement(
-    Token,
-    sa.select(tokens)
-    .where(due(tokens.c.expires_at), *_forgettable)
-    .order_by(tokens.c.expires_at, tokens.c.id)
-    .limit(sa.bindparam("limit", type_=Integer)),
+    tokens.c.expires_at,
     ownerless="the sweep forgets what is over, whoever's it is",
+    where=[
+        sa.or_(tokens.c.used_at.is_(None), tokens.c.used_at <= sa.bindparam("ended_by", type_=db.Time)),
+        tokens.c.open_until.is_(None),  # the end of its authentication may be waited for
+    ],
 )
-_SWEEP = Statement(
+_SWEEP = db.Statement(
     None,
     sa.update(tokens)
-    .where(*owned(tokens), tokens.c.id == sa.bindparam("token", type_=Text), tokens.c.adopted == 0)
-    .values(swept_at=sa.bindparam("now", type_=Time)),
+    .where(*db.owned(tokens), tokens.c.id == sa.bindparam("token", type_=db.Text), tokens.c.adopted == 0)
+    .values(swept_at=sa.bindparam("now", type_=db.Time)),
 )
-_BY_PURPOSE = Statement(Token, sa.select(tokens).where(*owned(tokens), tokens.c.made_for == bind(tokens.c.made_for)))
-_VERIFY = Statement(
+_BY_PURPOSE = db.Statement(
+    Token, sa.select(tokens).where(*db.owned(tokens), tokens.c.made_for == db.bind(tokens.c.made_for))
+)
+_VERIFY = db.Statement(
     Token,
     sa.update(tokens)
     .where(
-        *owned(tokens),
-        tokens.c.id == sa.bindparam("token", type_=Text),
-        tokens.c.verification == sa.bindparam("from_status", type_=Text),
-        tokens.c.open_until > sa.bindparam("now", type_=Time),
+        *db.owned(tokens),
+        tokens.c.id == sa.bindparam("token", type_=db.Text),
+        tokens.c.verification == sa.bindparam("from_status", type_=db.Text),
+        tokens.c.open_until > sa.bindparam("now", type_=db.Time),
     )
     .values(
-        verification=sa.bindparam("to_status", type_=Text),
-        three_ds=sa.bindparam("result", type_=Json),
-        has_authentication_value=sa.bindparam("has_value", type_=Integer),
-        state_seed=sa.bindparam("seed", type_=Text),
-        open_until=sa.bindparam("until", type_=Time),
+        verification=sa.bindparam("to_status", type_=db.Text),
+        three_ds=sa.bindparam("result", type_=db.Json),
+        has_authentication_value=sa.bindparam("has_value", type_=db.Integer),
+        state_seed=sa.bindparam("seed", type_=db.Text),
+        open_until=sa.bindparam("until", type_=db.Time),
     )
     .returning(*tokens.c),
 )
 _while_open = sa.case(
-    (tokens.c.verification == "CREATED", sa.bindparam("real", type_=Time)), else_=time_by_owner(tokens)
+    (tokens.c.verification == "CREATED", sa.bindparam("real", type_=db.Time)), else_=time_by_owner(tokens)
 )
-_OPEN = Statement(
+#: Secure tokens whose authentication is over without an end; of an owner alone, its challenges.
+ABANDONED = Due(
     Token,
-    sa.select(tokens)
-    .where(
-        tokens.c.open_until.is_not(None), due(tokens.c.open_until, when=_while_open), after_cursor(tokens.c.open_until)
-    )
-    .order_by(tokens.c.open_until, tokens.c.id)
-    .limit(sa.bindparam("limit", type_=Integer)),
+    tokens.c.open_until,
     ownerless="the sweep ends authentications nobody has ended, whoever's they are",
+    among=[tokens.c.open_until.is_not(None)],
+    # Those of no challenge yet go by the machine's time.
+    ahead=[tokens.c.verification != "CREATED"],
+    owners=[tokens.c.verification == "NEEDS_VERIFY"],
+    when=_while_open,
 )
-# Those of no challenge yet go by the machine's time.
-_OPEN_AHEAD = Statement(
-    Token,
-    sa.select(tokens)
-    .where(
-        tokens.c.open_until.is_not(None),
-        tokens.c.verification != "CREATED",
-        *due_ahead(tokens.c.open_until),
-        after_cursor(tokens.c.open_until),
-    )
-    .order_by(tokens.c.open_until, tokens.c.id)
-    .limit(sa.bindparam("limit", type_=Integer)),
-)
-_challenged = (*owned(tokens), tokens.c.open_until.is_not(None), tokens.c.verification == "NEEDS_VERIFY")
-_OPEN_OF = Statement(
-    Token,
-    sa.select(tokens)
-    .where(*_challenged, tokens.c.open_until <= sa.bindparam("now", type_=Time), after_cursor(tokens.c.open_until))
-    .order_by(tokens.c.open_until, tokens.c.id)
-    .limit(sa.bindparam("limit", type_=Integer)),
-)
-_NEXT_DUE = Statement(
-    int,
-    sa.select(tokens.c.open_until)
-    .where(*_challenged, tokens.c.open_until > sa.bindparam("after", type_=Time))
-    .order_by(tokens.c.open_until)
-    .limit(sa.literal_column("1")),
-)
-_END = Statement(
+_END = db.Statement(
     Token,
     sa.update(tokens)
     .where(
-        *owned(tokens),
-        tokens.c.id == sa.bindparam("token", type_=Text),
-        tokens.c.verification == sa.bindparam("from_status", type_=Text),
-        tokens.c.open_until <= sa.bindparam("now", type_=Time),
+        *db.owned(tokens),
+        tokens.c.id == sa.bindparam("token", type_=db.Text),
+        tokens.c.verification == sa.bindparam("from_status", type_=db.Text),
+        tokens.c.open_until <= sa.bindparam("now", type_=db.Time),
     )
     .values(verification="EXPIRED", open_until=None)
     .returning(*tokens.c),
 )
-_FORGET = Statement(None, sa.delete(tokens).where(*owned(tokens), tokens.c.id == bind(tokens.c.id)))
+_FORGET = db.Statement(None, sa.delete(tokens).where(*db.owned(tokens), tokens.c.id == db.bind(tokens.c.id)))
 
 
 async def save(tx: Tx, token: Token) -> None:
@@ -311,21 +261,6 @@ async def verify(
     )
 
 
-async def abandoned(tx: Tx, real: int, after: Cursor, limit: int) -> list[Token]:
-    """Secure tokens whose authentication is over without an end, the longest overdue first."""
-    return await all_due(tx, (_OPEN, _OPEN_AHEAD), tokens.c.open_until, real=real, limit=limit, **after.binds)
-
-
-async def abandoned_of(tx: Tx, owner: Owner, now: int, after: Cursor, limit: int) -> list[Token]:
-    """Challenges of one owner that are over by its clock without an end."""
-    return await tx.all(_OPEN_OF, owner, now=now, limit=limit, **after.binds)
-
-
-async def next_due(tx: Tx, owner: Owner, after: int = 0) -> int | None:
-    """When the owner's next challenge after a moment is over; None: there is none."""
-    return await tx.one(_NEXT_DUE, owner, after=after)
-
-
 async def end(tx: Tx, token: Token, moment: Moment) -> Token | None:
     """It is over: ``EXPIRED``; None: somebody else was faster."""
     return await tx.one(
@@ -355,11 +290,9 @@ async def release_to_sweep(tx: Tx, owner: Owner, token_id: str, now: int) -> boo
     return await tx.run(_SWEEP, owner, token=token_id, now=now) == 1
 
 
-async def over(tx: Tx, real: int, after: Cursor, limit: int) -> list[Token]:
-    """Tokens past their day, spent or not; one spent a moment ago may still be on its way to a customer."""
-    return await all_due(
-        tx, (_OVER, _OVER_AHEAD), tokens.c.expires_at, real=real, ended_by=real - HOUR, limit=limit, **after.binds
-    )
+async def over(tx: Tx, real: int, limit: int, after: Cursor) -> list[Token]:
+    """Tokens past their day; one spent a moment ago may still be on its way to a customer."""
+    return await OVER.of_all(tx, real, limit, after, ended_by=real - HOUR)
 
 
 async def forget(tx: Tx, owner: Owner, token_id: str) -> None:

@@ -6,26 +6,12 @@ from typing import NamedTuple
 import msgspec
 import sqlalchemy as sa
 
+from azukari import db
 from azukari.core.clock import SECOND, Moment
-from azukari.db import (
-    Integer,
-    Owner,
-    Page,
-    Statement,
-    Text,
-    Time,
-    Tx,
-    add,
-    add_unless_there,
-    bind,
-    owned,
-    owned_reference,
-    owned_table,
-    partial_index,
-)
+from azukari.db import Owner, Page, Tx
 from azukari.events import numbering
 from azukari.events.store import Event, events
-from azukari.merchants.clock import ahead, due, owners_time
+from azukari.merchants.due import ahead, due, owners_time
 from azukari.webhooks import store
 from azukari.webhooks.store import Endpoint, endpoints
 
@@ -36,45 +22,45 @@ IN_FLIGHT = 4
 #: Deliveries of one owner to payments' own endpoints looked at at once.
 MOST_OF_PAYMENTS = 128
 
-deliveries = owned_table(
+deliveries = db.owned_table(
     "webhook_deliveries",
-    sa.Column("endpoint_id", Text, nullable=False),
-    sa.Column("event_id", Text, nullable=False),
-    sa.Column("event_type", Text, nullable=False),
-    sa.Column("sequence", Integer, nullable=False),
-    sa.Column("state", Text, nullable=False),
-    sa.Column("tries", Integer, nullable=False),
-    sa.Column("due_at", Time),
-    sa.Column("leased_until", Time),
-    sa.Column("fence", Integer, nullable=False),
-    sa.Column("created_at", Time, nullable=False),
-    sa.Column("ended_at", Time),
-    sa.Column("payment_id", Text),
-    owned_reference("endpoint_id", "webhook_endpoints"),
-    owned_reference("event_id", "events"),
+    sa.Column("endpoint_id", db.Text, nullable=False),
+    sa.Column("event_id", db.Text, nullable=False),
+    sa.Column("event_type", db.Text, nullable=False),
+    sa.Column("sequence", db.Integer, nullable=False),
+    sa.Column("state", db.Text, nullable=False),
+    sa.Column("tries", db.Integer, nullable=False),
+    sa.Column("due_at", db.Time),
+    sa.Column("leased_until", db.Time),
+    sa.Column("fence", db.Integer, nullable=False),
+    sa.Column("created_at", db.Time, nullable=False),
+    sa.Column("ended_at", db.Time),
+    sa.Column("payment_id", db.Text),
+    db.owned_reference("endpoint_id", "webhook_endpoints"),
+    db.owned_reference("event_id", "events"),
     sa.UniqueConstraint("endpoint_id", "event_id", "merchant_id", "mode"),
     # With the id: what has happened together is due together, and is not to be sorted anew for each that goes.
-    partial_index("ix_webhook_deliveries_due", "endpoint_id", "due_at", "id", where="due_at IS NOT NULL"),
-    partial_index("ix_webhook_deliveries_sequence", "endpoint_id", "sequence", where="due_at IS NOT NULL"),
-    partial_index("ix_webhook_deliveries_leased_until", "endpoint_id", where="leased_until IS NOT NULL"),
-    partial_index(
+    db.partial_index("ix_webhook_deliveries_due", "endpoint_id", "due_at", "id", where="due_at IS NOT NULL"),
+    db.partial_index("ix_webhook_deliveries_sequence", "endpoint_id", "sequence", where="due_at IS NOT NULL"),
+    db.partial_index("ix_webhook_deliveries_leased_until", "endpoint_id", where="leased_until IS NOT NULL"),
+    db.partial_index(
         "ix_webhook_deliveries_owners_payments",
         "merchant_id",
         "mode",
         "due_at",
         where="due_at IS NOT NULL AND payment_id IS NOT NULL",
     ),
-    partial_index("ix_webhook_deliveries_ended_at", "ended_at", where="ended_at IS NOT NULL"),
+    db.partial_index("ix_webhook_deliveries_ended_at", "ended_at", where="ended_at IS NOT NULL"),
 )
-tries = owned_table(
+tries = db.owned_table(
     "webhook_tries",
-    sa.Column("delivery_id", Text, nullable=False),
-    sa.Column("number", Integer, nullable=False),
-    sa.Column("at", Time, nullable=False),
-    sa.Column("ms", Integer, nullable=False),
-    sa.Column("code", Integer),
-    sa.Column("failure", Text),
-    owned_reference("delivery_id", "webhook_deliveries"),
+    sa.Column("delivery_id", db.Text, nullable=False),
+    sa.Column("number", db.Integer, nullable=False),
+    sa.Column("at", db.Time, nullable=False),
+    sa.Column("ms", db.Integer, nullable=False),
+    sa.Column("code", db.Integer),
+    sa.Column("failure", db.Text),
+    db.owned_reference("delivery_id", "webhook_deliveries"),
     sa.Index(None, "delivery_id"),
 )
 
@@ -145,30 +131,30 @@ class DeliveryAttempt(msgspec.Struct, frozen=True):
     next_at: int | None
 
 
-_now = sa.bindparam("now", type_=Time)
-_real = sa.bindparam("real", type_=Time)
+_now = sa.bindparam("now", type_=db.Time)
+_real = sa.bindparam("real", type_=db.Time)
 _idle = sa.or_(deliveries.c.leased_until.is_(None), deliveries.c.leased_until <= _real)
-_of_endpoint = (*owned(deliveries), deliveries.c.endpoint_id == bind(deliveries.c.endpoint_id))
-_limit = sa.bindparam("limit", type_=Integer)
+_of_endpoint = (*db.owned(deliveries), deliveries.c.endpoint_id == db.bind(deliveries.c.endpoint_id))
+_limit = sa.bindparam("limit", type_=db.Integer)
 _event_of = sa.and_(
     events.c.merchant_id == deliveries.c.merchant_id,
     events.c.mode == deliveries.c.mode,
     events.c.id == deliveries.c.event_id,
 )
 _this = (
-    *owned(deliveries),
-    deliveries.c.id == sa.bindparam("delivery", type_=Text),
-    deliveries.c.fence == sa.bindparam("read_fence", type_=Integer),
+    *db.owned(deliveries),
+    deliveries.c.id == sa.bindparam("delivery", type_=db.Text),
+    deliveries.c.fence == sa.bindparam("read_fence", type_=db.Integer),
 )
 
-_ADD = Statement(None, add_unless_there(deliveries))
-_BY_EVENT = Statement(
-    Delivery, sa.select(deliveries).where(*_of_endpoint, deliveries.c.event_id == bind(deliveries.c.event_id))
+_ADD = db.Statement(None, db.add_unless_there(deliveries))
+_BY_EVENT = db.Statement(
+    Delivery, sa.select(deliveries).where(*_of_endpoint, deliveries.c.event_id == db.bind(deliveries.c.event_id))
 )
-_AFTER = Statement(
+_AFTER = db.Statement(
     EventRef,
     sa.select(events.c.id, events.c.type, events.c.sequence)
-    .where(*owned(events), events.c.sequence > sa.bindparam("after", type_=Integer))
+    .where(*db.owned(events), events.c.sequence > sa.bindparam("after", type_=db.Integer))
     .order_by(events.c.sequence)
     .limit(_limit),
 )
@@ -178,7 +164,7 @@ _of_this_endpoint = (
     deliveries.c.endpoint_id == endpoints.c.id,
 )
 _told_by_themselves = (endpoints.c.since.is_not(None), endpoints.c.payment_id.is_(None))
-_WAITING = Statement(
+_WAITING = db.Statement(
     Endpoint,
     sa.select(endpoints).where(
         *_told_by_themselves,
@@ -186,29 +172,29 @@ _WAITING = Statement(
     ),
     ownerless="the worker delivers for all merchants",
 )
-_WAITING_OF = Statement(
+_WAITING_OF = db.Statement(
     Endpoint,
     sa.select(endpoints).where(
-        *owned(endpoints),
+        *db.owned(endpoints),
         *_told_by_themselves,
         sa.exists(sa.select(deliveries.c.id).where(*_of_this_endpoint, deliveries.c.due_at <= _now, _idle)),
     ),
 )
 _of_any_payment = (deliveries.c.payment_id.is_not(None), deliveries.c.due_at.is_not(None))
 # One owner after the other: those of one, however many they are, are not read through to find the next one's.
-_NEXT_OWNER = Statement(
+_NEXT_OWNER = db.Statement(
     Owner,
     sa.select(deliveries.c.merchant_id, deliveries.c.mode)
     .where(
         *_of_any_payment,
         sa.tuple_(deliveries.c.merchant_id, deliveries.c.mode)
-        > sa.tuple_(sa.bindparam("after_merchant", type_=Text), sa.bindparam("after_mode", type_=Text)),
+        > sa.tuple_(sa.bindparam("after_merchant", type_=db.Text), sa.bindparam("after_mode", type_=db.Text)),
     )
     .order_by(deliveries.c.merchant_id, deliveries.c.mode)
     .limit(1),
     ownerless="the worker delivers for all merchants",
 )
-_WAITING_PAYMENTS = Statement(
+_WAITING_PAYMENTS = db.Statement(
     Endpoint,
     sa.select(endpoints)
     .join_from(
@@ -217,13 +203,17 @@ _WAITING_PAYMENTS = Statement(
         sa.and_(*_of_this_endpoint),
     )
     .where(
-        *owned(deliveries), *_of_any_payment, deliveries.c.due_at <= owners_time, _idle, endpoints.c.since.is_not(None)
+        *db.owned(deliveries),
+        *_of_any_payment,
+        deliveries.c.due_at <= owners_time,
+        _idle,
+        endpoints.c.since.is_not(None),
     )
     .order_by(deliveries.c.due_at)
     .limit(_limit),
 )
 _of_payments = (
-    *owned(deliveries),
+    *db.owned(deliveries),
     *_of_any_payment,
     sa.exists(
         sa.select(endpoints.c.id).where(
@@ -234,21 +224,21 @@ _of_payments = (
         )
     ),
 )
-_later = deliveries.c.due_at > sa.bindparam("after", type_=Time)
-_NEXT_OF_PAYMENTS = Statement(
+_later = deliveries.c.due_at > sa.bindparam("after", type_=db.Time)
+_NEXT_OF_PAYMENTS = db.Statement(
     int, sa.select(deliveries.c.due_at).where(*_of_payments, _later).order_by(deliveries.c.due_at).limit(1)
 )
-_LEASED_OF_PAYMENTS = Statement(
+_LEASED_OF_PAYMENTS = db.Statement(
     int, sa.select(sa.func.count()).select_from(deliveries).where(*_of_payments, deliveries.c.leased_until > _real)
 )
-_DUE = Statement(
+_DUE = db.Statement(
     Delivery,
     sa.select(deliveries)
     .where(*_of_endpoint, deliveries.c.due_at <= _now, _idle)
     .order_by(deliveries.c.due_at, deliveries.c.id)
     .limit(_limit),
 )
-_FIRST = Statement(
+_FIRST = db.Statement(
     Delivery,
     sa.select(deliveries)
     .where(
@@ -257,44 +247,44 @@ _FIRST = Statement(
     .order_by(deliveries.c.sequence, deliveries.c.id)
     .limit(1),
 )
-_NEXT = Statement(
+_NEXT = db.Statement(
     int,
     sa.select(deliveries.c.due_at).where(*_of_endpoint, _later).order_by(deliveries.c.due_at).limit(1),
 )
-_NEXT_PING = Statement(
+_NEXT_PING = db.Statement(
     int,
     sa.select(deliveries.c.due_at)
     .where(*_of_endpoint, _later, deliveries.c.sequence == 0)
     .order_by(deliveries.c.due_at)
     .limit(1),
 )
-_LEASED = Statement(
+_LEASED = db.Statement(
     int,
     sa.select(sa.func.count()).select_from(deliveries).where(*_of_endpoint, deliveries.c.leased_until > _real),
 )
-_EVENT = Statement(Event, sa.select(events).where(*owned(events), events.c.id == bind(events.c.id)))
-_CLAIM: Statement[None] = Statement(
+_EVENT = db.Statement(Event, sa.select(events).where(*db.owned(events), events.c.id == db.bind(events.c.id)))
+_CLAIM: db.Statement[None] = db.Statement(
     None,
     sa.update(deliveries)
     .where(*_this, deliveries.c.due_at <= _now)
     .values(
         fence=deliveries.c.fence + 1,
-        leased_until=sa.bindparam("until", type_=Time),
+        leased_until=sa.bindparam("until", type_=db.Time),
     ),
 )
-_FINISH: Statement[None] = Statement(
+_FINISH: db.Statement[None] = db.Statement(
     None,
     sa.update(deliveries)
     .where(*_this, deliveries.c.due_at.is_not(None))
     .values(
-        state=sa.bindparam("to_state", type_=Text),
+        state=sa.bindparam("to_state", type_=db.Text),
         tries=deliveries.c.tries + 1,
         leased_until=None,
-        due_at=sa.bindparam("next_at", type_=Time),
-        ended_at=sa.bindparam("ended", type_=Time),
+        due_at=sa.bindparam("next_at", type_=db.Time),
+        ended_at=sa.bindparam("ended", type_=db.Time),
     ),
 )
-_AGAIN: Statement[None] = Statement(
+_AGAIN: db.Statement[None] = db.Statement(
     None,
     sa.update(deliveries)
     .where(*_this, deliveries.c.due_at.is_(None))
@@ -302,12 +292,12 @@ _AGAIN: Statement[None] = Statement(
         state=PENDING,
         tries=0,
         fence=deliveries.c.fence + 1,
-        due_at=sa.bindparam("now", type_=Time),
+        due_at=sa.bindparam("now", type_=db.Time),
         leased_until=None,
         ended_at=None,
     ),
 )
-_DROP: Statement[None] = Statement(
+_DROP: db.Statement[None] = db.Statement(
     None,
     sa.update(deliveries)
     .where(*_of_endpoint, deliveries.c.due_at.is_not(None))
@@ -319,33 +309,37 @@ _DROP: Statement[None] = Statement(
         ended_at=_real,
     ),
 )
-_LETTERS = Statement(
+_LETTERS = db.Statement(
     str,
     sa.select(deliveries.c.event_id)
-    .where(*_of_endpoint, deliveries.c.state == DEAD, deliveries.c.event_id > sa.bindparam("after", type_=Text))
+    .where(*_of_endpoint, deliveries.c.state == DEAD, deliveries.c.event_id > sa.bindparam("after", type_=db.Text))
     .order_by(deliveries.c.event_id)
     .limit(_limit),
 )
-_BETWEEN = Statement(
+_BETWEEN = db.Statement(
     EventRef,
     sa.select(events.c.id, events.c.type, events.c.sequence)
     .where(
-        *owned(events),
+        *db.owned(events),
         events.c.sequence.is_not(None),
-        events.c.id > sa.bindparam("after", type_=Text),
-        events.c.id < sa.bindparam("before", type_=Text),
+        events.c.id > sa.bindparam("after", type_=db.Text),
+        events.c.id < sa.bindparam("before", type_=db.Text),
     )
     .order_by(events.c.id)
     .limit(_limit),
 )
-_ADD_TRY = Statement(None, add(tries))
+_ADD_TRY = db.Statement(None, db.add(tries))
 _delivery_of = sa.and_(
     tries.c.merchant_id == deliveries.c.merchant_id,
     tries.c.mode == deliveries.c.mode,
     tries.c.delivery_id == deliveries.c.id,
 )
-_logged = (*_of_endpoint, tries.c.at >= sa.bindparam("start", type_=Time), tries.c.at < sa.bindparam("end", type_=Time))
-_LOG = Statement(
+_logged = (
+    *_of_endpoint,
+    tries.c.at >= sa.bindparam("start", type_=db.Time),
+    tries.c.at < sa.bindparam("end", type_=db.Time),
+)
+_LOG = db.Statement(
     DeliveryAttempt,
     sa.select(
         tries.c.id,
@@ -364,21 +358,23 @@ _LOG = Statement(
     .where(*_logged)
     .order_by(tries.c.id.desc())
     .limit(_limit)
-    .offset(sa.bindparam("offset", type_=Integer)),
+    .offset(sa.bindparam("offset", type_=db.Integer)),
 )
-_LOGGED = Statement(int, sa.select(sa.func.count()).select_from(tries).join(deliveries, _delivery_of).where(*_logged))
+_LOGGED = db.Statement(
+    int, sa.select(sa.func.count()).select_from(tries).join(deliveries, _delivery_of).where(*_logged)
+)
 _over = (
     sa.select(deliveries.c.merchant_id, deliveries.c.mode, deliveries.c.id)
-    .where(deliveries.c.ended_at <= sa.bindparam("before", type_=Time))
+    .where(deliveries.c.ended_at <= sa.bindparam("before", type_=db.Time))
     .order_by(deliveries.c.ended_at, deliveries.c.id)
     .limit(_limit)
 )
-_FORGET_TRIES: Statement[None] = Statement(
+_FORGET_TRIES: db.Statement[None] = db.Statement(
     None,
     sa.delete(tries).where(sa.tuple_(tries.c.merchant_id, tries.c.mode, tries.c.delivery_id).in_(_over)),
     ownerless="the sweep removes what has ended, whoever's it was",
 )
-_FORGET: Statement[None] = Statement(
+_FORGET: db.Statement[None] = db.Statement(
     None,
     sa.delete(deliveries).where(sa.tuple_(deliveries.c.merchant_id, deliveries.c.mode, deliveries.c.id).in_(_over)),
     ownerless="the sweep removes what has ended, whoever's it was",
@@ -607,11 +603,10 @@ async def drop(tx: Tx, owner: Owner, endpoint_id: str, real: int) -> None:
     await tx.run(_DROP, owner, endpoint_id=endpoint_id, real=real)
 
 
-async def log(
-    tx: Tx, owner: Owner, endpoint_id: str, *, page: int, per_page: int, start: int, end: int
-) -> Page[DeliveryAttempt]:
-    """A page of an endpoint's tries, newest first; start, end: when they were made, as in lists. Raises NotFound."""
+async def log(tx: Tx, owner: Owner, endpoint_id: str, asked: db.Slice) -> Page[DeliveryAttempt]:
+    """A page of an endpoint's tries, newest first, by when they were made. Raises NotFound."""
     endpoint = await store.get(tx, owner, endpoint_id)
+    page, per_page, start, end = asked
     total = await tx.one(_LOGGED, owner, endpoint_id=endpoint.id, start=start, end=end) or 0
     offset = (page - 1) * per_page
     if offset >= total:

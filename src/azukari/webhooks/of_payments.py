@@ -97,27 +97,14 @@ async def _endpoint(
 ) -> tuple[Endpoint, SealedEntry | None]:
     secret = order.secret
     sealed = None if secret is None else await asking.services.vault.seal_secret(asking.owner, Secret(secret))
-    id, entry_id = asking.services.ids.new(), None if sealed is None else sealed.id
-    endpoint = Endpoint(
-        merchant_id=asking.owner.merchant_id,
-        mode=asking.owner.mode,
-        id=id,
+    endpoint = Endpoint.new(
+        asking.owner,
+        asking.services.ids.new(),
+        asking.now,
         url=url,
-        entry_id=entry_id,
-        old_entry_id=None,
-        old_until=None,
+        entry_id=None if sealed is None else sealed.id,
         events=service.encoded_events(order.events or ALL),
-        active=1,
         api_version=api_version,
-        ordered=0,
-        disabled_reason=None,
-        since=id,
-        told=0,
-        turn=0,
-        version=1,
-        created_at=asking.now,
-        updated_at=asking.now,
-        deleted_at=None,
     )
     service.note_short(asking, secret, endpoint)
     return endpoint, sealed
@@ -125,7 +112,7 @@ async def _endpoint(
 
 async def forget_old(services: Services, limit: int) -> int:
     """Delete those of payments made half a year ago; how many there were."""
-    over = await services.db.read(store.of_old_payments, services.clock.now(), limit)
+    over = await services.db.read(store.OF_OLD_PAYMENTS.of_all, services.clock.now(), limit)
     for endpoint in over:
         now = await services.time_of(endpoint.owner)
         await service.delete_of_payment(Caller(services, endpoint.owner, "worker", now), endpoint)

@@ -25,7 +25,7 @@ async def create(call: Call, body: EndpointCreate) -> Answer:
 async def index(call: Call, query: ListQuery) -> ListOut:
     """List webhook endpoints, newest first."""
     bounds = query.bounds(call.now)
-    found = await call.db.read(store.page, call.owner, **bounds.as_arguments())
+    found = await call.db.read(store.page, call.owner, bounds.slice)
     return list_out(bounds, found, [EndpointOut.of(endpoint) for endpoint in found.rows])
 
 
@@ -70,5 +70,5 @@ async def replay(call: Call, id: str, body: Replay) -> Answer:
 async def log(call: Call, id: str, query: ListQuery) -> ListOut:
     """List what was sent to a webhook endpoint, each try, newest first."""
     bounds = query.bounds(call.now)
-    found = await call.db.read(deliveries.log, call.owner, id, **bounds.as_arguments())
+    found = await call.db.read(deliveries.log, call.owner, id, bounds.slice)
     return list_out(bounds, found, [TryOut.of(each) for each in found.rows])

@@ -92,27 +92,16 @@ async def create(asking: Caller, body: EndpointCreate, api_version: str) -> Answ
     url = await checked_url(asking, body.url)
     secret, warnings = _new_secret(asking.services, body.secret), warnings_about(body.secret)
     sealed = await asking.services.vault.seal_secret(asking.owner, secret)
-    id = ids.new()
-    endpoint = Endpoint(
-        merchant_id=asking.owner.merchant_id,
-        mode=asking.owner.mode,
-        id=id,
+    endpoint = Endpoint.new(
+        asking.owner,
+        ids.new(),
+        now,
         url=url,
         entry_id=sealed.id,
-        old_entry_id=None,
-        old_until=None,
         events=encoded_events(body.events or ALL),
-        active=int(body.active),
         api_version=body.api_version or api_version,
-        ordered=int(body.ordered),
-        disabled_reason=None,
-        since=id if body.active else None,
-        told=0,
-        turn=0,
-        version=1,
-        created_at=now,
-        updated_at=now,
-        deleted_at=None,
+        active=body.active,
+        ordered=body.ordered,
     )
     await asking.services.db.write(
         _save,

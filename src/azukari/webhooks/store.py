@@ -1,63 +1,49 @@
 """Table ``webhook_endpoints``."""
 
 from collections.abc import Sequence
+from typing import Self
 
 import msgspec
 import sqlalchemy as sa
 
+from azukari import db
 from azukari.core.clock import DAY
 from azukari.core.errors import NotFound
-from azukari.db import (
-    Integer,
-    Json,
-    Listing,
-    Owner,
-    Page,
-    Statement,
-    Text,
-    Time,
-    Tx,
-    add,
-    bind,
-    owned,
-    owned_reference,
-    owned_table,
-    partial_index,
-)
+from azukari.db import Owner, Page, Tx
 from azukari.events.numbering import EVENTS, counters
-from azukari.merchants.clock import all_due, due, due_ahead, index_of_test_rows
+from azukari.merchants.due import Due, index_of_test_rows
 
 #: How long a payment's own are told of what becomes of it.
 LIFE_OF_PAYMENTS = 180 * DAY
 
-endpoints = owned_table(
+endpoints = db.owned_table(
     "webhook_endpoints",
-    sa.Column("url", Text, nullable=False),
-    sa.Column("entry_id", Text),
-    sa.Column("old_entry_id", Text),
-    sa.Column("old_until", Time),
-    sa.Column("events", Json, nullable=False),
-    sa.Column("active", Integer, nullable=False),
-    sa.Column("api_version", Text, nullable=False),
-    sa.Column("ordered", Integer, nullable=False),
-    sa.Column("disabled_reason", Text),
-    sa.Column("since", Text),
-    sa.Column("told", Integer, nullable=False),
-    sa.Column("turn", Integer, nullable=False),
-    sa.Column("version", Integer, nullable=False),
-    sa.Column("created_at", Time, nullable=False),
-    sa.Column("updated_at", Time, nullable=False),
-    sa.Column("deleted_at", Time),
-    sa.Column("payment_id", Text),
-    owned_reference("entry_id", "vault_entries"),
-    owned_reference("old_entry_id", "vault_entries"),
-    partial_index("ix_webhook_endpoints_since", "since", where="since IS NOT NULL AND payment_id IS NULL"),
-    partial_index("ix_webhook_endpoints_payment_id", "payment_id", where="payment_id IS NOT NULL"),
-    partial_index(
+    sa.Column("url", db.Text, nullable=False),
+    sa.Column("entry_id", db.Text),
+    sa.Column("old_entry_id", db.Text),
+    sa.Column("old_until", db.Time),
+    sa.Column("events", db.Json, nullable=False),
+    sa.Column("active", db.Integer, nullable=False),
+    sa.Column("api_version", db.Text, nullable=False),
+    sa.Column("ordered", db.Integer, nullable=False),
+    sa.Column("disabled_reason", db.Text),
+    sa.Column("since", db.Text),
+    sa.Column("told", db.Integer, nullable=False),
+    sa.Column("turn", db.Integer, nullable=False),
+    sa.Column("version", db.Integer, nullable=False),
+    sa.Column("created_at", db.Time, nullable=False),
+    sa.Column("updated_at", db.Time, nullable=False),
+    sa.Column("deleted_at", db.Time),
+    sa.Column("payment_id", db.Text),
+    db.owned_reference("entry_id", "vault_entries"),
+    db.owned_reference("old_entry_id", "vault_entries"),
+    db.partial_index("ix_webhook_endpoints_since", "since", where="since IS NOT NULL AND payment_id IS NULL"),
+    db.partial_index("ix_webhook_endpoints_payment_id", "payment_id", where="payment_id IS NOT NULL"),
+    db.partial_index(
         "ix_webhook_endpoints_created_at", "created_at", where="payment_id IS NOT NULL AND deleted_at IS NULL"
     ),
     index_of_test_rows("webhook_endpoints", "created_at", "payment_id IS NOT NULL AND deleted_at IS NULL"),
-    partial_index("ix_webhook_endpoints_old_until", "old_until", where="old_until IS NOT NULL"),
+    db.partial_index("ix_webhook_endpoints_old_until", "old_until", where="old_until IS NOT NULL"),
 )
 
 
@@ -91,8 +77,44 @@ class Endpoint(msgspec.Struct, frozen=True):
     version: int
     created_at: int
     updated_at: int
-    deleted_at: int | None
+    deleted_at: int | None = None
     payment_id: str | None = None
+
+    @classmethod
+    def new(
+        cls,
+        owner: Owner,
+        id: str,
+        now: int,
+        *,
+        url: str,
+        entry_id: str | None,
+        events: str,
+        api_version: str,
+        active: bool = True,
+        ordered: bool = False,
+    ) -> Self:
+        """One that is told of what happens from now on."""
+        return cls(
+            merchant_id=owner.merchant_id,
+            mode=owner.mode,
+            id=id,
+            url=url,
+            entry_id=entry_id,
+            old_entry_id=None,
+            old_until=None,
+            events=events,
+            active=int(active),
+            api_version=api_version,
+            ordered=int(ordered),
+            disabled_reason=None,
+            since=id if active else None,
+            told=0,
+            turn=0,
+            version=1,
+            created_at=now,
+            updated_at=now,
+        )
 
     @property
     def owner(self) -> Owner:
@@ -110,56 +132,52 @@ class Endpoint(msgspec.Struct, frozen=True):
 
 
 _there = endpoints.c.deleted_at.is_(None)
-_this = (*owned(endpoints), endpoints.c.id == sa.bindparam("endpoint", type_=Text))
+_this = (*db.owned(endpoints), endpoints.c.id == sa.bindparam("endpoint", type_=db.Text))
 #: What :func:`update` may change.
 _CHANGES = (
     "url", "entry_id", "old_entry_id", "old_until", "events", "active", "api_version", "ordered", "disabled_reason",
     "since", "updated_at", "deleted_at",
 )  # fmt: skip
 
-_ADD = Statement(None, add(endpoints))
-_BY_ID = Statement(
-    Endpoint, sa.select(endpoints).where(*owned(endpoints), endpoints.c.id == bind(endpoints.c.id), _there)
+_ADD = db.Statement(None, db.add(endpoints))
+_BY_ID = db.Statement(
+    Endpoint, sa.select(endpoints).where(*db.owned(endpoints), endpoints.c.id == db.bind(endpoints.c.id), _there)
 )
-_ANYONES = Statement(
+_ANYONES = db.Statement(
     Endpoint,
-    sa.select(endpoints).where(endpoints.c.id == bind(endpoints.c.id), _there),
+    sa.select(endpoints).where(endpoints.c.id == db.bind(endpoints.c.id), _there),
     ownerless="administration names an endpoint by its id",
 )
 _shown = endpoints.c.payment_id.is_(None)
-_COUNT = Statement(int, sa.select(sa.func.count()).select_from(endpoints).where(*owned(endpoints), _there, _shown))
-_OLDEST = Statement(
-    Endpoint, sa.select(endpoints).where(*owned(endpoints), _there, _shown).order_by(endpoints.c.id).limit(1)
+_COUNT = db.Statement(
+    int, sa.select(sa.func.count()).select_from(endpoints).where(*db.owned(endpoints), _there, _shown)
 )
-_OF_PAYMENT = Statement(
+_OLDEST = db.Statement(
+    Endpoint, sa.select(endpoints).where(*db.owned(endpoints), _there, _shown).order_by(endpoints.c.id).limit(1)
+)
+_OF_PAYMENT = db.Statement(
     Endpoint,
     sa.select(endpoints).where(
-        *owned(endpoints), endpoints.c.payment_id == bind(endpoints.c.payment_id), endpoints.c.since.is_not(None)
+        *db.owned(endpoints), endpoints.c.payment_id == db.bind(endpoints.c.payment_id), endpoints.c.since.is_not(None)
     ),
 )
-_OVER = Statement(
+#: Payments' own that have had their time.
+OF_OLD_PAYMENTS = Due(
     Endpoint,
-    sa.select(endpoints)
-    .where(endpoints.c.payment_id.is_not(None), _there, due(endpoints.c.created_at, after=LIFE_OF_PAYMENTS))
-    .order_by(endpoints.c.created_at)
-    .limit(sa.bindparam("limit", type_=Integer)),
+    endpoints.c.created_at,
     ownerless="the worker forgets them for all merchants",
+    among=[endpoints.c.payment_id.is_not(None), _there],
+    after=LIFE_OF_PAYMENTS,
+    paged=False,
 )
-_OVER_AHEAD = Statement(
+_ROLLED = db.Statement(
     Endpoint,
     sa.select(endpoints)
-    .where(endpoints.c.payment_id.is_not(None), _there, *due_ahead(endpoints.c.created_at, after=LIFE_OF_PAYMENTS))
-    .order_by(endpoints.c.created_at)
-    .limit(sa.bindparam("limit", type_=Integer)),
-)
-_ROLLED = Statement(
-    Endpoint,
-    sa.select(endpoints)
-    .where(endpoints.c.old_until <= sa.bindparam("now", type_=Time))
-    .limit(sa.bindparam("limit", type_=Integer)),
+    .where(endpoints.c.old_until <= sa.bindparam("now", type_=db.Time))
+    .limit(sa.bindparam("limit", type_=db.Integer)),
     ownerless="the worker ends old secrets for all merchants",
 )
-_BEHIND = Statement(
+_BEHIND = db.Statement(
     Endpoint,
     sa.select(endpoints)
     .join_from(
@@ -170,34 +188,38 @@ _BEHIND = Statement(
     .where(endpoints.c.since.is_not(None), _shown, counters.c.id == EVENTS, counters.c.last > endpoints.c.told),
     ownerless="the worker looks for events of all merchants",
 )
-_ACTIVE = Statement(Endpoint, sa.select(endpoints).where(*owned(endpoints), endpoints.c.since.is_not(None), _shown))
-_UPDATE: Statement[None] = Statement(
+_ACTIVE = db.Statement(
+    Endpoint, sa.select(endpoints).where(*db.owned(endpoints), endpoints.c.since.is_not(None), _shown)
+)
+_UPDATE: db.Statement[None] = db.Statement(
     None,
     sa.update(endpoints)
-    .where(*_this, endpoints.c.version == sa.bindparam("read_version", type_=Integer), _there)
+    .where(*_this, endpoints.c.version == sa.bindparam("read_version", type_=db.Integer), _there)
     .values(
         version=endpoints.c.version + 1,
         **{name: sa.bindparam(f"new_{name}", type_=endpoints.c[name].type) for name in _CHANGES},
     ),
 )
-_TURN: Statement[None] = Statement(
+_TURN: db.Statement[None] = db.Statement(
     None,
     sa.update(endpoints)
-    .where(*_this, endpoints.c.turn == sa.bindparam("read_turn", type_=Integer), endpoints.c.since.is_not(None))
+    .where(*_this, endpoints.c.turn == sa.bindparam("read_turn", type_=db.Integer), endpoints.c.since.is_not(None))
     .values(turn=endpoints.c.turn + 1),
 )
-_TOLD: Statement[None] = Statement(
+_TOLD: db.Statement[None] = db.Statement(
     None,
     sa.update(endpoints)
     .where(
         *_this,
-        endpoints.c.told == sa.bindparam("read_told", type_=Integer),
-        endpoints.c.since == sa.bindparam("read_since", type_=Text),
+        endpoints.c.told == sa.bindparam("read_told", type_=db.Integer),
+        endpoints.c.since == sa.bindparam("read_since", type_=db.Text),
     )
-    .values(told=sa.bindparam("to", type_=Integer)),
+    .values(told=sa.bindparam("to", type_=db.Integer)),
 )
-_START: Statement[None] = Statement(None, sa.update(endpoints).where(*_this).values(told=bind(endpoints.c.told)))
-_DISABLE: Statement[None] = Statement(
+_START: db.Statement[None] = db.Statement(
+    None, sa.update(endpoints).where(*_this).values(told=db.bind(endpoints.c.told))
+)
+_DISABLE: db.Statement[None] = db.Statement(
     None,
     sa.update(endpoints)
     .where(*_this, endpoints.c.since.is_not(None))
@@ -205,11 +227,11 @@ _DISABLE: Statement[None] = Statement(
         version=endpoints.c.version + 1,
         active=0,
         since=None,
-        disabled_reason=sa.bindparam("reason", type_=Text),
-        updated_at=sa.bindparam("now", type_=Time),
+        disabled_reason=sa.bindparam("reason", type_=db.Text),
+        updated_at=sa.bindparam("now", type_=db.Time),
     ),
 )
-_LIST = Listing(Endpoint, endpoints, always=(_there, _shown))
+_LIST = db.Listing(Endpoint, endpoints, always=(_there, _shown))
 
 
 async def save(tx: Tx, endpoint: Endpoint) -> None:
@@ -263,11 +285,6 @@ async def of_payments(tx: Tx, owner: Owner, payment_ids: Sequence[str]) -> dict[
     return {each: await tx.all(_OF_PAYMENT, owner, payment_id=each) for each in payment_ids}
 
 
-async def of_old_payments(tx: Tx, real: int, limit: int) -> list[Endpoint]:
-    """Payments' own that have had their time, by their merchants' clocks. real: the machine's time."""
-    return await all_due(tx, (_OVER, _OVER_AHEAD), endpoints.c.created_at, real=real, limit=limit)
-
-
 async def rolled(tx: Tx, now: int, limit: int) -> list[Endpoint]:
     """Endpoints whose old secret has had its time, deleted ones too."""
     return await tx.all(_ROLLED, None, now=now, limit=limit)
@@ -299,6 +316,6 @@ async def disable(tx: Tx, owner: Owner, endpoint_id: str, reason: str, now: int)
     return await tx.run(_DISABLE, owner, endpoint=endpoint_id, reason=reason, now=now) == 1
 
 
-async def page(tx: Tx, owner: Owner, *, page: int, per_page: int, start: int, end: int) -> Page[Endpoint]:
+async def page(tx: Tx, owner: Owner, asked: db.Slice) -> Page[Endpoint]:
     """A page of the owner's endpoints, newest first."""
-    return await _LIST.page(tx, owner, page=page, per_page=per_page, start=start, end=end)
+    return await _LIST.page(tx, owner, asked)

@@ -16,7 +16,7 @@ import sqlalchemy as sa
 from azukari.core.clock import DAY, SECOND
 from azukari.core.errors import ApiError, BadRequest, Conflict, Unprocessable
 from azukari.db import Bytes, Integer, Owner, Statement, Text, Time, Tx, add, bind, owned, owned_table
-from azukari.merchants.clock import ahead, due, due_ahead, index_of_test_rows
+from azukari.merchants.due import ahead, due, due_ahead, index_of_test_rows
 from azukari.wire.answers import Answer, Replay
 
 P = ParamSpec("P")

@@ -6,7 +6,7 @@ import msgspec
 
 from azukari.core.clock import LATEST, MINUTE, SECOND, iso
 from azukari.core.errors import InvalidParameter
-from azukari.db import Page
+from azukari.db import Page, Slice
 from azukari.wire.bodies import MEANT, PageNumber, PerPage, Timestamp
 
 
@@ -38,12 +38,11 @@ class Bounds(msgspec.Struct, frozen=True):
     end: int
     whole: bool = False
 
-    def as_arguments(self) -> dict[str, int]:
-        """For ``Listing.page``. Created in the last second of the bound still counts: the wire shows whole seconds."""
-        if self.whole:
-            return {"page": self.page, "per_page": self.per_page, "start": self.start, "end": LATEST}
-        end = self.end + SECOND if self.end % SECOND == 0 else self.end + 1
-        return {"page": self.page, "per_page": self.per_page, "start": self.start, "end": end}
+    @property
+    def slice(self) -> Slice:
+        """What is read. Created in the last second of the bound still counts: the wire shows whole seconds."""
+        end = LATEST if self.whole else self.end + SECOND if self.end % SECOND == 0 else self.end + 1
+        return Slice(self.page, self.per_page, self.start, end)
 
 
 class ListOut(msgspec.Struct):
