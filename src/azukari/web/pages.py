@@ -47,10 +47,10 @@ def routes(services: Services) -> list[Route]:
     readiness = Readiness(services)
 
     async def start(_: Scope) -> Answer:
-        return Answer(200, assets.start_page(), HTML, assets.PAGE_HEADERS)
+        return Answer(200, assets.page("start"), HTML, assets.PAGE_HEADERS)
 
     async def reference(_: Scope) -> Answer:
-        return Answer(200, assets.reference_page(), HTML, assets.PAGE_HEADERS)
+        return Answer(200, assets.page("reference"), HTML, assets.PAGE_HEADERS)
 
     async def description(_: Scope) -> Answer:
         return file("openapi.yaml")
