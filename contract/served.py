@@ -1,8 +1,9 @@
-"""Make the API description Azukari serves: the contract, and what we add to it.
+"""Make the API description Azukari serves, the contract and what we add to it, and the pages that show it.
 
-Reads ``openapi.yaml`` and ``additions.yaml`` beside this file, writes ``openapi.yaml`` and ``openapi.json`` into
-``src/azukari/static``, and the table of operations into ``docs/api.md``. Run by ``make openapi``. The overlay can only
-add: a value that is already there stays, a list may grow, and an addition that would change anything stops the run.
+Reads ``openapi.yaml`` and ``additions.yaml`` beside this file, writes ``openapi.yaml``, ``openapi.json``,
+``reference.html`` and ``start.html`` into ``src/azukari/static``, and the table of operations into ``docs/api.md``. Run
+by ``make openapi``. The overlay can only add: a value that is already there stays, a list may grow, and an addition
+that would change anything stops the run.
 """
 
 import copy
@@ -12,6 +13,8 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+
+from contract.pages import pages
 
 HERE = Path(__file__).resolve().parent
 STATIC = HERE.parent / "src" / "azukari" / "static"
@@ -77,6 +80,7 @@ def render(served: Mapping[str, Any]) -> dict[str, str]:
     return {
         "openapi.yaml": "# Made by `make openapi` from contract/openapi.yaml and contract/additions.yaml.\n" + plain,
         "openapi.json": json.dumps(served, ensure_ascii=False, indent=1) + "\n",
+        **pages(served),
     }
 
 

@@ -3,10 +3,10 @@
 import re
 
 import pytest
+from contract import served as maker
 
 from azukari.app import ROUTERS
 from tests.compat.contract import ROOT
-from tests.compat.served import maker
 from tests.web.paths import OPEN
 
 PAGE = (ROOT / "docs" / "api.md").read_text(encoding="utf-8")

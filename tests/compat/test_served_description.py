@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 import yaml
+from contract import served as maker
 from jsonschema_rs import Draft202012Validator, Registry
 
 from tests.compat.contract import ROOT, TEXT_ONLY
-from tests.compat.served import maker
 
 #: The only values of the contract that the served description words anew.
 OURS = {"info.title", "info.summary", "info.description"}

@@ -242,7 +242,17 @@ def render(template: str, language: str, *packages: str, modules: Sequence[str] 
 
 @functools.cache
 def _templates(*packages: str) -> "jinja2.Environment":
-    made = assets.templates(*packages, "azukari.checkout")
+    """The templates in some packages' folders; of two with one name the first."""
+    import jinja2  # for pages only: a start does not wait for it
+
+    made = jinja2.Environment(
+        loader=jinja2.ChoiceLoader([jinja2.PackageLoader(package) for package in (*packages, "azukari.checkout")]),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    made.policies["json.dumps_kwargs"] = {"ensure_ascii": False, "separators": (",", ":"), "sort_keys": True}
     made.globals["has_hint"] = view.has_hint
     made.filters["phrases"] = phrases
     return made

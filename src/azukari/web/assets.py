@@ -1,4 +1,4 @@
-"""The pages a person sees who opens the server's address: what this is, and the API reference. And our static files."""
+"""Our static files, among them the pages a person sees who opens the server's address."""
 
 import base64
 import functools
@@ -6,15 +6,6 @@ import hashlib
 import importlib.resources
 from collections.abc import Mapping, Sequence
 from pathlib import PurePath
-from typing import TYPE_CHECKING
-
-import msgspec
-
-import azukari
-from azukari.web.reference import Reference
-
-if TYPE_CHECKING:
-    import jinja2
 
 _POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
@@ -58,17 +49,9 @@ _static = importlib.resources.files("azukari") / "static"
 
 
 @functools.cache
-def start_page() -> bytes:
-    """``GET /``, in HTML."""
-    reference = _reference()
-    served = [group for group in reference.groups if not group.planned]
-    return _render("start.html", server=reference.server, served=served)
-
-
-@functools.cache
-def reference_page() -> bytes:
-    """``GET /reference``, in HTML."""
-    return _render("reference.html", reference=_reference())
+def page(name: str) -> bytes:
+    """A page that `make openapi` made."""
+    return (_static / f"{name}.html").read_bytes()
 
 
 @functools.cache
@@ -102,29 +85,3 @@ def integrity(name: str) -> str:
 @functools.cache
 def _static_file(name: str) -> tuple[bytes, str]:
     return (_static / name).read_bytes(), _MEDIA_TYPES[PurePath(name).suffix]
-
-
-@functools.cache
-def _reference() -> Reference:
-    return Reference(msgspec.json.decode((_static / "openapi.json").read_bytes()))
-
-
-def _render(template: str, **context: object) -> bytes:
-    page = templates("azukari.web").get_template(template)
-    return page.render(version=azukari.__version__, **context).encode()
-
-
-@functools.cache
-def templates(*packages: str) -> "jinja2.Environment":
-    """The templates in some packages' folders; of two with one name the first."""
-    import jinja2  # for pages only: a start does not wait for it
-
-    made = jinja2.Environment(
-        loader=jinja2.ChoiceLoader([jinja2.PackageLoader(package) for package in packages]),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    made.policies["json.dumps_kwargs"] = {"ensure_ascii": False, "separators": (",", ":"), "sort_keys": True}
-    return made

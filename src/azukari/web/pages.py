@@ -41,10 +41,10 @@ def routes(services: Services) -> list[Route]:
     readiness = Readiness(services)
 
     async def start(_: Scope) -> Answer:
-        return page(assets.start_page())
+        return page(assets.page("start"))
 
     async def reference(_: Scope) -> Answer:
-        return page(assets.reference_page())
+        return page(assets.page("reference"))
 
     async def description(_: Scope) -> Answer:
         return file("openapi.yaml")

@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from azukari.web.shapes import Field, Node, Part, Schemas, name_of
+from contract.shapes import Field, Node, Part, Schemas, name_of
 
 _METHODS = {"get", "post", "patch", "put", "delete"}
 _KEYS = {"secretKey": "secret", "publishableKey": "publishable"}
