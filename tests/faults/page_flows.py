@@ -6,7 +6,8 @@ from typing import Any
 
 import httpx
 
-from tests.faults.flows import CHALLENGED, FRICTIONLESS, Flow, Scene, a_session_at_a_wallets_page
+from tests.faults.flows import a_session_at_a_wallets_page
+from tests.faults.scenes import CHALLENGED, FRICTIONLESS, Flow, Scene
 from tests.house import Api, card
 
 #: Its issuer asks, and refuses whatever is typed.

@@ -19,9 +19,10 @@ from azukari.core.clock import DAY, MINUTE
 from azukari.db.units import name_of
 from tests.faults import flows, page_flows
 from tests.faults.crashing_server import Death
-from tests.faults.flows import WORK, Flow, Scene, leave_work, path_of
+from tests.faults.scenes import Flow, Scene, path_of
 from tests.faults.sites import Site
 from tests.faults.truth import OPEN_ATTEMPTS, hold_against_book
+from tests.faults.work import WORK, leave_work
 from tests.house import Api
 
 FLOWS = (*flows.FLOWS, *page_flows.FLOWS)

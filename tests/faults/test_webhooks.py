@@ -9,8 +9,9 @@ from pathlib import Path
 from azukari.core.clock import SECOND
 from azukari.webhooks.deliveries import LEASE
 from tests.faults.crashing_server import ShiftedClock, leap
-from tests.faults.flows import TO_DELIVER, TO_LOOK_AT
 from tests.faults.sites import Site
+from tests.faults.truth import TO_DELIVER
+from tests.faults.work import TO_LOOK_AT
 from tests.house import Api
 from tests.webhooks.receiver import SECRET, Got, Receiver, receiving
 

@@ -18,6 +18,8 @@ OPEN_ATTEMPTS = """
     SELECT id, kind, state FROM attempts WHERE state IN ('prepared', 'sent', 'unknown', 'undo')
     UNION ALL SELECT id, 'authenticate', verification FROM tokens WHERE verification = 'CREATED'
 """
+#: What endpoints have not been told yet.
+TO_DELIVER = "SELECT id FROM webhook_deliveries WHERE due_at IS NOT NULL"
 #: Where a verification value is that its token's attempt should have used up, or what proves an authentication. A token
 #: that a secure token was made of has left its value to that one.
 LEFT_VALUES = """

@@ -15,20 +15,8 @@ from azukari import worker
 from tests.machine.bank import Bank
 from tests.machine.front import Reply
 from tests.machine.houses import House, Houses
-from tests.machine.model import (
-    DAY,
-    HOUR,
-    SECOND,
-    Agreement,
-    Event,
-    Payment,
-    Said,
-    Session,
-    Shop,
-    Token,
-    World,
-    iso,
-)
+from tests.machine.model import Shop
+from tests.machine.things import DAY, HOUR, SECOND, Agreement, Event, Payment, Said, Session, Token, World, iso
 
 #: Half past eleven in the evening in Japan, the day before the last one of a January in a leap year.
 START = 1_832_855_400_000

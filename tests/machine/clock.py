@@ -9,9 +9,10 @@ import hypothesis.strategies as st
 from hypothesis import note
 
 from tests.machine.base import Base, way
-from tests.machine.model import DAY, HOUR, SECOND, Agreement, Payment, Session, Shop, iso
-from tests.machine.rules import WHOSE
+from tests.machine.choices import WHOSE
+from tests.machine.model import Shop
 from tests.machine.subscriptions import Subscriptions
+from tests.machine.things import DAY, HOUR, SECOND, Agreement, Payment, Session, iso
 
 SPANS = {"PT1H": HOUR, "P1D": DAY, "P3D": 3 * DAY, "P1W": 7 * DAY, "P31D": 31 * DAY, "P62D": 62 * DAY}
 

@@ -11,21 +11,9 @@ from typing import Any, ClassVar
 import hypothesis.strategies as st
 
 from tests.machine.base import Base, way
-from tests.machine.model import (
-    DAY,
-    JAPAN,
-    NOT_FOUND,
-    SECOND,
-    Customer,
-    Payment,
-    Said,
-    Shop,
-    Thing,
-    iso,
-    japanese,
-    refused,
-)
-from tests.machine.rules import AMOUNTS, KEYS, SCENARIOS, WHICH, WHOSE
+from tests.machine.choices import AMOUNTS, KEYS, SCENARIOS, WHICH, WHOSE
+from tests.machine.model import Shop
+from tests.machine.things import DAY, JAPAN, NOT_FOUND, SECOND, Customer, Payment, Said, Thing, iso, japanese, refused
 
 RETRY_DAYS = (1, 4, 8, 14)
 #: Declines after which a customer's details are let alone, and for how long.
