@@ -195,9 +195,9 @@ def _render(
 ) -> bytes:
     mark, notice = view.test_notice(language)
     t = {**words(language), "language": LANGUAGES[language][1], "title": title}
-    given = context.pop("t", {})
+    own = context.pop("t", {})
     hrefs = context.pop("hrefs", {})
-    assert isinstance(given, dict)
+    assert isinstance(own, dict)
     assert isinstance(hrefs, Mapping)
     return render(
         template,
@@ -205,7 +205,7 @@ def _render(
         modules=modules,
         shop=shop,
         title=title,
-        t={**t, **given, "test_mark": mark, "test": notice},
+        t={**t, **own, "test_mark": mark, "test": notice},
         links=_links(language, shop, hrefs),
         styles=() if template == "session.html" else ("instructions.css",),
         **{"names_lang": _own_language(shop), **context},

@@ -59,8 +59,8 @@ class Press:
         """
         if not self.order.saves or self.method is None:
             return None
-        text, given = sentence(self.language, self.order, self.method), self.form.consent
-        if given is None or given.text != text or given.version != view.CONSENT_VERSION:
+        text, agreed = sentence(self.language, self.order, self.method), self.form.consent
+        if agreed is None or agreed.text != text or agreed.version != view.CONSENT_VERSION:
             raise InvalidParameter("consent")
         return sessions.agreed(self.call, text=text, version=view.CONSENT_VERSION, language=self.language)
 

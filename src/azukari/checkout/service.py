@@ -36,7 +36,7 @@ _DECLINES, _STATUS_OF_NO = (502, 504), 422
 
 async def show(visit: Visit) -> Answer:
     """The page at a session's address. Raises NotFound."""
-    opened = await sessions.open_session(visit.services, visit.given["id"])
+    opened = await sessions.open_session(visit.services, visit.path_params["id"])
     order = reading.order_of(opened)
     language = language_of(visit, order)
     state = opened.state
@@ -116,33 +116,33 @@ def _over(visit: Visit, opened: HostedSession, order: OrderSummary, language: st
 
 async def reload(visit: Visit) -> Answer:
     """A form sent without a script, by a browser too old to be told: nothing of it is read."""
-    return redirect(f"{visit.base_url}/sessions/{quote(visit.given['id'], safe='')}")
+    return redirect(f"{visit.base_url}/sessions/{quote(visit.path_params['id'], safe='')}")
 
 
 async def state(visit: Visit) -> Answer:
     """How the session stands. Raises NotFound."""
-    found: SessionState = await sessions.state(visit.services, visit.given["id"])
+    found: SessionState = await sessions.state(visit.services, visit.path_params["id"])
     return Answer.of(found)
 
 
 async def words_of(visit: Visit) -> Answer:
     """The page's texts in a language, and what its script says. Raises NotFound."""
-    opened = await sessions.open_session(visit.services, visit.given["id"])
+    opened = await sessions.open_session(visit.services, visit.path_params["id"])
     order = reading.order_of(opened)
     language = language_of(visit, order)
-    told = view.told(language, order)
+    data = view.script_data(language, order)
     if code := visit.query.get("code"):
-        told["shown"] = wording.of_code(language, order, order.method(visit.query.get("method")), code)
-    return Answer.of(told)
+        data["shown"] = wording.of_code(language, order, order.method(visit.query.get("method")), code)
+    return Answer.of(data)
 
 
 async def pay(visit: Visit, limiter: Limiter) -> Answer:
     """One press of the button; the same press again is answered alike. Raises TooManyRequests."""
-    given = visit.read(PayIn)
-    session_id = visit.given["id"]
-    visit.must_be_ours(given.csrf, session_id)
+    form = visit.read(PayIn)
+    session_id = visit.path_params["id"]
+    visit.must_be_ours(form.csrf, session_id)
     opened = await sessions.open_session(visit.services, session_id)
-    press = Press.of(visit, opened, given, pay_flow.type_of(given.payment_details))
+    press = Press.of(visit, opened, form, pay_flow.type_of(form.payment_details))
     limiter.count(press.call.key, visit.client)
 
     async def act() -> Answer:
@@ -154,13 +154,13 @@ async def pay(visit: Visit, limiter: Limiter) -> Answer:
 
 async def resume(visit: Visit) -> Answer:
     """Finish what can be finished after a step in between."""
-    given = visit.read(ResumeIn)
-    session_id = visit.given["id"]
-    visit.must_be_ours(given.csrf, session_id)
+    form = visit.read(ResumeIn)
+    session_id = visit.path_params["id"]
+    visit.must_be_ours(form.csrf, session_id)
     opened = await sessions.open_session(visit.services, session_id)
     order = reading.order_of(opened)
     call = visit.call(opened.owner, opened.at)
-    language = language_of(visit, order, given.locale)
+    language = language_of(visit, order, form.locale)
     return await _try(visit, language, order, order.first, functools.partial(session_resume.resume, call, session_id))
 
 

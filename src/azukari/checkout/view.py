@@ -367,7 +367,7 @@ def has_hint(key: str) -> bool:
     return any(label(language, key)[1] for language in LANGUAGES)
 
 
-def told(language: str, order: OrderSummary) -> dict[str, Any]:
+def script_data(language: str, order: OrderSummary) -> dict[str, Any]:
     """What the page's script is told in a language: the texts by their places, its own words, and what each method's
     button and sum say.
     """

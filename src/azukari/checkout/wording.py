@@ -109,12 +109,12 @@ def _not_saved(language: str, method: Method | None) -> ErrorNotice:
 
 def _said(language: str, order: OrderSummary, at: str, key: str, notes: str) -> ErrorNotice:
     known = {**words(language), "no_charge": view.no_charge(language, order)}
-    told = [known[_NOTES[note]] for note in notes if note != "N" or order.pays]
+    sentences = [known[_NOTES[note]] for note in notes if note != "N" or order.pays]
     if at not in (ALERT, PAGE):
         # In one line, below a field.
-        heading = known[key] + (_stop(language) if told else "")
-        return ErrorNotice(at, _joined(language, [heading, *told]), "")
-    return ErrorNotice(at, known[key], _joined(language, told))
+        heading = known[key] + (_stop(language) if sentences else "")
+        return ErrorNotice(at, _joined(language, [heading, *sentences]), "")
+    return ErrorNotice(at, known[key], _joined(language, sentences))
 
 
 def _about_a_field(

@@ -89,10 +89,10 @@ def reuse(language: str, order: OrderSummary, method: Method) -> str:
     return texts.say(language, key, shop=order.shop.name, thing=view.thing(language, method))
 
 
-def told(language: str, order: OrderSummary) -> dict[str, Any]:
+def script_data(language: str, order: OrderSummary) -> dict[str, Any]:
     """What the frame's script is told in a language."""
     known = words(language)
-    found = view.told(language, order)
+    found = view.script_data(language, order)
     methods: Mapping[str, Method] = {method.type: method for method in order.methods}
     found["t"] = all_texts(language, order)
     found["w"] |= {key: known[key] for key in ("tds_h", "tds_mid", "proceed", "restart")}

@@ -58,11 +58,11 @@ async def words_of(visit: Visit) -> Answer:
     """
     order = reading.order_of(await _open(visit, visit.query.get("session", "")))
     language = language_of(visit, order)
-    told = pages.told(language, order)
+    data = pages.script_data(language, order)
     if code := visit.query.get("code"):
         method = order.method(visit.query.get("method"))
-        told["shown"] = wording.of_code(language, order, method, code, visit.query.get("param"))
-    return Answer.of(told)
+        data["shown"] = wording.of_code(language, order, method, code, visit.query.get("param"))
+    return Answer.of(data)
 
 
 async def pay(visit: Visit, limiter: Limiter) -> Answer:
@@ -70,17 +70,17 @@ async def pay(visit: Visit, limiter: Limiter) -> Answer:
 
     Raises Unauthorized, Forbidden (not our frame, or a secret key), NotFound, TooManyRequests.
     """
-    given = visit.read(PayIn)
+    form = visit.read(PayIn)
     key = await authenticate(
         visit.headers.get(b"authorization"), Access.PUBLISHABLE, visit.client, visit.services.keyring
     )
     if key.is_secret:
         raise Forbidden
     limiter.count(key, visit.client)
-    opened = await _open(visit, given.session)
+    opened = await _open(visit, form.session)
     if opened.owner != key.owner:
         raise NotFound
-    press = Press.of(visit, opened, given, _type_of(given))
+    press = Press.of(visit, opened, form, _type_of(form))
 
     async def act() -> Answer:
         return await press.pay(PageTry(press.consent(pages.reuse), asks=opened.session.kind != "customer"))
@@ -110,8 +110,8 @@ def _default(visit: Visit, order: OrderSummary) -> str:
     return reading.language_of({}, visit.header(b"accept-language"), order.shop.languages, order.locale)
 
 
-def _type_of(given: PayIn) -> str | None:
+def _type_of(form: PayIn) -> str | None:
     """The type a try names; a token's is a card's."""
-    if isinstance(given.payment_details, str):
+    if isinstance(form.payment_details, str):
         return "credit_card"
-    return pay_flow.type_of(given.payment_details)
+    return pay_flow.type_of(form.payment_details)
