@@ -28,7 +28,7 @@ def html(order: OrderSummary, language: str = "ja") -> str:
 def test_every_place_has_a_text_in_every_language(language: str, mode: str) -> None:
     order = replace(ORDER, mode=mode, items=tuple(Item(f"{at}", at, at) for at in range(1, 6)), tax=10)
     places = set(re.findall(r'data-t="([^"]*)"', html(order, "ja")))
-    told = view.told(language, order)
+    told = view.script_data(language, order)
     assert places <= told["t"].keys()
     assert told["m"].keys() == {each.type for each in order.methods}
 
@@ -43,7 +43,7 @@ def test_every_member_a_request_needs_has_its_place_in_the_form(slug: str) -> No
     # A card's month and year are one field.
     wanted = {"cardnumber", "cc-exp"} if panel.is_card else {*members}
     assert wanted <= names
-    told = view.told("en", order)
+    told = view.script_data("en", order)
     assert all(told["t"][f"l_{field.label}"] for field in panel.fields)
 
 

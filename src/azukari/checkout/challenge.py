@@ -58,7 +58,7 @@ async def _for_fields(visit: Visit, token_id: str, answer: Answer) -> Answer:
 
 async def leave(visit: Visit) -> Answer:
     """Asks before an address that a publishable key has named and no merchant registered. Raises NotFound."""
-    found = await challenges.find_address(visit.services, visit.given["token"])
+    found = await challenges.find_address(visit.services, visit.path_params["token"])
     if found is None:
         raise NotFound
     owner, url = found
@@ -71,6 +71,6 @@ async def leave(visit: Visit) -> Answer:
 
 async def answer(visit: Visit) -> Answer:
     """What the shopper types there; its address says who comes. Raises NotFound, Forbidden, Unavailable."""
-    given = visit.read(PasswordIn)
-    found = await challenges.answer_challenge(visit.services, given.token, given.state, given.password)
+    form = visit.read(PasswordIn)
+    found = await challenges.answer_challenge(visit.services, form.token, form.state, form.password)
     return Answer.of(Redirect(found.redirect_url, found.wrong))

@@ -32,10 +32,10 @@ _MOST_FIELDS = 20
 
 @dataclass(frozen=True, slots=True)
 class Visit:
-    """One request of a browser. given: the parts of the path. body: as it came. now: by the machine's clock."""
+    """One request of a browser. body: as it came. now: by the machine's clock."""
 
     services: Services
-    given: Mapping[str, str]
+    path_params: Mapping[str, str]
     query: Mapping[str, str]
     headers: Mapping[bytes, bytes]
     body: bytes
@@ -92,9 +92,9 @@ class Visit:
             raise UnsupportedMediaType
         return bodies.convert(bodies.parse(JSON, self.body), shape)
 
-    def must_be_ours(self, given: str, of: str) -> None:
+    def must_be_ours(self, csrf: str, of: str) -> None:
         """Raises Forbidden: the page that sent this was not made by us, or not for this thing."""
-        if not hmac.compare_digest(given.encode(), self.mark(of).encode()):
+        if not hmac.compare_digest(csrf.encode(), self.mark(of).encode()):
             raise Forbidden
 
 
@@ -151,7 +151,7 @@ class PageResource(Resource[Handler]):
     def _visit(self, scope: Scope, body: bytes) -> Visit:
         return Visit(
             services=self._services,
-            given=scope["path_params"],
+            path_params=scope["path_params"],
             query=_query(scope["query_string"]),
             headers=dict(scope["headers"]),
             body=body,

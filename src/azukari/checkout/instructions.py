@@ -33,7 +33,7 @@ _Details = dict[str, Any]
 
 async def show(visit: Visit) -> Answer:
     """How a cash payment is made. Raises NotFound."""
-    payment_id, language = visit.given["payment"], nearest(visit.given["locale"], LANGUAGES)
+    payment_id, language = visit.path_params["payment"], nearest(visit.path_params["locale"], LANGUAGES)
     owner, settings = await visit.owner_of(payment_id, "payment")
     shown, way_back = await visit.services.db.read(_payment, owner, payment_id)
     payment, details = shown.payment, _details(shown)
@@ -84,7 +84,7 @@ def _picture(details: _Details) -> str | None:
 
 async def barcode_of(visit: Visit) -> Answer:
     """``GET /api/v1/barcodes/{payment}``, open as its page is. Raises NotFound. Source: contract section 12."""
-    payment_id = visit.given["payment"]
+    payment_id = visit.path_params["payment"]
     owner, _ = await visit.owner_of(payment_id, "payment")
     shown = await visit.services.db.read(views.show, owner, payment_id)
     details = _details(shown)
@@ -98,11 +98,11 @@ async def barcode_of(visit: Visit) -> Answer:
 
 async def simulate(visit: Visit) -> Answer:
     """A button of the test tools. Raises NotFound, InvalidParameter, Forbidden."""
-    given, payment_id = visit.read(SimulateIn), visit.given["payment"]
-    visit.must_be_ours(given.csrf, payment_id)
-    if given.outcome not in ("paid", "expired", "failed"):
+    form, payment_id = visit.read(SimulateIn), visit.path_params["payment"]
+    visit.must_be_ours(form.csrf, payment_id)
+    if form.outcome not in ("paid", "expired", "failed"):
         raise InvalidParameter("outcome")
     owner, _ = await visit.owner_of(payment_id, "payment")
     call = visit.call(owner, await visit.services.moment_of(owner))
-    out = await test_mode.simulate(call, payment_id, cast(Literal["paid", "expired", "failed"], given.outcome))
+    out = await test_mode.simulate(call, payment_id, cast(Literal["paid", "expired", "failed"], form.outcome))
     return Answer.of({"status": out.status})

@@ -108,11 +108,11 @@ _MEMBERS: Mapping[str, tuple[tuple[str, str], ...]] = {
 
 def _facts(language: str, type: str, details: Mapping[str, object]) -> list[Fact]:
     known = words(language)
-    given = [(label, str(details[member])) for label, member in _MEMBERS[type] if details.get(member)]
-    if type == KONBINI and len(given) == 1:
+    numbers = [(label, str(details[member])) for label, member in _MEMBERS[type] if details.get(member)]
+    if type == KONBINI and len(numbers) == 1:
         # A store that wants one number calls it the payment's.
-        given = [("pay_no", given[0][1])]
-    return [Fact(known[label], grouped(value), value, not value[:1].isdigit()) for label, value in given]
+        numbers = [("pay_no", numbers[0][1])]
+    return [Fact(known[label], grouped(value), value, not value[:1].isdigit()) for label, value in numbers]
 
 
 def grouped(value: str) -> str:

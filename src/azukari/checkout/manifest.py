@@ -137,14 +137,14 @@ class _Tags(HTMLParser):
         self.inline = False
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        given = dict(attrs)
-        self.inline = self.inline or any(name.startswith("on") for name in given)
-        if tag == "script" and not given.get("src"):
+        attributes = dict(attrs)
+        self.inline = self.inline or any(name.startswith("on") for name in attributes)
+        if tag == "script" and not attributes.get("src"):
             self.inline = True
         elif tag == "script":
-            self.scripts.append((given["src"] or "", given.get("integrity")))
-        elif tag == "link" and given.get("rel") in ("modulepreload", "preload"):
-            self.scripts.append((given.get("href") or "", given.get("integrity")))
+            self.scripts.append((attributes["src"] or "", attributes.get("integrity")))
+        elif tag == "link" and attributes.get("rel") in ("modulepreload", "preload"):
+            self.scripts.append((attributes.get("href") or "", attributes.get("integrity")))
 
 
 def _hash(content: bytes) -> str:

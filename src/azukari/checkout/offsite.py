@@ -17,7 +17,7 @@ async def _offsite_order(visit: Visit, owner: Owner) -> OffsitePage:
     """The simulator's order. Raises NotFound (live mode, or none of this ref)."""
     now, order = await visit.services.time_of(owner), None
     if owner.mode == "test":
-        order = visit.services.processors.simulator.order_of(visit.given["ref"], now)
+        order = visit.services.processors.simulator.order_of(visit.path_params["ref"], now)
     if order is None:
         raise NotFound
     return order
@@ -25,7 +25,7 @@ async def _offsite_order(visit: Visit, owner: Owner) -> OffsitePage:
 
 async def show(visit: Visit) -> Answer:
     """The simulator's wallet. Raises NotFound."""
-    ref = visit.given["ref"]
+    ref = visit.path_params["ref"]
     owner, settings = await visit.owner_of(ref, "attempt")
     order = await _offsite_order(visit, owner)
     if order.state != "waiting":
@@ -47,13 +47,13 @@ async def show(visit: Visit) -> Answer:
 
 async def decide(visit: Visit) -> Answer:
     """What the shopper does there. Raises NotFound, InvalidParameter, Forbidden."""
-    given, ref = visit.read(DecideIn), visit.given["ref"]
-    visit.must_be_ours(given.csrf, ref)
+    form, ref = visit.read(DecideIn), visit.path_params["ref"]
+    visit.must_be_ours(form.csrf, ref)
     owner, _ = await visit.owner_of(ref, "attempt")
     order = await _offsite_order(visit, owner)
-    if given.decision not in ("approved", "declined", "insufficient", "leave"):
+    if form.decision not in ("approved", "declined", "insufficient", "leave"):
         raise InvalidParameter("decision")
-    if given.decision != "leave":
-        decision = cast(Literal["approved", "declined", "insufficient"], given.decision)
+    if form.decision != "leave":
+        decision = cast(Literal["approved", "declined", "insufficient"], form.decision)
         visit.services.processors.simulator.decide(ref, decision, await visit.services.time_of(owner))
     return Answer.of(Redirect(order.return_url))

@@ -47,7 +47,7 @@ class Action:
 
 def session(
     language: str,
-    order: OrderSummary,
+    summary: OrderSummary,
     *,
     csrf: str,
     now: int,
@@ -61,36 +61,36 @@ def session(
     resume: the shopper is back from a step in between, so the page finishes what it can before it asks anew.
     failed: what came of the step, whose code it was.
     """
-    t = view.texts(language, order)
-    first, rest = view.split_items(order)
+    t = view.texts(language, summary)
+    first, rest = view.split_items(summary)
     data = {
-        "id": order.id,
+        "id": summary.id,
         "csrf": csrf,
         "now": now,
         "locale": language,
         "resume": resume,
         "failed": msgspec.to_builtins(failed),
         "code": code,
-        "left": order.expires_at - now if order.expires_at - order.created_at < view.LONG else None,
-        "brands": [brand for method in order.methods if method.group == "card" for brand in method.brands],
-        "consent": view.CONSENT_VERSION if order.saves else None,
+        "left": summary.expires_at - now if summary.expires_at - summary.created_at < view.LONG else None,
+        "brands": [brand for method in summary.methods if method.group == "card" for brand in method.brands],
+        "consent": view.CONSENT_VERSION if summary.saves else None,
     }
-    modules = SESSION if all(method.group == "card" for method in order.methods) else SESSION_BESIDE_CARDS
+    modules = SESSION if all(method.group == "card" for method in summary.methods) else SESSION_BESIDE_CARDS
     return _render(
         "session.html",
         language,
-        order.shop,
+        summary.shop,
         t["title"],
         modules,
         t=t,
-        order=order,
-        panels=view.panels(order),
-        one=len(order.methods) == 1,
+        summary=summary,
+        panels=view.panels(summary),
+        one=len(summary.methods) == 1,
         shown=first,
         rest=rest,
         secure=secure,
         data={name: value for name, value in data.items() if value is not None and value is not False},
-        names_lang=LANGUAGES[order.locale][0],
+        names_lang=LANGUAGES[summary.locale][0],
     )
 
 
@@ -195,9 +195,9 @@ def _render(
 ) -> bytes:
     mark, notice = view.test_notice(language)
     t = {**words(language), "language": LANGUAGES[language][1], "title": title}
-    given = context.pop("t", {})
+    own = context.pop("t", {})
     hrefs = context.pop("hrefs", {})
-    assert isinstance(given, dict)
+    assert isinstance(own, dict)
     assert isinstance(hrefs, Mapping)
     return render(
         template,
@@ -205,7 +205,7 @@ def _render(
         modules=modules,
         shop=shop,
         title=title,
-        t={**t, **given, "test_mark": mark, "test": notice},
+        t={**t, **own, "test_mark": mark, "test": notice},
         links=_links(language, shop, hrefs),
         styles=() if template == "session.html" else ("instructions.css",),
         **{"names_lang": _own_language(shop), **context},

@@ -40,7 +40,7 @@ class Press:
 
     form: PayForm
     opened: HostedSession
-    order: OrderSummary
+    summary: OrderSummary
     language: str
     method: Method | None
     call: Call
@@ -48,19 +48,19 @@ class Press:
     @classmethod
     def of(cls, visit: Visit, opened: HostedSession, form: PayForm, type: str | None) -> "Press":
         """A press of a form of ours. Raises BadRequest (its nonce)."""
-        order = reading.order_of(opened)
+        summary = reading.summary_of(opened)
         call = visit.call(opened.owner, opened.at, f"{opened.session.id}:{form.nonce}")
-        return cls(form, opened, order, language_of(visit, order, form.locale), order.method(type), call)
+        return cls(form, opened, summary, language_of(visit, summary, form.locale), summary.method(type), call)
 
     def consent(self, sentence: Callable[[str, OrderSummary, Method], str]) -> Consent | None:
         """The sentence the shopper has agreed to: ours, word for word. None: nothing is kept.
 
         Raises InvalidParameter.
         """
-        if not self.order.saves or self.method is None:
+        if not self.summary.saves or self.method is None:
             return None
-        text, given = sentence(self.language, self.order, self.method), self.form.consent
-        if given is None or given.text != text or given.version != view.CONSENT_VERSION:
+        text, agreed = sentence(self.language, self.summary, self.method), self.form.consent
+        if agreed is None or agreed.text != text or agreed.version != view.CONSENT_VERSION:
             raise InvalidParameter("consent")
         return sessions.agreed(self.call, text=text, version=view.CONSENT_VERSION, language=self.language)
 
@@ -71,9 +71,9 @@ class Press:
         return await session_pay.pay(self.call, self.opened.session.id, wanted, page=page)
 
 
-def language_of(visit: Visit, order: OrderSummary, wish: str = "") -> str:
+def language_of(visit: Visit, summary: OrderSummary, wish: str = "") -> str:
     """The language of the answer. wish: the form's, before the link's."""
-    return visit.language(order.shop.languages, order.locale, wish)
+    return visit.language(summary.shop.languages, summary.locale, wish)
 
 
 def type_of(details: object) -> str | None:
@@ -94,12 +94,12 @@ async def answer_of(act: Callable[[], Awaitable[Answer]], passed_on: tuple[type[
         return pay_error(error)
 
 
-def result_of(answer: Answer, language: str, order: OrderSummary, method: Method | None) -> Went | Failed:
+def result_of(answer: Answer, language: str, summary: OrderSummary, method: Method | None) -> Went | Failed:
     """What a page's script is told of a try."""
     tried = read_try(answer.body)
     if tried.error is None:
         return Went(tried.status, tried.redirect_url or "")
-    shown = wording.of_code(language, order, method, tried.error.code, tried.error.param, answer.status)
+    shown = wording.of_code(language, summary, method, tried.error.code, tried.error.param, answer.status)
     return Failed.of(tried.error, shown)
 
 

@@ -34,7 +34,7 @@ def shop_of(settings: MerchantSettings, mode: str) -> Shop:
     )
 
 
-def order_of(opened: HostedSession) -> OrderSummary:
+def summary_of(opened: HostedSession) -> OrderSummary:
     """A session as its page shows it."""
     session = opened.session
     # A session may name types that are paid through the API alone, in test mode.

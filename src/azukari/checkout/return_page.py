@@ -17,7 +17,7 @@ from azukari.wire.locales import language_named
 
 async def come_back(visit: Visit) -> Answer:
     """Back from somebody else's page: what became of it is asked now. Raises NotFound."""
-    ref = visit.given["ref"]
+    ref = visit.path_params["ref"]
     owner, settings = await visit.owner_of(ref, "attempt")
     attempt = await visit.services.db.read(attempts.find_by_ref, owner, ref)
     if attempt is None:

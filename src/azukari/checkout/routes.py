@@ -61,7 +61,7 @@ def routes(services: Services, limiter: Limiter) -> list[Route]:
 
 async def accent(visit: Visit) -> Answer:
     """A merchant's colour as a style sheet. Raises NotFound."""
-    colour = visit.given["colour"]
+    colour = visit.path_params["colour"]
     if len(colour) != 6 or not set(colour) <= set("0123456789abcdef"):
         raise NotFound
     return Answer(200, accents.sheet(f"#{colour}").encode(), _CSS, {"Cache-Control": "public, max-age=3600"})
@@ -70,8 +70,8 @@ async def accent(visit: Visit) -> Answer:
 async def report(visit: Visit) -> Answer:
     """A browser has stopped something our policy forbids. Only the directive's name is kept."""
     try:
-        given = msgspec.json.decode(visit.body, type=_Report).csp_report
-        named = (given.effective_directive or given.violated_directive).partition(" ")[0]
+        violation = msgspec.json.decode(visit.body, type=_Report).csp_report
+        named = (violation.effective_directive or violation.violated_directive).partition(" ")[0]
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         named = ""
     log.warning("page.policy_broken", reason=named if named in DIRECTIVES else "unknown")

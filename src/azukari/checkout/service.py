@@ -36,19 +36,19 @@ _DECLINES, _STATUS_OF_NO = (502, 504), 422
 
 async def show(visit: Visit) -> Answer:
     """The page at a session's address. Raises NotFound."""
-    opened = await sessions.open_session(visit.services, visit.given["id"])
-    order = reading.order_of(opened)
-    language = language_of(visit, order)
+    opened = await sessions.open_session(visit.services, visit.path_params["id"])
+    summary = reading.summary_of(opened)
+    language = language_of(visit, summary)
     state = opened.state
     if state.status != "pending" or state.expired or state.locked:
-        return _over(visit, opened, order, language)
+        return _over(visit, opened, summary, language)
     again = "again" in visit.query
     away = state.redirect_url or _challenge(opened)
     if away and not again:
         return page(
             pages.notice(
                 language,
-                order.shop,
+                summary.shop,
                 words(language)["tds_mid"],
                 None,
                 [
@@ -61,15 +61,15 @@ async def show(visit: Visit) -> Answer:
     short = reading.fell_short(opened) and not state.busy
     code = visit.query.get("failed")
     if short and not again and not code:
-        code = wording.SHORT if order.received else "insufficient_funds"
-    failed = wording.of_code(language, order, order.first, code) if code else None
+        code = wording.SHORT if summary.received else "insufficient_funds"
+    failed = wording.of_code(language, summary, summary.first, code) if code else None
     if failed is not None and failed.at == wording.PAGE:
-        return page(pages.notice(language, order.shop, failed.h, failed.p, _ways_back(order, language)))
+        return page(pages.notice(language, summary.shop, failed.h, failed.p, _ways_back(summary, language)))
     return page(
         pages.session(
             language,
-            order,
-            csrf=visit.mark(order.id),
+            summary,
+            csrf=visit.mark(summary.id),
             now=opened.at.now,
             secure=visit.base_url.startswith("https:"),
             resume=(state.busy or state.next == "resume") and not again and not short,
@@ -79,8 +79,8 @@ async def show(visit: Visit) -> Answer:
     )
 
 
-def _ways_back(order: OrderSummary, language: str) -> list[Action]:
-    return [Action(say(language, "back", shop=order.shop.name), order.return_to)] if order.return_to else []
+def _ways_back(summary: OrderSummary, language: str) -> list[Action]:
+    return [Action(say(language, "back", shop=summary.shop.name), summary.return_to)] if summary.return_to else []
 
 
 def _away(visit: Visit, url: str, language: str) -> str:
@@ -95,88 +95,90 @@ def _challenge(opened: HostedSession) -> str | None:
     return token.authentication_url or None if waits and token is not None else None
 
 
-def _over(visit: Visit, opened: HostedSession, order: OrderSummary, language: str) -> Answer:
+def _over(visit: Visit, opened: HostedSession, summary: OrderSummary, language: str) -> Answer:
     """A session that takes no try any more."""
     state, known = opened.state, words(language)
-    actions = _ways_back(order, language)
+    actions = _ways_back(summary, language)
     if state.status == "completed":
         if state.next == "instructions" and opened.payment is not None:
             return redirect(f"{visit.base_url}/{language}/instructions/{opened.payment.payment.id}")
         if opened.at.now - (opened.session.completed_at or 0) > _FRESH:
-            return page(pages.notice(language, order.shop, known["already"], None, actions, good=True))
-        lead = say(language, "returning", shop=order.shop.name) if order.return_to else None
-        heading = known["done_pay" if order.pays else "done_save"]
-        return page(pages.notice(language, order.shop, heading, lead, actions, good=True, leave=order.return_to))
+            return page(pages.notice(language, summary.shop, known["already"], None, actions, good=True))
+        lead = say(language, "returning", shop=summary.shop.name) if summary.return_to else None
+        heading = known["done_pay" if summary.pays else "done_save"]
+        return page(pages.notice(language, summary.shop, heading, lead, actions, good=True, leave=summary.return_to))
     if state.status == "cancelled":
-        return page(pages.notice(language, order.shop, known["cancelled"], None, actions))
+        return page(pages.notice(language, summary.shop, known["cancelled"], None, actions))
     if state.expired:
-        return page(pages.notice(language, order.shop, known["expired"], None, actions))
-    return page(pages.notice(language, order.shop, known["too_many"], known["ask_shop"], actions))
+        return page(pages.notice(language, summary.shop, known["expired"], None, actions))
+    return page(pages.notice(language, summary.shop, known["too_many"], known["ask_shop"], actions))
 
 
 async def reload(visit: Visit) -> Answer:
     """A form sent without a script, by a browser too old to be told: nothing of it is read."""
-    return redirect(f"{visit.base_url}/sessions/{quote(visit.given['id'], safe='')}")
+    return redirect(f"{visit.base_url}/sessions/{quote(visit.path_params['id'], safe='')}")
 
 
 async def state(visit: Visit) -> Answer:
     """How the session stands. Raises NotFound."""
-    found: SessionState = await sessions.state(visit.services, visit.given["id"])
+    found: SessionState = await sessions.state(visit.services, visit.path_params["id"])
     return Answer.of(found)
 
 
 async def words_of(visit: Visit) -> Answer:
     """The page's texts in a language, and what its script says. Raises NotFound."""
-    opened = await sessions.open_session(visit.services, visit.given["id"])
-    order = reading.order_of(opened)
-    language = language_of(visit, order)
-    told = view.told(language, order)
+    opened = await sessions.open_session(visit.services, visit.path_params["id"])
+    summary = reading.summary_of(opened)
+    language = language_of(visit, summary)
+    data = view.script_data(language, summary)
     if code := visit.query.get("code"):
-        told["shown"] = wording.of_code(language, order, order.method(visit.query.get("method")), code)
-    return Answer.of(told)
+        data["shown"] = wording.of_code(language, summary, summary.method(visit.query.get("method")), code)
+    return Answer.of(data)
 
 
 async def pay(visit: Visit, limiter: Limiter) -> Answer:
     """One press of the button; the same press again is answered alike. Raises TooManyRequests."""
-    given = visit.read(PayIn)
-    session_id = visit.given["id"]
-    visit.must_be_ours(given.csrf, session_id)
+    form = visit.read(PayIn)
+    session_id = visit.path_params["id"]
+    visit.must_be_ours(form.csrf, session_id)
     opened = await sessions.open_session(visit.services, session_id)
-    press = Press.of(visit, opened, given, pay_flow.type_of(given.payment_details))
+    press = Press.of(visit, opened, form, pay_flow.type_of(form.payment_details))
     limiter.count(press.call.key, visit.client)
 
     async def act() -> Answer:
-        language = press.language if press.language != press.order.locale else None
+        language = press.language if press.language != press.summary.locale else None
         return await press.pay(PageTry(press.consent(view.consent), language=language))
 
-    return await _try(visit, press.language, press.order, press.method, act)
+    return await _try(visit, press.language, press.summary, press.method, act)
 
 
 async def resume(visit: Visit) -> Answer:
     """Finish what can be finished after a step in between."""
-    given = visit.read(ResumeIn)
-    session_id = visit.given["id"]
-    visit.must_be_ours(given.csrf, session_id)
+    form = visit.read(ResumeIn)
+    session_id = visit.path_params["id"]
+    visit.must_be_ours(form.csrf, session_id)
     opened = await sessions.open_session(visit.services, session_id)
-    order = reading.order_of(opened)
+    summary = reading.summary_of(opened)
     call = visit.call(opened.owner, opened.at)
-    language = language_of(visit, order, given.locale)
-    return await _try(visit, language, order, order.first, functools.partial(session_resume.resume, call, session_id))
+    language = language_of(visit, summary, form.locale)
+    return await _try(
+        visit, language, summary, summary.first, functools.partial(session_resume.resume, call, session_id)
+    )
 
 
 async def _try(
     visit: Visit,
     language: str,
-    order: OrderSummary,
+    summary: OrderSummary,
     method: Method | None,
     act: Callable[[], Coroutine[Any, Any, Answer]],
 ) -> Answer:
-    return _told(visit, language, order, method, await pay_flow.answer_of(act, (NotFound,)))
+    return _told(visit, language, summary, method, await pay_flow.answer_of(act, (NotFound,)))
 
 
-def _told(visit: Visit, language: str, order: OrderSummary, method: Method | None, answer: Answer) -> Answer:
+def _told(visit: Visit, language: str, summary: OrderSummary, method: Method | None, answer: Answer) -> Answer:
     """No more of an answer than the page needs, and its words."""
-    result = pay_flow.result_of(answer, language, order, method)
+    result = pay_flow.result_of(answer, language, summary, method)
     if isinstance(result, Went):
         result.redirect_url = _away(visit, result.redirect_url, language)
         return Answer.of(result, answer.status)

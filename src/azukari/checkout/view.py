@@ -189,25 +189,25 @@ _CARD = (
 _SEQUENCE = tuple(_MEMBERS)
 
 
-def panels(order: OrderSummary) -> list[Panel]:
+def panels(summary: OrderSummary) -> list[Panel]:
     """The methods of the picker."""
     found: list[Panel] = []
-    for method in order.methods:
+    for method in summary.methods:
         icon = _ICONS.get(method.group, "phone")
         drawn = any(panel.icon == icon for panel in found)
-        found.append(Panel(method, icon, drawn, _fields(order, method), _pick(method), method is order.first))
+        found.append(Panel(method, icon, drawn, _fields(summary, method), _pick(method), method is summary.first))
     return found
 
 
-def _fields(order: OrderSummary, method: Method) -> tuple[Field, ...]:
+def _fields(summary: OrderSummary, method: Method) -> tuple[Field, ...]:
     if method.group == "card":
         return _CARD
     wanted = [member for member in _SEQUENCE if member in method.members]
     return tuple(
         Field(
-            f"f{order.methods.index(method)}-{at}",
+            f"f{summary.methods.index(method)}-{at}",
             *_kind(member),
-            value=(order.email or "") if member == "email" else "",
+            value=(summary.email or "") if member == "email" else "",
         )
         for at, member in enumerate(wanted, 1)
     )
@@ -238,12 +238,12 @@ def method_name(language: str, method: Method) -> str:
     return words(language)[method.group] if method.group in _TITLED else method.names[language]
 
 
-def button(language: str, order: OrderSummary, method: Method) -> str:
+def button(language: str, summary: OrderSummary, method: Method) -> str:
     """What pressing does, and for how much."""
     values = {"amount": _amount(language, method), "method": method_name(language, method)}
-    if order.mode == CUSTOMER:
+    if summary.mode == CUSTOMER:
         return say(language, "save_card" if method.group == "card" else "save_wallet", **values)
-    if order.mode == BOTH:
+    if summary.mode == BOTH:
         return say(language, "pay_save", **values)
     if method.group in ("card", "prepaid"):
         return say(language, "pay", **values)
@@ -257,13 +257,13 @@ def thing(language: str, method: Method) -> str:
     return say(language, key, method=method_name(language, method))
 
 
-def consent(language: str, order: OrderSummary, method: Method) -> str:
+def consent(language: str, summary: OrderSummary, method: Method) -> str:
     """The sentence above the button in the modes that store something."""
     return fill(
-        words(language)["consent_both" if order.pays else "consent_save"],
-        button=button(language, order, method),
+        words(language)["consent_both" if summary.pays else "consent_save"],
+        button=button(language, summary, method),
         thing=thing(language, method),
-        shop=order.shop.name,
+        shop=summary.shop.name,
         amount=_amount(language, method),
     )
 
@@ -272,9 +272,9 @@ def _amount(language: str, method: Method) -> str:
     return money.amount(language, method.amount, method.currency)
 
 
-def title(language: str, order: OrderSummary | None, shop: Shop | None, heading: str | None = None) -> str:
+def title(language: str, summary: OrderSummary | None, shop: Shop | None, heading: str | None = None) -> str:
     """The window's title."""
-    what = heading or words(language)["save_h" if order and not order.pays else "title"]
+    what = heading or words(language)["save_h" if summary and not summary.pays else "title"]
     mark = "" if shop is None or shop.live else f"[{words(language)['test_mark']}] "
     return f"{mark}{what} | {shop.name}" if shop else what
 
@@ -292,49 +292,49 @@ _IN_SCRIPT = (
 )  # fmt: skip
 
 
-def texts(language: str, order: OrderSummary) -> dict[str, str]:
+def texts(language: str, summary: OrderSummary) -> dict[str, str]:
     """Every text of the page by the name of its place: a script can change the language around what was typed."""
-    shop = order.shop.name
+    shop = summary.shop.name
     known = words(language)
     found = {key: known[key] for key in _ON_PAGE}
-    found["title"] = title(language, order, order.shop)
-    found["back"] = say(language, "back_save" if not order.pays else "back", shop=shop)
+    found["title"] = title(language, summary, summary.shop)
+    found["back"] = say(language, "back_save" if not summary.pays else "back", shop=shop)
     found["save_lead"] = say(language, "save_lead", shop=shop)
     found["amount_to"] = say(language, "amount_to", shop=shop)
     found["test_mark"], found["test"] = test_notice(language)
     found["language"] = LANGUAGES[language][1]
-    first = order.first
+    first = summary.first
     found["figures"], found["unit"] = money.parted(language, first.amount, first.currency)
-    found |= _item_texts(language, order)
-    for panel in panels(order):
+    found |= _item_texts(language, summary)
+    for panel in panels(summary):
         found |= _panel_texts(language, panel)
     found["total_sum"] = _amount(language, first)
     found["fee_sum"] = money.amount(language, first.fee, first.currency) if first.fee else ""
-    found["go"] = button(language, order, first)
-    if order.saves:
-        found["consent"] = consent(language, order, first)
+    found["go"] = button(language, summary, first)
+    if summary.saves:
+        found["consent"] = consent(language, summary, first)
     return found
 
 
-def _item_texts(language: str, order: OrderSummary) -> dict[str, str]:
+def _item_texts(language: str, summary: OrderSummary) -> dict[str, str]:
     found = {}
-    for at, amount in enumerate(item_amounts(order)):
+    for at, amount in enumerate(item_amounts(summary)):
         if amount is not None:
-            found[f"item{at}"] = money.amount(language, amount, order.currency)
-    if order.tax:
-        found["tax_sum"] = money.amount(language, order.tax, order.currency)
-    if len(order.items) > _FIRST_ITEMS:
-        found["more_items"] = say(language, "more_items", n=len(order.items) - _FIRST_ITEMS)
+            found[f"item{at}"] = money.amount(language, amount, summary.currency)
+    if summary.tax:
+        found["tax_sum"] = money.amount(language, summary.tax, summary.currency)
+    if len(summary.items) > _FIRST_ITEMS:
+        found["more_items"] = say(language, "more_items", n=len(summary.items) - _FIRST_ITEMS)
     return found
 
 
-def item_amounts(order: OrderSummary) -> list[int | None]:
+def item_amounts(summary: OrderSummary) -> list[int | None]:
     """What each line comes to. A line's amount is of one piece, unless only the lines as they are add up."""
-    plain = [item.amount for item in order.items]
-    times = [None if item.amount is None else item.amount * item.quantity for item in order.items]
-    total = order.amount - order.tax
+    plain = [item.amount for item in summary.items]
+    times = [None if item.amount is None else item.amount * item.quantity for item in summary.items]
+    total = summary.amount - summary.tax
     sums = {sum(amount or 0 for amount in lines) for lines in (plain, times)}
-    as_they_are = sum(amount or 0 for amount in plain) in (total, order.amount) and len(sums) == 2
+    as_they_are = sum(amount or 0 for amount in plain) in (total, summary.amount) and len(sums) == 2
     return plain if as_they_are else times
 
 
@@ -368,7 +368,7 @@ def has_hint(key: str) -> bool:
     return any(label(language, key)[1] for language in LANGUAGES)
 
 
-def told(language: str, order: OrderSummary) -> dict[str, Any]:
+def script_data(language: str, summary: OrderSummary) -> dict[str, Any]:
     """What the page's script is told in a language: the texts by their places, its own words, and what each method's
     button and sum say.
     """
@@ -376,31 +376,31 @@ def told(language: str, order: OrderSummary) -> dict[str, Any]:
     own = {key: known[key] for key in _IN_SCRIPT} | {
         "checking": known["internal_server_error"],
         "failed": known["request_failed"],
-        "no_charge": no_charge(language, order) if order.pays else "",
+        "no_charge": no_charge(language, summary) if summary.pays else "",
     }
-    methods = {method.type: _method_told(language, order, method) for method in order.methods}
-    return {"t": texts(language, order), "w": own, "m": methods, "b": [*names.BRANDS.values()]}
+    methods = {method.type: _method_told(language, summary, method) for method in summary.methods}
+    return {"t": texts(language, summary), "w": own, "m": methods, "b": [*names.BRANDS.values()]}
 
 
-def no_charge(language: str, order: OrderSummary) -> str:
+def no_charge(language: str, summary: OrderSummary) -> str:
     """That a try has cost nothing, beside what prepaid cards brought before."""
-    return rest(language, order, "rest_not_charged") if order.received else words(language)["no_charge"]
+    return rest(language, summary, "rest_not_charged") if summary.received else words(language)["no_charge"]
 
 
-def rest(language: str, order: OrderSummary, key: str) -> str:
+def rest(language: str, summary: OrderSummary, key: str) -> str:
     """What prepaid cards have brought, and what is left. key: the sentence that says so."""
-    received = money.amount(language, order.received, order.first.currency)
-    return say(language, key, received=received, amount=_amount(language, order.first))
+    received = money.amount(language, summary.received, summary.first.currency)
+    return say(language, key, received=received, amount=_amount(language, summary.first))
 
 
-def _method_told(language: str, order: OrderSummary, method: Method) -> dict[str, str]:
-    found = {"go": button(language, order, method)}
-    if order.pays:
+def _method_told(language: str, summary: OrderSummary, method: Method) -> dict[str, str]:
+    found = {"go": button(language, summary, method)}
+    if summary.pays:
         found["sum"] = _amount(language, method)
         if method.fee:
             found["fee"] = money.amount(language, method.fee, method.currency)
-    if order.saves:
-        found["consent"] = consent(language, order, method)
+    if summary.saves:
+        found["consent"] = consent(language, summary, method)
     return found
 
 
@@ -410,7 +410,7 @@ def test_notice(language: str) -> tuple[str, str]:
     return mark, rest
 
 
-def split_items(order: OrderSummary) -> tuple[list[tuple[int, Item]], list[tuple[int, Item]]]:
+def split_items(summary: OrderSummary) -> tuple[list[tuple[int, Item]], list[tuple[int, Item]]]:
     """The lines in view, and the rest."""
-    lines = list(enumerate(order.items))
+    lines = list(enumerate(summary.items))
     return lines[:_FIRST_ITEMS], lines[_FIRST_ITEMS:]

@@ -76,27 +76,29 @@ _MEMBER = re.compile(r"payment_details\[(\w+)\]")
 
 
 def of_code(
-    language: str, order: OrderSummary, method: Method | None, code: str, param: str | None = None, status: int = 0
+    language: str, summary: OrderSummary, method: Method | None, code: str, param: str | None = None, status: int = 0
 ) -> ErrorNotice:
     """What a code says. method: what was tried. param: as the API names it. status: of the API's answer."""
     if code == "locked":
         # 423 is a try in flight; any other says that there have been too many.
-        return _said(language, order, *((STATUS, "locked", "") if status == Locked.status else (PAGE, "too_many", "S")))
+        return _said(
+            language, summary, *((STATUS, "locked", "") if status == Locked.status else (PAGE, "too_many", "S"))
+        )
     if code in ("missing_parameter", "invalid_parameter"):
-        return _about_a_field(language, order, method, code, param)
+        return _about_a_field(language, summary, method, code, param)
     if code == "unsupported_card_brand":
         return ErrorNotice("number", words(language)["other_invalid"], "")
-    if code == SHORT and order.received:
-        return ErrorNotice(ALERT, words(language)["insufficient_funds"], view.rest(language, order, "rest"))
-    if order.received and method is not order.first:
+    if code == SHORT and summary.received:
+        return ErrorNotice(ALERT, words(language)["insufficient_funds"], view.rest(language, summary, "rest"))
+    if summary.received and method is not summary.first:
         # Another method was tried: what the prepaid card had brought was given back before.
-        order = replace(order, received=0)
+        summary = replace(summary, received=0)
     at, key, notes = _CODES.get(code, (PAGE, "bad_request", "S"))
     if method is not None and method.group != "card":
         at, key, notes = _OF_OTHERS.get(code, (at, key, notes))
-    if not order.pays and key in _NOT_PAID:
+    if not summary.pays and key in _NOT_PAID:
         return _not_saved(language, method)
-    return _said(language, order, at, key, notes)
+    return _said(language, summary, at, key, notes)
 
 
 def _not_saved(language: str, method: Method | None) -> ErrorNotice:
@@ -107,27 +109,27 @@ def _not_saved(language: str, method: Method | None) -> ErrorNotice:
     return ErrorNotice(ALERT, say(language, "save_failed_other", method=name), text)
 
 
-def _said(language: str, order: OrderSummary, at: str, key: str, notes: str) -> ErrorNotice:
-    known = {**words(language), "no_charge": view.no_charge(language, order)}
-    told = [known[_NOTES[note]] for note in notes if note != "N" or order.pays]
+def _said(language: str, summary: OrderSummary, at: str, key: str, notes: str) -> ErrorNotice:
+    known = {**words(language), "no_charge": view.no_charge(language, summary)}
+    sentences = [known[_NOTES[note]] for note in notes if note != "N" or summary.pays]
     if at not in (ALERT, PAGE):
         # In one line, below a field.
-        heading = known[key] + (_stop(language) if told else "")
-        return ErrorNotice(at, _joined(language, [heading, *told]), "")
-    return ErrorNotice(at, known[key], _joined(language, told))
+        heading = known[key] + (_stop(language) if sentences else "")
+        return ErrorNotice(at, _joined(language, [heading, *sentences]), "")
+    return ErrorNotice(at, known[key], _joined(language, sentences))
 
 
 def _about_a_field(
-    language: str, order: OrderSummary, method: Method | None, code: str, param: str | None
+    language: str, summary: OrderSummary, method: Method | None, code: str, param: str | None
 ) -> ErrorNotice:
     found = _MEMBER.fullmatch(param or "")
     if found is None or method is None:
-        return _said(language, order, PAGE, "bad_request", "S")
+        return _said(language, summary, PAGE, "bad_request", "S")
     at, label = _FIELDS.get(found[1], (found[1], ""))
     if not label:
         label = view.label_of(method, found[1])
     if not label:
-        return _said(language, order, PAGE, "bad_request", "S")
+        return _said(language, summary, PAGE, "bad_request", "S")
     return ErrorNotice(at, say(language, code, label=in_a_sentence(language, words(language)[label])), "")
 
 

@@ -21,7 +21,7 @@ def here(method: Method) -> bool:
 
 def frame(
     language: str,
-    order: OrderSummary,
+    summary: OrderSummary,
     *,
     default: str,
     origin: str,
@@ -35,20 +35,20 @@ def frame(
     back: where a challenge leads. closed: why the session takes no try, a key of the words. required: no card becomes a
     token without 3-D Secure.
     """
-    t = all_texts(language, order)
+    t = all_texts(language, summary)
     data = {
-        "id": order.id,
+        "id": summary.id,
         "origin": origin,
         "back": back,
         "now": now,
-        "mode": order.mode,
+        "mode": summary.mode,
         "locale": default,
         "closed": closed,
-        "amount": order.amount,
-        "currency": order.currency,
-        "brands": [brand for method in order.methods if method.group == "card" for brand in method.brands],
-        "here": [method.type for method in order.methods if here(method)],
-        "consent": view.CONSENT_VERSION if order.saves else None,
+        "amount": summary.amount,
+        "currency": summary.currency,
+        "brands": [brand for method in summary.methods if method.group == "card" for brand in method.brands],
+        "here": [method.type for method in summary.methods if here(method)],
+        "consent": view.CONSENT_VERSION if summary.saves else None,
         "required": required,
     }
     return render(
@@ -57,8 +57,8 @@ def frame(
         _PACKAGE,
         modules=framing.MODULES,
         t=t,
-        order=order,
-        panels=view.panels(order),
+        summary=summary,
+        panels=view.panels(summary),
         data=data,
         here=here,
         closed=closed and words(language)[closed],
@@ -70,31 +70,31 @@ def back(language: str) -> bytes:
     return render("back.html", language, _PACKAGE, text=words(language)["internal_server_error"])
 
 
-def all_texts(language: str, order: OrderSummary) -> dict[str, str]:
+def all_texts(language: str, summary: OrderSummary) -> dict[str, str]:
     """Every text of the frame by the name of its place."""
-    found = view.texts(language, order)
-    found["frame"] = texts.say(language, "frame" if order.pays else "frame_save")
-    for method in order.methods:
+    found = view.texts(language, summary)
+    found["frame"] = texts.say(language, "frame" if summary.pays else "frame_save")
+    for method in summary.methods:
         name = view.method_name(language, method)
-        if order.saves:
-            found[f"reuse_{method.type}"] = reuse(language, order, method)
+        if summary.saves:
+            found[f"reuse_{method.type}"] = reuse(language, summary, method)
         if method.group not in ("card", "konbini", "bank", "payeasy"):
             found[f"away_{method.type}"] = texts.say(language, "away" if here(method) else "elsewhere", method=name)
     return found
 
 
-def reuse(language: str, order: OrderSummary, method: Method) -> str:
+def reuse(language: str, summary: OrderSummary, method: Method) -> str:
     """What the shopper agrees to by going on, in the modes that store something."""
-    key = "reuse_both" if order.pays else "reuse_save"
-    return texts.say(language, key, shop=order.shop.name, thing=view.thing(language, method))
+    key = "reuse_both" if summary.pays else "reuse_save"
+    return texts.say(language, key, shop=summary.shop.name, thing=view.thing(language, method))
 
 
-def told(language: str, order: OrderSummary) -> dict[str, Any]:
+def script_data(language: str, summary: OrderSummary) -> dict[str, Any]:
     """What the frame's script is told in a language."""
     known = words(language)
-    found = view.told(language, order)
-    methods: Mapping[str, Method] = {method.type: method for method in order.methods}
-    found["t"] = all_texts(language, order)
+    found = view.script_data(language, summary)
+    methods: Mapping[str, Method] = {method.type: method for method in summary.methods}
+    found["t"] = all_texts(language, summary)
     found["w"] |= {key: known[key] for key in ("tds_h", "tds_mid", "proceed", "restart")}
     found["w"]["stop"] = texts.say(language, "stop")
     found["m"] = {

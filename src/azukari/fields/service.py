@@ -30,16 +30,16 @@ async def frame(visit: Visit) -> Answer:
     origin, mode = visit.query.get("origin", ""), opened.owner.mode
     if not origins.admits(opened.settings, mode, origin):
         raise Forbidden
-    order = reading.order_of(opened)
+    summary = reading.summary_of(opened)
     html = pages.frame(
-        language_of(visit, order),
-        order,
-        default=_default(visit, order),
+        language_of(visit, summary),
+        summary,
+        default=_default(visit, summary),
         origin=origin,
         now=opened.at.now,
         closed=_closed(opened),
         required=opened.settings.three_d_secure.get(mode) == "required",
-        back=f"{visit.base_url}{framing.RETURN}?{urlencode({'session_id': order.id})}",
+        back=f"{visit.base_url}{framing.RETURN}?{urlencode({'session_id': summary.id})}",
     )
     return framing.framed(page(html), opened.settings, mode)
 
@@ -47,7 +47,7 @@ async def frame(visit: Visit) -> Answer:
 async def come_back(visit: Visit) -> Answer:
     """Back from a challenge, in the dialog of the element. Raises NotFound."""
     opened = await _open(visit, visit.query.get("session_id", ""))
-    html = pages.back(language_of(visit, reading.order_of(opened)))
+    html = pages.back(language_of(visit, reading.summary_of(opened)))
     return framing.framed(page(html), opened.settings, opened.owner.mode)
 
 
@@ -56,13 +56,13 @@ async def words_of(visit: Visit) -> Answer:
 
     Raises NotFound.
     """
-    order = reading.order_of(await _open(visit, visit.query.get("session", "")))
-    language = language_of(visit, order)
-    told = pages.told(language, order)
+    summary = reading.summary_of(await _open(visit, visit.query.get("session", "")))
+    language = language_of(visit, summary)
+    data = pages.script_data(language, summary)
     if code := visit.query.get("code"):
-        method = order.method(visit.query.get("method"))
-        told["shown"] = wording.of_code(language, order, method, code, visit.query.get("param"))
-    return Answer.of(told)
+        method = summary.method(visit.query.get("method"))
+        data["shown"] = wording.of_code(language, summary, method, code, visit.query.get("param"))
+    return Answer.of(data)
 
 
 async def pay(visit: Visit, limiter: Limiter) -> Answer:
@@ -70,23 +70,23 @@ async def pay(visit: Visit, limiter: Limiter) -> Answer:
 
     Raises Unauthorized, Forbidden (not our frame, or a secret key), NotFound, TooManyRequests.
     """
-    given = visit.read(PayIn)
+    form = visit.read(PayIn)
     key = await authenticate(
         visit.headers.get(b"authorization"), Access.PUBLISHABLE, visit.client, visit.services.keyring
     )
     if key.is_secret:
         raise Forbidden
     limiter.count(key, visit.client)
-    opened = await _open(visit, given.session)
+    opened = await _open(visit, form.session)
     if opened.owner != key.owner:
         raise NotFound
-    press = Press.of(visit, opened, given, _type_of(given))
+    press = Press.of(visit, opened, form, _type_of(form))
 
     async def act() -> Answer:
         return await press.pay(PageTry(press.consent(pages.reuse), asks=opened.session.kind != "customer"))
 
     answer = await pay_flow.answer_of(act)
-    return Answer.of(pay_flow.result_of(answer, press.language, press.order, press.method), answer.status)
+    return Answer.of(pay_flow.result_of(answer, press.language, press.summary, press.method), answer.status)
 
 
 def refused(visit: Visit, error: ApiError) -> Answer:
@@ -105,13 +105,13 @@ def _closed(opened: HostedSession) -> str | None:
     return "expired" if state.expired else "too_many" if state.locked else None
 
 
-def _default(visit: Visit, order: OrderSummary) -> str:
+def _default(visit: Visit, summary: OrderSummary) -> str:
     """The language where nobody wishes for one."""
-    return reading.language_of({}, visit.header(b"accept-language"), order.shop.languages, order.locale)
+    return reading.language_of({}, visit.header(b"accept-language"), summary.shop.languages, summary.locale)
 
 
-def _type_of(given: PayIn) -> str | None:
+def _type_of(form: PayIn) -> str | None:
     """The type a try names; a token's is a card's."""
-    if isinstance(given.payment_details, str):
+    if isinstance(form.payment_details, str):
         return "credit_card"
-    return pay_flow.type_of(given.payment_details)
+    return pay_flow.type_of(form.payment_details)
