@@ -22,8 +22,9 @@ from azukari import worker
 from azukari.app import asgi
 from azukari.core.clock import HOUR
 from azukari.core.config import Settings
-from azukari.db import Owner, leftovers
+from azukari.db import Owner
 from azukari.db.open import SqliteFiles, memory_of
+from azukari.db.postgres import leftovers
 from azukari.vault import Context, FileKeyProvider, VaultError, Wrapped
 from azukari.vault.inside import envelope, sad_keys
 from azukari.vault.inside.sad_keys import EPOCH

@@ -10,7 +10,7 @@ from sqlalchemy.dialects import sqlite
 from sqlalchemy.schema import CreateTable
 
 from azukari.db import Announce, Database, quiet
-from azukari.db.postgres import PostgresDatabase
+from azukari.db.postgres.database import PostgresDatabase
 from azukari.db.sqlite import SqliteDatabase, Store
 from tests import postgres
 from tests.db.shop import metadata

@@ -6,7 +6,7 @@ import pytest
 import sqlalchemy as sa
 
 from azukari.db import Statement, add, bind
-from azukari.db.bulk import UnfilledBind, compiled, derive, is_plain, rows
+from azukari.db.postgres.bulk import UnfilledBind, compiled, derive, is_plain, rows
 from tests.db.everything import everything_is_imported  # noqa: F401 - a fixture
 from tests.db.shop import PUT_WHERE_FEW, _by, items, orders
 

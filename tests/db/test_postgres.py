@@ -11,11 +11,12 @@ import asyncpg
 import pytest
 import sqlalchemy as sa
 
-from azukari.db import DatabaseDown, Statement, Tx, UnitMisuse, batched, postgres
-from azukari.db import connection as connections
+from azukari.db import DatabaseDown, Statement, Tx, UnitMisuse, batched
 from azukari.db.jobs import Job
-from azukari.db.lockstep import lock_step
-from azukari.db.postgres import PostgresDatabase
+from azukari.db.postgres import connection as connections
+from azukari.db.postgres import database as postgres
+from azukari.db.postgres.database import PostgresDatabase
+from azukari.db.postgres.lockstep import lock_step
 from tests.db.shop import (
     OWNER,
     TAKE,

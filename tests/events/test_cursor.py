@@ -230,19 +230,19 @@ async def test_who_waits_holds_no_connection_to_the_database(house: House) -> No
 async def test_a_key_has_so_many_waits_and_no_more(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cursor, "MOST_WAITING", 2)
     waiting = [asyncio.ensure_future(slice_after(house.api, 0, wait=30)) for _ in range(2)]
-    while house.services.news.seats.total() < 2:
+    while house.services.news.waiters.total() < 2:
         await asyncio.sleep(0.01)
     reply = await house.api.get("/events?after=0&wait=30")
     assert (reply.status_code, reply.headers["Retry-After"]) == (429, "5")
     assert (await slice_after(house.api, 0))["data"] == []
     await house.api.post("/customers")
     assert [len(each["data"]) for each in await asyncio.gather(*waiting)] == [1, 1]
-    assert not house.services.news.seats
+    assert not house.services.news.waiters
 
 
 async def test_waits_end_with_the_server(house: House) -> None:
     waiting = [asyncio.ensure_future(slice_after(house.api, "latest", wait=30)) for _ in range(3)]
-    while house.services.news.seats.total() < 3:
+    while house.services.news.waiters.total() < 3:
         await asyncio.sleep(0.01)
     async with asyncio.timeout(20):
         house.services.news.close()
@@ -276,9 +276,9 @@ async def test_a_wait_ends_when_its_caller_goes_away(house: House) -> None:
     transport: Any = house.api._transport
     async with asyncio.timeout(20):
         asked = asyncio.ensure_future(transport.app(scope, receive, send))
-        while not house.services.news.seats:
+        while not house.services.news.waiters:
             await asyncio.sleep(0.01)
         left.set()
         await asked
-    assert not house.services.news.seats
+    assert not house.services.news.waiters
     assert [answer.get("status") for answer in answers] == [400, None]

@@ -29,7 +29,7 @@ from azukari.core.clock import SystemClock
 from azukari.core.config import Settings
 from azukari.core.secret import Secret
 from azukari.db import Statement
-from azukari.db import postgres as _postgres  # noqa: F401
+from azukari.db.postgres import database as _postgres  # noqa: F401
 from azukari.setup import init
 from azukari.web import server
 from azukari.wiring import Services

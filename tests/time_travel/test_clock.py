@@ -178,7 +178,7 @@ async def test_no_answer_is_older_than_the_change_before_it(house: House) -> Non
     async def set_again_and_again() -> None:
         nonlocal known
         for ahead in range(1, 40):
-            await services.db.change(clocks.keep, owner, TestClock(ahead * DAY), services.clock.now(), "")
+            await services.db.write_through(clocks.keep, owner, TestClock(ahead * DAY), services.clock.now(), "")
             known = ahead
 
     async def ask_again_and_again() -> None:
@@ -194,10 +194,10 @@ async def test_no_answer_is_older_than_the_change_before_it(house: House) -> Non
 @pytest.mark.parametrize("engine", ["sqlite"])
 async def test_who_goes_away_while_setting_it_leaves_nobody_with_an_old_answer(house: House) -> None:
     owner, services = await owner_of(house), house.services
-    number = services.db._seen._number
+    number = services.db._cache._number
     for turns in range(6):
         clock = TestClock((turns + 1) * DAY)
-        setting = asyncio.ensure_future(services.db.change(clocks.keep, owner, clock, services.clock.now(), ""))
+        setting = asyncio.ensure_future(services.db.write_through(clocks.keep, owner, clock, services.clock.now(), ""))
         while number[0] % 2 == 0:
             await asyncio.sleep(0)
         for _ in range(turns):
@@ -216,7 +216,7 @@ async def test_who_goes_away_while_setting_it_leaves_nobody_with_an_old_answer(h
 
 async def test_a_second_traveller_is_told_to_wait_and_takes_over_from_a_dead_one(house: House, api: Api) -> None:
     owner, services = await owner_of(house), house.services
-    await services.db.change(clocks.keep, owner, REAL, services.clock.now(), "somebody", travels=True)
+    await services.db.write_through(clocks.keep, owner, REAL, services.clock.now(), "somebody", travels=True)
 
     for order in ({"advance": "P1D"}, {"reset": True}, {"freeze": True}, {"now": "2001-01-01"}):
         refused(await api.post(PATH, json=order), 423, "locked")

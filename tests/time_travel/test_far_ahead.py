@@ -139,7 +139,7 @@ async def test_sweeps_read_no_more_of_others_rows(house: House, traveller: Api, 
     before = {name: await cost_of(house, name) for name in SWEEPS}
     owner = (await house.services.keyring.resolve(traveller.key, None)).owner
     far = TestClock(900 * 365 * DAY)
-    await house.services.db.change(clocks.keep, owner, far, house.clock.now(), "")
+    await house.services.db.write_through(clocks.keep, owner, far, house.clock.now(), "")
     for work in (worker.end_holds, worker.end_sessions, worker.forget_tokens, worker.forget_keys):
         await work(house.services)
     await many_of_each(house, rows, owner)

@@ -14,7 +14,7 @@ from sqlalchemy.schema import CreateIndex, CreateSchema, CreateTable
 from azukari.core.ids import base36
 from azukari.core.secret import Secret
 from azukari.db import Database, Owner, Statement, Tx, metadata
-from azukari.db.postgres import PostgresDatabase
+from azukari.db.postgres.database import PostgresDatabase
 from azukari.db.shelf import Shelf
 from azukari.db.sqlite import SqliteDatabase, Store
 from azukari.db.tables import KEYS_SCHEMA, SAD_SCHEMA

@@ -47,8 +47,8 @@ class Store:
             return await unit(NoTables(), *args, **kwargs)
         return await self._database.read(unit, *args, **kwargs)
 
-    async def glance(self, unit: Any, owner: Any, /) -> Any:
-        return await self.read(unit, owner) if self.away else await self._database.glance(unit, owner)
+    async def read_cached(self, unit: Any, owner: Any, /) -> Any:
+        return await self.read(unit, owner) if self.away else await self._database.read_cached(unit, owner)
 
     async def write(self, unit: Any, /, *args: Any, **kwargs: Any) -> Any:
         if self.away:

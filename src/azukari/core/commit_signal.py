@@ -1,4 +1,4 @@
-"""News: something was committed in this process. A hint to look again, for whoever waits; it says nothing of what."""
+"""Something was committed in this process. A hint to look again, for whoever waits; it says nothing of what."""
 
 import asyncio
 from collections import Counter
@@ -11,14 +11,14 @@ _COMMITTED = "commit:after:"
 class CommitSignal:
     """One per process.
 
-    count: changes with every commit. over: nobody shall wait any more, the server is ending.
-    seats: how many wait, by a name that whoever lets them wait has for them.
+    count: changes with every commit. closing: the server is ending, and there is no more waiting.
+    waiters: how many wait, by a name.
     """
 
     def __init__(self) -> None:
         self.count = 0
-        self.over = False
-        self.seats: Counter[str] = Counter()
+        self.closing = False
+        self.waiters: Counter[str] = Counter()
         self._waiting: set[asyncio.Future[None]] = set()
         self._loop: asyncio.AbstractEventLoop | None = None
 
@@ -45,8 +45,8 @@ class CommitSignal:
                 each.set_result(None)
 
     async def wait(self, seen: int, seconds: float) -> None:
-        """Wait for news since ``count`` was ``seen``, or so long, or until it is over."""
-        if self.over or self.count != seen:
+        """Wait for news since ``count`` was ``seen``, or so long, or until it closes."""
+        if self.closing or self.count != seen:
             return
         self._loop = asyncio.get_running_loop()
         woken = self._loop.create_future()
@@ -59,6 +59,6 @@ class CommitSignal:
             self._waiting.discard(woken)
 
     def close(self) -> None:
-        """Send everybody home. In the loop's own thread."""
-        self.over = True
+        """Wake all waiters; the server is shutting down. In the loop's own thread."""
+        self.closing = True
         self._wake()

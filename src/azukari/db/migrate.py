@@ -59,7 +59,7 @@ async def current(settings: Settings) -> str | None:
 async def _postgres_version(settings: Settings) -> str | None:
     import asyncpg
 
-    from azukari.db.connecting import address, connect, reason
+    from azukari.db.postgres.connecting import address, connect, reason
 
     connection = await connect(address(settings), timeout=_PATIENCE_SECONDS)
     try:
@@ -123,7 +123,7 @@ def _rewrite_keys(files: SqliteFiles) -> None:
 async def _migrate_postgres(settings: Settings, binder: Binder | None) -> None:
     from sqlalchemy.ext.asyncio import create_async_engine
 
-    from azukari.db.connecting import connect, owner_address, reason
+    from azukari.db.postgres.connecting import connect, owner_address, reason
 
     url = owner_address(settings)
 
@@ -150,7 +150,7 @@ async def _migrate_postgres(settings: Settings, binder: Binder | None) -> None:
 
 async def _role_of(settings: Settings) -> str:
     """Whom the server is for its database. Raises DatabaseDown."""
-    from azukari.db.connecting import address, connect
+    from azukari.db.postgres.connecting import address, connect
 
     connection = await connect(address(settings), timeout=_PATIENCE_SECONDS)
     try:

@@ -59,8 +59,8 @@ async def open_stores(settings: Settings, announce: Announce = quiet) -> Stores:
 async def _open_stores(settings: Settings, announce: Announce, memory: Folder | None) -> Stores:
     if settings.database_url is not None:
         # asyncpg is not loaded on SQLite
-        from azukari.db.connecting import address
-        from azukari.db.postgres import PostgresDatabase
+        from azukari.db.postgres.connecting import address
+        from azukari.db.postgres.database import PostgresDatabase
 
         database = await PostgresDatabase.open(address(settings), announce)
         return Stores(database, database, database, memory)

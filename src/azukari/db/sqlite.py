@@ -215,7 +215,7 @@ class _Writer:
             await self._begin()
             try:
                 outcomes = [self._in_the_open(waiting) for waiting in batch]
-            except _Spoiled:
+            except _BatchFailed:
                 # Rare enough that savepoints, two statements a unit, are only for those who turn out to need them.
                 self._connection.execute("ROLLBACK")
                 await self._begin()
@@ -270,7 +270,7 @@ class _Writer:
             if _is_the_disk(error):
                 raise
             if tx.wrote:
-                raise _Spoiled from error
+                raise _BatchFailed from error
             return waiting.answer, None, error
 
     def _in_savepoint(self, waiting: Job) -> Outcome:
@@ -305,13 +305,13 @@ class SqliteDatabase:
         self._readers = [
             _Reader(f"azukari-reader-{number}", self._reading, store.open(read_only=True)) for number in range(READERS)
         ]
-        # A glance is taken on the loop: sooner than a thread could be told to. It waits for nobody.
-        self._seen = (
+        # A cached read is made on the loop: sooner than in a thread. It never waits.
+        self._cache = (
             SharedCache(store.path.with_name(store.path.name + "-seen")) if store.path and not store.schema else None
         )
-        self._glancing = store.open(read_only=True) if self._seen else None
-        if self._glancing is not None:
-            self._glancing.execute("PRAGMA busy_timeout=0")
+        self._cached_reader = store.open(read_only=True) if self._cache else None
+        if self._cached_reader is not None:
+            self._cached_reader.execute("PRAGMA busy_timeout=0")
         self._changing: set[asyncio.Task[Any]] = set()
         self._closed = False
 
@@ -327,28 +327,28 @@ class SqliteDatabase:
         self._reading.put(waiting)
         return await waiting.answer  # type: ignore[no-any-return]
 
-    async def glance(self, unit: Callable[[Tx, Owner], Coroutine[Any, Any, R]], owner: Owner, /) -> R:
+    async def read_cached(self, unit: Callable[[Tx, Owner], Coroutine[Any, Any, R]], owner: Owner, /) -> R:
         if self._closed:
             raise DatabaseDown
-        glancing = self._glancing
-        if self._seen is None or glancing is None:
+        reader = self._cached_reader
+        if self._cache is None or reader is None:
             return await self.read(unit, owner)
         try:
-            return self._seen.answer((unit, owner), lambda: drive(unit(SqliteTx(glancing), owner)))
+            return self._cache.answer((unit, owner), lambda: drive(unit(SqliteTx(reader), owner)))
         except sqlite3.OperationalError:
             return await self.read(unit, owner)  # where waiting is free, and errors have their names
 
-    async def change(self, unit: Unit[P, R], /, *args: P.args, **kwargs: P.kwargs) -> R:
-        if self._seen is None:
+    async def write_through(self, unit: Unit[P, R], /, *args: P.args, **kwargs: P.kwargs) -> R:
+        if self._cache is None:
             return await self.write(unit, *args, **kwargs)
         # Whoever asked may go away; the number may not say "changed" before the commit.
-        changing = asyncio.ensure_future(self._change(self._seen, unit, args, kwargs))
+        changing = asyncio.ensure_future(self._change(self._cache, unit, args, kwargs))
         self._changing.add(changing)
         changing.add_done_callback(self._changed)
         return await asyncio.shield(changing)
 
-    async def _change(self, seen: SharedCache, unit: Unit[..., R], args: tuple[Any, ...], kwargs: dict[str, Any]) -> R:
-        async with seen.change():
+    async def _change(self, cache: SharedCache, unit: Unit[..., R], args: tuple[Any, ...], kwargs: dict[str, Any]) -> R:
+        async with cache.change():
             return await self.write(unit, *args, **kwargs)
 
     def _changed(self, changing: "asyncio.Task[Any]") -> None:
@@ -376,9 +376,9 @@ class SqliteDatabase:
             await asyncio.wait(self._changing)
         self._closed = True
         await self._writer.close()
-        if self._seen is not None and self._glancing is not None:
-            self._seen.close()
-            self._glancing.close()
+        if self._cache is not None and self._cached_reader is not None:
+            self._cache.close()
+            self._cached_reader.close()
         for _ in self._readers:
             self._reading.put(None)
         for reader in self._readers:
@@ -400,7 +400,7 @@ def _empty_log(store: Store) -> bool:
     return True
 
 
-class _Spoiled(Exception):
+class _BatchFailed(Exception):
     """A unit of the batch failed after it wrote: all of them run again, each in a savepoint."""
 
 

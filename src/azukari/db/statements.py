@@ -11,8 +11,8 @@ from sqlalchemy.dialects import sqlite
 from sqlalchemy.sql import visitors
 from sqlalchemy.sql.elements import ClauseElement
 
-from azukari.db import bulk
-from azukari.db.bulk import ORDINAL
+from azukari.db.postgres import bulk
+from azukari.db.postgres.bulk import ORDINAL
 
 R = TypeVar("R")
 

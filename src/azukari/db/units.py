@@ -79,16 +79,16 @@ class Database(Protocol):
         """Run a unit that only reads, beside the writers. Raises DatabaseDown."""
         ...
 
-    async def glance(self, unit: Callable[[Tx, Owner], Coroutine[Any, Any, R]], owner: Owner, /) -> R:
+    async def read_cached(self, unit: Callable[[Tx, Owner], Coroutine[Any, Any, R]], owner: Owner, /) -> R:
         """Run a unit that reads one row by its key: what every request asks for, as cheaply as can be.
 
-        Those who ask for the same may share one answer; none is older than the last :meth:`change` before they asked.
-        Raises DatabaseDown.
+        Those who ask for the same may share one answer; none is older than the last :meth:`write_through` before they
+        asked. Raises DatabaseDown.
         """
         ...
 
-    async def change(self, unit: Unit[P, R], /, *args: P.args, **kwargs: P.kwargs) -> R:
-        """:meth:`write` for a unit that writes what others glance at: once it has answered, all of them see it."""
+    async def write_through(self, unit: Unit[P, R], /, *args: P.args, **kwargs: P.kwargs) -> R:
+        """Write what :meth:`read_cached` reads: once it has answered, all who read see it."""
         ...
 
     async def wipe(self, *tables: sa.Table) -> bool:
@@ -126,7 +126,7 @@ async def retry_on_conflict(db: Database, unit: Unit[P, R], /, *args: P.args, **
     return await db.write(unit, *args, **kwargs)
 
 
-_HOT = "azukari_hot"
+_BATCHED = "azukari_batched"
 F = TypeVar("F", bound=Callable[..., Any])
 
 
@@ -136,13 +136,13 @@ def batched(unit: F) -> F:
     Such a unit reads first and writes after, guards every update by its row count, and never relies on seeing another
     unit's rows.
     """
-    setattr(unit, _HOT, True)
+    setattr(unit, _BATCHED, True)
     return unit
 
 
-def is_hot(unit: Callable[..., Any]) -> bool:
+def is_batched(unit: Callable[..., Any]) -> bool:
     """Whether :func:`batched` marked it."""
-    return getattr(unit, _HOT, False)
+    return getattr(unit, _BATCHED, False)
 
 
 def name_of(unit: Callable[..., Any]) -> str:

@@ -56,7 +56,7 @@ async def after(services: Services, owner: Owner, sequence: int | None, limit: i
         if sequence is None:
             sequence = found.next
         left = end - loop.time()
-        if found.events or left <= 0 or services.news.over:
+        if found.events or left <= 0 or services.news.closing:
             return found
         floor = earliest(services.clock.now() - numbering.RECENT)
         # Under load there is news all the time.
@@ -88,13 +88,13 @@ async def _read(tx: Tx, owner: Owner, sequence: int | None, limit: int, floor: s
 @contextmanager
 def seat(services: Services, key_id: str) -> Iterator[None]:
     """A place for a key's request that waits. Raises TooManyWaiting."""
-    seats = services.news.seats
-    if seats[key_id] >= MOST_WAITING:
+    waiters = services.news.waiters
+    if waiters[key_id] >= MOST_WAITING:
         raise TooManyWaiting
-    seats[key_id] += 1
+    waiters[key_id] += 1
     try:
         yield
     finally:
-        seats[key_id] -= 1
-        if not seats[key_id]:
-            del seats[key_id]
+        waiters[key_id] -= 1
+        if not waiters[key_id]:
+            del waiters[key_id]

@@ -126,6 +126,6 @@ class Clocks:
         if owner.mode == keys.LIVE:
             real = self._clock.now()
             return Moment(real, real)
-        clock = await self._db.glance(clock_of, owner)
+        clock = await self._db.read_cached(clock_of, owner)
         real = self._clock.now()
         return Moment(clock.at(real), real)

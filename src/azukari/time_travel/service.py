@@ -124,7 +124,7 @@ def _target(body: ClockSet, now: int) -> int:
 
 
 async def _set(services: Services, owner: Owner, claim: Claim | None, clock: TestClock) -> Answer:
-    return await services.db.change(set_clock, claim, owner, clock, services.clock.now())
+    return await services.db.write_through(set_clock, claim, owner, clock, services.clock.now())
 
 
 @idempotent
@@ -150,15 +150,17 @@ class _Trip:
 
 async def _travel(services: Services, owner: Owner, claim: Claim | None, to: int) -> Answer:
     trip = _Trip(services, owner, claim, to, services.ids.new())
-    await services.db.change(depart, claim, owner, services.clock.now(), trip.me)
+    await services.db.write_through(depart, claim, owner, services.clock.now(), trip.me)
     try:
         async with _held(trip):
             await _step_by_step(trip)
-        return await services.db.change(arrive, claim, owner, to, services.clock.now(), trip.me)
+        return await services.db.write_through(arrive, claim, owner, to, services.clock.now(), trip.me)
     except BaseException as error:
         refusal = error if isinstance(error, ApiError) else Unavailable()
         with suppress(Unavailable, Locked):
-            await services.db.change(give_up, claim, owner, services.clock.now(), trip.me, errors.answer(refusal))
+            await services.db.write_through(
+                give_up, claim, owner, services.clock.now(), trip.me, errors.answer(refusal)
+            )
         raise
 
 
@@ -221,10 +223,10 @@ async def _step_by_step(trip: _Trip) -> None:
         ahead = await services.db.read(_next_due, owner, now)
         if ahead is None or ahead >= trip.to:
             break
-        await services.db.change(move, owner, ahead, services.clock.now(), trip.me)
+        await services.db.write_through(move, owner, ahead, services.clock.now(), trip.me)
     else:
         raise TooFar
-    await services.db.change(move, owner, trip.to, services.clock.now(), trip.me)
+    await services.db.write_through(move, owner, trip.to, services.clock.now(), trip.me)
     await run_due(services, owner)
 
 

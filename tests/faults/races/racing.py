@@ -8,8 +8,8 @@ from typing import Any
 import httpx
 import pytest
 
-from azukari.db import postgres
-from azukari.db.stepping import Step
+from azukari.db.postgres import database as engine
+from azukari.db.postgres.stepping import Step
 from tests.house import ON_BOTH, Api
 
 ROUNDS = 20
@@ -36,7 +36,7 @@ on_postgres = pytest.mark.parametrize("engine", [each for each in ON_BOTH if eac
 @contextmanager
 def held_up(monkeypatch: pytest.MonkeyPatch, start: str) -> Iterator[tuple[asyncio.Event, asyncio.Event]]:
     """The first statement that starts so is on its way for long: set once it is, and to be set when it may arrive."""
-    stopped, go_on, send = asyncio.Event(), asyncio.Event(), postgres._send
+    stopped, go_on, send = asyncio.Event(), asyncio.Event(), engine._send
 
     async def late(connection: Any, step: Step) -> Any:
         if step.statement.postgres.sql.startswith(start) and not stopped.is_set():
@@ -45,7 +45,7 @@ def held_up(monkeypatch: pytest.MonkeyPatch, start: str) -> Iterator[tuple[async
         return await send(connection, step)
 
     with monkeypatch.context() as patched:
-        patched.setattr(postgres, "_send", late)
+        patched.setattr(engine, "_send", late)
         yield stopped, go_on
 
 

@@ -1,8 +1,6 @@
-"""The PostgreSQL engine: one transaction per unit on a few connections, and the hottest units in lock step.
+"""The engine: one transaction per unit on a few connections, and the units of a charge in lock step.
 
-The engine drives a unit itself, statement by statement (``stepping.py``); units marked :func:`~azukari.db.batched` that
-wait at the same time share a transaction (``lockstep.py``). READ COMMITTED throughout: races are settled by guarded
-updates and their row counts.
+READ COMMITTED throughout: races are settled by guarded updates and their row counts.
 """
 
 import asyncio
@@ -13,13 +11,13 @@ from typing import Any, ParamSpec, Self, TypeVar
 
 import sqlalchemy as sa
 
-from azukari.db.connecting import Unreachable
-from azukari.db.connection import Connection
 from azukari.db.jobs import QUEUE_LIMIT, Job, Outcome, all_on_their_way, answer_all
-from azukari.db.leftovers import Leftovers
-from azukari.db.lockstep import BatchFailed, Commit, lock_step
-from azukari.db.stepping import Running, Step
-from azukari.db.units import Announce, DatabaseDown, Owner, Tx, Unit, UnitMisuse, is_hot, name_of, only_reads, quiet
+from azukari.db.postgres.connecting import Unreachable
+from azukari.db.postgres.connection import Connection
+from azukari.db.postgres.leftovers import Leftovers
+from azukari.db.postgres.lockstep import BatchFailed, Commit, lock_step
+from azukari.db.postgres.stepping import Running, Step
+from azukari.db.units import Announce, DatabaseDown, Owner, Tx, Unit, UnitMisuse, is_batched, name_of, only_reads, quiet
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -36,12 +34,12 @@ READERS_SHARE = 4
 _Run = Callable[[Connection, list[Job]], Awaitable[list[Outcome]]]
 
 
-class _Lanes:
+class Pool:
     """A line of units, and the connections that serve it. Only as many are opened as are needed at once."""
 
-    def __init__(self, links: list[Connection], run: _Run, most: int) -> None:
-        self._links = links
-        self._free = list(links)
+    def __init__(self, connections: list[Connection], run: _Run, most: int) -> None:
+        self._connections = connections
+        self._free = list(connections)
         self._run = run
         self._most = most
         self._waiting: deque[Job] = deque()
@@ -70,7 +68,7 @@ class _Lanes:
             self._working.add(task)
             task.add_done_callback(self._working.discard)
 
-    async def _work(self, link: Connection) -> None:
+    async def _work(self, connection: Connection) -> None:
         self._starting -= 1
         try:
             while self._waiting:
@@ -80,7 +78,7 @@ class _Lanes:
                 if not batch:
                     continue  # another connection was faster
                 try:
-                    outcomes = await self._run(link, batch)
+                    outcomes = await self._run(connection, batch)
                 except BaseException as error:  # whatever it is, nobody is left without an answer
                     if not isinstance(error, Exception):
                         answer_all(_all_down(batch, error))
@@ -90,7 +88,7 @@ class _Lanes:
                 if isinstance(outcomes[-1][2], Unreachable):
                     answer_all(_all_down(self._take(QUEUE_LIMIT), outcomes[-1][2]))
         finally:
-            self._free.append(link)
+            self._free.append(connection)
 
     def _share(self) -> int:
         """A long line is shared with the free connections: while one batch is with the server, we prepare the next."""
@@ -103,8 +101,8 @@ class _Lanes:
         self._closed = True
         while self._working:
             await asyncio.wait(self._working)
-        for link in self._links:
-            await link.close()
+        for connection in self._connections:
+            await connection.close()
 
 
 class PostgresDatabase:
@@ -115,12 +113,12 @@ class PostgresDatabase:
         writers = max(1, pool_size - readers - BATCHES)
         self._announce = announce
         self._leftovers = Leftovers(url)
-        self._reading = _Lanes([Connection(url) for _ in range(readers)], self._read, 1)
-        self._writing = _Lanes([Connection(url) for _ in range(writers)], self._write, 1)
-        self._hot = _Lanes([Connection(url, by_key=True) for _ in range(BATCHES)], self._together, BATCH)
+        self._reading = Pool([Connection(url) for _ in range(readers)], self._read, 1)
+        self._writing = Pool([Connection(url) for _ in range(writers)], self._write, 1)
+        self._batching = Pool([Connection(url, by_key=True) for _ in range(BATCHES)], self._together, BATCH)
         #: What is about to be read for all who ask for it, and the tasks that do it.
-        self._glances: dict[tuple[Any, Owner], asyncio.Future[Any]] = {}
-        self._glancing: set[asyncio.Task[None]] = set()
+        self._asked: dict[tuple[Any, Owner], asyncio.Future[Any]] = {}
+        self._answering: set[asyncio.Task[None]] = set()
         #: Units that read in several statements, by name.
         self._several: set[str] = set()
 
@@ -136,28 +134,28 @@ class PostgresDatabase:
         return database
 
     async def write(self, unit: Unit[P, R], /, *args: P.args, **kwargs: P.kwargs) -> R:
-        return await (self._hot if is_hot(unit) else self._writing).submit(unit, args, kwargs)
+        return await (self._batching if is_batched(unit) else self._writing).submit(unit, args, kwargs)
 
     async def read(self, unit: Unit[P, R], /, *args: P.args, **kwargs: P.kwargs) -> R:
         return await self._reading.submit(unit, args, kwargs)
 
-    async def glance(self, unit: Callable[[Tx, Owner], Coroutine[Any, Any, R]], owner: Owner, /) -> R:
-        waiting: asyncio.Future[R] | None = self._glances.get((unit, owner))
+    async def read_cached(self, unit: Callable[[Tx, Owner], Coroutine[Any, Any, R]], owner: Owner, /) -> R:
+        waiting: asyncio.Future[R] | None = self._asked.get((unit, owner))
         if waiting is None:
-            waiting = self._glances[unit, owner] = asyncio.get_running_loop().create_future()
-            task = asyncio.create_task(self._glance(unit, owner, waiting))
-            self._glancing.add(task)
-            task.add_done_callback(self._glancing.discard)
+            waiting = self._asked[unit, owner] = asyncio.get_running_loop().create_future()
+            task = asyncio.create_task(self._read_for_all(unit, owner, waiting))
+            self._answering.add(task)
+            task.add_done_callback(self._answering.discard)
         # One who goes away does not take the answer of the others along.
         return await asyncio.shield(waiting)
 
-    async def change(self, unit: Unit[P, R], /, *args: P.args, **kwargs: P.kwargs) -> R:
-        return await self.write(unit, *args, **kwargs)  # every glance reads
+    async def write_through(self, unit: Unit[P, R], /, *args: P.args, **kwargs: P.kwargs) -> R:
+        return await self.write(unit, *args, **kwargs)  # a cached read asks the database
 
-    async def _glance(self, unit: Unit[..., R], owner: Owner, waiting: asyncio.Future[R]) -> None:
+    async def _read_for_all(self, unit: Unit[..., R], owner: Owner, waiting: asyncio.Future[R]) -> None:
         """Read for all who ask until the reading begins; whoever asks later is read for once more."""
         await asyncio.sleep(0)
-        del self._glances[unit, owner]
+        del self._asked[unit, owner]
         try:
             answer_all([(waiting, await self.read(unit, owner), None)])
         except BaseException as error:  # whatever it is, nobody is left without an answer
@@ -175,23 +173,23 @@ class PostgresDatabase:
         await self._leftovers.empty(table, turn)
 
     async def close(self) -> None:
-        for lanes in (self._hot, self._writing, self._reading):
-            await lanes.close()
+        for pool in (self._batching, self._writing, self._reading):
+            await pool.close()
 
-    async def _write(self, link: Connection, batch: list[Job]) -> list[Outcome]:
-        return [await self._alone(link, waiting) for waiting in batch]
+    async def _write(self, connection: Connection, batch: list[Job]) -> list[Outcome]:
+        return [await self._alone(connection, waiting) for waiting in batch]
 
-    async def _alone(self, link: Connection, waiting: Job) -> Outcome:
+    async def _alone(self, connection: Connection, waiting: Job) -> Outcome:
         try:
-            return await link.attempt(partial(_one, waiting=waiting, commit=self._commit))
+            return await connection.attempt(partial(_one, waiting=waiting, commit=self._commit))
         except Exception as error:
             return waiting.answer, None, error
 
-    async def _together(self, link: Connection, batch: list[Job], *, again: bool = True) -> list[Outcome]:
+    async def _together(self, connection: Connection, batch: list[Job], *, again: bool = True) -> list[Outcome]:
         if len(batch) == 1:
-            return await self._write(link, batch)
+            return await self._write(connection, batch)
         try:
-            return await link.attempt(partial(lock_step, batch=batch, commit=self._commit))
+            return await connection.attempt(partial(lock_step, batch=batch, commit=self._commit))
         except DatabaseDown as error:
             return _all_down(batch, error)
         except BatchFailed as spoiled:
@@ -200,8 +198,8 @@ class PostgresDatabase:
         except Exception:  # the database's error belongs to one of them: alone, each gets its own
             apart = batch
         rest = [waiting for waiting in batch if waiting not in apart]
-        outcomes = await self._together(link, rest, again=False) if rest else []
-        return outcomes + await self._write(link, apart)
+        outcomes = await self._together(connection, rest, again=False) if rest else []
+        return outcomes + await self._write(connection, apart)
 
     async def _commit(self, end: Callable[[], Awaitable[str]], ended_well: list[Job]) -> None:
         if not ended_well:
@@ -213,11 +211,11 @@ class PostgresDatabase:
             raise UnitMisuse(f"{names}: the transaction had failed before its commit")
         self._announce(f"commit:after:{names}")
 
-    async def _read(self, link: Connection, batch: list[Job]) -> list[Outcome]:
+    async def _read(self, connection: Connection, batch: list[Job]) -> list[Outcome]:
         outcomes: list[Outcome] = []
         for waiting in batch:
             try:
-                outcomes.append(await link.attempt(partial(self._look, waiting=waiting)))
+                outcomes.append(await connection.attempt(partial(self._look, waiting=waiting)))
             except Exception as error:
                 outcomes.append((waiting.answer, None, error))
         return outcomes

@@ -6,8 +6,8 @@ No event loop is asked: whatever else a unit waits for comes to the engine inste
 from collections.abc import Coroutine, Generator
 from typing import Any, TypeVar
 
-from azukari.db.bulk import ORDINAL
 from azukari.db.jobs import Job, Outcome
+from azukari.db.postgres.bulk import ORDINAL
 from azukari.db.statements import Statement
 from azukari.db.units import Owner, fill, name_of, waits
 

@@ -19,10 +19,10 @@ from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Any
 
-from azukari.db.bulk import ORDINAL
 from azukari.db.jobs import Job, Outcome
+from azukari.db.postgres.bulk import ORDINAL
+from azukari.db.postgres.stepping import Running, Step
 from azukari.db.statements import Pick, Statement, together
-from azukari.db.stepping import Running, Step
 
 #: Told what ends the transaction, and who ended well.
 Commit = Callable[[Callable[[], Awaitable[str]], list[Job]], Awaitable[None]]

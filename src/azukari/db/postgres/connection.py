@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 
 import asyncpg
 
-from azukari.db.connecting import connect
+from azukari.db.postgres.connecting import connect
 from azukari.db.units import DatabaseDown, UnitMisuse
 
 R = TypeVar("R")

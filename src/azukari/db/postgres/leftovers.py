@@ -12,8 +12,8 @@ from typing import Any
 import asyncpg
 import sqlalchemy as sa
 
-from azukari.db.connecting import connect
-from azukari.db.connection import CONNECT_SECONDS
+from azukari.db.postgres.connecting import connect
+from azukari.db.postgres.connection import CONNECT_SECONDS
 from azukari.db.units import DatabaseDown
 
 log = logging.getLogger(__name__)
