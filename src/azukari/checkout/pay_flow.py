@@ -12,10 +12,11 @@ from azukari.core.errors import ApiError, InvalidParameter
 from azukari.processors.base import Consent
 from azukari.sessions import page as sessions
 from azukari.sessions import pay as session_pay
+from azukari.sessions import responses
 from azukari.sessions.page import HostedSession
 from azukari.sessions.pay import PageTry
-from azukari.sessions.schemas import SessionPay, pay_error
-from azukari.wire.answers import Answer, Replay
+from azukari.sessions.schemas import SessionPay, TryResult
+from azukari.wire.answers import Done, Replay
 from azukari.wire.call import Call
 
 
@@ -58,7 +59,7 @@ class Press:
             raise InvalidParameter("consent")
         return sessions.agreed(self.call, text=text, version=view.CONSENT_VERSION, language=self.language)
 
-    async def pay(self, page: PageTry) -> Answer:
+    async def pay(self, page: PageTry) -> Done[TryResult]:
         """Try to pay the session. Raises Replay, ApiError."""
         locale = self.language if self.language != "zh" else None
         wanted = SessionPay(payment_details=self.form.payment_details, api_locale=locale)
@@ -76,13 +77,15 @@ def type_of(details: object) -> str | None:
     return type if isinstance(type, str) else None
 
 
-async def answer_of(act: Callable[[], Awaitable[Answer]], passed_on: tuple[type[ApiError], ...] = ()) -> Answer:
-    """The answer to a try, a refused one too. Raises what is ``passed_on``."""
+async def done_of(
+    act: Callable[[], Awaitable[Done[TryResult]]], passed_on: tuple[type[ApiError], ...] = ()
+) -> Done[TryResult]:
+    """What a try came to, a repeated or refused one too. Raises what is ``passed_on``."""
     try:
         return await act()
     except Replay as replay:
-        return replay.answer
+        return responses.replayed(replay)
     except passed_on:
         raise
     except ApiError as error:
-        return pay_error(error)
+        return responses.failed(error)

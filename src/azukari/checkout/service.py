@@ -5,14 +5,13 @@ from collections.abc import Callable, Coroutine
 from typing import Any
 from urllib.parse import quote
 
-import msgspec
-
 from azukari.checkout import pages, pay_flow, reading, view, wording
 from azukari.checkout.http import Visit, page, redirect
 from azukari.checkout.pages import Action
 from azukari.checkout.pay_flow import Press, language_of
-from azukari.checkout.schemas import Error, Failed, PayIn, ResumeIn, Tried, Went
+from azukari.checkout.schemas import Error, Failed, PayIn, ResumeIn, Went
 from azukari.checkout.view import Method, OrderSummary
+from azukari.checkout.wording import ErrorNotice
 from azukari.checkout.words import LANGUAGES, say, words
 from azukari.core.clock import MINUTE
 from azukari.core.errors import ApiError, NotFound, TooManyRequests
@@ -21,9 +20,10 @@ from azukari.sessions import page as sessions
 from azukari.sessions import resume as session_resume
 from azukari.sessions.page import HostedSession, SessionState
 from azukari.sessions.pay import PageTry
+from azukari.sessions.schemas import TryResult
 from azukari.web.limits import Limiter
 from azukari.wire import errors
-from azukari.wire.answers import Answer
+from azukari.wire.answers import Answer, Done
 from azukari.wire.locales import nearest
 from azukari.wire.return_urls import with_query
 
@@ -32,7 +32,6 @@ _FRESH = MINUTE
 #: The API declines with 502 and 504. To proxies on the way to a browser these mean a broken server, and some put a page
 #: of their own in the place of ours.
 _DECLINES, _STATUS_OF_NO = (502, 504), 422
-_tried = msgspec.json.Decoder(Tried).decode
 
 
 async def show(visit: Visit) -> Answer:
@@ -144,9 +143,9 @@ async def pay(visit: Visit, limiter: Limiter) -> Answer:
     visit.must_be_ours(given.csrf, session_id)
     opened = await sessions.open_session(visit.services, session_id)
     press = Press.of(visit, opened, given, pay_flow.type_of(given.payment_details))
-    limiter.count(press.call.key, visit.client)
+    limiter.count(press.call, visit.client)
 
-    async def act() -> Answer:
+    async def act() -> Done[TryResult]:
         language = press.language if press.language != press.order.locale else None
         return await press.pay(PageTry(press.consent(view.consent), language=language))
 
@@ -170,19 +169,20 @@ async def _try(
     language: str,
     order: OrderSummary,
     method: Method | None,
-    act: Callable[[], Coroutine[Any, Any, Answer]],
+    act: Callable[[], Coroutine[Any, Any, Done[TryResult]]],
 ) -> Answer:
-    return _told(visit, language, order, method, await pay_flow.answer_of(act, (NotFound,)))
+    return _told(visit, language, order, method, await pay_flow.done_of(act, (NotFound,)))
 
 
-def _told(visit: Visit, language: str, order: OrderSummary, method: Method | None, answer: Answer) -> Answer:
-    """No more of an answer than the page needs, and its words."""
-    tried = _tried(answer.body)
-    if tried.error is None:
-        went = Went(tried.status, _away(visit, tried.redirect_url or "", language))
-        return Answer.of(went, answer.status)
-    shown = wording.of_code(language, order, method, tried.error.code, tried.error.param, answer.status)
-    return Answer.of(Failed.of(tried.error, shown), _STATUS_OF_NO if answer.status in _DECLINES else answer.status)
+def _told(visit: Visit, language: str, order: OrderSummary, method: Method | None, done: Done[TryResult]) -> Answer:
+    """No more of a try's end than the page needs, and its words."""
+    tried = done.view
+    if not isinstance(tried, ApiError):
+        went = Went(tried.status, _away(visit, tried.redirect_url, language))
+        return Answer.of(went, done.answer.status)
+    shown = wording.of_code(language, order, method, tried.code, tried.param, tried.status)
+    out = Failed.of(Error(tried.code, tried.param), shown)
+    return Answer.of(out, _STATUS_OF_NO if tried.status in _DECLINES else tried.status)
 
 
 def refused(visit: Visit, error: ApiError) -> Answer:
@@ -206,6 +206,12 @@ def refused_in_api(_: Visit, error: ApiError) -> Answer:
 
 def refused_in_json(visit: Visit, error: ApiError) -> Answer:
     """The same for the page's script."""
+    failed = Failed.of(Error(error.code, error.param), notice_of(visit, error))
+    return Answer.of(failed, error.status)._replace(headers=dict(error.headers))
+
+
+def notice_of(visit: Visit, error: ApiError) -> ErrorNotice:
+    """What a script shows where there is nothing to try."""
     is_too_many = error.status == TooManyRequests.status
     if is_too_many:
         at = wording.ALERT
@@ -217,5 +223,4 @@ def refused_in_json(visit: Visit, error: ApiError) -> Answer:
     heading, text = known["bad_request"], known["ask_shop"]
     if at == wording.ALERT:
         heading, text = known["too_many" if is_too_many else "service_unavailable"], known["retry"]
-    answer = Answer.of(Failed(Error(error.code, error.param), at, heading, text), error.status)
-    return answer._replace(headers=dict(error.headers))
+    return ErrorNotice(at, heading, text)

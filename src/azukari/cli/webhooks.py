@@ -1,6 +1,5 @@
 """``azukari webhooks``."""
 
-import json
 import sys
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -69,7 +68,7 @@ def add_webhook(
         )
         owner = Owner(merchant, "live" if live else "test")
         asking = service.Caller(services, owner, PERSON, await services.time_of(owner), logs=False)
-        return json.loads((await service.create(asking, order, API_VERSIONS[-1])).body)
+        return _builtins((await service.create(asking, order, API_VERSIONS[-1])).view)
 
     _show_webhook(as_json, with_parts(data, database, make))
 
@@ -85,12 +84,13 @@ def list_webhooks(
     """A merchant's endpoints."""
     from azukari.db import Owner
     from azukari.webhooks import store
+    from azukari.webhooks.schemas import EndpointOut
 
     owner = Owner(merchant, "live" if live else "test")
     found = with_parts(
         data, database, lambda services: services.db.read(store.page, owner, page=1, per_page=100, start=0, end=2**62)
     )
-    rows = [_webhook(each) for each in found.rows]
+    rows = [_builtins(EndpointOut.of(each)) for each in found.rows]
     if not as_json:
         rows = [{name: in_words(row[name]) for name in ("id", "url", "events", "active")} for row in rows]
     show_rows(as_json, rows)
@@ -99,9 +99,10 @@ def list_webhooks(
 @app.command("show")
 def show_webhook(webhook: str, data: Data = None, database: DatabaseUrl = None, as_json: AsJson = False) -> None:
     """One endpoint, by its id."""
+    from azukari.webhooks.schemas import EndpointOut
 
     async def show(asking: Any, endpoint: Any) -> Any:
-        return _webhook(endpoint)
+        return _builtins(EndpointOut.of(endpoint))
 
     _show_webhook(as_json, _with_webhook(data, database, webhook, show))
 
@@ -140,7 +141,7 @@ def roll_webhook(
 
     async def roll(asking: Any, endpoint: Any) -> Any:
         order = _read_as(Roll, {"secret": secret})
-        return json.loads((await service.roll(asking, endpoint.id, order.secret)).body)
+        return _builtins((await service.roll(asking, endpoint.id, order.secret)).view)
 
     _show_webhook(as_json, _with_webhook(data, database, webhook, roll))
 
@@ -171,7 +172,7 @@ def replay_webhooks(
     order = Replay(event=event, start_time=since, end_time=until, dead=dead)
 
     async def replay(asking: Any, endpoint: Any) -> int:
-        return int(json.loads((await service.replay(asking, endpoint.id, order)).body)["sent_again"])
+        return (await service.replay(asking, endpoint.id, order)).view.sent_again
 
     count = _with_webhook(data, database, webhook, replay)
     show_rows(as_json, [{"id": webhook, "sent_again": count}])
@@ -231,12 +232,11 @@ def _with_webhook(data: Path | None, database: str | None, webhook: str, work: C
     return with_parts(data, database, find)
 
 
-def _webhook(endpoint: Any) -> Any:
+def _builtins(view: Any) -> Any:
+    """An endpoint as it is printed."""
     import msgspec
 
-    from azukari.webhooks.schemas import EndpointOut
-
-    return msgspec.json.decode(msgspec.json.encode(EndpointOut.of(endpoint)))
+    return msgspec.json.decode(msgspec.json.encode(view))
 
 
 def _secret_in(file: Path | None) -> str | None:

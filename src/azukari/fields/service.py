@@ -6,8 +6,6 @@ own origin alone.
 
 from urllib.parse import urlencode
 
-import msgspec
-
 from azukari.checkout import framing, pay_flow, reading, wording
 from azukari.checkout import service as checkout
 from azukari.checkout.http import Visit, page
@@ -16,17 +14,15 @@ from azukari.checkout.schemas import Went
 from azukari.checkout.view import OrderSummary
 from azukari.core.errors import ApiError, Forbidden, NotFound
 from azukari.fields import pages
-from azukari.fields.schemas import Error, Failed, PayIn, Tried
+from azukari.fields.schemas import Error, Failed, PayIn
 from azukari.merchants import origins
 from azukari.sessions import page as sessions
 from azukari.sessions.page import HostedSession
 from azukari.sessions.pay import PageTry
+from azukari.sessions.schemas import TryResult
 from azukari.web.auth import Access, authenticate
 from azukari.web.limits import Limiter
-from azukari.wire import errors
-from azukari.wire.answers import Answer
-
-_tried = msgspec.json.Decoder(Tried).decode
+from azukari.wire.answers import Answer, Done
 
 
 async def frame(visit: Visit) -> Answer:
@@ -87,24 +83,20 @@ async def pay(visit: Visit, limiter: Limiter) -> Answer:
         raise NotFound
     press = Press.of(visit, opened, given, _type_of(given))
 
-    async def act() -> Answer:
+    async def act() -> Done[TryResult]:
         return await press.pay(PageTry(press.consent(pages.reuse), asks=opened.session.kind != "customer"))
 
-    answer = await pay_flow.answer_of(act)
-    tried = _tried(answer.body)
-    if tried.error is None:
-        return Answer.of(Went(tried.status, tried.redirect_url or ""), answer.status)
-    shown = wording.of_code(
-        press.language, press.order, press.method, tried.error.code, tried.error.param, answer.status
-    )
-    return Answer.of(Failed.of(tried.error, shown), answer.status)
+    done = await pay_flow.done_of(act)
+    tried = done.view
+    if not isinstance(tried, ApiError):
+        return Answer.of(Went(tried.status, tried.redirect_url), done.answer.status)
+    shown = wording.of_code(press.language, press.order, press.method, tried.code, tried.param, tried.status)
+    return Answer.of(Failed.of(Error(tried.code, tried.message, tried.param), shown), tried.status)
 
 
 def refused(visit: Visit, error: ApiError) -> Answer:
     """What the frame's script is told where there is nothing to try."""
-    told = msgspec.json.decode(checkout.refused_in_json(visit, error).body)
-    out = errors.out(error)
-    failed = Failed(Error(out.code, out.message, out.param), told["at"], told["h"], told["p"])
+    failed = Failed.of(Error(error.code, error.message, error.param), checkout.notice_of(visit, error))
     return Answer.of(failed, error.status)._replace(headers=dict(error.headers))
 
 

@@ -35,7 +35,7 @@ from azukari.tokens.sources import CardSource, MethodSource, PaymentSource, Wron
 from azukari.tokens.store import Token
 from azukari.vault import CARDS, TERMINAL, EntryGone, Vault
 from azukari.wire import idempotency, metadata, pan_screening, return_targets
-from azukari.wire.answers import Answer
+from azukari.wire.answers import Answer, Done
 from azukari.wire.call import Call
 from azukari.wire.idempotency import Claim, idempotent
 from azukari.wiring import Beside, Services
@@ -79,7 +79,7 @@ class ChargeIntent(msgspec.Struct, frozen=True):
     spoilt: bool = False
 
 
-async def charge(call: Call, body: PaymentCreate) -> Answer:
+async def charge(call: Call, body: PaymentCreate) -> Done[PaymentView]:
     """Charge the payment details a customer has saved, a token, or raw details.
 
     body.amount: in the currency's smallest unit; 1000 is ¥1000 in JPY, $10.00 in USD.
@@ -189,7 +189,7 @@ async def draft_charge(
         call.services.processors,
         settings,
         base_url,
-        call.key.id,
+        call.actor,
         suspicious,
         beside=None if body.webhooks is None else await _beside(call, body.webhooks),
     )
@@ -197,7 +197,7 @@ async def draft_charge(
 
 async def _beside(call: Call, webhooks: object) -> Beside:
     read = call.services.hooks.payment_webhooks
-    return await read(call.services, call.owner, webhooks, call.key.id, call.api_version, call.now)
+    return await read(call.services, call.owner, webhooks, call.actor, call.api_version, call.now)
 
 
 def _source(call: Call, body: PaymentCreate) -> PaymentSource | None:

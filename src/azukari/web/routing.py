@@ -214,7 +214,8 @@ class Resource:
                 _text(headers.get(b"azukari-delay")),
                 SCENARIOS,
             )
-        return Call(services, key, version, claim, orders, *moment, client, scope["azukari.request_id"])
+        request_id = scope["azukari.request_id"]
+        return Call(services, key.owner, key.actor, key.is_secret, version, claim, orders, *moment, client, request_id)
 
 
 def _has_body(headers: Mapping[bytes, bytes]) -> bool:
