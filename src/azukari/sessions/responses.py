@@ -12,14 +12,13 @@ from azukari.processors.declines import DeclinedError, NoAnswer, NotSentError
 from azukari.sessions.attempts import TryContext
 from azukari.sessions.schemas import PayResult, TryResult, View, WideCustomer, pay_error
 from azukari.sessions.store import Session
+from azukari.wire import errors
 from azukari.wire.answers import Done, Replay
-from azukari.wire.errors import ErrorOut
 
 
 class _Stored(msgspec.Struct):
     status: str
-    redirect_url: str = ""
-    error: ErrorOut | None = None
+    redirect_url: str
 
 
 async def of(
@@ -51,12 +50,11 @@ def failed(error: ApiError, outcome: Outcome | None = None) -> Done[TryResult]:
 
 def replayed(replay: Replay) -> Done[TryResult]:
     """Read what an earlier try with the same key came to; its stored answer is all there is."""
-    stored, answer = replay.read(_Stored), replay.answer
-    if stored.error is None:
-        return Done(PayResult(stored.status, stored.redirect_url, None), None, answer)
-    error = ApiError(stored.error.message, param=stored.error.param, code=stored.error.code)
-    error.status = answer.status
-    return Done(error, None, answer)
+    error = errors.read(replay.answer)
+    if error is not None:
+        return Done(error, None, replay.answer)
+    stored = replay.read(_Stored)
+    return Done(PayResult(stored.status, stored.redirect_url, None), None, replay.answer)
 
 
 async def result(
