@@ -19,7 +19,7 @@ from azukari.payments.schemas import PaymentCreate
 from azukari.payments.views import PaymentView
 from azukari.processors.base import NO_DIRECTIVES, Outcome
 from azukari.vault import Vault
-from azukari.wire.answers import Answer
+from azukari.wire.answers import Answer, Done
 from azukari.wire.call import Call
 from azukari.wiring import Services
 from tests.house import House, card
@@ -30,7 +30,18 @@ SESSION = "s" * 25
 async def call_of(house: House) -> Call:
     key = await house.services.keyring.resolve(house.api.key, None)
     moment = await house.services.moment_of(key.owner)
-    return Call(house.services, key, API_VERSIONS[-1], None, NO_DIRECTIVES, *moment, None, "request")
+    return Call(
+        house.services,
+        key.owner,
+        key.actor,
+        key.is_secret,
+        API_VERSIONS[-1],
+        None,
+        NO_DIRECTIVES,
+        *moment,
+        None,
+        "request",
+    )
 
 
 async def _intend(tx: Tx, owner: Owner, vault: Vault, plan: ChargeDraft) -> ChargeIntent:
@@ -48,10 +59,10 @@ async def _record(
     again_at: int | None,
     refusal: ApiError | None,
     own_id: str,
-) -> Answer:
-    answer = await record.apply_outcome(tx, attempt, outcome, event_ids, at, again_at, refusal)
+) -> Done[PaymentView]:
+    done = await record.apply_outcome(tx, attempt, outcome, event_ids, at, again_at, refusal)
     await events.record(tx, attempt.owner, id=own_id, type="ping", data=b"{}", now=at.now)
-    return answer
+    return done
 
 
 async def _write(
@@ -62,7 +73,7 @@ async def _write(
     at: Moment,
     again_at: int | None,
     refusal: ApiError | None,
-) -> Answer:
+) -> Done[PaymentView]:
     assert attempt.session_id == SESSION
     return await services.db.write(_record, attempt, outcome, event_ids, at, again_at, refusal, services.ids.new())
 
@@ -74,7 +85,8 @@ async def try_to_pay(house: House, details: dict[str, Any]) -> tuple[Answer, Cha
     ready = await house.services.db.write(_intend, call.owner, house.services.vault, plan)
     outcome, refusal = await charges.send(house.services, ready)
     shown = PaymentView(ready.payment, [])
-    return await record.finish(house.services, ready.attempt, outcome, shown, refusal), ready
+    done = await record.finish(house.services, ready.attempt, outcome, shown, refusal)
+    return done.answer, ready
 
 
 @pytest.fixture(autouse=True)

@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
+from azukari.core.clock import Moment
 from azukari.core.errors import InvalidToken
-from azukari.merchants.keys import ApiKey
-from azukari.processors.base import NO_DIRECTIVES, AuthenticationRequest, AuthenticationResult
+from azukari.processors.base import AuthenticationRequest, AuthenticationResult
 from azukari.secure_tokens.errors import UnsupportedCardBrand
 from azukari.secure_tokens.schemas import SecureTokenOut
 from azukari.secure_tokens.service import begin_for_session, show
@@ -23,8 +23,7 @@ async def begin(house: House, number: str = FRICTIONLESS["visa"], **more: Any) -
     services = house.services
     key = await services.keyring.resolve(house.installation.publishable_key.reveal(), None)
     now = services.clock.now()
-    page = ApiKey("hosted_page", key.owner, "pk", key.api_version, "")
-    call = Call(services, page, key.api_version, None, NO_DIRECTIVES, now, now, None, "request")
+    call = Call.of_page(services, key.owner, Moment(now, now), None, "request")
     given = more.pop("given", None) or PaymentDetails.parse(card(number, verification_value="123"), now=now)
     order = {"amount": 1000, "currency": "JPY", "return_url": "https://azukari.test/sessions/1", "made_for": "1:a"}
     return await begin_for_session(call, given, **order | more)

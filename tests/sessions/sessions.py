@@ -10,8 +10,9 @@ from azukari.sessions import page
 from azukari.sessions import pay as session_pay
 from azukari.sessions import resume as session_resume
 from azukari.sessions.pay import PageTry
-from azukari.sessions.schemas import SessionPay, pay_error
-from azukari.wire.answers import Answer, Replay
+from azukari.sessions.schemas import SessionPay, TryResult, pay_error
+from azukari.wire.answers import Answer, Done, Replay
+from azukari.wire.call import Call
 from tests.house import Api, House, card
 
 ORDER: dict[str, Any] = {"amount": 1000, "currency": "JPY", "return_url": "https://shop.example/thanks"}
@@ -71,7 +72,7 @@ class Browser:
     async def _call(self, nonce: str | None) -> Any:
         services = self._house.services
         owner = await page.owner_of(services, self._id)
-        return page.page_call(
+        return Call.of_page(
             services,
             owner,
             at=await services.moment_of(owner),
@@ -84,8 +85,8 @@ class Browser:
 
 async def _answered(answering: Any) -> Answer:
     try:
-        answer: Answer = await answering
-        return answer
+        done: Done[TryResult] = await answering
+        return done.answer
     except Replay as replay:
         return replay.answer
     except ApiError as error:

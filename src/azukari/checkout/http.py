@@ -13,7 +13,6 @@ from azukari.core.clock import Moment
 from azukari.core.errors import ApiError, Forbidden, NotFound, UnsupportedMediaType
 from azukari.db import Owner, directory
 from azukari.merchants.settings import MerchantSettings
-from azukari.sessions import page as sessions
 from azukari.web import assets
 from azukari.web.dispatch import Receive, Scope
 from azukari.web.pages import HTML
@@ -64,16 +63,8 @@ class Visit:
         return owner, await self.services.settings_of(owner)
 
     def call(self, owner: Owner, at: Moment, nonce: str | None = None) -> Call:
-        """A call from our own page; see :func:`sessions.page.page_call`. Raises BadRequest."""
-        return sessions.page_call(
-            self.services,
-            owner,
-            at=at,
-            client=self.client,
-            request_id=self.request_id,
-            nonce=nonce,
-            body=self.body,
-        )
+        """A call from our own page; see :meth:`Call.of_page`. Raises BadRequest."""
+        return Call.of_page(self.services, owner, at, self.client, self.request_id, nonce, self.body)
 
     def mark(self, of: str) -> str:
         """What our page about a thing sends back, and nobody else's page knows."""

@@ -4,25 +4,22 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Protocol
 
-import msgspec
-
 from azukari.checkout import reading, view, wording
 from azukari.checkout.http import Visit
-from azukari.checkout.schemas import ConsentIn, Error, Failed, Tried, Went
+from azukari.checkout.schemas import ConsentIn, Error, Failed, Went
 from azukari.checkout.view import Method, OrderSummary
 from azukari.checkout.words import LANGUAGES, words
 from azukari.core.errors import ApiError, InvalidParameter, TooManyRequests
 from azukari.processors.base import Consent
 from azukari.sessions import page as sessions
 from azukari.sessions import pay as session_pay
+from azukari.sessions import responses
 from azukari.sessions.page import HostedSession
 from azukari.sessions.pay import PageTry
-from azukari.sessions.schemas import SessionPay, pay_error
-from azukari.wire.answers import Answer, Replay
+from azukari.sessions.schemas import SessionPay, TryResult
+from azukari.wire.answers import Answer, Done, Replay
 from azukari.wire.call import Call
 from azukari.wire.locales import nearest
-
-read_try = msgspec.json.Decoder(Tried).decode
 
 
 class PayForm(Protocol):
@@ -64,7 +61,7 @@ class Press:
             raise InvalidParameter("consent")
         return sessions.agreed(self.call, text=text, version=view.CONSENT_VERSION, language=self.language)
 
-    async def pay(self, page: PageTry) -> Answer:
+    async def pay(self, page: PageTry) -> Done[TryResult]:
         """Try to pay the session. Raises Replay, ApiError."""
         locale = self.language if self.language != "zh" else None
         wanted = SessionPay(payment_details=self.form.payment_details, api_locale=locale)
@@ -82,25 +79,26 @@ def type_of(details: object) -> str | None:
     return type if isinstance(type, str) else None
 
 
-async def answer_of(act: Callable[[], Awaitable[Answer]], passed_on: tuple[type[ApiError], ...] = ()) -> Answer:
-    """The answer to a try, a refused one too. Raises what is ``passed_on``."""
+async def done_of(
+    act: Callable[[], Awaitable[Done[TryResult]]], passed_on: tuple[type[ApiError], ...] = ()
+) -> Done[TryResult]:
+    """What a try came to, a repeated or refused one too. Raises what is ``passed_on``."""
     try:
         return await act()
     except Replay as replay:
-        return replay.answer
+        return responses.replayed(replay)
     except passed_on:
         raise
     except ApiError as error:
-        return pay_error(error)
+        return responses.failed(error)
 
 
-def result_of(answer: Answer, language: str, summary: OrderSummary, method: Method | None) -> Went | Failed:
+def result_of(tried: TryResult, language: str, summary: OrderSummary, method: Method | None) -> Went | Failed:
     """What a page's script is told of a try."""
-    tried = read_try(answer.body)
-    if tried.error is None:
-        return Went(tried.status, tried.redirect_url or "")
-    shown = wording.of_code(language, summary, method, tried.error.code, tried.error.param, answer.status)
-    return Failed.of(tried.error, shown)
+    if not isinstance(tried, ApiError):
+        return Went(tried.status, tried.redirect_url)
+    shown = wording.of_code(language, summary, method, tried.code, tried.param, tried.status)
+    return Failed.of(Error(tried.code, tried.message, tried.param), shown)
 
 
 def refusal(visit: Visit, error: ApiError, body: Error) -> Answer:

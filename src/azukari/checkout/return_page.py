@@ -11,7 +11,7 @@ from azukari.db import Owner
 from azukari.payments import reconcile
 from azukari.sessions import resume as session_resume
 from azukari.web.pages import page
-from azukari.wire.answers import Answer, Replay
+from azukari.wire.answers import Answer
 from azukari.wire.locales import language_named
 
 
@@ -38,14 +38,8 @@ async def come_back(visit: Visit) -> Answer:
 async def _to_session(visit: Visit, owner: Owner, session_id: str) -> Answer:
     """To the session's page, which knows what comes next; a refusal goes along by its code."""
     call = visit.call(owner, await visit.services.moment_of(owner))
-    try:
-        answer = await session_resume.resume(call, session_id)
-    except Replay as replay:
-        answer = replay.answer
-    except ApiError as error:
-        return redirect(_session_url(visit, session_id, error.code))
-    tried = pay_flow.read_try(answer.body)
-    return redirect(_session_url(visit, session_id, tried.error.code if tried.error else None))
+    tried = (await pay_flow.done_of(lambda: session_resume.resume(call, session_id))).view
+    return redirect(_session_url(visit, session_id, tried.code if isinstance(tried, ApiError) else None))
 
 
 def _session_url(visit: Visit, session_id: str, code: str | None) -> str:

@@ -67,14 +67,6 @@ class Error(msgspec.Struct):
     param: str | None = None
 
 
-class Tried(msgspec.Struct):
-    """As much of the answer to a try as a page needs."""
-
-    status: str = "error"
-    redirect_url: str | None = None
-    error: Error | None = None
-
-
 class Failed(msgspec.Struct):
     """A failed try, and how the shopper is told."""
 

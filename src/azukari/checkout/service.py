@@ -21,10 +21,11 @@ from azukari.sessions import page as sessions
 from azukari.sessions import resume as session_resume
 from azukari.sessions.page import HostedSession, SessionState
 from azukari.sessions.pay import PageTry
+from azukari.sessions.schemas import TryResult
 from azukari.web.limits import Limiter
 from azukari.web.pages import page
 from azukari.wire import errors
-from azukari.wire.answers import Answer
+from azukari.wire.answers import Answer, Done
 from azukari.wire.return_urls import with_query
 
 #: So long after its end a session says that it is done; later, that it has been done before.
@@ -143,9 +144,9 @@ async def pay(visit: Visit, limiter: Limiter) -> Answer:
     visit.must_be_ours(form.csrf, session_id)
     opened = await sessions.open_session(visit.services, session_id)
     press = Press.of(visit, opened, form, pay_flow.type_of(form.payment_details))
-    limiter.count(press.call.key, visit.client)
+    limiter.count(press.call, visit.client)
 
-    async def act() -> Answer:
+    async def act() -> Done[TryResult]:
         language = press.language if press.language != press.summary.locale else None
         return await press.pay(PageTry(press.consent(view.consent), language=language))
 
@@ -171,19 +172,19 @@ async def _try(
     language: str,
     summary: OrderSummary,
     method: Method | None,
-    act: Callable[[], Coroutine[Any, Any, Answer]],
+    act: Callable[[], Coroutine[Any, Any, Done[TryResult]]],
 ) -> Answer:
-    return _told(visit, language, summary, method, await pay_flow.answer_of(act, (NotFound,)))
+    return _told(visit, language, summary, method, await pay_flow.done_of(act, (NotFound,)))
 
 
-def _told(visit: Visit, language: str, summary: OrderSummary, method: Method | None, answer: Answer) -> Answer:
-    """No more of an answer than the page needs, and its words."""
-    result = pay_flow.result_of(answer, language, summary, method)
+def _told(visit: Visit, language: str, summary: OrderSummary, method: Method | None, done: Done[TryResult]) -> Answer:
+    """No more of a try's end than the page needs, and its words."""
+    result, status = pay_flow.result_of(done.view, language, summary, method), done.answer.status
     if isinstance(result, Went):
         result.redirect_url = _away(visit, result.redirect_url, language)
-        return Answer.of(result, answer.status)
+        return Answer.of(result, status)
     result.error.message = UNSET
-    return Answer.of(result, _STATUS_OF_NO if answer.status in _DECLINES else answer.status)
+    return Answer.of(result, _STATUS_OF_NO if status in _DECLINES else status)
 
 
 def refused(visit: Visit, error: ApiError) -> Answer:

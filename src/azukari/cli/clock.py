@@ -1,6 +1,5 @@
 """``azukari clock``."""
 
-import json
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
@@ -79,6 +78,8 @@ def reset_clock(
 
 
 def _change_clock(data: Path | None, database: str | None, merchant: str | None, as_json: bool, **given: Any) -> None:
+    import msgspec
+
     from azukari import hooks
     from azukari.core.errors import ApiError, Locked
     from azukari.time_travel import service
@@ -93,7 +94,7 @@ def _change_clock(data: Path | None, database: str | None, merchant: str | None,
     async def change(services: Any, owner: Any) -> Any:
         hooks.connect(services)
         try:
-            return json.loads((await service.change(services, owner, order)).body)
+            return msgspec.to_builtins((await service.change(services, owner, order)).view)
         except Locked:
             raise SettingError("Somebody is advancing this clock now. Try again when that is done.") from None
 

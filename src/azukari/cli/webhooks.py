@@ -1,6 +1,5 @@
 """``azukari webhooks``."""
 
-import json
 import sys
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -69,7 +68,7 @@ def add_webhook(
         )
         owner = Owner(merchant, "live" if live else "test")
         asking = service.Caller(services, owner, PERSON, await services.time_of(owner), logs=False)
-        return json.loads((await service.create(asking, order, API_VERSIONS[-1])).body)
+        return _builtins((await service.create(asking, order, API_VERSIONS[-1])).view)
 
     _show_webhook(as_json, with_parts(data, database, make))
 
@@ -85,11 +84,12 @@ def list_webhooks(
     """A merchant's endpoints."""
     from azukari.db import Owner, Slice
     from azukari.webhooks import store
+    from azukari.webhooks.schemas import EndpointOut
 
     owner = Owner(merchant, "live" if live else "test")
     every = Slice(1, 100, 0, 2**62)
     found = with_parts(data, database, lambda services: services.db.read(store.page, owner, every))
-    rows = [_webhook(each) for each in found.rows]
+    rows = [_builtins(EndpointOut.of(each)) for each in found.rows]
     if not as_json:
         rows = [{name: in_words(row[name]) for name in ("id", "url", "events", "active")} for row in rows]
     show_rows(as_json, rows)
@@ -98,9 +98,10 @@ def list_webhooks(
 @app.command("show")
 def show_webhook(webhook: str, data: Data = None, database: DatabaseUrl = None, as_json: AsJson = False) -> None:
     """One endpoint, by its id."""
+    from azukari.webhooks.schemas import EndpointOut
 
     async def show(asking: Any, endpoint: Any) -> Any:
-        return _webhook(endpoint)
+        return _builtins(EndpointOut.of(endpoint))
 
     _show_webhook(as_json, _with_webhook(data, database, webhook, show))
 
@@ -139,7 +140,7 @@ def roll_webhook(
 
     async def roll(asking: Any, endpoint: Any) -> Any:
         order = _read_as(Roll, {"secret": secret})
-        return json.loads((await service.roll(asking, endpoint.id, order.secret)).body)
+        return _builtins((await service.roll(asking, endpoint.id, order.secret)).view)
 
     _show_webhook(as_json, _with_webhook(data, database, webhook, roll))
 
@@ -170,7 +171,7 @@ def replay_webhooks(
     order = Replay(event=event, start_time=since, end_time=until, dead=dead)
 
     async def replay(asking: Any, endpoint: Any) -> int:
-        return int(json.loads((await service.replay(asking, endpoint.id, order)).body)["sent_again"])
+        return (await service.replay(asking, endpoint.id, order)).view.sent_again
 
     count = _with_webhook(data, database, webhook, replay)
     show_rows(as_json, [{"id": webhook, "sent_again": count}])
@@ -230,12 +231,11 @@ def _with_webhook(data: Path | None, database: str | None, webhook: str, work: C
     return with_parts(data, database, find)
 
 
-def _webhook(endpoint: Any) -> Any:
+def _builtins(view: Any) -> Any:
+    """An endpoint as it is printed."""
     import msgspec
 
-    from azukari.webhooks.schemas import EndpointOut
-
-    return msgspec.json.decode(msgspec.json.encode(EndpointOut.of(endpoint)))
+    return msgspec.json.decode(msgspec.json.encode(view))
 
 
 def _secret_in(file: Path | None) -> str | None:

@@ -110,16 +110,15 @@ class _Words:
 
     @classmethod
     def of(cls, call: Call, body: CustomerWrite) -> "_Words":
-        return cls(
-            call.vault, call.key.id, call.new_id(), call.moment, pan_screening.suspicious(metadata=body.metadata)
-        )
+        return cls(call.vault, call.actor, call.new_id(), call.moment, pan_screening.suspicious(metadata=body.metadata))
 
 
 @dataclass(frozen=True, slots=True)
 class _Stored:
-    """replaced: the entry that nobody needs any more."""
+    """customer: None where its card was refused. replaced: the entry that nobody needs any more."""
 
     answer: Answer
+    customer: Customer | None = None
     replaced: str | None = None
 
 
@@ -149,7 +148,7 @@ async def _check_and_store(call: Call, body: CustomerWrite, customer: Customer, 
         attempt,
         details,
         body.currency,
-        call.key.id,
+        call.actor,
         call.now,
     )
     refusal: ApiError | None = None
@@ -164,7 +163,7 @@ async def _check_and_store(call: Call, body: CustomerWrite, customer: Customer, 
     # T3: what came of it.
     change = _Change(attempt, customer, new, body, card, sealed)
     stored = await retry_on_conflict(call.db, _record_outcome, outcome, change, _Words.of(call, body), refusal)
-    if card.token is not None and stored.answer.status != 200:
+    if card.token is not None and stored.customer is None:
         await call.vault.shred(call.owner, card.use.entry_id)
     return stored
 
@@ -224,7 +223,7 @@ async def _record_outcome(
     held = await attempts.finish(tx, attempt, done, words.moment.real)
     if held and isinstance(outcome, Approved):
         customer, replaced = await _with_card(tx, outcome, change, words)
-        stored = _Stored(Answer.of(CustomerOut.of(customer)), replaced)
+        stored = _Stored(Answer.of(CustomerOut.of(customer)), customer, replaced)
         await _report(tx, "customer.created" if change.new else "customer.updated", customer, words)
     else:
         stored = _Stored(errors.answer(refusal or _refusal(outcome if held else NotSent())))
@@ -358,10 +357,10 @@ async def _replace(tx: Tx, vault: Vault, read: Customer, customer: Customer, at:
 
 async def revoke(call: Call, customer_id: str) -> CustomerOut:
     """Test mode: the shopper takes a wallet's agreement back, at the wallet. Raises NotFound, NoAgreement."""
-    if not call.key.is_test:
+    if not call.is_test:
         raise NotFound
     customer, use = await call.db.write(
-        _note_revocation, call.owner, call.vault, customer_id, call.new_id(), call.key.id, call.real
+        _note_revocation, call.owner, call.vault, customer_id, call.new_id(), call.actor, call.real
     )
     try:
         await call.services.processors.simulator.revoke(use)

@@ -18,7 +18,7 @@ async def index(call: Call, query: EventsQuery, gone: Gone) -> ListOut:
         if not query.wait:
             found = await cursor.after(call.services, call.owner, place, query.per_page)
         else:
-            with cursor.seat(call.services, call.key.id):
+            with cursor.seat(call.services, call.actor):
                 waiting = cursor.after(call.services, call.owner, place, query.per_page, query.wait)
                 found = await gone.unless(waiting)
         return SliceOut.of(found, query, call.now)

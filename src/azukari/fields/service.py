@@ -18,10 +18,11 @@ from azukari.merchants import origins
 from azukari.sessions import page as sessions
 from azukari.sessions.page import HostedSession
 from azukari.sessions.pay import PageTry
+from azukari.sessions.schemas import TryResult
 from azukari.web.auth import Access, authenticate
 from azukari.web.limits import Limiter
 from azukari.web.pages import page
-from azukari.wire.answers import Answer
+from azukari.wire.answers import Answer, Done
 
 
 async def frame(visit: Visit) -> Answer:
@@ -82,11 +83,12 @@ async def pay(visit: Visit, limiter: Limiter) -> Answer:
         raise NotFound
     press = Press.of(visit, opened, form, _type_of(form))
 
-    async def act() -> Answer:
+    async def act() -> Done[TryResult]:
         return await press.pay(PageTry(press.consent(pages.reuse), asks=opened.session.kind != "customer"))
 
-    answer = await pay_flow.answer_of(act)
-    return Answer.of(pay_flow.result_of(answer, press.language, press.summary, press.method), answer.status)
+    done = await pay_flow.done_of(act)
+    result = pay_flow.result_of(done.view, press.language, press.summary, press.method)
+    return Answer.of(result, done.answer.status)
 
 
 def refused(visit: Visit, error: ApiError) -> Answer:

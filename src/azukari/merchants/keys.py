@@ -27,6 +27,11 @@ class ApiKey(NamedTuple):
     last_four: str
 
     @property
+    def actor(self) -> str:
+        """Its name in audit lines."""
+        return self.id
+
+    @property
     def is_secret(self) -> bool:
         return self.kind == SECRET
 

@@ -4,12 +4,14 @@ from azukari.db import Owner, Tx
 from azukari.payments import operation, reconcile, views
 from azukari.payments.errors import NotCancellable
 from azukari.payments.operation import OperationDraft, OperationIntent
-from azukari.wire.answers import Answer
+from azukari.payments.views import PaymentView
+from azukari.processors.base import Declined, Expired, NotSent
+from azukari.wire.answers import Done
 from azukari.wire.call import Call
 from azukari.wire.idempotency import Claim, idempotent
 
 
-async def cancel(call: Call, payment_id: str) -> Answer:
+async def cancel(call: Call, payment_id: str) -> Done[PaymentView]:
     """Release an authorisation, or end the wait for the shopper. Source: contract 3.5.
 
     Raises NotFound, NotCancellable, Locked.
@@ -17,10 +19,11 @@ async def cancel(call: Call, payment_id: str) -> Answer:
     """
     draft = operation.draft(call, "cancel")
     intent = await call.db.write(_begin_cancel, call.claim, call.owner, payment_id, draft)
-    answer = await operation.carry_out(call, intent)
-    if answer.status >= 400 and intent.shown.payment.waiting_attempt is not None:
+    done = await operation.carry_out(call, intent)
+    refused = isinstance(done.outcome, Declined | NotSent | Expired)
+    if refused and intent.shown.payment.waiting_attempt is not None:
         await reconcile.refresh(call.services, call.owner, payment_id)
-    return answer
+    return done
 
 
 @idempotent

@@ -7,12 +7,13 @@ from azukari.payments.errors import NotCapturable
 from azukari.payments.operation import OperationDraft, OperationIntent
 from azukari.payments.schemas import Capture, tax_on
 from azukari.payments.store import Payment
-from azukari.wire.answers import Answer
+from azukari.payments.views import PaymentView
+from azukari.wire.answers import Done
 from azukari.wire.call import Call
 from azukari.wire.idempotency import Claim, idempotent
 
 
-async def capture(call: Call, payment_id: str, body: Capture) -> Answer:
+async def capture(call: Call, payment_id: str, body: Capture) -> Done[PaymentView]:
     """Take what was authorised, or a part of it; what is left of the hold falls away.
 
     Raises NotFound, NotCapturable, InvalidParameter (more than was authorised), Locked. Source: contract 3.6.

@@ -37,7 +37,7 @@ from azukari.tokens import sources as tokens
 from azukari.tokens.sources import CardSource, MethodSource, PaymentSource, WrongCurrency
 from azukari.vault import CARDS, TERMINAL, EntryGone, Vault
 from azukari.wire import idempotency, metadata, pan_screening, return_targets
-from azukari.wire.answers import Answer
+from azukari.wire.answers import Answer, Done
 from azukari.wire.call import Call
 from azukari.wire.idempotency import Claim, idempotent
 from azukari.wiring import Beside, Services
@@ -121,7 +121,7 @@ class ChargeIntent(msgspec.Struct, frozen=True):
     spoilt: bool = False
 
 
-async def charge(call: Call, body: PaymentCreate) -> Answer:
+async def charge(call: Call, body: PaymentCreate) -> Done[PaymentView]:
     """Charge the payment details a customer has saved, a token, or raw details.
 
     body.amount: in the currency's smallest unit; 1000 is ¥1000 in JPY, $10.00 in USD.
@@ -200,7 +200,7 @@ async def draft_charge(
         call.services.processors,
         settings,
         base_url,
-        call.key.id,
+        call.actor,
         # What looks like a card number in a session's own texts was noted when it was made.
         session is None and pan_screening.suspicious(body.description, body.external_order_num, metadata=body.metadata),
         None if body.webhooks is None else await _webhooks(call, body.webhooks),
@@ -211,7 +211,7 @@ async def draft_charge(
 
 async def _webhooks(call: Call, webhooks: object) -> Beside:
     read = call.services.hooks.payment_webhooks
-    return await read(call.services, call.owner, webhooks, call.key.id, call.api_version, call.now)
+    return await read(call.services, call.owner, webhooks, call.actor, call.api_version, call.now)
 
 
 def _source(call: Call, body: PaymentCreate) -> PaymentSource | None:

@@ -8,14 +8,15 @@ from azukari.payments.details import details_of
 from azukari.payments.errors import NotAtTerminal
 from azukari.payments.operation import OperationDraft, OperationIntent
 from azukari.payments.schemas import Finalize
+from azukari.payments.views import PaymentView
 from azukari.vault import CHIP, TERMINAL, AccessGrant, PaymentDetails, Vault
 from azukari.wire import metadata
-from azukari.wire.answers import Answer
+from azukari.wire.answers import Done
 from azukari.wire.call import Call
 from azukari.wire.idempotency import Claim, idempotent
 
 
-async def finalize(call: Call, payment_id: str, body: Finalize) -> Answer:
+async def finalize(call: Call, payment_id: str, body: Finalize) -> Done[PaymentView]:
     """What the chip of a card at a terminal has said: the payment is captured or held, or has failed.
 
     Raises NotFound, NotAtTerminal, Locked, MissingParameter, InvalidParameter (another card). Source: contract 3.6.
@@ -45,7 +46,7 @@ async def finalize(call: Call, payment_id: str, body: Finalize) -> Answer:
         operation.draft(call, "finalize"),
         use,
         body,
-        call.key.id,
+        call.actor,
     )
     return await operation.carry_out(call, intent, use=use)
 

@@ -19,7 +19,7 @@ from azukari.processors.methods import MethodDetails
 from azukari.processors.registry import NoProcessor, Processors
 from azukari.vault import AccessGrant
 from azukari.wire import idempotency
-from azukari.wire.answers import Answer
+from azukari.wire.answers import Answer, Done
 from azukari.wire.call import Call
 from azukari.wire.idempotency import Claim
 
@@ -88,7 +88,7 @@ async def begin_alone(tx: Tx, shown: PaymentView, attempt: Attempt) -> Operation
     return OperationIntent(attempt, shown)
 
 
-async def carry_out(call: Call, intent: OperationIntent, *, use: AccessGrant | None = None) -> Answer:
+async def carry_out(call: Call, intent: OperationIntent, *, use: AccessGrant | None = None) -> Done[PaymentView]:
     """Send what was begun, and record its outcome."""
     outcome = await send(call, intent, use=use)
     return await record.finish(call.services, intent.attempt, outcome, intent.shown)

@@ -3,7 +3,7 @@
 The caller and the resolver write through the same unit; the attempt's fence lets one of them.
 """
 
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from azukari.attempts import execute
 from azukari.attempts import store as attempts
@@ -28,7 +28,7 @@ from azukari.processors.base import (
 )
 from azukari.processors.declines import DeclinedError, NotSentError
 from azukari.wire import errors, idempotency
-from azukari.wire.answers import Answer
+from azukari.wire.answers import Answer, Done
 from azukari.wiring import Services
 
 
@@ -48,7 +48,7 @@ async def apply_outcome(
     at: Moment,
     again_at: int | None,
     refusal: ApiError | None = None,
-) -> Answer:
+) -> Done[PaymentView]:
     """Write down what happened, together with the event that tells the merchant and the answer that is repeated.
 
     again_at: when an unsettled outcome is asked after. refusal: what to answer instead of "not sent".
@@ -56,14 +56,15 @@ async def apply_outcome(
     recorded = await apply_to_payment(tx, attempt, outcome, event_ids, at, again_at)
     body = recorded.shown.encoded(attempt.api_version)
     if attempt.state == "waiting":
-        return Answer(200, body)
+        return Done(recorded.shown, outcome, Answer(200, body))
     if not recorded.held:
-        return answer_of(await known_outcome(tx, attempt), body, None)
+        outcome = await known_outcome(tx, attempt)
+        return Done(recorded.shown, outcome, answer_of(outcome, body, None))
     answer = answer_of(outcome, body, refusal)
     await idempotency.store_response(
         tx, attempt.owner, attempt.idempotency_key, answer, final=not isinstance(outcome, Unknown)
     )
-    return answer
+    return Done(recorded.shown, outcome, answer)
 
 
 async def apply_to_payment(
@@ -157,7 +158,7 @@ class OutcomeWriter(Protocol):
         at: Moment,
         again_at: int | None,
         refusal: ApiError | None,
-    ) -> Answer: ...
+    ) -> Done[Any]: ...
 
 
 async def _write_alone(
@@ -168,7 +169,7 @@ async def _write_alone(
     at: Moment,
     again_at: int | None,
     refusal: ApiError | None,
-) -> Answer:
+) -> Done[PaymentView]:
     """Record for a payment without session or subscription."""
     return await services.db.write(apply_outcome, attempt, outcome, event_ids, at, again_at, refusal)
 
@@ -193,15 +194,15 @@ async def finish(
     refusal: ApiError | None = None,
     *,
     write: OutcomeWriter | None = None,
-) -> Answer:
+) -> Done[PaymentView]:
     """Write the outcome down and see to what it leaves behind.
 
     intended: the payment as the intent left it. Should the outcome not be written, that is all we know for certain:
     the caller is told "not known yet", and the resolver finds out. write: what runs the unit that does it; None: what
     the attempt belongs to says.
     """
-    answer = await write_if_possible(services, attempt, outcome, refusal, write or writer_of(services, attempt))
-    return answer or Answer(202, intended.encoded(attempt.api_version))
+    done = await write_if_possible(services, attempt, outcome, refusal, write or writer_of(services, attempt))
+    return done or Done(intended, Unknown(), Answer(202, intended.encoded(attempt.api_version)))
 
 
 async def write_if_possible(
@@ -212,28 +213,28 @@ async def write_if_possible(
     write: OutcomeWriter,
     *,
     of: str = "payment",
-) -> Answer | None:
+) -> Done[Any] | None:
     """Write a fresh outcome down. None: it could not be, the log says so, and the resolver finds out.
 
     of: whose outcome the log says it is.
     """
     fault = execute.directives_of(attempt).fault or services.settings.simulator_fault
     try:
-        answer = await _write(services, attempt, outcome, refusal, write)
+        done = await _write(services, attempt, outcome, refusal, write)
         if fault == "duplicate_reply":
-            answer = await _write(services, attempt, outcome, refusal, write)
+            done = await _write(services, attempt, outcome, refusal, write)
     except Unavailable:
         log.warning(f"{of}.outcome_not_written", payment=attempt.payment_id, attempt=attempt.id)
         return None
     except Exception as error:
         log.bug(f"{of}.outcome_not_written", error, payment=attempt.payment_id, attempt=attempt.id)
         return None
-    return answer
+    return done
 
 
 async def _write(
     services: Services, attempt: Attempt, outcome: Outcome, refusal: ApiError | None, write: OutcomeWriter
-) -> Answer:
+) -> Done[Any]:
     at = await services.moment_of(attempt.owner)
     again_at = _again_at(services, attempt, outcome, at)
     return await write(services, attempt, outcome, event_ids_of(services, attempt), at, again_at, refusal)

@@ -21,17 +21,15 @@ from azukari.payments.views import PaymentView
 from azukari.processors.methods import CASH
 from azukari.vault import Vault
 from azukari.wire import idempotency, pan_screening
-from azukari.wire.answers import Answer
+from azukari.wire.answers import Answer, Done
 from azukari.wire.call import Call
 from azukari.wire.idempotency import Claim, idempotent
 
 
-async def refund(call: Call, payment_id: str, body: RefundCreate) -> Answer:
+async def refund(call: Call, payment_id: str, body: RefundCreate) -> Done[PaymentView]:
     """Give back what was captured, or a part of it. Raises NotFound, NotRefundable. Source: contract section 5."""
     draft = operation.draft(call, "refund", body.description)
-    intent = await call.db.write(
-        _begin_refund, call.claim, call.owner, call.vault, payment_id, draft, body, call.key.id
-    )
+    intent = await call.db.write(_begin_refund, call.claim, call.owner, call.vault, payment_id, draft, body, call.actor)
     return await operation.carry_out(call, intent)
 
 
@@ -67,7 +65,7 @@ async def _begin_refund(
     return OperationIntent(attempt, shown)
 
 
-async def request_refund(call: Call, payment_id: str, body: RefundRequestCreate) -> Answer:
+async def request_refund(call: Call, payment_id: str, body: RefundRequestCreate) -> Done[PaymentView]:
     """Ask for cash to be given back to a bank account; its amount is set aside. Source: contract section 5.
 
     Raises NotFound, NotRefundable (no cash payment, or less is left), InvalidParameter.
@@ -91,7 +89,7 @@ async def request_refund(call: Call, payment_id: str, body: RefundRequestCreate)
 @idempotent
 async def _request_refund(
     tx: Tx, claim: Claim | None, owner: Owner, request: RefundRequest, fee_too: bool, event_id: str, api_version: str
-) -> Answer:
+) -> Done[PaymentView]:
     payment = (await views.show(tx, owner, request.payment_id)).payment
     if payment.status != "captured" or details_of(payment).type not in CASH:
         raise NotRefundable
@@ -108,7 +106,7 @@ async def _request_refund(
     await events.record(tx, owner, id=event_id, type="payment.updated", data=body, now=request.created_at)
     answer = Answer(200, body)
     await idempotency.store_response(tx, owner, claim.key if claim else None, answer)
-    return answer
+    return Done(shown, None, answer)
 
 
 async def end_request(

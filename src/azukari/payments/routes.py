@@ -31,7 +31,7 @@ router = Router()
 @router.post("/payments", SecretKey)
 async def create(call: Call, body: PaymentCreate) -> Answer:
     """Create a payment."""
-    return await charge(call, body)
+    return (await charge(call, body)).answer
 
 
 @router.get("/payments", SecretKey)
@@ -51,31 +51,31 @@ async def show(call: Call, id: str) -> PaymentOut:
 @router.patch("/payments/{id}", SecretKey)
 async def update(call: Call, id: str, body: PaymentUpdate) -> Answer:
     """Change description or metadata, or add a prepaid card."""
-    return await service.update(call, id, body)
+    return (await service.update(call, id, body)).answer
 
 
 @router.post("/payments/{id}/capture", SecretKey)
 async def capture(call: Call, id: str, body: Capture) -> Answer:
     """Capture an authorised payment."""
-    return await capture_payment(call, id, body)
+    return (await capture_payment(call, id, body)).answer
 
 
 @router.post("/payments/{id}/refund", SecretKey)
 async def refund(call: Call, id: str, body: RefundCreate) -> Answer:
     """Refund a captured payment, all of it or a part."""
-    return await refund_payment(call, id, body)
+    return (await refund_payment(call, id, body)).answer
 
 
 @router.post("/payments/{id}/refund_request", SecretKey)
 async def request_refund(call: Call, id: str, body: RefundRequestCreate) -> Answer:
     """Ask for a cash payment to be given back to a bank account."""
-    return await request_payment_refund(call, id, body)
+    return (await request_payment_refund(call, id, body)).answer
 
 
 @router.post("/payments/{id}/finalize", SecretKey)
 async def finalize(call: Call, id: str, body: Finalize) -> Answer:
     """Finish a card-terminal payment."""
-    return await finalize_payment(call, id, body)
+    return (await finalize_payment(call, id, body)).answer
 
 
 @router.post("/test/payments/{id}/simulate", SecretKey)
@@ -93,4 +93,4 @@ async def transfer(call: Call, id: str, body: SimulateTransfer) -> PaymentOut:
 @router.post("/payments/{id}/cancel", SecretKey)
 async def cancel(call: Call, id: str, body: Nothing) -> Answer:
     """Cancel a payment that is not captured."""
-    return await cancel_payment(call, id)
+    return (await cancel_payment(call, id)).answer

@@ -8,13 +8,13 @@ from azukari.db import Owner, Page, Tx, retry_on_conflict
 from azukari.events import store as events
 from azukari.payment_methods.details import read_details
 from azukari.payments import store, views
-from azukari.payments.schemas import PaymentOut, PaymentQuery, PaymentUpdate
+from azukari.payments.schemas import PaymentQuery, PaymentUpdate
 from azukari.payments.top_up import top_up
 from azukari.payments.views import PaymentView
 from azukari.processors.methods import MethodDetails
 from azukari.vault import Vault
 from azukari.wire import metadata, pan_screening
-from azukari.wire.answers import Answer
+from azukari.wire.answers import Answer, Done
 from azukari.wire.call import Call
 from azukari.wire.lists import Bounds
 
@@ -34,13 +34,14 @@ async def page(tx: Tx, owner: Owner, bounds: Bounds, query: PaymentQuery) -> Pag
     return Page([await views.with_refunds(tx, payment) for payment in found.rows], found.total)
 
 
-async def update(call: Call, payment_id: str, body: PaymentUpdate) -> Answer:
+async def update(call: Call, payment_id: str, body: PaymentUpdate) -> Done[PaymentView]:
     """Change a payment's description and metadata, or add one more prepaid card while it is short of money.
 
     Raises NotFound, Locked (somebody else keeps changing it), and what :func:`top_up` does.
     """
     if body.payment_details is None:
-        return Answer.of(await _update_words(call, payment_id, body))
+        shown = await _update_words(call, payment_id, body)
+        return Done(shown, None, Answer(200, shown.encoded(call.api_version)))
     details = read_details(body.payment_details, call.now)
     if not isinstance(details, MethodDetails) or details.prepaid_number is None:
         raise InvalidParameter("payment_details[type]")
@@ -49,8 +50,8 @@ async def update(call: Call, payment_id: str, body: PaymentUpdate) -> Answer:
     return await top_up(call, payment_id, details)
 
 
-async def _update_words(call: Call, payment_id: str, body: PaymentUpdate) -> PaymentOut:
-    shown = await retry_on_conflict(
+async def _update_words(call: Call, payment_id: str, body: PaymentUpdate) -> PaymentView:
+    return await retry_on_conflict(
         call.db,
         _rewrite,
         call.owner,
@@ -60,9 +61,8 @@ async def _update_words(call: Call, payment_id: str, body: PaymentUpdate) -> Pay
         call.new_id(),
         call.moment,
         call.api_version,
-        call.key.id,
+        call.actor,
     )
-    return PaymentOut.of(*shown, call.api_version)
 
 
 async def _rewrite(

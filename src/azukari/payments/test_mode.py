@@ -19,7 +19,7 @@ _LEADS_TO: Mapping[str, tuple[str, ...]] = {
 
 async def simulate(call: Call, payment_id: str, outcome: Literal["paid", "expired", "failed"]) -> PaymentOut:
     """Decide about a payment at the far side, and hear of it at once. Raises NotFound (live keys too), NotWaiting."""
-    if not call.key.is_test:
+    if not call.is_test:
         raise NotFound
     shown = await call.db.read(views.show, call.owner, payment_id)
     waiting = await call.db.read(attempts.find, call.owner, shown.payment.waiting_attempt or "")
@@ -33,7 +33,7 @@ async def simulate(call: Call, payment_id: str, outcome: Literal["paid", "expire
 
 async def transfer(call: Call, request_id: str, outcome: Ended) -> PaymentOut:
     """Decide about a request to give cash back. Raises NotFound (live keys too), NotWaiting, Locked."""
-    if not call.key.is_test:
+    if not call.is_test:
         raise NotFound
     ids = (call.new_id(), call.new_id(), call.new_id())
     shown = await call.db.write(refund.end_request, call.owner, request_id, outcome, ids, call.now, call.api_version)

@@ -6,15 +6,16 @@ from azukari.payments import operation, record, views
 from azukari.payments.details import details_of
 from azukari.payments.errors import NotShort
 from azukari.payments.operation import OperationDraft, OperationIntent
+from azukari.payments.views import PaymentView
 from azukari.processors.base import Outcome
 from azukari.processors.methods import MethodDetails
 from azukari.wire import idempotency
-from azukari.wire.answers import Answer
+from azukari.wire.answers import Done
 from azukari.wire.call import Call
 from azukari.wire.idempotency import Claim, idempotent
 
 
-async def top_up(call: Call, payment_id: str, details: MethodDetails) -> Answer:
+async def top_up(call: Call, payment_id: str, details: MethodDetails) -> Done[PaymentView]:
     """One more prepaid card for a payment that is short of money. Source: contract 3.6, 4.3.
 
     Raises NotFound, NotShort, Locked, InvalidParameter (another type of card).
@@ -27,7 +28,7 @@ async def add_card(
     call: Call, payment_id: str, details: MethodDetails, *, by_session: bool = False
 ) -> tuple[OperationIntent, Outcome]:
     """:func:`top_up` up to the processor's answer, which the caller writes down. by_session: a try at its session."""
-    draft = operation.draft(call, "top_up", by_session=call.key.is_secret if by_session else None)
+    draft = operation.draft(call, "top_up", by_session=call.is_secret if by_session else None)
     intent = await call.db.write(_begin_top_up, call.claim, call.owner, payment_id, draft, details.type)
     return intent, await operation.send(call, intent, details)
 

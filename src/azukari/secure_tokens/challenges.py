@@ -70,7 +70,7 @@ async def challenge_of(services: Services, token_id: str, state: str) -> Challen
     if result is None or result.status == "CHALLENGE":
         return seen
     ended = await outcomes.conclude(services, token, result)
-    return None if ended.answer is None else _over(services, seen, token)
+    return None if ended.out is None else _over(services, seen, token)
 
 
 def _over(services: Services, seen: Challenge, token: Token) -> Challenge:
@@ -94,7 +94,7 @@ async def answer_challenge(services: Services, token_id: str, state: str, passwo
     if result.status == "CHALLENGE":
         return ChallengeResult(None, wrong=True)
     ended = await outcomes.conclude(services, token, result)
-    if ended.answer is None:
+    if ended.out is None:
         raise NotFound
     return ChallengeResult(Pages.of(services).way_back(token))
 

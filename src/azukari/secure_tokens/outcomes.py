@@ -11,6 +11,7 @@ from azukari.core.secret import Secret
 from azukari.db import Owner, Tx, sweep_due
 from azukari.processors.base import AuthenticationRequest, AuthenticationResult, Authenticator, Processor
 from azukari.secure_tokens.pages import Pages
+from azukari.secure_tokens.schemas import SecureTokenOut
 from azukari.tokens import store
 from azukari.tokens.store import Token, Verification
 from azukari.vault import ReplyUnknown, RequestNotSent
@@ -51,10 +52,10 @@ async def finish(services: Services, token: Token, answer: Secret | None) -> Aut
 
 @dataclass(frozen=True, slots=True)
 class RecordResult:
-    """A token as its authentication left it. answer: None where somebody else had written down another end."""
+    """A token as its authentication left it. out: None where somebody else had written down another end."""
 
     token: Token
-    answer: Answer | None
+    out: SecureTokenOut | None
 
 
 async def conclude(services: Services, token: Token, result: AuthenticationResult) -> RecordResult:
@@ -66,7 +67,7 @@ async def conclude(services: Services, token: Token, result: AuthenticationResul
     ended = await services.db.write(
         _record, token, to, result, await services.moment_of(token.owner), Pages.of(services)
     )
-    if ended.answer is None and (ended.token.used_at is not None or ended.token.verification != "OK"):
+    if ended.out is None and (ended.token.used_at is not None or ended.token.verification != "OK"):
         await services.vault.take_authentication_value(token.owner, token.id)
     return ended
 
@@ -97,9 +98,9 @@ async def _record(
     )
     if moved is None:
         return RecordResult(await store.find(tx, token.owner, token.id) or token, None)
-    answer = Answer.of(pages.show(moved, moment))
-    await idempotency.store_response(tx, token.owner, token.idempotency_key, answer)
-    return RecordResult(moved, answer)
+    out = pages.show(moved, moment)
+    await idempotency.store_response(tx, token.owner, token.idempotency_key, Answer.of(out))
+    return RecordResult(moved, out)
 
 
 #: When an owner's next challenge is over.

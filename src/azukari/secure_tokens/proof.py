@@ -11,10 +11,7 @@ from azukari.core.errors import Unavailable
 from azukari.secure_tokens.schemas import SecureTokenOut
 from azukari.tokens import store
 from azukari.vault import Unreadable
-from azukari.wire.answers import Answer
 from azukari.wire.call import Call
-
-_NAME = "authenticationValue"
 
 
 async def show(call: Call, out: SecureTokenOut) -> None:
@@ -23,25 +20,17 @@ async def show(call: Call, out: SecureTokenOut) -> None:
         out.three_ds_auth_result.authentication_value = await _read(call, out.id)
 
 
-async def answered(call: Call, answer: Answer) -> Answer:
-    """An answer to ``POST /secure_tokens`` with it. What is done is done: should a store be away, it goes without."""
-    if answer.status != 200:
-        return answer
-    body = msgspec.json.decode(answer.body)
-    if "three_ds_auth_result" not in body:
-        return answer
+async def show_if_possible(call: Call, out: SecureTokenOut) -> None:
+    """The same in the answer to ``POST /secure_tokens``: it is done, so should a store be away, it goes without."""
     try:
-        value = await _read(call, body["id"])
+        await show(call, out)
     except Unavailable:
         log.warning("authentication_value.not_read", reason="unavailable")
-        return answer
-    body["three_ds_auth_result"][_NAME] = value
-    return answer._replace(body=msgspec.json.encode(body))
 
 
 async def _read(call: Call, token_id: str) -> str:
     """It, or an empty text: for others than secret keys, once it is used or over, and where there is none."""
-    if not call.key.is_secret:
+    if not call.is_secret:
         return ""
     token = await call.db.read(store.find, call.owner, token_id)
     if token is None or not token.has_authentication_value or token.used_at is not None:
@@ -49,7 +38,7 @@ async def _read(call: Call, token_id: str) -> str:
     if token.verification_at(await call.services.moment_of(call.owner)) != "OK":
         return ""
     try:
-        value = await call.vault.read_authentication_value(call.owner, token_id, who=call.key.id)
+        value = await call.vault.read_authentication_value(call.owner, token_id, who=call.actor)
     except Unreadable as error:
         log.warning("authentication_value.not_read", reason=error.reason)
         return ""

@@ -44,15 +44,18 @@ async def create(call: Call, body: SecureTokenCreate) -> Answer:
     InvalidToken; with a publishable key also NotGranted, TooManyRequests. Source: contract section 9.
     """
     source = _source(call, body)
-    if body.customer is not None and not call.key.is_secret:
+    if body.customer is not None and not call.is_secret:
         await _hold_to_grant(call, body.customer, body.customer_grant or "")
     wanted = AuthenticationTerms(body.amount + (body.tax or 0), body.currency, await _way_back(call, body.return_url))
     try:
-        token, answer = await _authenticate(call, call.claim, source, body.customer, wanted)
+        token, out = await _authenticate(call, call.claim, source, body.customer, wanted)
     except Replay as replay:
-        raise Replay(await proof.answered(call, replay.answer)) from None
-    answer = answer or Answer.of(Pages.of(call.services).show(token, await call.services.moment_of(call.owner)))
-    return await proof.answered(call, answer)
+        out = replay.read(SecureTokenOut)
+        await proof.show_if_possible(call, out)
+        raise Replay(Answer.of(out)) from None
+    out = out or Pages.of(call.services).show(token, await call.services.moment_of(call.owner))
+    await proof.show_if_possible(call, out)
+    return Answer.of(out)
 
 
 async def _hold_to_grant(call: Call, customer_id: str, grant: str) -> None:
@@ -68,7 +71,7 @@ async def _hold_to_grant(call: Call, customer_id: str, grant: str) -> None:
 async def _way_back(call: Call, url: str) -> str:
     """The address to keep: this one, or ours that shows it first. Raises UnknownApp, UnknownPlace."""
     settings = await call.services.settings_of(call.owner)
-    if call.key.is_secret:
+    if call.is_secret:
         return_targets.hold_to_apps(settings, url)
         return url
     pages = Pages.of(call.services)
@@ -165,8 +168,8 @@ class _AlreadyMade(Exception):
 
 async def _authenticate(
     call: Call, claim: Claim | None, source: PaymentSource | None, customer: str | None, wanted: AuthenticationTerms
-) -> tuple[Token, Answer | None]:
-    """The token as it ends, and the answer that was stored of it."""
+) -> tuple[Token, SecureTokenOut | None]:
+    """The token as it ends, and what was answered of it; None: it was made, or has ended, elsewhere."""
     services, processor = call.services, call.services.processors.pick(call.owner)
     brands = processor.declares.authenticates
     if isinstance(source, PaymentDetails):
@@ -174,7 +177,7 @@ async def _authenticate(
     await call.vault.ready(call.owner)
     sealed = await _sealed(call, source)
     token = _new(call, processor, sealed, source, customer, wanted)
-    draft = _AuthenticationDraft(token, source, sealed, brands, call.key.id, call.new_id(), call.moment)
+    draft = _AuthenticationDraft(token, source, sealed, brands, call.actor, call.new_id(), call.moment)
     try:
         # Write down who is about to be authenticated: a crash below leaves a token that ends by itself.
         intent = await call.db.write(_begin, claim, call.owner, call.vault, draft, Pages.of(services))
@@ -194,7 +197,7 @@ async def _authenticate(
         result = AuthenticationResult("SKIPPED", result.three_ds)
     # Write down what came of it, together with the answer that is repeated.
     ended = await outcomes.conclude(services, intent.token, result)
-    return ended.token, ended.answer
+    return ended.token, ended.out
 
 
 async def _sealed(call: Call, source: PaymentSource | None) -> SealedEntry | None:

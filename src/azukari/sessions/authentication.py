@@ -14,14 +14,13 @@ from azukari.sessions.queries import pending_of
 from azukari.sessions.schemas import PayResult, SessionMethod, View
 from azukari.sessions.store import Session
 from azukari.tokens.sources import PaymentSource
-from azukari.wire.answers import Answer
 from azukari.wire.call import Call
 
 
 async def begin(
     call: Call, session: Session, wanted: Try, method: SessionMethod, view: View, demand: Demand
-) -> PaymentSource | Answer:
-    """Ask the card's issuer. What the try goes on with, or the answer that sends the shopper to the issuer's page.
+) -> PaymentSource | PayResult:
+    """Ask the card's issuer. What the try goes on with, or the result that sends the shopper to the issuer's page.
 
     Raises NotAuthenticated (counted like a declined try), Locked (the same is being asked this moment, or another try
     has begun).
@@ -44,18 +43,18 @@ async def begin(
     return await _act_on(call, session, token, demand)
 
 
-async def go_on(call: Call, session: Session, demand: Demand) -> PaymentSource | Answer:
+async def go_on(call: Call, session: Session, demand: Demand) -> PaymentSource | PayResult:
     """The same for a shopper who may be back from the issuer's page."""
     token = await secure_tokens.show(call.services, call.owner, session.secure_token_id or "")
     return await _act_on(call, session, token, demand)
 
 
-async def _act_on(call: Call, session: Session, token: SecureTokenOut, demand: Demand) -> PaymentSource | Answer:
+async def _act_on(call: Call, session: Session, token: SecureTokenOut, demand: Demand) -> PaymentSource | PayResult:
     match token.verification_status:
         case "OK" | "SKIPPED" as status if demand.takes(status):
             return token.id
         case "NEEDS_VERIFY" if token.authentication_url is not None:
-            return Answer.of(PayResult(session.status, token.authentication_url, None))
+            return PayResult(session.status, token.authentication_url, None)
         case "CREATED":
             raise Locked
         case _:

@@ -10,6 +10,7 @@ from azukari.merchants.keys import LIVE, ApiKey
 from azukari.merchants.settings import MerchantSettings, ThreeDSecure
 from azukari.tokens.sources import CardSource
 from azukari.vault import CREDIT_CARD
+from azukari.wire.call import Call
 
 
 class Demand(NamedTuple):
@@ -46,10 +47,10 @@ class Demand(NamedTuple):
 NONE = Demand()
 
 
-def demanded(settings: MerchantSettings, key: ApiKey, *, by_default: bool) -> Demand:
+def demanded(settings: MerchantSettings, caller: ApiKey | Call, *, by_default: bool) -> Demand:
     """What a merchant demands of this caller. by_default: asked in test mode where the merchant has chosen nothing."""
-    if key.is_secret:
+    if caller.is_secret:
         return NONE
-    mode = key.owner.mode
+    mode = caller.owner.mode
     level = settings.three_d_secure.get(mode) or ("attempted" if mode == LIVE or by_default else "off")
     return Demand(level, level != "required" or settings.three_d_secure_skipped)

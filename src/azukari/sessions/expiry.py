@@ -6,6 +6,7 @@ from azukari.db import Owner, Tx, sweep_due
 from azukari.sessions import pending, store
 from azukari.sessions.queries import pending_of
 from azukari.sessions.store import Session
+from azukari.wire.call import Call
 from azukari.wiring import Services
 
 #: When the time of an owner's next session runs out.
@@ -22,7 +23,7 @@ async def end(services: Services, limit: int = 200, owner: Owner | None = None) 
 
 async def _end(services: Services, session: Session) -> bool:
     """Whether it is over; another round tries the others."""
-    call = await pending.own_call(services, session.owner, "worker", services.ids.new())
+    call = Call.of_worker(services, session.owner, "worker", await services.moment_of(session.owner))
     try:
         await pending.end(call, session.id)
     except Locked:

@@ -1,6 +1,5 @@
 """What our own page needs of a session: its caller has no key, its address tells whose it is."""
 
-import functools
 from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Literal
@@ -10,23 +9,19 @@ import msgspec
 from azukari.core.clock import Moment
 from azukari.core.errors import NotFound
 from azukari.db import Owner, Tx, directory
-from azukari.merchants.keys import PUBLISHABLE, ApiKey
 from azukari.merchants.service import API_VERSIONS
 from azukari.merchants.settings import MerchantSettings
 from azukari.payments.views import PaymentView
-from azukari.processors.base import NO_DIRECTIVES, Consent, SimulatorDirectives
+from azukari.processors.base import Consent
 from azukari.secure_tokens.pages import Pages
 from azukari.secure_tokens.schemas import SecureTokenOut
 from azukari.sessions import responses
 from azukari.sessions.queries import SessionView, view_of
 from azukari.sessions.schemas import LineItem, SessionMethod, View, line_items_of, methods_of
 from azukari.sessions.store import Session
-from azukari.wire import idempotency
 from azukari.wire.call import Call
-from azukari.wire.idempotency import Claim
 from azukari.wiring import Services
 
-KEY = "hosted_page"
 #: Of a session, in the directory of public ids.
 KIND = "session"
 Next = Literal["form", "resume", "done", "instructions"]
@@ -127,32 +122,6 @@ def _step(view: View, looked: SessionView, now: int) -> tuple[Next, str | None]:
     elsewhere = responses.next_of(view, session, looked.payment) if looked.waiting is not None else None
     # A prepaid card with too little on it waits for another one, which is typed here.
     return ("form", None) if elsewhere is None else ("resume", elsewhere)
-
-
-def page_call(
-    services: Services,
-    owner: Owner,
-    *,
-    at: Moment,
-    client: str | None,
-    request_id: str,
-    nonce: str | None = None,
-    body: bytes = b"",
-    directives: SimulatorDirectives = NO_DIRECTIVES,
-) -> Call:
-    """A call from our own page, which has no key: it may do what a publishable one may.
-
-    nonce: of the form, once for each: a second submit gets the first one's answer. body: as it came; only a keyed hash
-    of it is kept. Raises BadRequest (a nonce of other than 1 to 100 printable ASCII characters).
-    """
-    claim = None
-    name = idempotency.read_key(nonce)
-    if name is not None:
-        mac = functools.partial(services.vault.mac, "idempotency")
-        stored = idempotency.stored_name(f"\N{SECTION SIGN}{KEY} {name}", mac)
-        claim = Claim(stored, mac(b"page " + body), *at)
-    key = ApiKey(KEY, owner, PUBLISHABLE, API_VERSIONS[-1], "")
-    return Call(services, key, API_VERSIONS[-1], claim, directives, *at, client, request_id)
 
 
 def agreed(call: Call, *, text: str, version: str, language: str) -> Consent:

@@ -37,7 +37,16 @@ from azukari.sessions.errors import (
 )
 from azukari.sessions.pending import StillWaiting
 from azukari.sessions.queries import pending_of
-from azukari.sessions.schemas import PaymentData, SessionMethod, SessionPay, View, methods_of, payment_data_of
+from azukari.sessions.schemas import (
+    PaymentData,
+    PayResult,
+    SessionMethod,
+    SessionPay,
+    TryResult,
+    View,
+    methods_of,
+    payment_data_of,
+)
 from azukari.sessions.store import Session
 from azukari.tokens import send as sending
 from azukari.tokens import sources as tokens
@@ -45,7 +54,7 @@ from azukari.tokens import store as token_store
 from azukari.tokens.sources import CardSource, MethodSource, PaymentSource
 from azukari.vault import PaymentDetails, SealedEntry, Vault
 from azukari.wire import idempotency
-from azukari.wire.answers import Answer, Replay
+from azukari.wire.answers import Done, Replay
 from azukari.wire.call import Call
 from azukari.wire.idempotency import Claim, idempotent
 
@@ -66,7 +75,7 @@ class _Unauthenticated(ApiError):
     """A card whose shopper is to be asked first. Nobody is ever told so."""
 
 
-async def pay(call: Call, session_id: str, body: SessionPay, *, page: PageTry | None = None) -> Answer:
+async def pay(call: Call, session_id: str, body: SessionPay, *, page: PageTry | None = None) -> Done[TryResult]:
     """Pay a session, or store details with it; what is given may be a card, a token, or details of another type.
 
     Answers 200 with what has to be done next, 202 while the outcome is not known, or the decline.
@@ -79,7 +88,7 @@ async def pay(call: Call, session_id: str, body: SessionPay, *, page: PageTry | 
         capture = body.capture_word()
         wanted = Try(
             tokens.read(body.payment_details, call.now),
-            capture if call.key.is_secret else None,
+            capture if call.is_secret else None,
             body.locale(),
             page and page.consent,
             page and page.language,
@@ -99,8 +108,8 @@ async def pay(call: Call, session_id: str, body: SessionPay, *, page: PageTry | 
         shopper = await authentication.begin(
             call, session, wanted, offered(session, CREDIT_CARD), view_of(call), demand
         )
-    if isinstance(shopper, Answer):
-        return shopper
+    if isinstance(shopper, PayResult):
+        return Done.of(shopper)
     # A token that was given is a secure one by now. What is still as it was, nobody can authenticate.
     demand = demands.NONE if shopper is wanted.source else demand
     return await attempt(call, session, wanted._replace(source=shopper), demand)
@@ -108,15 +117,15 @@ async def pay(call: Call, session_id: str, body: SessionPay, *, page: PageTry | 
 
 async def demand_of(call: Call, *, asks: bool) -> Demand:
     """What the merchant demands of who calls. asks: see :class:`PageTry`."""
-    return demanded(await call.services.settings_of(call.owner), call.key, by_default=asks)
+    return demanded(await call.services.settings_of(call.owner), call, by_default=asks)
 
 
 def view_of(call: Call) -> View:
     """Who looks."""
-    return View(call.services.settings.base_url, call.key.is_secret, call.api_version)
+    return View(call.services.settings.base_url, call.is_secret, call.api_version)
 
 
-async def attempt(call: Call, session: Session, wanted: Try, demand: Demand) -> Answer:
+async def attempt(call: Call, session: Session, wanted: Try, demand: Demand) -> Done[TryResult]:
     """One try. Raises NotAuthenticated; :class:`_Unauthenticated`: the shopper has to be asked first."""
     await call.vault.ready(call.owner)
     draft = await _draft(call, session, wanted, demand)
@@ -140,7 +149,7 @@ async def attempt(call: Call, session: Session, wanted: Try, demand: Demand) -> 
     return await _conclude(call, intent.attempt, intent.session, intent.shown, outcome, refusal)
 
 
-async def _top_up(call: Call, session: Session, payment_id: str, card: MethodDetails) -> Answer:
+async def _top_up(call: Call, session: Session, payment_id: str, card: MethodDetails) -> Done[TryResult]:
     """One more prepaid card for the try that is short of money. Raises Locked, NotShort."""
     begun, outcome = await add_card(call, payment_id, card, by_session=True)
     return await _conclude(call, begun.attempt, session, begun.shown, outcome, None)
@@ -200,7 +209,7 @@ async def _draft(call: Call, session: Session, wanted: Try, demand: Demand) -> _
     else:
         check = _check(call, session, wanted, type)
         visit = await _visit(call, session, wanted, check)
-    return _TryDraft(wanted, method, charge, check, visit, sealed, demand, call.key.id, view_of(call), call.moment)
+    return _TryDraft(wanted, method, charge, check, visit, sealed, demand, call.actor, view_of(call), call.moment)
 
 
 async def _type_of(call: Call, source: PaymentSource) -> str:
@@ -279,7 +288,7 @@ async def begin(
     intent = await _look(tx, vault, session, draft)
     shown = intent.shown
     await idempotency.take(
-        tx, owner, claim, None if shown is None else lambda: responses.pending(draft.view, session, shown)
+        tx, owner, claim, None if shown is None else lambda: responses.pending(draft.view, session, shown).answer
     )
     if not await store.lock_session(
         tx,
@@ -395,7 +404,7 @@ async def _conclude(
     shown: PaymentView | None,
     outcome: Outcome,
     refusal: ApiError | None,
-) -> Answer:
+) -> Done[TryResult]:
     """Write the outcome down. Should that fail, all we know for certain is that the try was begun."""
-    answer = await write_if_possible(call.services, planned, outcome, refusal, record.write, of="session")
-    return answer or responses.pending(view_of(call), session, shown)
+    done = await write_if_possible(call.services, planned, outcome, refusal, record.write, of="session")
+    return done or responses.pending(view_of(call), session, shown)

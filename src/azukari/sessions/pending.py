@@ -7,13 +7,11 @@ from azukari.attempts.store import Attempt
 from azukari.core.clock import SECOND
 from azukari.core.errors import Locked
 from azukari.db import Owner, Tx
-from azukari.merchants.keys import PUBLISHABLE, ApiKey
-from azukari.merchants.service import API_VERSIONS
 from azukari.payments import reconcile
 from azukari.payments.cancel import cancel
 from azukari.payments.details import details_of
 from azukari.payments.errors import NotCancellable
-from azukari.processors.base import NO_DIRECTIVES
+from azukari.processors.base import NO_DIRECTIVES, Expired, NotSent, Unknown
 from azukari.processors.methods import MethodDetails
 from azukari.sessions.queries import view_of
 from azukari.tokens.sources import PaymentSource
@@ -26,14 +24,6 @@ class StillWaiting(Locked):
 
     Whoever has ended it and finds another try waiting by then is told that the session is in use.
     """
-
-
-async def own_call(services: Services, owner: Owner, who: str, request_id: str) -> Call:
-    """A call of our own making, for what nobody has asked for."""
-    key = ApiKey(who, owner, PUBLISHABLE, API_VERSIONS[-1], "")
-    return Call(
-        services, key, API_VERSIONS[-1], None, NO_DIRECTIVES, *await services.moment_of(owner), None, request_id
-    )
 
 
 async def ask(services: Services, owner: Owner, session_id: str, *, by_shopper: bool = False) -> Attempt | None:
@@ -76,10 +66,10 @@ async def end(call: Call, session_id: str) -> None:
 async def _cancel(call: Call, payment_id: str) -> None:
     """The processor has the last word about a payment that may have been made a moment ago."""
     try:
-        answer = await cancel(call, payment_id)
+        done = await cancel(call, payment_id)
     except NotCancellable:
         return  # it has ended meanwhile
-    if answer.status in (202, 504):
+    if isinstance(done.outcome, Unknown | NotSent | Expired):
         raise Locked
 
 

@@ -5,7 +5,7 @@ lets one of them.
 """
 
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -24,14 +24,14 @@ from azukari.payments.views import PaymentView
 from azukari.processors.base import Approved, Consent, Declined, NotSent, Outcome, PartiallyPaid, Pending, Unknown
 from azukari.sessions import responses, store
 from azukari.sessions.attempts import TryContext
-from azukari.sessions.schemas import View
+from azukari.sessions.schemas import TryResult, View
 from azukari.sessions.store import Session
 from azukari.tokens import send as sending
 from azukari.tokens import store as token_store
 from azukari.tokens.sources import CardSource
 from azukari.vault import EntryGone, SealedEntry, Vault
 from azukari.wire import idempotency
-from azukari.wire.answers import Answer
+from azukari.wire.answers import Done
 from azukari.wiring import Services
 
 
@@ -52,7 +52,7 @@ class RecordContext:
 class RecordResult(NamedTuple):
     """unneeded: entries of the vault that nobody needs any more."""
 
-    answer: Answer
+    done: Done[TryResult | PaymentView]
     unneeded: tuple[str, ...] = ()
 
 
@@ -75,7 +75,7 @@ async def write(
     at: Moment,
     again_at: int | None,
     refusal: ApiError | None,
-) -> Answer:
+) -> Done[TryResult | PaymentView]:
     """Run the unit that records a try, and see to what it leaves behind."""
     sealed = None
     if isinstance(outcome, Approved) and outcome.agreement is not None and attempt.method is not None:
@@ -86,7 +86,7 @@ async def write(
     ended = await retry_on_conflict(services.db, record_try, attempt, outcome, services.vault, view, ending, refusal)
     for entry_id in ended.unneeded:
         await services.vault.shred(attempt.owner, entry_id)
-    return ended.answer
+    return ended.done
 
 
 async def record_try(
@@ -113,17 +113,17 @@ async def record_try(
     if not held:
         known = await record.known_outcome(tx, attempt)
         unneeded = () if ending.agreement is None else (ending.agreement.id,)
-        return RecordResult(await _answer(tx, view, session, shown, attempt, known, refusal), unneeded)
+        return RecordResult(await _done(tx, view, session, shown, attempt, known, refusal), unneeded)
     moved = _Moved(session)
     if holds and holder is not None:
         moved = await _move(tx, vault, session, holder, trying, attempt, outcome, kept, shown, ending)
-    answer = await _answer(tx, view, moved.session, shown, attempt, outcome, refusal)
+    done = await _done(tx, view, moved.session, shown, attempt, outcome, refusal)
     final = attempt.kind == "verify" or not isinstance(outcome, Unknown)
-    await idempotency.store_response(tx, attempt.owner, attempt.idempotency_key, answer, final=final)
-    return RecordResult(answer, moved.unneeded)
+    await idempotency.store_response(tx, attempt.owner, attempt.idempotency_key, done.answer, final=final)
+    return RecordResult(done, moved.unneeded)
 
 
-async def _answer(
+async def _done(
     tx: Tx,
     view: View,
     session: Session,
@@ -131,11 +131,11 @@ async def _answer(
     attempt: Attempt,
     outcome: Outcome,
     refusal: ApiError | None,
-) -> Answer:
+) -> Done[Any]:
     if attempt.kind != "top_up" or shown is None:
         return await responses.of(tx, view, session, shown, outcome, refusal)
     if context_of(attempt).by_session is None:
-        return record.answer_of(outcome, shown.encoded(attempt.api_version), refusal)
+        return Done(shown, outcome, record.answer_of(outcome, shown.encoded(attempt.api_version), refusal))
     if isinstance(outcome, Unknown):
         return responses.pending(view, session, shown)
     return await responses.of(tx, view, session, shown, outcome, refusal)

@@ -6,11 +6,12 @@ from azukari.sessions import authentication, pending, responses
 from azukari.sessions import pay as session_pay
 from azukari.sessions.attempts import Try, TryContext
 from azukari.sessions.queries import view_of
-from azukari.wire.answers import Answer
+from azukari.sessions.schemas import PayResult, TryResult
+from azukari.wire.answers import Done
 from azukari.wire.call import Call
 
 
-async def resume(call: Call, session_id: str) -> Answer:
+async def resume(call: Call, session_id: str) -> Done[TryResult]:
     """Finish what can be finished; answers and raises what :func:`~azukari.sessions.pay.pay` does.
 
     Nothing to finish: the session as it stands, ``pending``, with the way to what it waits for, or to its own page.
@@ -27,8 +28,8 @@ async def resume(call: Call, session_id: str) -> Answer:
     if session.authenticating:
         demand = await session_pay.demand_of(call, asks=True)
         shopper = await authentication.go_on(call, session, demand)
-        if isinstance(shopper, Answer):
-            return shopper
+        if isinstance(shopper, PayResult):
+            return Done.of(shopper)
         wanted = Try(shopper, locale=TryContext.of(session.trying).locale)
         return await session_pay.attempt(call, session, wanted, demand)
     return await call.db.read(responses.result, view, session, looked.payment)

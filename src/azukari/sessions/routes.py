@@ -34,6 +34,6 @@ async def cancel(call: Call, id: str, body: Nothing) -> Answer:
 async def pay(call: Call, id: str, body: SessionPay) -> Answer:
     """Pay, or store details, with this session."""
     try:
-        return await session_pay.pay(call, id, body)
+        return (await session_pay.pay(call, id, body)).answer
     except ApiError as error:
         return pay_error(error)

@@ -330,6 +330,10 @@ class PayError(msgspec.Struct):
     status: str = "error"
 
 
+#: What a try came to, for pages: the session and the shopper's next step, or why it failed.
+TryResult = PayResult | ApiError
+
+
 def pay_error(error: ApiError) -> Answer:
     """The answer for a try that failed: an error with ``status`` beside it. Source: contract 6.5."""
     answer = errors.answer(error)

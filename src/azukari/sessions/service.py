@@ -88,7 +88,7 @@ async def create(call: Call, body: SessionCreate) -> Answer:
     )
     out = session_pay.view_of(call).session(SessionView(session), settings.name, None, call.moment)
     plan = _Plan(
-        session, _bare(call, body, session), call.new_id(), call.key.id, _suspicious(body), Answer.of(out), call.real
+        session, _bare(call, body, session), call.new_id(), call.actor, _suspicious(body), Answer.of(out), call.real
     )
     return await call.db.write(_save, call.claim, call.owner, call.vault, plan)
 

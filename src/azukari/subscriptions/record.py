@@ -21,7 +21,7 @@ from azukari.subscriptions.schemas import SubscriptionView
 from azukari.subscriptions.store import PeriodRow, Subscription
 from azukari.subscriptions.transitions import Move
 from azukari.wire import idempotency
-from azukari.wire.answers import Answer
+from azukari.wire.answers import Answer, Done
 from azukari.wiring import Services
 
 
@@ -46,7 +46,7 @@ async def write(
     at: Moment,
     again_at: int | None,
     refusal: ApiError | None,
-) -> Answer:
+) -> Done[SubscriptionView]:
     """Run the unit that records a charge."""
     settings = await services.settings_of(attempt.owner)
     more = tuple(services.ids.new() for _ in range(3))
@@ -56,7 +56,7 @@ async def write(
 
 async def record_charge(
     tx: Tx, attempt: Attempt, outcome: Outcome, ending: RecordContext, refusal: ApiError | None
-) -> Answer:
+) -> Done[SubscriptionView]:
     """T3: write down what a charge came to, to payment, period and subscription. Raises Locked: read anew."""
     owner, now = attempt.owner, ending.at.now
     read = await store.get(tx, owner, attempt.subscription_id or "")
@@ -65,7 +65,7 @@ async def record_charge(
     payments = await attempts.payments_of_subscription(tx, owner, read.id)
     recorded = await record.apply_to_payment(tx, attempt, outcome, ending.event_ids[:1], ending.at, ending.again_at)
     if not recorded.held:
-        return _answer(await record.known_outcome(tx, attempt), SubscriptionView(read, customer, payments), refusal)
+        return _done(await record.known_outcome(tx, attempt), SubscriptionView(read, customer, payments), refusal)
     shown = SubscriptionView(read, customer, payments)
     move = _move(read, period, customer, outcome, ending) if read.active_attempt == attempt.id else None
     if move is not None:
@@ -76,10 +76,10 @@ async def record_charge(
             raise Locked
         shown = SubscriptionView(after, customer, payments)
         await report(tx, shown, move.events, ending.event_ids[1:], now)
-    answer = _answer(outcome, shown, refusal)
+    done = _done(outcome, shown, refusal)
     final = not isinstance(outcome, Unknown | Pending | PartiallyPaid)
-    await idempotency.store_response(tx, owner, attempt.idempotency_key, answer, final=final)
-    return answer
+    await idempotency.store_response(tx, owner, attempt.idempotency_key, done.answer, final=final)
+    return done
 
 
 def _move(
@@ -109,7 +109,12 @@ async def report(tx: Tx, shown: SubscriptionView, types: Sequence[str], event_id
         await events.record(tx, shown.subscription.owner, id=event_id, type=type, data=body, now=now)
 
 
-def _answer(outcome: Outcome, shown: SubscriptionView, refusal: ApiError | None) -> Answer:
-    """What the caller of the first charge is told; while nobody knows, the subscription is ``pending``."""
-    answer = record.answer_of(outcome, shown.encoded(), refusal)
-    return answer._replace(status=200) if answer.status == 202 else answer
+def _done(outcome: Outcome, shown: SubscriptionView, refusal: ApiError | None) -> Done[SubscriptionView]:
+    if isinstance(outcome, Unknown):
+        return unknown(shown)
+    return Done(shown, outcome, record.answer_of(outcome, shown.encoded(), refusal))
+
+
+def unknown(shown: SubscriptionView) -> Done[SubscriptionView]:
+    """Answer the caller of the first charge while its outcome is not known: the subscription is ``pending``."""
+    return Done(shown, Unknown(), Answer(200, shown.encoded()))

@@ -17,7 +17,7 @@ from azukari.core.clock import DAY, Moment
 from azukari.core.errors import Locked, Unavailable
 from azukari.customers import store as customers
 from azukari.db import Owner, Tx
-from azukari.merchants.keys import LIVE, SECRET, ApiKey
+from azukari.merchants.keys import LIVE
 from azukari.payments import charge as charges
 from azukari.payments import store as payments
 from azukari.payments.charge import ChargeDraft, ChargeIntent
@@ -25,7 +25,6 @@ from azukari.payments.errors import NothingToCharge
 from azukari.payments.record import finish
 from azukari.payments.schemas import PaymentCreate
 from azukari.payments.views import PaymentView
-from azukari.processors.base import NO_DIRECTIVES
 from azukari.processors.registry import NoProcessor
 from azukari.subscriptions import cancel, queries, record, store, transitions
 from azukari.subscriptions.schemas import SubscriptionView
@@ -109,8 +108,7 @@ async def _put_off(tx: Tx, due: Subscription, until: int) -> None:
 
 
 async def _renew(services: Services, due: Subscription, moment: Moment) -> bool:
-    key = ApiKey(WHO, due.owner, SECRET, due.api_version, "")
-    call = Call(services, key, due.api_version, None, NO_DIRECTIVES, moment.now, moment.real, None, services.ids.new())
+    call = Call.of_worker(services, due.owner, WHO, moment, due.api_version)
     order = PaymentCreate(amount=due.amount, currency=due.currency, customer=due.customer_id)
     plan = await charges.draft_charge(call, order, subscription_id=due.id)
     settings = await services.settings_of(due.owner)

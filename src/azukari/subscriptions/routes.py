@@ -13,7 +13,7 @@ router = Router()
 @router.post("/subscriptions", SecretKey)
 async def create(call: Call, body: SubscriptionCreate) -> Answer:
     """Create a subscription, and make its first charge."""
-    return await service.create(call, body)
+    return (await service.create(call, body)).answer
 
 
 @router.get("/subscriptions", SecretKey)

@@ -8,9 +8,8 @@ from azukari.customers import store as customers
 from azukari.db import Owner, Tx, retry_on_conflict
 from azukari.payments import charge as charges
 from azukari.payments.charge import ChargeDraft, ChargeIntent
-from azukari.payments.record import finish
+from azukari.payments.record import write_if_possible
 from azukari.payments.schemas import PaymentCreate
-from azukari.payments.views import PaymentView
 from azukari.processors.methods import CREDIT_CARD
 from azukari.subscriptions import cancel, record, store
 from azukari.subscriptions.schedule import day_of
@@ -18,12 +17,12 @@ from azukari.subscriptions.schemas import SubscriptionCreate, SubscriptionOut, S
 from azukari.subscriptions.store import PeriodRow, Subscription
 from azukari.vault import Vault
 from azukari.wire import idempotency, metadata, pan_screening
-from azukari.wire.answers import Answer
+from azukari.wire.answers import Done
 from azukari.wire.call import Call
 from azukari.wire.idempotency import Claim, idempotent
 
 
-async def create(call: Call, body: SubscriptionCreate) -> Answer:
+async def create(call: Call, body: SubscriptionCreate) -> Done[SubscriptionView]:
     """Make a subscription on what a customer has saved, and its first charge at once.
 
     Answers 200 with the subscription: ``active``, or ``pending`` while it is not known what came of the charge. A
@@ -69,9 +68,9 @@ async def create(call: Call, body: SubscriptionCreate) -> Answer:
     # Write down what we are about to do: a crash below leaves an attempt to reconcile.
     begun = await call.db.write(_begin, call.claim, call.owner, call.vault, plan, first)
     outcome, refusal = await charges.send(call.services, begun.ready)
-    answer = await finish(call.services, begun.ready.attempt, outcome, PaymentView(begun.ready.payment, []), refusal)
+    done = await write_if_possible(call.services, begun.ready.attempt, outcome, refusal, record.write)
     # Should the outcome not have been written, the intent is all that is known for certain.
-    return Answer(200, begun.shown.encoded()) if answer.status == 202 else answer
+    return done or record.unknown(begun.shown)
 
 
 def new_period(subscription: Subscription, id: str, now: int) -> PeriodRow:
@@ -126,7 +125,7 @@ async def _begin(
     customer = await customers.get(tx, owner, first.subscription.customer_id)
     subscription = replace(first.subscription, details_type=ready.attempt.method or CREDIT_CARD)
     shown = SubscriptionView(subscription, customer, (ready.payment.id,))
-    await idempotency.take(tx, owner, claim, lambda: Answer(200, shown.encoded()))
+    await idempotency.take(tx, owner, claim, lambda: record.unknown(shown).answer)
     await charges.begin(tx, vault, plan, ready)
     await store.save(tx, subscription)
     await store.add_period(tx, replace(first.period, payment_id=ready.payment.id))

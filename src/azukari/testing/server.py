@@ -104,15 +104,15 @@ class Control:
         self._shops.clear()
         self._postroom.inboxes.clear()
         order = EndpointCreate(url=self._postroom.address(name))
-        answer = await webhooks.create(webhooks.Caller(services, owner, _WHO, now), order, API_VERSIONS[-1])
-        made = msgspec.json.decode(answer.body)
-        inbox = self._postroom.inboxes[name] = Inbox(made["secret"])
-        self._shops[name] = Shop(owner, made["id"], inbox)
+        done = await webhooks.create(webhooks.Caller(services, owner, _WHO, now), order, API_VERSIONS[-1])
+        secret = str(done.view.secret)
+        inbox = self._postroom.inboxes[name] = Inbox(secret)
+        self._shops[name] = Shop(owner, done.view.id, inbox)
         return {
             "secret_key": pair.secret.reveal(),
             "publishable_key": pair.publishable.reveal(),
             "inbox": name,
-            "webhook_secret": made["secret"],
+            "webhook_secret": secret,
         }
 
     async def _close(self, shop: Shop) -> None:

@@ -18,4 +18,4 @@ async def show(call: Call) -> ClockOut:
 @router.post("/test/clock", SecretKey)
 async def change(call: Call, body: ClockSet) -> Answer:
     """Set, advance, freeze or reset the test clock."""
-    return await service.change(call.services, call.owner, body, call.claim)
+    return (await service.change(call.services, call.owner, body, call.claim)).answer

@@ -32,7 +32,7 @@ from azukari.time_travel.schemas import ClockOut, ClockSet
 from azukari.webhooks import deliveries
 from azukari.webhooks.sending import deliver_due
 from azukari.wire import errors, idempotency
-from azukari.wire.answers import Answer
+from azukari.wire.answers import Answer, Done
 from azukari.wire.idempotency import Claim, idempotent
 from azukari.wiring import Services
 
@@ -76,7 +76,7 @@ async def show(services: Services, owner: Owner) -> ClockOut:
     return ClockOut.of(await services.db.read(clocks.clock_of, owner), services.clock.now())
 
 
-async def change(services: Services, owner: Owner, body: ClockSet, claim: Claim | None = None) -> Answer:
+async def change(services: Services, owner: Owner, body: ClockSet, claim: Claim | None = None) -> Done[ClockOut]:
     """Set the owner's clock, or advance it; answers when all is done that fell due until then.
 
     Raises NotFound (a live key), MissingParameter, InvalidParameter, Locked (it is being advanced), TooFar.
@@ -123,18 +123,18 @@ def _target(body: ClockSet, now: int) -> int:
     return to
 
 
-async def _set(services: Services, owner: Owner, claim: Claim | None, clock: TestClock) -> Answer:
+async def _set(services: Services, owner: Owner, claim: Claim | None, clock: TestClock) -> Done[ClockOut]:
     return await services.db.write_through(set_clock, claim, owner, clock, services.clock.now())
 
 
 @idempotent
-async def set_clock(tx: Tx, claim: Claim | None, owner: Owner, clock: TestClock, real: int) -> Answer:
+async def set_clock(tx: Tx, claim: Claim | None, owner: Owner, clock: TestClock, real: int) -> Done[ClockOut]:
     """Only that. Raises Locked."""
-    answer = Answer.of(ClockOut.of(clock, real))
-    await idempotency.take(tx, owner, claim, lambda: answer)
+    done = Done.of(ClockOut.of(clock, real))
+    await idempotency.take(tx, owner, claim, lambda: done.answer)
     await clocks.keep(tx, owner, clock, real, "")
-    await idempotency.store_response(tx, owner, claim.key if claim else None, answer)
-    return answer
+    await idempotency.store_response(tx, owner, claim.key if claim else None, done.answer)
+    return done
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,7 +148,7 @@ class _Trip:
     me: str
 
 
-async def _travel(services: Services, owner: Owner, claim: Claim | None, to: int) -> Answer:
+async def _travel(services: Services, owner: Owner, claim: Claim | None, to: int) -> Done[ClockOut]:
     trip = _Trip(services, owner, claim, to, services.ids.new())
     await services.db.write_through(depart, claim, owner, services.clock.now(), trip.me)
     try:
@@ -173,15 +173,15 @@ async def depart(tx: Tx, claim: Claim | None, owner: Owner, real: int, me: str) 
     await clocks.keep(tx, owner, clock, real, me, travels=True)
 
 
-async def arrive(tx: Tx, claim: Claim | None, owner: Owner, to: int, real: int, me: str) -> Answer:
+async def arrive(tx: Tx, claim: Claim | None, owner: Owner, to: int, real: int, me: str) -> Done[ClockOut]:
     """The clock is where it was to go, and free again. Raises Locked: it is not ours any more."""
     clock = await clocks.clock_of(tx, owner)
     if clock.at(real) < to:
         clock = clock.set_to(to, real)
-    answer = Answer.of(ClockOut.of(clock, real))
+    done = Done.of(ClockOut.of(clock, real))
     await clocks.keep(tx, owner, clock, real, me)
-    await idempotency.store_response(tx, owner, claim.key if claim else None, answer)
-    return answer
+    await idempotency.store_response(tx, owner, claim.key if claim else None, done.answer)
+    return done
 
 
 async def give_up(tx: Tx, claim: Claim | None, owner: Owner, real: int, me: str, answer: Answer) -> None:

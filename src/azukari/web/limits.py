@@ -13,6 +13,7 @@ from azukari.core.errors import TooManyRequests
 from azukari.db.counts import CALLERS, KEYS, Counts
 from azukari.merchants.keys import ApiKey
 from azukari.web.connections import Networks, place_of
+from azukari.wire.call import Call
 
 #: Calls a minute from one place. Many people share an address, and a payment page takes some ten calls.
 PLACE_PER_MINUTE = 1_200
@@ -60,19 +61,19 @@ class Limiter:
         most = _chosen(self._place_rate, PLACE_PER_MINUTE)
         self._counts.take(CALLERS, self._counts.tag(f"place {place}"), most, MINUTE)
 
-    def count(self, key: ApiKey, client: str | None) -> None:
+    def count(self, caller: ApiKey | Call, client: str | None) -> None:
         """Count a call with a key, or on a merchant's page. Raises TooManyRequests."""
         most = _chosen(self._key_rate, KEY_PER_MINUTE)
         # Our own page calls by one name for every merchant, in both modes.
-        named = f"{key.id} {key.owner.merchant_id} {key.owner.mode}"
-        if not key.is_secret:
+        named = f"{caller.actor} {caller.owner.merchant_id} {caller.owner.mode}"
+        if not caller.is_secret:
             place = place_of(client, self._proxies)
-            own = _chosen(self._publishable_rate, LIVE_PER_MINUTE) if not key.is_test else TEST_PER_MINUTE
+            own = _chosen(self._publishable_rate, LIVE_PER_MINUTE) if not caller.is_test else TEST_PER_MINUTE
             self._take(CALLERS, self._counts.tag(f"at {place} {named}"), own)
         self._take(KEYS, self._tag(f"key {named}"), most)
-        if key.is_secret:
+        if caller.is_secret:
             # Not those that anybody holds: what is done with them takes nothing from the shop's own server.
-            self._take(KEYS, self._tag(f"merchant {key.owner.merchant_id} {key.owner.mode}"), 2 * most)
+            self._take(KEYS, self._tag(f"merchant {caller.owner.merchant_id} {caller.owner.mode}"), 2 * most)
 
     def _take(self, table: int, tag: int, most: int) -> None:
         if (wait := self._counts.take(table, tag, most, MINUTE)) > 0:

@@ -202,7 +202,10 @@ class ApiResource(Resource[Endpoint]):
                 _text(headers.get(b"azukari-delay")),
                 SCENARIOS,
             )
-        return Call(services, key, version, claim, directives, *moment, client, scope["azukari.request_id"])
+        request_id = scope["azukari.request_id"]
+        return Call(
+            services, key.owner, key.actor, key.is_secret, version, claim, directives, *moment, client, request_id
+        )
 
 
 def _has_body(headers: Mapping[bytes, bytes]) -> bool:

@@ -12,13 +12,13 @@ router = Router()
 
 
 def _asking(call: Call) -> Caller:
-    return Caller(call.services, call.owner, call.key.id, call.now, call.claim)
+    return Caller(call.services, call.owner, call.actor, call.now, call.claim)
 
 
 @router.post("/webhook_endpoints", SecretKey)
 async def create(call: Call, body: EndpointCreate) -> Answer:
     """Create a webhook endpoint; a ping is sent to it."""
-    return await service.create(_asking(call), body, call.api_version)
+    return (await service.create(_asking(call), body, call.api_version)).answer
 
 
 @router.get("/webhook_endpoints", SecretKey)
@@ -50,20 +50,20 @@ async def delete(call: Call, id: str) -> EndpointOut:
 @router.post("/webhook_endpoints/{id}/ping", SecretKey)
 async def ping(call: Call, id: str) -> Answer:
     """Send a ping to a webhook endpoint."""
-    return await service.ping(_asking(call), id)
+    return (await service.ping(_asking(call), id)).answer
 
 
 @router.post("/webhook_endpoints/{id}/roll", SecretKey)
 async def roll(call: Call, id: str, body: Roll) -> Answer:
     """Give a webhook endpoint another secret."""
-    return await service.roll(_asking(call), id, body.secret)
+    return (await service.roll(_asking(call), id, body.secret)).answer
 
 
 @router.post("/webhook_endpoints/{id}/replay", SecretKey)
 async def replay(call: Call, id: str, body: Replay) -> Answer:
     """Send events again to a webhook endpoint."""
     body.check()
-    return await service.replay(_asking(call), id, body)
+    return (await service.replay(_asking(call), id, body)).answer
 
 
 @router.get("/webhook_endpoints/{id}/deliveries", SecretKey)

@@ -30,7 +30,7 @@ from azukari.webhooks.schemas import (
 )
 from azukari.webhooks.store import Endpoint
 from azukari.wire import errors, idempotency
-from azukari.wire.answers import Answer
+from azukari.wire.answers import Answer, Done
 from azukari.wire.idempotency import Claim, idempotent
 from azukari.wiring import Services
 
@@ -83,7 +83,7 @@ def loopback_allowed(services: Services, mode: str) -> bool:
     return mode == "test" and services.settings.loopback_webhooks
 
 
-async def create(asking: Caller, body: EndpointCreate, api_version: str) -> Answer:
+async def create(asking: Caller, body: EndpointCreate, api_version: str) -> Done[EndpointOut]:
     """A new endpoint, and a ping to it. The answer shows its secret, once: a repeat of the request does not.
 
     Raises InvalidParameter, TooMany, ProviderDown.
@@ -113,7 +113,7 @@ async def create(asking: Caller, body: EndpointCreate, api_version: str) -> Answ
         _Words(asking.who, ids.new(), ids.new(), ids.new(), now, asking.real, warnings),
     )
     note_short(asking, body.secret, endpoint)
-    return Answer.of(EndpointOut.of(endpoint, secret.reveal(), warnings))
+    return Done.of(EndpointOut.of(endpoint, secret.reveal(), warnings))
 
 
 async def update(asking: Caller, endpoint_id: str, body: EndpointUpdate) -> EndpointOut:
@@ -131,7 +131,7 @@ async def update(asking: Caller, endpoint_id: str, body: EndpointUpdate) -> Endp
     return EndpointOut.of(changed)
 
 
-async def roll(asking: Caller, endpoint_id: str, given: str | None) -> Answer:
+async def roll(asking: Caller, endpoint_id: str, given: str | None) -> Done[EndpointOut]:
     """Another secret. The one before signs too, for a day. Raises NotFound, Locked, ProviderDown."""
     services = asking.services
     await services.db.read(store.get, asking.owner, endpoint_id)
@@ -142,7 +142,7 @@ async def roll(asking: Caller, endpoint_id: str, given: str | None) -> Answer:
         services.db, _roll, asking.claim, asking.owner, services.vault, endpoint_id, sealed, words
     )
     note_short(asking, given, changed)
-    return Answer.of(EndpointOut.of(changed, secret.reveal(), warnings))
+    return Done.of(EndpointOut.of(changed, secret.reveal(), warnings))
 
 
 async def delete(asking: Caller, endpoint_id: str) -> EndpointOut:
@@ -165,14 +165,14 @@ async def _forget(asking: Caller, endpoint: Endpoint) -> Endpoint:
     return deleted
 
 
-async def ping(asking: Caller, endpoint_id: str) -> Answer:
+async def ping(asking: Caller, endpoint_id: str) -> Done[EndpointOut]:
     """Send a ping. Raises NotFound."""
     ids = asking.services.ids
     words = _Words(asking.who, ids.new(), ids.new(), "", asking.now, asking.real)
     return await asking.services.db.write(_ping, asking.claim, asking.owner, endpoint_id, words)
 
 
-async def replay(asking: Caller, endpoint_id: str, body: Replay) -> Answer:
+async def replay(asking: Caller, endpoint_id: str, body: Replay) -> Done[ReplayOut]:
     """Send events again: one, whatever the endpoint wants of its kind; what it wants of those of a time; or all that
     was given up. What is on its way stays as it is.
 
@@ -190,7 +190,7 @@ async def replay(asking: Caller, endpoint_id: str, body: Replay) -> Answer:
             _replay, claim, asking.owner, endpoint, wanted, count, None if following is not None else key, asking.now
         )
         if following is None:
-            return Answer.of(ReplayOut(endpoint.id, count))
+            return Done.of(ReplayOut(endpoint.id, count))
         wanted, claim = following, None
 
 
@@ -288,13 +288,13 @@ async def _send_ping(tx: Tx, endpoint: Endpoint, words: _Words) -> None:
 
 
 @idempotent
-async def _ping(tx: Tx, claim: Claim | None, owner: Owner, endpoint_id: str, words: _Words) -> Answer:
+async def _ping(tx: Tx, claim: Claim | None, owner: Owner, endpoint_id: str, words: _Words) -> Done[EndpointOut]:
     endpoint = await store.get(tx, owner, endpoint_id)
-    answer = Answer.of(EndpointOut.of(endpoint))
-    await idempotency.take(tx, owner, claim, lambda: answer)
+    done = Done.of(EndpointOut.of(endpoint))
+    await idempotency.take(tx, owner, claim, lambda: done.answer)
     await _send_ping(tx, endpoint, words)
-    await idempotency.store_response(tx, owner, claim.key if claim else None, answer)
-    return answer
+    await idempotency.store_response(tx, owner, claim.key if claim else None, done.answer)
+    return done
 
 
 @idempotent

@@ -1,4 +1,7 @@
-"""One request, as a service sees it."""
+"""One request, as a service sees it, or what stands in for one."""
+
+import functools
+from typing import Self
 
 import msgspec
 
@@ -7,22 +10,30 @@ from azukari.core.clock import Moment
 from azukari.core.config import FAULTS
 from azukari.core.errors import InvalidParameter
 from azukari.db import Database, Owner
-from azukari.merchants.keys import ApiKey
-from azukari.processors.base import SimulatorDirectives
+from azukari.merchants.keys import TEST
+from azukari.merchants.service import API_VERSIONS
+from azukari.processors.base import NO_DIRECTIVES, SimulatorDirectives
 from azukari.vault import Vault
+from azukari.wire import idempotency
 from azukari.wire.idempotency import Claim
 from azukari.wiring import Services
+
+#: The actor of what our own page asks for.
+HOSTED_PAGE = "hosted_page"
 
 
 class Call(msgspec.Struct, frozen=True):
     """Who calls, when, and what the house has to answer with.
 
+    actor: its name in audit lines: a key's id, or what acts without one. is_secret: it may do what a secret key may.
     claim: the idempotency key, where one was sent. now: when the request came by the merchant's clock, milliseconds.
     real: by the machine's, which leases, audit lines and all that guards us go by.
     """
 
     services: Services
-    key: ApiKey
+    owner: Owner
+    actor: str
+    is_secret: bool
     api_version: str
     claim: Claim | None
     directives: SimulatorDirectives
@@ -31,9 +42,40 @@ class Call(msgspec.Struct, frozen=True):
     client: str | None
     request_id: str
 
+    @classmethod
+    def of_worker(
+        cls, services: Services, owner: Owner, actor: str, at: Moment, api_version: str = API_VERSIONS[-1]
+    ) -> Self:
+        """Work that falls due, which no request asks for."""
+        return cls(services, owner, actor, True, api_version, None, NO_DIRECTIVES, *at, None, services.ids.new())
+
+    @classmethod
+    def of_page(
+        cls,
+        services: Services,
+        owner: Owner,
+        at: Moment,
+        client: str | None,
+        request_id: str,
+        nonce: str | None = None,
+        body: bytes = b"",
+    ) -> Self:
+        """A request from our own page, which has no key: it may do what a publishable one may.
+
+        nonce: of the form, once for each: a second submit gets the first one's answer. body: as it came; only a keyed
+        hash of it is kept. Raises BadRequest (a nonce of other than 1 to 100 printable ASCII characters).
+        """
+        claim, name = None, idempotency.read_key(nonce)
+        if name is not None:
+            mac = functools.partial(services.vault.mac, "idempotency")
+            stored = idempotency.stored_name(f"\N{SECTION SIGN}{HOSTED_PAGE} {name}", mac)
+            claim = Claim(stored, mac(b"page " + body), *at)
+        version = API_VERSIONS[-1]
+        return cls(services, owner, HOSTED_PAGE, False, version, claim, NO_DIRECTIVES, *at, client, request_id)
+
     @property
-    def owner(self) -> Owner:
-        return self.key.owner
+    def is_test(self) -> bool:
+        return self.owner.mode == TEST
 
     @property
     def idempotency_key(self) -> str | None:

@@ -21,15 +21,17 @@ class Wrapped(msgspec.Struct):
     error: ErrorOut
 
 
-class _Code(msgspec.Struct):
+class _Error(msgspec.Struct):
     code: str
+    message: str | None = None
+    param: str | None = None
 
 
-class _Coded(msgspec.Struct):
-    error: _Code
+class _Answered(msgspec.Struct):
+    error: _Error
 
 
-_read = msgspec.json.Decoder(_Coded).decode
+_decode = msgspec.json.Decoder(_Answered).decode
 
 
 def out(error: ApiError) -> ErrorOut:
@@ -46,14 +48,23 @@ def answer(error: ApiError) -> Answer:
     return Answer.of(body, error.status)._replace(headers=headers)
 
 
-def code_of(answer: Answer) -> str | None:
-    """The code of an error answer, however it came about; None for any other."""
+def read(answer: Answer) -> ApiError | None:
+    """The error that an answer tells, however it came about; None for any other."""
     if answer.status < 400 or answer.media_type != JSON:
         return None
     try:
-        return _read(answer.body).error.code
+        told = _decode(answer.body).error
     except msgspec.DecodeError:
         return None
+    error = ApiError(told.message, param=told.param, code=told.code)
+    error.status = answer.status
+    return error
+
+
+def code_of(answer: Answer) -> str | None:
+    """The code of an error answer, however it came about; None for any other."""
+    error = read(answer)
+    return None if error is None else error.code
 
 
 #: A bug: nothing is told but that it is ours.
