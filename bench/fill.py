@@ -43,7 +43,7 @@ async def fill(settings: Settings, key: str, count: int) -> list[str]:
     async with calling(settings, key) as (services, client):
         reply = await client.post("/customers", json={"payment_details": CARD})
         reply.raise_for_status()
-        owner = (await services.keyring.resolve(key, None)).owner
+        owner = (await services.api_keys.resolve(key, None)).owner
         like = await services.db.read(customers.get, owner, reply.json()["id"])
         collected = _Collected()
         collected.credential = (await services.db.read(services.vault.find, owner, like.entry_id or "")).credential
@@ -63,7 +63,7 @@ async def fill_payments(settings: Settings, key: str, count: int, since: int) ->
         form = {"amount": "1000", "currency": "JPY", **{f"payment_details[{name}]": it for name, it in CARD.items()}}
         reply = await client.post("/payments", data=form)
         reply.raise_for_status()
-        owner = (await services.keyring.resolve(key, None)).owner
+        owner = (await services.api_keys.resolve(key, None)).owner
         like = await services.db.read(payments.get, owner, reply.json()["id"])
         clock = _Walking(since, (services.clock.now() - LATE - since) / count)
         ids = RandomIds(clock)

@@ -122,7 +122,7 @@ class House:
 
     async def choose(self, **settings: Any) -> None:
         """Set what the merchant of the first keys chooses, known to this server at once."""
-        owner = (await self.services.keyring.resolve(self.api.key, None)).owner
+        owner = (await self.services.api_keys.resolve(self.api.key, None)).owner
         await merchants.change(self.services.db, owner.merchant_id, settings, (), lambda _: None)
         self.clock.advance(1_000)
 

@@ -168,7 +168,7 @@ async def test_a_merchant_that_is_there_gets_no_keys_it_did_not_ask_for(empty: S
     services = await Services.assemble(empty)
     try:
         assert len(await services.db.read(store.list_merchants)) == 1
-        assert await services.keyring.resolve(made.secret_key.reveal(), None)
+        assert await services.api_keys.resolve(made.secret_key.reveal(), None)
     finally:
         await services.close()
 

@@ -35,13 +35,13 @@ async def test_an_outcome_is_never_written_without_what_the_charge_belongs_to(ho
     assert paid.json()["status"] == "pending"
     house.clock.advance(5 * MINUTE)
 
-    await worker.settle_attempts(other)
+    await worker.reconcile_attempts(other)
     assert (await house.api.get(f"/sessions/{session}")).json()["status"] == "pending"
     assert "payment.captured" not in await house.api.events()
 
     hooks.connect(other)
     house.clock.advance(5 * MINUTE)
-    await worker.settle_attempts(other)
+    await worker.reconcile_attempts(other)
     assert (await house.api.get(f"/sessions/{session}")).json()["status"] == "completed"
     assert "payment.captured" in await house.api.events()
 

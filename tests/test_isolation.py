@@ -174,13 +174,13 @@ async def neighbours(settings: Settings, tmp_path: Path) -> AsyncIterator[Neighb
     async with running(dataclasses.replace(settings, kek_file=kek)) as house:
         parts = house.services
         other = await merchants.create(parts.db, "Other shop", parts.clock, parts.ids)
-        pair = await parts.keyring.make_pair(other.id, keys.TEST)
+        pair = await parts.api_keys.make_pair(other.id, keys.TEST)
         first = (await parts.db.read(store.list_merchants))[0].id
-        live = await parts.keyring.make_pair(first, keys.LIVE)
-        old = (await parts.keyring.make_pair(first, keys.TEST)).secret.reveal()
+        live = await parts.api_keys.make_pair(first, keys.LIVE)
+        old = (await parts.api_keys.make_pair(first, keys.TEST)).secret.reveal()
         for row in await parts.db.read(store.list_keys, first):
             if row.kind == keys.SECRET and row.last_four == old[-4:]:
-                assert await parts.keyring.revoke(row.id)
+                assert await parts.api_keys.revoke(row.id)
         yield Neighbours(house, pair.secret.reveal(), pair.publishable.reveal(), live.secret.reveal(), old)
 
 

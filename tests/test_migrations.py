@@ -272,7 +272,7 @@ async def test_a_server_whose_role_owns_nothing_works(two_roles: Settings) -> No
         assert [reply.status_code for reply in replies] == [200] * 6
         house.clock.advance(26 * 3_600_000)
         for work in (
-            worker.settle_attempts,
+            worker.reconcile_attempts,
             worker.end_holds,
             worker.forget_tokens,
             worker.forget_keys,

@@ -65,7 +65,7 @@ async def test_live_keys_are_let_in(house: House, off: Services, tmp_path: Path)
     kek = (house.services.settings.data / KEK_NAME).rename(tmp_path / KEK_NAME)
     services = await Services.assemble(replace(off.settings, kek_file=kek))
     merchant = (await services.db.read(store.list_merchants))[0]
-    pair = await services.keyring.make_pair(merchant.id, "live")
+    pair = await services.api_keys.make_pair(merchant.id, "live")
 
     assert (await api_of(services, pair.secret.reveal()).get("/payments")).status_code == 200
     await services.close()

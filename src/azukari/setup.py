@@ -99,11 +99,11 @@ async def _enrol_first_pair(settings: Settings, kept: FirstPair | None) -> First
         if kept is None:
             if await services.db.read(store.any_merchant) is not None:
                 raise SettingError("This installation has merchants already. Make keys with `azukari keys create`.")
-            made = services.keyring.new_pair(TEST)
+            made = services.api_keys.new_pair(TEST)
             kept = FirstPair(made.secret.reveal(), made.publishable.reveal())
             first_pair.keep(settings.data, kept)
         merchant = Merchant(services.ids.new(), FIRST_MERCHANT, services.clock.now())
-        await services.keyring.enrol(Pair(Secret(kept.secret_key), Secret(kept.publishable_key)), merchant)
+        await services.api_keys.enrol(Pair(Secret(kept.secret_key), Secret(kept.publishable_key)), merchant)
         enrolled = msgspec.structs.replace(kept, enrolled=True)
         first_pair.keep(settings.data, enrolled)
         return enrolled

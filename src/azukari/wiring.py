@@ -42,7 +42,7 @@ def modes_served(settings: Settings) -> Collection[str]:
     return [keys.LIVE] * (settings.insecure is None) + [keys.TEST] * settings.test_mode
 
 
-class Beside(Protocol):
+class PaymentWebhooks(Protocol):
     """What an order asks for beside its payment, of a room above: written in the unit that begins the payment."""
 
     async def write(self, tx: Tx, owner: Owner, payment_id: str) -> None:
@@ -67,7 +67,7 @@ class Hooks:
 
     outcome_writers: Mapping[str, Callable[..., Coroutine[Any, Any, Any]]]
     on_customer_deleted: Sequence[Callable[[Tx, Any, Ids, int], Awaitable[None]]]
-    payment_webhooks: Callable[[Any, Owner, object, str, str, int], Awaitable[Beside]]
+    payment_webhooks: Callable[[Any, Owner, object, str, str, int], Awaitable[PaymentWebhooks]]
 
 
 @dataclass(slots=True)
@@ -84,9 +84,9 @@ class Services:
     ids: Ids
     stores: Stores
     vault: Vault
-    keyring: ApiKeys
+    api_keys: ApiKeys
     processors: Processors
-    shops: SettingsCache
+    settings_cache: SettingsCache
     news: CommitSignal
     clocks: Clocks
     counts: Counts
@@ -115,7 +115,7 @@ class Services:
 
     async def settings_of(self, owner: Owner) -> MerchantSettings:
         """The owner's settings, half a second old at most."""
-        return await self.shops.settings_of(owner.merchant_id)
+        return await self.settings_cache.settings_of(owner.merchant_id)
 
     async def time_of(self, owner: Owner) -> int:
         """The owner's time: the machine's, or in test mode what its test clock shows. Raises DatabaseDown."""
@@ -154,7 +154,7 @@ class Services:
             announce=announce,
         )
         await vault.open()
-        keyring = ApiKeys(
+        api_keys = ApiKeys(
             stores.main,
             clock,
             ids,
@@ -172,7 +172,7 @@ class Services:
             ids,
             stores,
             vault,
-            keyring,
+            api_keys,
             processors,
             SettingsCache(stores.main, clock),
             news,

@@ -96,7 +96,7 @@ async def _guarded(work: Round, services: Services) -> None:
         log.bug("worker failed", error, step=work.__name__)
 
 
-async def settle_attempts(services: Services) -> None:
+async def reconcile_attempts(services: Services) -> None:
     """Ask what became of attempts whose owner died or got no answer."""
     due = deque(await services.db.read(attempts.due, services.clock.now(), BATCH))
 
@@ -212,7 +212,7 @@ async def serve_machines(services: Services) -> None:
 
 #: What is done, and how many seconds after it ended it is done again.
 ROUNDS: tuple[tuple[Round, float], ...] = (
-    (settle_attempts, 2),
+    (reconcile_attempts, 2),
     (end_authentications, 2),
     (renew_subscriptions, 2),
     (end_holds, 60),

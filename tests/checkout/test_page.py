@@ -150,10 +150,10 @@ async def test_a_konbini_payment_leads_to_its_instructions(house: House) -> None
 )
 async def test_when_it_is_over_nobody_is_told_to_pay(house: House, outcome: str, said: str) -> None:
     kana = {"family_name_kana": "ヤマダ", "given_name_kana": "タロウ"}
-    who = {"email": "a@example.com", "phone": "0312345678"}
+    actor = {"email": "a@example.com", "phone": "0312345678"}
     told = {"konbini": "レジで", "bank_transfer": "ちょうどをお振り込みください", "pay_easy": "3つの番号を入力"}
     for type, words in told.items():
-        details = {"type": type, "store": "seven-eleven"} | who | kana
+        details = {"type": type, "store": "seven-eleven"} | actor | kana
         order = {"amount": 1000, "currency": "JPY", "payment_details": details}
         payment = (await house.api.post("/payments", json=order)).json()
         page = f"/ja/instructions/{payment['id']}"

@@ -14,7 +14,7 @@ from tests.wallets import agree
 
 
 async def owner_of(house: House) -> Owner:
-    key = await house.services.keyring.resolve(house.api.key, None)
+    key = await house.services.api_keys.resolve(house.api.key, None)
     return key.owner
 
 

@@ -225,8 +225,8 @@ async def test_saying_that_it_is_copied_moves_nothing(
 ) -> None:
     page = await open_page(size, permissions=["clipboard-write"])
     await visit(page, await new_session(api, shop), f"?locale={locale}#bank_transfer")
-    who = {"email": "a@b.test", "phone": "0312345678", "family_name_kana": "カ）ヤマダ", "given_name_kana": "タロウ"}
-    for member, text in who.items():
+    actor = {"email": "a@b.test", "phone": "0312345678", "family_name_kana": "カ）ヤマダ", "given_name_kana": "タロウ"}
+    for member, text in actor.items():
         await page.locator(f"[data-panel=bank_transfer] input[name={member}]").fill(text)
     await press(page)
     buttons = page.locator(".copy")

@@ -49,7 +49,7 @@ async def a_wallet(api: Api, scene: Scene) -> None:
     made = await api.post("/customers", json={"email": "w@example.com"})
     scene.made["customer"] = made.json()["id"]
     async with scene.site.opened() as services:
-        await agree(services, (await services.keyring.resolve(api.key, None)).owner, scene.made["customer"])
+        await agree(services, (await services.api_keys.resolve(api.key, None)).owner, scene.made["customer"])
 
 
 async def a_revoked_wallet(api: Api, scene: Scene) -> None:

@@ -79,7 +79,7 @@ class Life(RuleBasedStateMachine):
     @rule()
     def settle(self) -> None:
         self.house.clock.advance(5 * SECOND)
-        self.runner.run(worker.settle_attempts(self.house.services))
+        self.runner.run(worker.reconcile_attempts(self.house.services))
         waiting, self.waiting = self.waiting, []
         for kind, amount, done in waiting:
             self._over(kind, amount, done)

@@ -64,7 +64,7 @@ class Operation:
 
 async def settle(house: House) -> None:
     house.clock.advance(5 * SECOND)
-    await worker.settle_attempts(house.services)
+    await worker.reconcile_attempts(house.services)
 
 
 def done_events(house_events: list[str]) -> list[str]:
@@ -173,7 +173,7 @@ async def test_an_order_that_arrives_after_it_was_given_up_is_undone(house: Hous
     sending = asyncio.ensure_future(operation.send())
     await until(lambda: "orders" in line.asked)
     house.clock.advance(20 * SECOND)
-    await worker.settle_attempts(house.services)
+    await worker.reconcile_attempts(house.services)
     assert (await operation.payment())["status"] == BEFORE.get(kind, "failed")
 
     line.arrive.set()
@@ -195,7 +195,7 @@ async def test_an_answer_that_comes_after_it_was_asked_for_is_the_same(house: Ho
     sending = asyncio.ensure_future(operation.send())
     await until(lambda: "orders" in line.asked)
     house.clock.advance(20 * SECOND)
-    await worker.settle_attempts(house.services)
+    await worker.reconcile_attempts(house.services)
     assert (await operation.payment())["status"] == "captured"
 
     line.answer.set()
@@ -237,7 +237,7 @@ async def test_a_late_success_is_undone_as_soon_as_it_can_be(house: House, rows:
     sending = asyncio.ensure_future(operation.send())
     await until(lambda: "orders" in line.asked)
     house.clock.advance(20 * SECOND)
-    await worker.settle_attempts(house.services)
+    await worker.reconcile_attempts(house.services)
     line.arrive.set()
     line.answer.set()
     assert (await sending).status_code == 504
@@ -246,7 +246,7 @@ async def test_a_late_success_is_undone_as_soon_as_it_can_be(house: House, rows:
 
     line.hears = True
     house.clock.advance(60 * SECOND)
-    await worker.settle_attempts(house.services)
+    await worker.reconcile_attempts(house.services)
 
     assert Book.read(house.services.settings.data).taken() == 0
     assert (await operation.payment())["status"] == "failed"

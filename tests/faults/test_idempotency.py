@@ -229,7 +229,7 @@ async def test_an_unknown_outcome_stays_the_answer_when_it_is_known(house: House
     headers = keyed(**{"Azukari-Fault": "lost_reply"})
     first = await house.api.charge(customer, headers=headers)
     house.clock.advance(5 * SECOND)
-    await worker.settle_attempts(house.services)
+    await worker.reconcile_attempts(house.services)
 
     again = await house.api.charge(customer, headers=headers)
 
@@ -356,7 +356,7 @@ async def test_any_printable_key_of_up_to_a_hundred_characters_is_good(api: Api,
 async def test_a_key_belongs_to_its_merchant(house: House) -> None:
     services = house.services
     merchant = await merchants.create(services.db, "Another shop", services.clock, services.ids)
-    pair = await services.keyring.make_pair(merchant.id, "test")
+    pair = await services.api_keys.make_pair(merchant.id, "test")
     other = house.api.as_key(pair.secret.reveal())
 
     ours, theirs = [

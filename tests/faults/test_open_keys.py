@@ -53,7 +53,7 @@ async def test_the_key_of_a_charge_of_unknown_outcome_is_not_freed(
     customer = await house.api.customer()
     first = await house.api.charge(customer, headers=LOST)
     house.clock.advance(asked_at)
-    await worker.settle_attempts(house.services)
+    await worker.reconcile_attempts(house.services)
     house.clock.advance(25 * HOUR - asked_at)
     await worker.forget_keys(house.services)
 
@@ -76,7 +76,7 @@ async def test_the_key_of_a_charge_is_freed_once_its_outcome_is_known(house: Hou
     assert len(await rows.all(KEYS)) == 1
 
     silent()
-    await worker.settle_attempts(house.services)
+    await worker.reconcile_attempts(house.services)
     await worker.forget_keys(house.services)
 
     assert await rows.all(KEYS) == []
@@ -98,7 +98,7 @@ async def test_a_refund_of_unknown_outcome_keeps_its_key_too(house: House, rows:
 
     assert (again.status_code, again.content, replayed(again)) == (202, first.content, True)
     silent()
-    await worker.settle_attempts(house.services)
+    await worker.reconcile_attempts(house.services)
     await worker.forget_keys(house.services)
     assert await rows.all(KEYS) == []
     assert (await house.api.get(f"/payments/{payment}")).json()["amount_refunded"] == 300

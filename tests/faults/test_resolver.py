@@ -38,7 +38,7 @@ async def states(rows: Rows) -> list[str]:
 
 async def settle(house: House, later: int = LONG) -> None:
     house.clock.advance(later)
-    await worker.settle_attempts(house.services)
+    await worker.reconcile_attempts(house.services)
 
 
 async def charge_token(api: Api, token: str) -> Any:
@@ -160,7 +160,7 @@ async def test_many_workers_settle_an_attempt_once(house: House, rows: Rows) -> 
     hooks.connect(other)
     house.clock.advance(LONG)
     try:
-        await asyncio.gather(*(worker.settle_attempts(services) for services in (house.services, other) * 3))
+        await asyncio.gather(*(worker.reconcile_attempts(services) for services in (house.services, other) * 3))
     finally:
         await other.close()
 

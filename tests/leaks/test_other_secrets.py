@@ -60,7 +60,7 @@ async def test_prepaid_numbers_and_passwords_leave_no_trace(house: House, logged
             await api.post("/payments", json={**order, "payment_details": details}, headers=headers)
         await api.post("/payments", content=json.dumps({"payment_details": details}).encode()[:-1])
     house.clock.advance(10_000)
-    await worker.settle_attempts(house.services)
+    await worker.reconcile_attempts(house.services)
     for path in ("/payments", "/events"):
         await api.get(path, params={"per_page": 100})
 
@@ -72,7 +72,7 @@ async def test_prepaid_numbers_and_passwords_leave_no_trace(house: House, logged
 
 async def test_an_agreement_leaves_no_trace(house: House, logged: io.StringIO, temporary: Path) -> None:
     api = house.api
-    owner = (await house.services.keyring.resolve(api.key, None)).owner
+    owner = (await house.services.api_keys.resolve(api.key, None)).owner
     customer = (await api.post("/customers", json={})).json()["id"]
     replies = listening(api)
     await agree(house.services, owner, customer)

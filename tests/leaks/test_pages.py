@@ -42,7 +42,7 @@ async def test_cards_on_the_hosted_page_leave_no_trace(house: House, logged: io.
         body = {"csp-report": {"effective-directive": number, "blocked-uri": f"https://shop.example/{number}"}}
         await house.api.post("http://azukari.test/csp-report", content=json.dumps(body), auth=None)
     house.clock.advance(10_000)
-    await worker.settle_attempts(house.services)
+    await worker.reconcile_attempts(house.services)
 
     await assert_nowhere(house, numbers, codes, replies, logged, temporary)
 
@@ -71,7 +71,7 @@ async def test_cards_in_a_shops_page_leave_no_trace(house: House, logged: io.Str
                     own = {"session": frame.id, "session_id": frame.id, "origin": "http://localhost", name: number}
                     await get_page(house, f"/fields/{path}", params=own)
     house.clock.advance(10_000)
-    await worker.settle_attempts(house.services)
+    await worker.reconcile_attempts(house.services)
 
     await assert_nowhere(house, numbers, codes, replies, logged, temporary)
     assert {reply.status_code for reply in replies} >= {200, 400, 404, 422, 502}

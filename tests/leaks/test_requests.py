@@ -75,7 +75,7 @@ async def test_well_formed_cards_leave_no_trace(house: House, logged: io.StringI
             await api.post("/secure_tokens", json={**verified, "payment_details": details}, headers=headers)
         await api.delete(f"/customers/{customer['id']}")
     house.clock.advance(10_000)
-    await worker.settle_attempts(house.services)
+    await worker.reconcile_attempts(house.services)
     for path in ("/customers", "/payments", "/events"):
         page = 1
         while (await api.get(path, params={"per_page": 100, "page": page})).json()["last_page"] > page:
@@ -252,7 +252,7 @@ async def test_what_comes_beside_a_card_leaves_no_trace(house: House, logged: io
             for headers in ({"Azukari-Fault": "lost_reply"}, {}):
                 await api.post(f"/payments/{made.get('id', SOME_ID)}/finalize", json=body, headers=headers)
     house.clock.advance(10_000)
-    await worker.settle_attempts(house.services)
+    await worker.reconcile_attempts(house.services)
 
     hay = await assert_nowhere(house, numbers, codes, replies, logged, temporary)
 
@@ -309,7 +309,7 @@ async def test_a_subscriptions_card_leaves_no_trace(house: House, logged: io.Str
         await api.post("/subscriptions", data={**order, "payment_details[number]": number, "customer[number]": number})
     for _ in range(3):
         house.clock.advance(7 * DAY)
-        await worker.settle_attempts(house.services)
+        await worker.reconcile_attempts(house.services)
         await worker.renew_subscriptions(house.services)
     made = (await api.get("/subscriptions", params={"per_page": 100})).json()["data"]
     assert max(len(each["payments"]) for each in made) > 2

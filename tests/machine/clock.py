@@ -24,12 +24,12 @@ class Hand:
         self.ahead = 0
         self.frozen_at: int | None = None
 
-    def at(self, real: int) -> int:
-        return real + self.ahead if self.frozen_at is None else self.frozen_at
+    def at(self, system_now: int) -> int:
+        return system_now + self.ahead if self.frozen_at is None else self.frozen_at
 
-    def set_to(self, moment: int, real: int) -> None:
+    def set_to(self, moment: int, system_now: int) -> None:
         if self.frozen_at is None:
-            self.ahead = moment - real
+            self.ahead = moment - system_now
         else:
             self.ahead, self.frozen_at = 0, moment
 
@@ -49,21 +49,21 @@ class Clocks(Base):
     def set_the_clock(self, whose: int, what: str) -> None:
         self.tick()
         shop = self.shops[whose]
-        hand, real = self.hands[shop.name], self.world.now
-        now = hand.at(real)
+        hand, system_now = self.hands[shop.name], self.world.now
+        now = hand.at(system_now)
         match what:
             case "freeze":
                 body: dict[str, Any] | None = {"freeze": True}
                 hand.ahead, hand.frozen_at = 0, now
             case "run":
                 body = {"freeze": False}
-                hand.ahead, hand.frozen_at = now - real, None
+                hand.ahead, hand.frozen_at = now - system_now, None
             case "reset":
                 body = {"reset": True}
                 hand.ahead, hand.frozen_at = 0, None
             case "back":
                 body = {"now": iso(now - DAY)}
-                hand.set_to((now - DAY) // SECOND * SECOND, real)
+                hand.set_to((now - DAY) // SECOND * SECOND, system_now)
             case _:
                 body = None
         self._hold_clock(shop, body)

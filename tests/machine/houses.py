@@ -121,9 +121,9 @@ async def _people(settings: Settings) -> Keys:
     async with running(settings) as house:
         services, first = house.services, house.installation
         other = await service.create(services.db, "Other shop", services.clock, services.ids)
-        theirs = await services.keyring.make_pair(other.id, keys.TEST)
+        theirs = await services.api_keys.make_pair(other.id, keys.TEST)
         ours = [merchant.id for merchant in await services.db.read(store.list_merchants) if merchant.id != other.id]
-        live = await services.keyring.make_pair(ours[0], keys.LIVE)
+        live = await services.api_keys.make_pair(ours[0], keys.LIVE)
         return Keys(
             (first.secret_key.reveal(), theirs.secret.reveal()),
             (first.publishable_key.reveal(), theirs.publishable.reveal()),

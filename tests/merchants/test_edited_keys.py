@@ -30,7 +30,7 @@ async def rows(house: House) -> AsyncIterator[Rows]:
 async def neighbour(house: House) -> Api:
     """The API with the secret key of another merchant, which was made after the house's own."""
     merchant = await create(house.services.db, "Neighbour", house.services.clock, house.services.ids)
-    pair = await house.services.keyring.make_pair(merchant.id, "test")
+    pair = await house.services.api_keys.make_pair(merchant.id, "test")
     return house.api.as_key(pair.secret.reveal())
 
 
@@ -113,7 +113,7 @@ async def test_no_new_key_is_made_like_one_whose_row_was_edited(house: House, ne
     (id,) = await rows.column(f"SELECT id FROM api_keys WHERE {_mine(house.api)}")
     await rows.change(f"{_theirs(neighbour)} UPDATE api_keys SET {edit} WHERE id = '{id}'")
 
-    assert await house.services.keyring.roll(id) is None
+    assert await house.services.api_keys.roll(id) is None
 
 
 # Keys of an earlier release

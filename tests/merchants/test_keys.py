@@ -106,8 +106,8 @@ async def test_a_revoked_key_is_refused_within_a_second(house: House) -> None:
     key = house.installation.secret_key.reveal()
     assert (await house.api.get("/payments")).status_code == 200
     row = await _row(house, key)
-    assert await house.services.keyring.revoke(row.id)
-    assert not await house.services.keyring.revoke(row.id)
+    assert await house.services.api_keys.revoke(row.id)
+    assert not await house.services.api_keys.revoke(row.id)
 
     assert REMEMBERED_MS < 1_000
     house.clock.advance(REMEMBERED_MS)
@@ -119,7 +119,7 @@ async def test_a_revoked_key_is_refused_within_a_second(house: House) -> None:
 
 async def test_two_keys_are_good_while_one_is_rolled(house: House) -> None:
     old = await _row(house, house.installation.secret_key.reveal())
-    made = await house.services.keyring.roll(old.id)
+    made = await house.services.api_keys.roll(old.id)
     assert made is not None
     new = house.api.as_key(made.reveal())
     customer = await house.api.customer()
@@ -127,17 +127,17 @@ async def test_two_keys_are_good_while_one_is_rolled(house: House) -> None:
     assert (await house.api.get(f"/customers/{customer}")).status_code == 200
     assert (await new.get(f"/customers/{customer}")).status_code == 200
 
-    assert await house.services.keyring.revoke(old.id)
+    assert await house.services.api_keys.revoke(old.id)
     house.clock.advance(1_000)
     assert (await house.api.get(f"/customers/{customer}")).status_code == 401
     assert (await new.get(f"/customers/{customer}")).status_code == 200
-    assert await house.services.keyring.roll("0" * 25) is None
+    assert await house.services.api_keys.roll("0" * 25) is None
 
 
 async def test_live_keys_are_refused_while_the_vaults_key_lies_beside_the_data(house: House) -> None:
     merchant = (await house.services.db.read(store.list_merchants))[0]
     with pytest.raises(LiveKeysRefused):
-        await house.services.keyring.make_pair(merchant.id, keys.LIVE)
+        await house.services.api_keys.make_pair(merchant.id, keys.LIVE)
     assert {row.mode for row in await _rows(house)} == {"test"}
 
 
@@ -145,7 +145,7 @@ async def test_a_key_notes_when_it_was_used(house: House) -> None:
     await house.api.get("/payments")
     key = house.installation.secret_key.reveal()
     # Written beside the request.
-    await asyncio.gather(*house.services.keyring._noting)
+    await asyncio.gather(*house.services.api_keys._noting)
     used = (await _row(house, key)).last_used_at
     assert used is not None
     assert 0 <= house.clock.now() - used < MINUTE
@@ -162,7 +162,7 @@ async def _key_for(house: House, networks: str) -> str:
         last_four=text[-4:],
         ip_allow=networks,
     )
-    await house.services.db.write(store.add_key, house.services.keyring.bind(row))
+    await house.services.db.write(store.add_key, house.services.api_keys.bind(row))
     return text
 
 

@@ -281,7 +281,7 @@ async def test_nothing_is_listed_that_nobody_takes(settings: Settings, tmp_path:
     (settings.data / KEK_NAME).rename(kek)
     async with running(dataclasses.replace(settings, kek_file=kek)) as house:
         merchant = (await house.services.db.read(store.list_merchants))[0].id
-        live = await house.services.keyring.make_pair(merchant, keys.LIVE)
+        live = await house.services.api_keys.make_pair(merchant, keys.LIVE)
         reply = await house.api.as_key(live.secret.reveal()).get("/payment_methods")
         assert (reply.status_code, reply.json()) == (200, [])
 

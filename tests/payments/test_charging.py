@@ -61,7 +61,7 @@ async def test_a_lost_reply_is_settled_by_asking(house: House) -> None:
     assert (reply.status_code, reply.json()["status"]) == (202, "pending")
 
     house.clock.advance(5_000)
-    await worker.settle_attempts(house.services)
+    await worker.reconcile_attempts(house.services)
 
     payment = (await api.get(f"/payments/{reply.json()['id']}")).json()
     assert payment["status"] == "captured"

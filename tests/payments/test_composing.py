@@ -28,7 +28,7 @@ SESSION = "s" * 25
 
 
 async def call_of(house: House) -> Call:
-    key = await house.services.keyring.resolve(house.api.key, None)
+    key = await house.services.api_keys.resolve(house.api.key, None)
     moment = await house.services.moment_of(key.owner)
     return Call(
         house.services,
@@ -119,7 +119,7 @@ async def test_so_is_one_that_comes_later(house: House, heard_by: str) -> None:
         assert shown.payment.status == "captured"
     elif heard_by == "the resolver":
         house.clock.advance(20_000)
-        await worker.settle_attempts(services)
+        await worker.reconcile_attempts(services)
     elif heard_by == "the deadline":
         house.clock.advance(5 * 24 * 3_600_000)
         await worker.end_holds(services)

@@ -269,7 +269,7 @@ async def test_a_chips_word_with_a_fault_on_its_way(house: House, api: Api, faul
     assert reply.status_code == {"duplicate_reply": ended, "processor_down": 504}.get(fault, 202)
     for _ in range(2):
         house.clock.advance(60_000)
-        await worker.settle_attempts(house.services)
+        await worker.reconcile_attempts(house.services)
     done = fault in ("lost_reply", "duplicate_reply")
     assert (await api.get(path)).json()["status"] == (status if done else "pending")
     if not done:

@@ -96,7 +96,7 @@ def stalling(house: House, then: Callable[[], Awaitable[None]]) -> Api:
 
 async def settle(house: House, later: int = LONG) -> None:
     house.clock.advance(later)
-    await worker.settle_attempts(house.services)
+    await worker.reconcile_attempts(house.services)
 
 
 async def states(rows: Rows) -> list[str]:
@@ -131,7 +131,7 @@ async def test_an_owner_whose_lease_is_over_does_not_call(house: House, rows: Ro
     async def hold_up() -> None:
         house.clock.advance(20 * SECOND)
         if resolved:
-            await worker.settle_attempts(house.services)
+            await worker.reconcile_attempts(house.services)
 
     reply = await stalling(house, hold_up).charge(customer)
     await settle(house)

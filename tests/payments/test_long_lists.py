@@ -96,7 +96,7 @@ async def shop(house: House) -> AsyncIterator[Shop]:
 async def keeping_shop(house: House, *, jumps: bool = True) -> AsyncIterator[Shop]:
     api = house.api
     made = await api.post("/payments", json={"amount": 1000, "currency": "JPY", "payment_details": card()})
-    owner = (await house.services.keyring.resolve(api.key, None)).owner
+    owner = (await house.services.api_keys.resolve(api.key, None)).owner
     like = await house.services.db.read(store.get, owner, made.json()["id"])
     statuses = ["captured"] * 12 + ["failed", "pending", "refunded"]
     rows = [
@@ -263,7 +263,7 @@ async def test_the_worker_finds_long_lists_by_their_events(shop: Shop) -> None:
 
 async def test_deleted_customers_are_in_no_total_and_on_no_page(house: House) -> None:
     api, services = house.api, house.services
-    owner = (await services.keyring.resolve(api.key, None)).owner
+    owner = (await services.api_keys.resolve(api.key, None)).owner
     like = await services.db.read(customers.get, owner, (await api.post("/customers", json={})).json()["id"])
     made = walk(house, COUNT)
     await services.db.write(save_customers, [msgspec.structs.replace(like, id=id, created_at=at) for id, at in made])

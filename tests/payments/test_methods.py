@@ -252,10 +252,10 @@ async def test_who_has_not_paid_by_the_deadline_pays_no_more(house: House, api: 
     assert await api.events() == ["payment.authorized", "payment.expired"]
     # The far side is told, so that nobody can pay it there any more.
     house.clock.advance(60_000)
-    await worker.settle_attempts(house.services)
+    await worker.reconcile_attempts(house.services)
     house.services.processors.simulator.decide(ref, "paid")
     house.clock.advance(60_000)
-    await worker.settle_attempts(house.services)
+    await worker.reconcile_attempts(house.services)
     assert (await shown(api, payment))["status"] == "expired"
 
 
@@ -278,7 +278,7 @@ async def test_an_order_whose_reply_was_lost_is_found_again(
     assert (reply.status_code, reply.json()["status"]) == (202, "pending")
 
     house.clock.advance(10_000)
-    await worker.settle_attempts(house.services)
+    await worker.reconcile_attempts(house.services)
 
     found = await shown(api, reply.json())
     assert found["status"] == status
@@ -293,7 +293,7 @@ async def test_an_order_that_did_not_arrive_is_a_failed_payment(house: House, ap
     assert reply.status_code == 202
 
     house.clock.advance(10_000)
-    await worker.settle_attempts(house.services)
+    await worker.reconcile_attempts(house.services)
 
     assert {each["status"] for each in (await api.get("/payments")).json()["data"]} == {"failed"}
 
@@ -333,7 +333,7 @@ async def test_the_resolver_hears_of_it_by_itself(house: House, api: Api) -> Non
     house.services.processors.simulator.decide(await waiting(house, payment), "approved")
 
     house.clock.advance(20_000)
-    await worker.settle_attempts(house.services)
+    await worker.reconcile_attempts(house.services)
 
     assert (await shown(api, payment))["status"] == "captured"
 
@@ -460,7 +460,7 @@ async def test_one_more_card_with_a_fault_on_its_way(house: House, api: Api, fau
 
     assert reply.status_code == {"duplicate_reply": 200, "processor_down": 504}.get(fault, 202)
     house.clock.advance(10_000)
-    await worker.settle_attempts(house.services)
+    await worker.reconcile_attempts(house.services)
     done = fault in ("lost_reply", "duplicate_reply")
     assert (await shown(api, payment))["status"] == ("captured" if done else "pending")
     if not done:
@@ -476,10 +476,10 @@ async def test_a_cancellation_with_a_fault_on_its_way(house: House, api: Api, fa
 
     assert reply.status_code == {"duplicate_reply": 200, "processor_down": 504}.get(fault, 202)
     house.clock.advance(10_000)
-    await worker.settle_attempts(house.services)
+    await worker.reconcile_attempts(house.services)
     done = fault in ("lost_reply", "duplicate_reply")
     assert (await shown(api, payment))["status"] == ("cancelled" if done else "authorized")
     house.clock.advance(60_000)
-    await worker.settle_attempts(house.services)
+    await worker.reconcile_attempts(house.services)
     if not done:
         assert (await simulate(api, payment, "paid"))["status"] == "captured"

@@ -57,7 +57,7 @@ async def test_after_the_call_the_caller_is_told_that_the_outcome_is_not_known_a
     assert (reply.status_code, reply.json()["status"]) == (202, "pending")
 
     house.clock.advance(20_000)
-    await worker.settle_attempts(house.services)
+    await worker.reconcile_attempts(house.services)
 
     again = await house.api.post("/payments", json=order, headers={"X-KOMOJU-IDEMPOTENCY": "one"})
     assert (again.status_code, again.json()["status"]) == (200, "captured")
@@ -73,7 +73,7 @@ async def test_a_lost_refund_outcome_keeps_its_amount_reserved_until_it_is_settl
     assert second.status_code == 422
 
     house.clock.advance(20_000)
-    await worker.settle_attempts(house.services)
+    await worker.reconcile_attempts(house.services)
 
     shown = (await house.api.get(f"/payments/{payment}")).json()
     assert (shown["status"], shown["amount_refunded"], len(shown["refunds"])) == ("refunded", 1000, 1)

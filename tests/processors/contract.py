@@ -81,7 +81,7 @@ class ProcessorContract:
 
     def with_card(self, stand: Stand, order: ProcessorRequest, number: str) -> ProcessorRequest:
         """The permission to use a card is good for one sending, so an order that is sent again needs another."""
-        use = stand.vault.borrow(OWNER, PaymentDetails.parse(card(number), now=NOW))
+        use = stand.vault.grant_unsaved(OWNER, PaymentDetails.parse(card(number), now=NOW))
         use.note()
         return msgspec.structs.replace(order, use=use)
 
@@ -211,7 +211,7 @@ class AuthenticatorContract:
     def order(self, stand: AuthStand, number: str) -> AuthenticationRequest:
         """An order with a ref of its own."""
         AuthenticatorContract._refs += 1
-        use = stand.vault.borrow(OWNER, PaymentDetails.parse(card(number), now=NOW))
+        use = stand.vault.grant_unsaved(OWNER, PaymentDetails.parse(card(number), now=NOW))
         use.note()
         return AuthenticationRequest(OWNER, f"{AuthenticatorContract._refs:032x}", 1000, "JPY", use)
 

@@ -178,7 +178,7 @@ async def test_an_order_is_found_after_the_journal_was_put_aside(house: House, m
 async def settle(house: House) -> None:
     """Let the resolver look at everything that is due."""
     house.clock.advance(60_000)
-    await worker.settle_attempts(house.services)
+    await worker.reconcile_attempts(house.services)
 
 
 async def shown(api: Api, reply: httpx.Response) -> str:

@@ -81,9 +81,9 @@ async def test_a_grant_is_one_customers_for_half_an_hour(house: House) -> None:
     services, api = house.services, house.publishable
     customer, another = [await house.api.customer(CHALLENGE["visa"]) for _ in range(2)]
     other = await merchants.create(services.db, "Other shop", services.clock, services.ids)
-    pair = await services.keyring.make_pair(other.id, keys.TEST)
+    pair = await services.api_keys.make_pair(other.id, keys.TEST)
     theirs = house.api.as_key(pair.secret.reveal())
-    owner = (await services.keyring.resolve(house.api.key, None)).owner
+    owner = (await services.api_keys.resolve(house.api.key, None)).owner
     good = await granted(house.api, customer)
     end = grants.end_of_one_made(services.clock.now())
     wrong = [

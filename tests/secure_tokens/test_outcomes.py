@@ -175,7 +175,7 @@ async def test_a_form_works_as_json_does(api: Api) -> None:
 async def test_only_the_merchants_own_keys_read_it_back(house: House) -> None:
     services = house.services
     other = await merchants.create(services.db, "Other shop", services.clock, services.ids)
-    pair = await services.keyring.make_pair(other.id, keys.TEST)
+    pair = await services.api_keys.make_pair(other.id, keys.TEST)
     made = await house.publishable.secure_token()
 
     for key in pair:

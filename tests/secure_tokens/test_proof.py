@@ -85,7 +85,7 @@ async def test_a_publishable_key_never_reads_it(house: House, rows: Rows) -> Non
 async def test_each_reading_leaves_a_line(house: House, rows: Rows) -> None:
     made = await house.api.secure_token()
     await shown(house.api, made)
-    key = (await house.services.keyring.resolve(house.api.key, None)).id
+    key = (await house.services.api_keys.resolve(house.api.key, None)).id
 
     assert await lines(rows) == [{"who": key, "object_id": made["id"], "result": "permitted"}] * 2
     await house.api.post("/payments", json={**ORDER, "payment_details": made["id"]})
@@ -138,7 +138,7 @@ async def test_where_nothing_was_proved_it_is_empty(house: House, number: str) -
 
 async def test_it_ends_with_its_day_and_with_the_store(house: House) -> None:
     old, lost = await house.api.secure_token(), await house.api.secure_token()
-    owner = (await house.services.keyring.resolve(house.api.key, None)).owner
+    owner = (await house.services.api_keys.resolve(house.api.key, None)).owner
     assert isinstance(owner, Owner)
     await house.services.vault.take_authentication_value(owner, lost["id"])
     assert await shown(house.api, lost) == ""

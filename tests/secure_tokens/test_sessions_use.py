@@ -21,7 +21,7 @@ from tests.secure_tokens.cards import CHALLENGE, FRICTIONLESS
 async def begin(house: House, number: str = FRICTIONLESS["visa"], **more: Any) -> SecureTokenOut:
     """As the hosted page does it: nobody's key."""
     services = house.services
-    key = await services.keyring.resolve(house.installation.publishable_key.reveal(), None)
+    key = await services.api_keys.resolve(house.installation.publishable_key.reveal(), None)
     now = services.clock.now()
     call = Call.of_page(services, key.owner, Moment(now, now), None, "request")
     given = more.pop("given", None) or PaymentDetails.parse(card(number, verification_value="123"), now=now)
@@ -58,7 +58,7 @@ async def test_a_double_press_is_one_authentication(house: House, rows: Rows, mo
     assert {each.verification_status for each in pressed} <= {"CREATED", "OK"}
     for table in ("tokens", "vault_entries", "azukari_keys.deks"):
         assert len(await rows.all(f"SELECT id FROM {table}")) == 1, table
-    owner = (await house.services.keyring.resolve(house.installation.publishable_key.reveal(), None)).owner
+    owner = (await house.services.api_keys.resolve(house.installation.publishable_key.reveal(), None)).owner
     assert (await show(house.services, owner, pressed[0].id)).verification_status == "OK"
 
 

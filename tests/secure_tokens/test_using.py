@@ -141,7 +141,7 @@ async def _of_yesterday(house: House) -> str:
 async def _anothers(house: House) -> str:
     services = house.services
     other = await merchants.create(services.db, "Other shop", services.clock, services.ids)
-    key = (await services.keyring.make_pair(other.id, keys.TEST)).secret.reveal()
+    key = (await services.api_keys.make_pair(other.id, keys.TEST)).secret.reveal()
     return str((await house.api.as_key(key).secure_token())["id"])
 
 

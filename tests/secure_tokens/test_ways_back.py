@@ -254,7 +254,7 @@ async def live(settings: Settings, tmp_path: Path) -> AsyncIterator[House]:
     (settings.data / KEK_NAME).rename(kek)
     async with running(dataclasses.replace(settings, kek_file=kek)) as house:
         (merchant, *_) = await house.services.db.read(store.list_merchants)
-        secret, publishable = await house.services.keyring.make_pair(merchant.id, keys.LIVE)
+        secret, publishable = await house.services.api_keys.make_pair(merchant.id, keys.LIVE)
         pair = house.installation._replace(secret_key=secret, publishable_key=publishable)
         yield dataclasses.replace(house, api=house.api.as_key(secret.reveal()), installation=pair)
 

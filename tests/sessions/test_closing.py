@@ -62,7 +62,7 @@ async def test_a_try_that_came_in_time_and_was_begun_after_the_end_is_ended_too(
     assert await payment_status(house.api, reply) == "cancelled"
     decide(house, reply, "approved")
     house.clock.advance(MINUTE)
-    await worker.settle_attempts(house.services)
+    await worker.reconcile_attempts(house.services)
     assert (await shown(house.api, made))["status"] == "pending"
 
 
@@ -126,7 +126,7 @@ async def test_one_that_was_paid_while_nobody_could_look_keeps_its_number(
     await worker.end_sessions(house.services)
     monkeypatch.setattr(attempts, "take_over", take_over)
 
-    await worker.settle_attempts(house.services)
+    await worker.reconcile_attempts(house.services)
 
     assert (await shown(house.api, made))["status"] == "completed"
     assert await rows.column("SELECT order_num FROM sessions") == ["A-1"]

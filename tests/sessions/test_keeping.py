@@ -147,7 +147,7 @@ async def test_what_the_resolver_finds_out_moves_the_customer_too(
     assert await source(house.api, made) is None
 
     house.clock.advance(MINUTE)
-    await worker.settle_attempts(house.services)
+    await worker.reconcile_attempts(house.services)
 
     done = fault == "lost_reply"
     assert (await shown(house.api, made))["status"] == ("completed" if done else "pending")
@@ -169,7 +169,7 @@ async def test_a_customer_deleted_while_the_money_moves_keeps_nothing_and_the_pa
     await house.api.delete(f"/customers/{made['customer_id']}")
     house.clock.advance(MINUTE)
 
-    await worker.settle_attempts(house.services)
+    await worker.reconcile_attempts(house.services)
 
     after = await shown(house.api, made)
     assert (after["status"], after["payment"]["status"]) == ("completed", "captured")

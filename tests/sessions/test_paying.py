@@ -234,7 +234,7 @@ async def test_a_try_whose_outcome_is_not_known_holds_the_session(house: House) 
     assert (await browser.state()).busy
     assert (await browser.resume()).status == 202
     house.clock.advance(MINUTE)
-    await worker.settle_attempts(house.services)
+    await worker.reconcile_attempts(house.services)
     after = await shown(house.api, made)
     assert (after["status"], after["payment"]["status"]) == ("completed", "captured")
     assert not (await browser.state()).busy
@@ -249,7 +249,7 @@ async def test_a_try_that_never_arrived_frees_the_session(house: House) -> None:
     made = await make(house.api)
     assert (await pay(house.publishable, made, headers={"Azukari-Fault": "lost_request"})).status_code == 202
     house.clock.advance(MINUTE)
-    await worker.settle_attempts(house.services)
+    await worker.reconcile_attempts(house.services)
 
     assert (await shown(house.api, made))["payment"]["status"] == "failed"
     assert (await pay(house.publishable, made)).status_code == 200

@@ -207,7 +207,7 @@ async def test_a_challenge_that_fails_is_no_way_around(house: House) -> None:
 
 
 async def test_what_holds_where_nothing_is_chosen_is_stricter_with_real_money(house: House) -> None:
-    key = await house.services.keyring.resolve(house.publishable.key, None)
+    key = await house.services.api_keys.resolve(house.publishable.key, None)
     live = key._replace(owner=key.owner._replace(mode="live"))
     none = merchants.MerchantSettings()
 

@@ -162,7 +162,7 @@ async def test_a_tab_that_was_closed_is_heard_of_by_the_worker(house: House, mod
     decide(house, await pay(house.publishable, made, PAYPAY), "approved")
 
     house.clock.advance(HOUR)
-    await worker.settle_attempts(house.services)
+    await worker.reconcile_attempts(house.services)
 
     assert (await shown(house.api, made))["status"] == "completed"
     if mode != "payment":
@@ -197,8 +197,8 @@ async def test_another_try_ends_the_one_that_waits(house: House, mode: str) -> N
     # The wallet's page has nothing to approve any more.
     decide(house, first, "approved")
     house.clock.advance(HOUR)
-    await worker.settle_attempts(house.services)
-    await worker.settle_attempts(house.services)
+    await worker.reconcile_attempts(house.services)
+    await worker.reconcile_attempts(house.services)
     if mode != "customer":
         assert await payment_status(house.api, first) == "cancelled"
         listed = (await house.api.get("/payments", params={"status": "captured"})).json()
@@ -258,7 +258,7 @@ async def test_cancelling_a_session_ends_what_waits(house: House, mode: str) -> 
         assert cancelled.json()["payment"]["status"] == "cancelled"
     decide(house, reply, "approved")
     house.clock.advance(HOUR)
-    await worker.settle_attempts(house.services)
+    await worker.reconcile_attempts(house.services)
     assert (await shown(house.api, made))["status"] == "cancelled"
 
 
@@ -297,7 +297,7 @@ async def test_an_expired_session_ends_what_waits(house: House, mode: str) -> No
         assert await payment_status(house.api, reply) == "cancelled"
     decide(house, reply, "approved")
     house.clock.advance(DAY)
-    await worker.settle_attempts(house.services)
+    await worker.reconcile_attempts(house.services)
     assert (await shown(house.api, made))["status"] == "pending"
     # Its number may be used again.
     await make(house.api, payment_data={"external_order_num": "A-1"})

@@ -32,13 +32,13 @@ async def statuses(api: Api, subscription: str) -> list[str]:
 
 
 async def owner_of(house: House) -> Owner:
-    return (await house.services.keyring.resolve(house.api.key, None)).owner
+    return (await house.services.api_keys.resolve(house.api.key, None)).owner
 
 
 async def settle(house: House) -> None:
     """What the bank knows of charges whose answer was lost."""
     house.clock.advance(MINUTE)
-    await worker.settle_attempts(house.services)
+    await worker.reconcile_attempts(house.services)
 
 
 async def pass_by(house: House, milliseconds: int) -> None:

@@ -20,7 +20,7 @@ async def api(house: House) -> AsyncIterator[Api]:
     """The API; whatever was raced for, the books balance when all is settled."""
     yield house.api
     house.clock.advance(MINUTE)
-    await worker.settle_attempts(house.services)
+    await worker.reconcile_attempts(house.services)
     rows = Rows(house.services.settings)
     await hold_against_book(rows, house.services.settings.data)
     open_ones = await rows.all("SELECT id FROM subscriptions WHERE status = 'deleted' AND due_at IS NOT NULL")

@@ -113,7 +113,7 @@ class World:
     async def work(self) -> None:
         """All workers at once."""
         await asyncio.gather(*(worker.renew_subscriptions(services) for services in self.crew))
-        await asyncio.gather(*(worker.settle_attempts(services) for services in self.crew))
+        await asyncio.gather(*(worker.reconcile_attempts(services) for services in self.crew))
 
     async def next_due(self) -> int | None:
         """The earliest moment at which a worker has something to do."""
@@ -180,7 +180,7 @@ async def _subscribe(here: World, kind: Kind) -> str:
     for bank in here.banks:
         bank.calm = True
     api, services = here.api, here.crew[0]
-    owner = (await services.keyring.resolve(api.key, None)).owner
+    owner = (await services.api_keys.resolve(api.key, None)).owner
     await merchant_settings.change(services.db, owner.merchant_id, {"time_zone": kind.zone}, (), lambda _: None)
     services.shops._seen.clear()
     at, here.clock.at = here.clock.at, parse_iso(kind.local)

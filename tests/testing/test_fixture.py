@@ -87,9 +87,9 @@ def test_a_ping_that_is_asked_for_comes(azukari: Azukari) -> None:
 def test_a_forged_webhook_is_refused_and_fails_the_test(azukari: Azukari) -> None:
     (endpoint,) = azukari.client.get("/webhook_endpoints").json()["data"]
     customer(azukari)
-    real = azukari.webhooks.wait("customer.created")
-    signed = {name: value for name, value in real.headers.items() if name.startswith("x-komoju")}
-    forged = httpx.post(endpoint["url"], content=real.body + b" ", headers=signed)
+    system_now = azukari.webhooks.wait("customer.created")
+    signed = {name: value for name, value in system_now.headers.items() if name.startswith("x-komoju")}
+    forged = httpx.post(endpoint["url"], content=system_now.body + b" ", headers=signed)
     assert forged.status_code == 401
 
     with pytest.raises(AssertionError, match="signature"):

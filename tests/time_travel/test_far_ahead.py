@@ -35,14 +35,17 @@ BY_INDEX = Statement(str, sa.select(sa.func.set_config("enable_seqscan", "off", 
 Sweep = Callable[[Tx, int], Awaitable[Any]]
 #: What each sweep reads, and of which table.
 SWEEPS: dict[str, tuple[str, Sweep]] = {
-    "deadlines": ("payments", lambda tx, real: payments.OVERDUE.of_all(tx, real, 50)),
-    "sessions": ("sessions", lambda tx, real: sessions.OVERDUE.of_all(tx, real, 50)),
-    "tokens": ("tokens", lambda tx, real: tokens.over(tx, real, 50, START)),
-    "authentications": ("tokens", lambda tx, real: tokens.ABANDONED.of_all(tx, real, 50)),
-    "subscriptions": ("subscriptions", lambda tx, real: subscriptions.DUE.of_all(tx, real, 50)),
-    "idempotency keys": ("idempotency_keys", lambda tx, real: idempotency.purge(tx, real, 50)),
-    "payments' webhooks": ("webhook_endpoints", lambda tx, real: endpoints.OF_OLD_PAYMENTS.of_all(tx, real, 50)),
-    "deliveries": ("webhook_deliveries", lambda tx, real: deliveries.waiting(tx, real)),
+    "deadlines": ("payments", lambda tx, system_now: payments.OVERDUE.of_all(tx, system_now, 50)),
+    "sessions": ("sessions", lambda tx, system_now: sessions.OVERDUE.of_all(tx, system_now, 50)),
+    "tokens": ("tokens", lambda tx, system_now: tokens.over(tx, system_now, 50, START)),
+    "authentications": ("tokens", lambda tx, system_now: tokens.ABANDONED.of_all(tx, system_now, 50)),
+    "subscriptions": ("subscriptions", lambda tx, system_now: subscriptions.DUE.of_all(tx, system_now, 50)),
+    "idempotency keys": ("idempotency_keys", lambda tx, system_now: idempotency.purge(tx, system_now, 50)),
+    "payments' webhooks": (
+        "webhook_endpoints",
+        lambda tx, system_now: endpoints.OF_OLD_PAYMENTS.of_all(tx, system_now, 50),
+    ),
+    "deliveries": ("webhook_deliveries", lambda tx, system_now: deliveries.waiting(tx, system_now)),
 }
 
 
@@ -99,12 +102,12 @@ async def cost_of(house: House, name: str) -> int:
     read = rows_read(table)
 
     async def count(tx: Tx) -> int:
-        real = house.clock.now()
+        system_now = house.clock.now()
         if not isinstance(tx, SqliteTx):
             await tx.one(BY_INDEX, None)
             # What the connection has read before may be counted still.
             before = await tx.one(read, None) or 0
-            await sweep(tx, real)
+            await sweep(tx, system_now)
             return (await tx.one(read, None) or 0) - before
         steps = 0
 
@@ -115,7 +118,7 @@ async def cost_of(house: House, name: str) -> int:
 
         tx._connection.set_progress_handler(step, 1)
         try:
-            await sweep(tx, real)
+            await sweep(tx, system_now)
         finally:
             tx._connection.set_progress_handler(None, 1)
         return steps
@@ -127,7 +130,7 @@ async def cost_of(house: House, name: str) -> int:
 async def traveller(house: House, receiver: Receiver) -> Api:
     """The API with a key of another merchant, who has something in each table too."""
     merchant = await create(house.services.db, "Traveller", house.services.clock, house.services.ids)
-    pair = await house.services.keyring.make_pair(merchant.id, "test")
+    pair = await house.services.api_keys.make_pair(merchant.id, "test")
     api = house.api.as_key(pair.secret.reveal())
     await one_of_each(api, receiver)
     return api
@@ -137,7 +140,7 @@ async def test_sweeps_read_no_more_of_others_rows(house: House, traveller: Api, 
     rows = Rows(house.services.settings)
     await one_of_each(house.api, receiver)
     before = {name: await cost_of(house, name) for name in SWEEPS}
-    owner = (await house.services.keyring.resolve(traveller.key, None)).owner
+    owner = (await house.services.api_keys.resolve(traveller.key, None)).owner
     far = TestClock(900 * 365 * DAY)
     await house.services.db.write_through(clocks.keep, owner, far, house.clock.now(), "")
     for work in (worker.end_holds, worker.end_sessions, worker.forget_tokens, worker.forget_keys):

@@ -34,7 +34,7 @@ async def test_a_lease_ends_when_it_would(house: House, api: Api, ahead: int) ->
 
     for passed, status in ((0, "pending"), (20 * SECOND, "captured")):
         house.clock.advance(passed)
-        await worker.settle_attempts(house.services)
+        await worker.reconcile_attempts(house.services)
         assert (await api.get(f"/payments/{payment}")).json()["status"] == status
 
 
@@ -68,27 +68,27 @@ async def test_a_customers_check_that_was_left_is_ended_when_its_lease_is_over(
         f"UPDATE attempts SET state = 'prepared', due_at = {house.clock.now() + 15_000} WHERE kind = 'verify'"
     )
 
-    await worker.settle_attempts(house.services)
+    await worker.reconcile_attempts(house.services)
     assert await rows.column("SELECT state FROM attempts") == ["prepared"]
     house.clock.advance(16 * SECOND)
-    await worker.settle_attempts(house.services)
+    await worker.reconcile_attempts(house.services)
     assert await rows.column("SELECT state FROM attempts") == ["not_done"]
 
 
 @FAR
 async def test_a_repeat_waits_as_long_as_it_would(house: House, ahead: int) -> None:
-    owner, real = await owner_of(house), house.clock.now()
+    owner, system_now = await owner_of(house), house.clock.now()
 
-    async def take(now: int, real: int) -> None:
-        claim = Claim("a key", b"hash", now, real)
+    async def take(now: int, system_now: int) -> None:
+        claim = Claim("a key", b"hash", now, system_now)
         await house.services.db.write(idempotency.take, owner, claim, lambda: Answer(202, b"{}"))
 
-    await take(real, real)
+    await take(system_now, system_now)
 
     with pytest.raises(Conflict):
-        await take(real + ahead, real + idempotency.PATIENCE - 1)
+        await take(system_now + ahead, system_now + idempotency.PATIENCE - 1)
     with pytest.raises(Replay):
-        await take(real + ahead, real + idempotency.PATIENCE)
+        await take(system_now + ahead, system_now + idempotency.PATIENCE)
 
 
 @FAR
@@ -165,8 +165,8 @@ async def test_ids_and_audit_lines_have_the_real_time(house: House, api: Api, ro
 @FAR
 async def test_keys_are_used_and_revoked_in_real_time(house: House, api: Api, ahead: int) -> None:
     await jump(house, ahead)
-    key = await house.services.keyring.resolve(api.key, None)
-    assert await house.services.keyring.revoke(key.id)
+    key = await house.services.api_keys.resolve(api.key, None)
+    assert await house.services.api_keys.revoke(key.id)
 
     house.clock.advance(SECOND)
 

@@ -246,7 +246,7 @@ async def test_what_happens_on_the_way_is_told_on_the_way(house: House, api: Api
 async def test_the_worker_goes_by_each_owners_clock(house: House, api: Api, rows: Rows) -> None:
     services = house.services
     merchant = await merchants.create(services.db, "Another shop", services.clock, services.ids)
-    other = api.as_key((await services.keyring.make_pair(merchant.id, keys.TEST)).secret.reveal())
+    other = api.as_key((await services.api_keys.make_pair(merchant.id, keys.TEST)).secret.reveal())
     made = {}
     for shop in (api, other):
         customer = await shop.customer()
@@ -266,7 +266,7 @@ async def test_the_worker_goes_by_each_owners_clock(house: House, api: Api, rows
         held, waiting, session, token = made[shop]
         assert (await shown(shop, held))["status"] == ("expired" if ended else "authorized")
         assert (await shown(shop, waiting))["status"] == ("expired" if ended else "authorized")
-        owner = (await services.keyring.resolve(shop.key, None)).owner
+        owner = (await services.api_keys.resolve(shop.key, None)).owner
         assert ((await services.db.read(sessions.get, owner, session)).open_until is None) is ended
         assert (await services.db.read(tokens.find, owner, token) is None) is ended
 

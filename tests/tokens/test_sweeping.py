@@ -98,7 +98,7 @@ async def test_a_token_given_up_to_the_sweep_is_nobodys_card(house: House, rows:
     assert (refused.status_code, refused.json()["error"]["code"]) == (422, "invalid_token")
     assert await rows.all("SELECT * FROM customers") == before
     house.clock.advance(2 * DAY)
-    await worker.settle_attempts(house.services)
+    await worker.reconcile_attempts(house.services)
     await worker.forget_tokens(house.services)
     await worker.sweep_vault(house.services)
     assert len(await rows.all(READABLE)) == len(before)

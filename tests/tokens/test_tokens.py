@@ -39,12 +39,12 @@ async def test_a_token_shows_who_and_never_which_card(api: Api) -> None:
 
 
 async def test_a_payment_by_token_says_whose_it_is_as_one_by_raw_details_does(api: Api) -> None:
-    who = {"given_name": "Taro", "family_name": "Yamada"}
-    plain, other = await api.token(**who), await api.token(**who)
-    secure = await api.secure_token(payment_details=card(**who))
+    actor = {"given_name": "Taro", "family_name": "Yamada"}
+    plain, other = await api.token(**actor), await api.token(**actor)
+    secure = await api.secure_token(payment_details=card(**actor))
     swapped = await api.secure_token(payment_details=other)
 
-    for details in (card(**who), plain, secure["id"], swapped["id"]):
+    for details in (card(**actor), plain, secure["id"], swapped["id"]):
         paid = (await api.post("/payments", json={**ORDER, "payment_details": details})).json()
         assert (paid["customer_given_name"], paid["customer_family_name"]) == ("Taro", "Yamada")
 
@@ -257,7 +257,7 @@ async def test_what_holds_a_secret_makes_no_token(api: Api) -> None:
 async def test_another_merchants_token_is_no_token_and_is_not_spent_by_trying(house: House) -> None:
     services = house.services
     other = await merchants.create(services.db, "Other shop", services.clock, services.ids)
-    theirs = house.api.as_key((await services.keyring.make_pair(other.id, keys.TEST)).secret.reveal())
+    theirs = house.api.as_key((await services.api_keys.make_pair(other.id, keys.TEST)).secret.reveal())
     token = await theirs.token(verification_value="123")
 
     for method, path, body in await _roads(house.api):

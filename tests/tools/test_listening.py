@@ -29,16 +29,16 @@ async def started(tool: Tool) -> str:
 
 
 async def test_an_event_arrives_as_a_real_webhook_does(shared: Installation) -> None:
-    async with receiving(lambda got: 500 if b'"amount":2000' in got.body else 204) as mine, receiving() as real:
+    async with receiving(lambda got: 500 if b'"amount":2000' in got.body else 204) as mine, receiving() as system_now:
         with shared.api as api:
-            endpoint = api.post("/webhook_endpoints", json={"url": real.url}).json()
+            endpoint = api.post("/webhook_endpoints", json={"url": system_now.url}).json()
         with shared.tool("listen", "--forward-to", mine.url, "--events", "payment.*", "--print-json") as listener:
             secret = await started(listener)
             assert (0, f"{secret}\n", "") == said("listen", "--print-secret", *shared.options)
             with shared.api as api:
                 api.post("/customers", json={"email": "taro@example.com", "payment_details": card()})
             paid = [shared.charge(amount) for amount in (1000, 2000, 3000)]
-            await until(lambda: len(mine.got) == 3 and len(real.got) == 5)
+            await until(lambda: len(mine.got) == 3 and len(system_now.got) == 5)
             await until(lambda: len(listener.lines) == 4)
             assert listener.end() == 0
         with shared.api as api:
@@ -47,11 +47,11 @@ async def test_an_event_arrives_as_a_real_webhook_does(shared: Installation) -> 
 
     assert [got.event["data"]["id"] for got in mine.got] == paid
     assert [got.body for got in mine.got] == shown
-    assert {got.body for got in mine.got} < {got.body for got in real.got}
-    assert mine.got[0].path == real.got[0].path
-    assert list(mine.got[0].headers) == list(real.got[0].headers)
+    assert {got.body for got in mine.got} < {got.body for got in system_now.got}
+    assert mine.got[0].path == system_now.got[0].path
+    assert list(mine.got[0].headers) == list(system_now.got[0].headers)
     fixed = ("content-type", "user-agent", "x-komoju-event", "connection")
-    theirs = next(got for got in real.got if got.id == mine.got[0].id)
+    theirs = next(got for got in system_now.got if got.id == mine.got[0].id)
     assert [mine.got[0].headers[name] for name in fixed] == [theirs.headers[name] for name in fixed]
     assert all(got.signed_with(secret) and len(got.headers["x-komoju-id"]) == 25 for got in mine.got)
     # Whatever a receiver that is up answers is its answer.

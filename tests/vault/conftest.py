@@ -148,13 +148,15 @@ class Room:
         """The permission to send a card that is not stored, and its audit line."""
 
         async def unit(tx: Tx) -> AccessGrant:
-            return await self._noted(tx, self.vault.borrow(owner, details))
+            return await self._noted(tx, self.vault.grant_unsaved(owner, details))
 
         return await self.stores.main.write(unit)
 
     async def _noted(self, tx: Tx, use: AccessGrant) -> AccessGrant:
         now, audit_id = self.clock.now(), self.ids.new()
-        await self.vault.note(tx, use, why="charge", object_id="payment-1", who="key-1", now=now, audit_id=audit_id)
+        await self.vault.audit_access(
+            tx, use, action="charge", object_id="payment-1", actor="key-1", now=now, audit_id=audit_id
+        )
         return use
 
 

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from azukari.core.secret import Secret
-from azukari.vault import Blank, Filled, OrderRefused, Outbound, PaymentDetails, Reply, ReplyUnknown, RequestNotSent
+from azukari.vault import Blank, Filled, Outbound, PaymentDetails, Reply, ReplyUnknown, RequestNotSent, RequestRefused
 from azukari.vault.inside.scrub import CardInReply, Scrubber, WordScrubber
 
 from .conftest import AMEX, CARDS, DINERS, MASTER, VISA, Room, card
@@ -256,17 +256,17 @@ async def test_what_came_beside_a_card_is_taken_out_of_the_reply_too(room: Room,
         card_tree() | {"type": "credit_card_korea", "first_two_digits_of_pin": "86"},
     ):
         read = PaymentDetails.parse(details, now=0)
-        blanks = {blank.value: blank for blank in (*read.words, Blank.NUMBER)}
+        blanks = {blank.value: blank for blank in (*read.secret_fields, Blank.NUMBER)}
         body = blanks | {"said": echo.format(number=VISA, **beside)}
 
         reply = await room.vault.send(await room.lend(read), None, Outbound("POST", "https://bank/charges", json=body))
 
         kept = reply.json()
-        assert {kept[blank.value] for blank in read.words} == {"***"}
+        assert {kept[blank.value] for blank in read.secret_fields} == {"***"}
         assert VISA not in reply.body.decode()
-        for word in read.words.values():
+        for word in read.secret_fields.values():
             assert f'"{word.reveal()}"' not in reply.body.decode()
-        assert not any(word.reveal() in repr(read) for word in read.words.values())
+        assert not any(word.reveal() in repr(read) for word in read.secret_fields.values())
 
 
 def card_tree() -> dict[str, object]:
@@ -310,7 +310,7 @@ async def test_orders_to_hosts_nobody_declared_are_not_sent(room: Room, url: str
     room.vault.allow("bank", bank)
     room.points.clear()
 
-    with pytest.raises(OrderRefused) as raised:
+    with pytest.raises(RequestRefused) as raised:
         await room.vault.send(await room.lend(card()), None, Outbound("POST", url, json=BODY))
     assert isinstance(raised.value, RequestNotSent)
     assert (bank.got, room.points) == ([], [])
@@ -320,7 +320,7 @@ async def test_orders_to_hosts_nobody_declared_are_not_sent(room: Room, url: str
 async def test_a_network_host_is_reached_over_https_alone(room: Room, url: str) -> None:
     room.vault.allow("api.bank.example")
 
-    with pytest.raises(OrderRefused, match="https"):
+    with pytest.raises(RequestRefused, match="https"):
         await room.vault.send_plain(Outbound("GET", url))
 
 
@@ -330,7 +330,7 @@ async def test_a_header_that_is_not_one_line_is_not_sent(room: Room, value: str)
     room.vault.allow("bank", bank)
 
     for headers in ({"X-Ref": value}, {value: "1"}):
-        with pytest.raises(OrderRefused):
+        with pytest.raises(RequestRefused):
             await room.vault.send_plain(Outbound("POST", "https://bank/", headers=headers, json={}))
     assert bank.got == []
 

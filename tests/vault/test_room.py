@@ -72,7 +72,7 @@ async def test_every_use_leaves_an_audit_line(room: Room) -> None:
     found = await rows(
         room.stores.main,
         sa.select(
-            line.merchant_id, line.at, line.who, line.action, line.object_id, line.entry_id, line.result
+            line.merchant_id, line.at, line.actor, line.action, line.object_id, line.entry_id, line.result
         ).order_by(line.id),
     )
 
@@ -85,14 +85,14 @@ async def test_every_use_leaves_an_audit_line(room: Room) -> None:
 async def test_a_use_without_its_audit_line_does_not_come_about(room: Room, bank: Bank) -> None:
     sealed = await room.keep()
     await room.stores.main.write(
-        room.vault.audit, A, id="taken", at=NOW, who="somebody", action="login", object_id=None, result="ok"
+        room.vault.audit, A, id="taken", at=NOW, actor="somebody", action="login", object_id=None, result="ok"
     )
 
     use = await room.stores.main.read(room.vault.find, A, sealed.id)
 
     with pytest.raises(Exception, match=r"(?i)unique"):
         await room.stores.main.write(
-            room.vault.note, use, why="charge", object_id="p", who="k", now=NOW, audit_id="taken"
+            room.vault.audit_access, use, action="charge", object_id="p", actor="k", now=NOW, audit_id="taken"
         )
 
 
@@ -101,18 +101,18 @@ async def test_reading_what_proves_an_authentication_leaves_it_and_a_line(room: 
     line = tables.audit_lines.c
 
     for _ in range(2):
-        found = await room.vault.read_authentication_value(A, "token", who="key-1")
+        found = await room.vault.read_authentication_value(A, "token", actor="key-1")
         assert found is not None
         assert found.reveal() == "proof"
     # Where there is none for who asks, nothing is opened and nothing noted.
-    assert await room.vault.read_authentication_value(B, "token", who="key-2") is None
-    assert await room.vault.read_authentication_value(A, "other", who="key-1") is None
+    assert await room.vault.read_authentication_value(B, "token", actor="key-2") is None
+    assert await room.vault.read_authentication_value(A, "other", actor="key-1") is None
 
-    lines = await rows(room.stores.main, sa.select(line.merchant_id, line.who, line.action, line.object_id))
+    lines = await rows(room.stores.main, sa.select(line.merchant_id, line.actor, line.action, line.object_id))
     assert lines == [("merchant-a", "key-1", "read_authentication_value", "token")] * 2
     taken = await room.vault.take_authentication_value(A, "token")
     assert taken is not None
-    assert await room.vault.read_authentication_value(A, "token", who="key-1") is None
+    assert await room.vault.read_authentication_value(A, "token", actor="key-1") is None
 
 
 async def test_without_its_line_what_proves_an_authentication_is_not_opened(
@@ -128,7 +128,7 @@ async def test_without_its_line_what_proves_an_authentication_is_not_opened(
     monkeypatch.setattr(envelope, "unseal", lambda *_: opened.append("opened"))
 
     with pytest.raises(DatabaseDown):
-        await room.vault.read_authentication_value(A, "token", who="key-1")
+        await room.vault.read_authentication_value(A, "token", actor="key-1")
     assert opened == []
 
 

@@ -177,7 +177,7 @@ def serving(settings: Settings) -> Iterator[None]:
 
 async def live_key(services: Services) -> str:
     merchant = (await services.db.read(store.list_merchants))[0].id
-    return (await services.keyring.make_pair(merchant, "live")).secret.reveal()
+    return (await services.api_keys.make_pair(merchant, "live")).secret.reveal()
 
 
 async def leases(settings: Settings) -> list[Any]:
@@ -206,7 +206,7 @@ async def test_no_live_key_is_rolled_either(installation: Services) -> None:
     await change(installation.settings, "INSERT INTO clear_text_leases (id, until) VALUES ('a', 9999999999999)")
 
     with pytest.raises(ServedInTheClear):
-        await installation.keyring.roll(id)
+        await installation.api_keys.roll(id)
 
 
 async def _live_rows(tx: Any) -> list[store.KeyRow]:

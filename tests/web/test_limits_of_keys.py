@@ -46,7 +46,7 @@ async def test_a_key_that_is_good_no_longer_is_counted_like_a_wrong_one(house: H
     assert (await server.get("/payments")).status_code == 200
     row = await house.services.db.read(store.find_by_hash, house.services.vault.mac("pepper", house.api.key.encode()))
     assert row is not None
-    assert await house.services.keyring.revoke(row.id)
+    assert await house.services.api_keys.revoke(row.id)
     house.clock.advance(SECOND)
 
     assert [(await server.get("/payments")).status_code for _ in range(4)] == [401, 401, 429, 429]

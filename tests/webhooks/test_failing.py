@@ -184,7 +184,7 @@ async def test_an_endpoint_that_cannot_be_read_holds_up_no_other(
 ) -> None:
     rows = Rows(house.services.settings)
     merchant = await merchants.create(house.services.db, "Another shop", house.services.clock, house.services.ids)
-    other = (await house.services.keyring.make_pair(merchant.id, keys.TEST)).secret.reveal()
+    other = (await house.services.api_keys.make_pair(merchant.id, keys.TEST)).secret.reveal()
     shops = [house.api, house.api.as_key(other)]
     wanted = {"url": receiver.url, "secret": SECRET, "events": ["payment.captured"]}
     payments = []
@@ -194,7 +194,7 @@ async def test_an_endpoint_that_cannot_be_read_holds_up_no_other(
         more = {"webhooks": wanted} if of_payments else {}
         order = {"amount": 1000, "currency": "JPY", "customer": await shop.customer(), **more}
         payments.append((await shop.post("/payments", json=order)).json()["id"])
-    owner = (await house.services.keyring.resolve(shops[spoilt].key, None)).owner
+    owner = (await house.services.api_keys.resolve(shops[spoilt].key, None)).owner
     await rows.change(f"UPDATE webhook_endpoints SET events = '{{' WHERE merchant_id = '{owner.merchant_id}'")
     await rows.close()
 

@@ -57,8 +57,8 @@ def name_server(monkeypatch: pytest.MonkeyPatch) -> Iterator[NameServer]:
 async def other_merchants_api(house: House) -> Api:
     """The API with a secret test key of another merchant."""
     services = house.services
-    pair = services.keyring.new_pair("test")
-    await services.keyring.enrol(pair, Merchant(services.ids.new(), "Other shop", house.clock.now()))
+    pair = services.api_keys.new_pair("test")
+    await services.api_keys.enrol(pair, Merchant(services.ids.new(), "Other shop", house.clock.now()))
     return house.api.as_key(pair.secret.reveal())
 
 

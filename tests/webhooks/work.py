@@ -38,7 +38,7 @@ class Work:
 
 async def owner_of(house: House) -> Owner:
     """Of the first test key."""
-    return (await house.services.keyring.resolve(house.api.key, None)).owner
+    return (await house.services.api_keys.resolve(house.api.key, None)).owner
 
 
 async def endpoint(house: House, receiver: Receiver, **more: Any) -> dict[str, Any]:

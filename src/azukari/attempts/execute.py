@@ -51,7 +51,7 @@ async def execute(
     The call ends well before the attempt's lease does: after that the resolver may have told the caller that nothing
     was done, and it must not become untrue.
     """
-    order = ProcessorRequest(
+    request = ProcessorRequest(
         owner=Owner(attempt.merchant_id, attempt.mode),
         ref=attempt.ref,
         kind=attempt.kind,
@@ -73,7 +73,7 @@ async def execute(
         return NotSent()
     try:
         with Deadline(left / 1_000):
-            return await processor.perform(order)
+            return await processor.perform(request)
     except RequestNotSent:
         return NotSent()
     except (ReplyUnknown, TimeoutError):
@@ -97,10 +97,10 @@ LEAST_PAUSE, LONGEST_PAUSE = 15 * SECOND, HOUR
 
 def next_poll_at(attempt: Attempt, deadline: int | None, at: Moment) -> int:
     """When the resolver asks after one that waits: when its deadline, the merchant's, is over at the latest."""
-    pause = min(max(LEAST_PAUSE, (at.real - attempt.created_at) // 4), LONGEST_PAUSE)
+    pause = min(max(LEAST_PAUSE, (at.system_now - attempt.created_at) // 4), LONGEST_PAUSE)
     if deadline is not None and deadline > at.now:
         pause = min(pause, deadline - at.now + SECOND)
-    return at.real + pause
+    return at.system_now + pause
 
 
 async def reconcile(processor: Processor, attempt: Attempt, now: int) -> Outcome:

@@ -147,7 +147,7 @@ def _ends(*guards: sa.ColumnElement[bool]) -> db.Statement[None]:
             state=sa.bindparam("to", type_=db.Text),
             due_at=sa.bindparam("due", type_=db.Time),
             code=sa.bindparam("why", type_=db.Text),
-            processor_ref=sa.bindparam("theirs", type_=db.Text),
+            processor_ref=sa.bindparam("processor_ref", type_=db.Text),
             network_id=sa.bindparam("network", type_=db.Text),
             updated_at=sa.bindparam("at", type_=db.Time),
         ),
@@ -179,7 +179,9 @@ _UNDO = db.Statement(
     sa.update(attempts)
     .where(*_this, attempts.c.state == "not_done")
     .values(
-        state="undo", due_at=sa.bindparam("at", type_=db.Time), processor_ref=sa.bindparam("theirs", type_=db.Text)
+        state="undo",
+        due_at=sa.bindparam("at", type_=db.Time),
+        processor_ref=sa.bindparam("processor_ref", type_=db.Text),
     ),
 )
 _UNDONE = db.Statement(
@@ -305,7 +307,7 @@ async def finish(tx: Tx, attempt: Attempt, outcome: Outcome, now: int, again_at:
 
     again_at: when to ask again after an unsettled outcome; None: never, a person has to (``manual``).
     """
-    state, code, theirs, network = _as_columns(attempt.kind, outcome, again_at)
+    state, code, processor_ref, network = _as_columns(attempt.kind, outcome, again_at)
     statement = _WAITED if attempt.state == "waiting" else _FINISH
     changed = await tx.run(
         statement,
@@ -314,7 +316,7 @@ async def finish(tx: Tx, attempt: Attempt, outcome: Outcome, now: int, again_at:
         held=attempt.fence,
         to=state,
         why=code,
-        theirs=theirs,
+        processor_ref=processor_ref,
         network=network,
         at=now,
         due=again_at if state in _GOES_ON else now if state == "undo" else None,
@@ -360,9 +362,9 @@ async def end(tx: Tx, owner: Owner, attempt_id: str, state: State, now: int) -> 
     return await tx.run(_END, owner, attempt=attempt_id, to=state, at=now) == 1
 
 
-async def undo(tx: Tx, attempt: Attempt, theirs: str, now: int) -> bool:
+async def undo(tx: Tx, attempt: Attempt, processor_ref: str, now: int) -> bool:
     """It was done after all: the resolver undoes it, however long that takes."""
-    return await tx.run(_UNDO, attempt.owner, attempt=attempt.id, theirs=theirs, at=now) == 1
+    return await tx.run(_UNDO, attempt.owner, attempt=attempt.id, processor_ref=processor_ref, at=now) == 1
 
 
 async def undone(tx: Tx, attempt: Attempt, now: int) -> bool:

@@ -29,7 +29,7 @@ def create_keys(
             raise SettingError("There is no merchant with this id. `azukari merchants list` shows them.")
         if live and services.settings.insecure:
             raise SettingError(f"{services.settings.insecure}=1 is for installations without live keys.")
-        return await services.keyring.make_pair(found.id, "live" if live else "test")
+        return await services.api_keys.make_pair(found.id, "live" if live else "test")
 
     pair = with_parts(data, database, make)
     if as_json:
@@ -62,7 +62,7 @@ def list_keys(merchant: str, data: Data = None, database: DatabaseUrl = None, as
 @app.command("roll")
 def roll_key(key: str, data: Data = None, database: DatabaseUrl = None, as_json: AsJson = False) -> None:
     """Make a new key like this one (named by its id); the old one stays good until you revoke it."""
-    made = with_parts(data, database, lambda services: services.keyring.roll(key))
+    made = with_parts(data, database, lambda services: services.api_keys.roll(key))
     if made is None:
         fail("There is no key with this id. `azukari keys list MERCHANT_ID` shows them.")
     show_rows(as_json, [{"key": made.reveal()}])
@@ -71,6 +71,6 @@ def roll_key(key: str, data: Data = None, database: DatabaseUrl = None, as_json:
 @app.command("revoke")
 def revoke_key(key: str, data: Data = None, database: DatabaseUrl = None, as_json: AsJson = False) -> None:
     """End a key (named by its id), everywhere within a second."""
-    if not with_parts(data, database, lambda services: services.keyring.revoke(key)):
+    if not with_parts(data, database, lambda services: services.api_keys.revoke(key)):
         fail("There is no key in use with this id. `azukari keys list MERCHANT_ID` shows them.")
     show_rows(as_json, [{"id": key, "revoked": True}])

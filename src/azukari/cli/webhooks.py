@@ -56,7 +56,7 @@ def add_webhook(
     async def make(services: Any) -> Any:
         if await services.db.read(merchants.find_merchant, merchant) is None:
             raise SettingError("There is no merchant with this id. `azukari merchants list` shows them.")
-        order = _read_as(
+        body = _read_as(
             EndpointCreate,
             {
                 "url": url,
@@ -68,7 +68,7 @@ def add_webhook(
         )
         owner = Owner(merchant, "live" if live else "test")
         asking = service.Caller(services, owner, PERSON, await services.time_of(owner), logs=False)
-        return _builtins((await service.create(asking, order, API_VERSIONS[-1])).view)
+        return _builtins((await service.create(asking, body, API_VERSIONS[-1])).view)
 
     _show_webhook(as_json, with_parts(data, database, make))
 
@@ -139,8 +139,8 @@ def roll_webhook(
     secret = _secret_in(secret_file)
 
     async def roll(asking: Any, endpoint: Any) -> Any:
-        order = _read_as(Roll, {"secret": secret})
-        return _builtins((await service.roll(asking, endpoint.id, order.secret)).view)
+        body = _read_as(Roll, {"secret": secret})
+        return _builtins((await service.roll(asking, endpoint.id, body.secret)).view)
 
     _show_webhook(as_json, _with_webhook(data, database, webhook, roll))
 
@@ -168,10 +168,10 @@ def replay_webhooks(
         until = None if end is None else parse_iso(end)
     except ValueError:
         fail("A time must look like 2026-01-31 or 2026-01-31T09:00:00+09:00.")
-    order = Replay(event=event, start_time=since, end_time=until, dead=dead)
+    body = Replay(event=event, start_time=since, end_time=until, dead=dead)
 
     async def replay(asking: Any, endpoint: Any) -> int:
-        return (await service.replay(asking, endpoint.id, order)).view.sent_again
+        return (await service.replay(asking, endpoint.id, body)).view.sent_again
 
     count = _with_webhook(data, database, webhook, replay)
     show_rows(as_json, [{"id": webhook, "sent_again": count}])

@@ -26,10 +26,10 @@ class Clock(Protocol):
 
 
 class Moment(NamedTuple):
-    """One moment by two clocks. now: the merchant's, which a test may have set. real: the machine's."""
+    """One moment by two clocks. now: the merchant's, which a test may have set. system_now: the machine's."""
 
     now: int
-    real: int
+    system_now: int
 
 
 class SystemClock:

@@ -50,7 +50,7 @@ async def create(call: Call, body: CustomerWrite) -> Answer:
         scenario=call.directives.scenario,
     )
     if body.payment_details is None:
-        return await call.db.write(_save_bare, call.claim, call.owner, customer, _Words.of(call, body))
+        return await call.db.write(_save_bare, call.claim, call.owner, customer, _AuditContext.of(call, body))
     stored = await _check_and_store(call, body, customer, new=True)
     return stored.answer
 
@@ -62,7 +62,9 @@ async def update(call: Call, customer_id: str, body: CustomerWrite) -> Answer:
     """
     customer = await call.db.read(store.get, call.owner, customer_id)
     if body.payment_details is None:
-        return await retry_on_conflict(call.db, _update_words, call.owner, customer_id, body, _Words.of(call, body))
+        return await retry_on_conflict(
+            call.db, _update_description, call.owner, customer_id, body, _AuditContext.of(call, body)
+        )
     stored = await _check_and_store(call, body, customer, new=False)
     if stored.replaced is not None:
         await call.vault.shred(call.owner, stored.replaced)
@@ -76,8 +78,8 @@ async def delete(call: Call, customer_id: str) -> CustomerOut:
         if customer.entry_id is not None:
             # First the key, then the record: a crash between the two leaves a record that nobody can open.
             await call.vault.shred(call.owner, customer.entry_id)
-        words, services = _Words.of(call, NO_CHANGE), call.services
-        if await retry_on_conflict(call.db, _erase, customer, words, services.hooks, services.ids):
+        context, services = _AuditContext.of(call, NO_CHANGE), call.services
+        if await retry_on_conflict(call.db, _erase, customer, context, services.hooks, services.ids):
             return CustomerOut.of(customer)
         # It has changed since it was read: look again, there is a new state to delete.
 
@@ -85,7 +87,7 @@ async def delete(call: Call, customer_id: str) -> CustomerOut:
 async def grant(call: Call, customer_id: str) -> GrantOut:
     """For half an hour a publishable key may have this customer's saved card verified. Raises NotFound."""
     customer = await call.db.read(store.get, call.owner, customer_id)
-    end = grants.end_of_one_made(call.real)
+    end = grants.end_of_one_made(call.system_now)
     return GrantOut("grant", customer.id, grants.text_of(call.vault, call.owner, customer.id, end), iso(end))
 
 
@@ -99,17 +101,17 @@ async def delete_external(call: Call, external_id: str) -> None:
 
 
 @dataclass(frozen=True, slots=True)
-class _Words:
+class _AuditContext:
     """What a change leaves beside it. event_id: of its event. suspicious: its metadata may hold a card number."""
 
     vault: Vault
-    who: str
+    actor: str
     event_id: str
     moment: Moment
     suspicious: bool
 
     @classmethod
-    def of(cls, call: Call, body: CustomerWrite) -> "_Words":
+    def of(cls, call: Call, body: CustomerWrite) -> "_AuditContext":
         return cls(call.vault, call.actor, call.new_id(), call.moment, pan_screening.suspicious(metadata=body.metadata))
 
 
@@ -162,7 +164,7 @@ async def _check_and_store(call: Call, body: CustomerWrite, customer: Customer, 
         sealed = await call.vault.seal(call.owner, details)
     # T3: what came of it.
     change = _Change(attempt, customer, new, body, card, sealed)
-    stored = await retry_on_conflict(call.db, _record_outcome, outcome, change, _Words.of(call, body), refusal)
+    stored = await retry_on_conflict(call.db, _record_outcome, outcome, change, _AuditContext.of(call, body), refusal)
     if card.token is not None and stored.customer is None:
         await call.vault.shred(call.owner, card.use.entry_id)
     return stored
@@ -181,11 +183,11 @@ class _Change:
 
 
 @idempotent
-async def _save_bare(tx: Tx, claim: Claim | None, owner: Owner, customer: Customer, words: _Words) -> Answer:
+async def _save_bare(tx: Tx, claim: Claim | None, owner: Owner, customer: Customer, context: _AuditContext) -> Answer:
     answer = Answer.of(CustomerOut.of(customer))
     await idempotency.take(tx, owner, claim, lambda: answer)
     await store.save(tx, customer)
-    await _report(tx, "customer.created", customer, words)
+    await _report(tx, "customer.created", customer, context)
     await idempotency.store_response(tx, owner, claim.key if claim else None, answer)
     return answer
 
@@ -199,7 +201,7 @@ async def _record_check(
     attempt: Attempt,
     details: PaymentSource,
     currency: str | None,
-    who: str,
+    actor: str,
     now: int,
 ) -> CardSource:
     """T1: write down that a card is about to be checked. Raises InvalidToken, WrongCurrency, NotKept."""
@@ -209,40 +211,40 @@ async def _record_check(
         raise NotKept
     await idempotency.take(tx, owner, claim, None)  # whether a customer comes of it cannot be said before the end
     await attempts.begin(tx, attempt)
-    await tokens.redeem(tx, vault, owner, card, by=by, why="verify", who=who, moment=moment, audit_id=attempt.id)
+    await tokens.redeem(tx, vault, owner, card, by=by, action="verify", actor=actor, moment=moment, audit_id=attempt.id)
     return card
 
 
 async def _record_outcome(
-    tx: Tx, outcome: Outcome, change: _Change, words: _Words, refusal: ApiError | None
+    tx: Tx, outcome: Outcome, change: _Change, context: _AuditContext, refusal: ApiError | None
 ) -> _Stored:
     """T3: write down what the check came to. Raises Locked, NotFound (deleted meanwhile)."""
     attempt = change.attempt
     # Nobody need ask what became of a check that gave no answer: it moved nothing, and nothing was stored.
     done = outcome if isinstance(outcome, Approved | Declined) else NotSent()
-    held = await attempts.finish(tx, attempt, done, words.moment.real)
+    held = await attempts.finish(tx, attempt, done, context.moment.system_now)
     if held and isinstance(outcome, Approved):
-        customer, replaced = await _with_card(tx, outcome, change, words)
+        customer, replaced = await _with_card(tx, outcome, change, context)
         stored = _Stored(Answer.of(CustomerOut.of(customer)), customer, replaced)
-        await _report(tx, "customer.created" if change.new else "customer.updated", customer, words)
+        await _report(tx, "customer.created" if change.new else "customer.updated", customer, context)
     else:
         stored = _Stored(errors.answer(refusal or _refusal(outcome if held else NotSent())))
     await idempotency.store_response(tx, attempt.owner, attempt.idempotency_key, stored.answer)
     return stored
 
 
-async def _with_card(tx: Tx, outcome: Approved, change: _Change, words: _Words) -> tuple[Customer, str | None]:
+async def _with_card(tx: Tx, outcome: Approved, change: _Change, context: _AuditContext) -> tuple[Customer, str | None]:
     """The customer with its new card, and the entry of the old one."""
     owner = Owner(change.customer.merchant_id, change.customer.mode)
-    kept = SavedDetails.of_card(change.card, change.sealed, outcome, change.attempt, words.moment.now)
-    await _store_entry(tx, words.vault, owner, kept, words.moment.real)
+    kept = SavedDetails.of_card(change.card, change.sealed, outcome, change.attempt, context.moment.now)
+    await _store_entry(tx, context.vault, owner, kept, context.moment.system_now)
     read = change.customer if change.new else await store.get(tx, owner, change.customer.id)
     customer = _rewritten(read, change.write, change.card.email, **kept.columns)
-    await words.vault.set_credential(tx, owner, kept.entry_id, kept.credential.encoded())
+    await context.vault.set_credential(tx, owner, kept.entry_id, kept.credential.encoded())
     if change.new:
         await store.save(tx, customer)
         return customer, None
-    return customer, await _replace(tx, words.vault, read, customer, words.moment)
+    return customer, await _replace(tx, context.vault, read, customer, context.moment)
 
 
 @dataclass(frozen=True, slots=True)
@@ -330,7 +332,7 @@ async def save_details(
     Raises NotFound, Locked (the customer has changed meanwhile), InvalidToken (the sweep has the token's details).
     """
     read = await store.get(tx, owner, customer_id)
-    await _store_entry(tx, vault, owner, kept, moment.real)
+    await _store_entry(tx, vault, owner, kept, moment.system_now)
     await vault.set_credential(tx, owner, kept.entry_id, kept.credential.encoded())
     customer = msgspec.structs.replace(read, email=read.email or email, **kept.columns)
     replaced = await _replace(tx, vault, read, customer, moment)
@@ -351,7 +353,7 @@ async def _replace(tx: Tx, vault: Vault, read: Customer, customer: Customer, at:
     if not await store.update(tx, read, customer, at.now):
         raise Locked
     if read.entry_id is not None:
-        await vault.retire(tx, Owner(read.merchant_id, read.mode), read.entry_id, at.real)
+        await vault.retire(tx, Owner(read.merchant_id, read.mode), read.entry_id, at.system_now)
     return read.entry_id
 
 
@@ -360,7 +362,7 @@ async def revoke(call: Call, customer_id: str) -> CustomerOut:
     if not call.is_test:
         raise NotFound
     customer, use = await call.db.write(
-        _note_revocation, call.owner, call.vault, customer_id, call.new_id(), call.actor, call.real
+        _note_revocation, call.owner, call.vault, customer_id, call.new_id(), call.actor, call.system_now
     )
     try:
         await call.services.processors.simulator.revoke(use)
@@ -370,7 +372,7 @@ async def revoke(call: Call, customer_id: str) -> CustomerOut:
 
 
 async def _note_revocation(
-    tx: Tx, owner: Owner, vault: Vault, customer_id: str, audit_id: str, who: str, now: int
+    tx: Tx, owner: Owner, vault: Vault, customer_id: str, audit_id: str, actor: str, now: int
 ) -> tuple[Customer, AccessGrant]:
     customer = await store.get(tx, owner, customer_id)
     if customer.entry_id is None:
@@ -381,27 +383,29 @@ async def _note_revocation(
         raise NoAgreement from None
     if use.masked.type == CREDIT_CARD:
         raise NoAgreement
-    await vault.note(tx, use, why="revoke", object_id=customer_id, who=who, now=now, audit_id=audit_id)
+    await vault.audit_access(tx, use, action="revoke", object_id=customer_id, actor=actor, now=now, audit_id=audit_id)
     return customer, use
 
 
-async def _update_words(tx: Tx, owner: Owner, customer_id: str, body: CustomerWrite, words: _Words) -> Answer:
+async def _update_description(
+    tx: Tx, owner: Owner, customer_id: str, body: CustomerWrite, context: _AuditContext
+) -> Answer:
     read = await store.get(tx, owner, customer_id)
     customer = _rewritten(read, body)
-    if not await store.update(tx, read, customer, words.moment.now):
+    if not await store.update(tx, read, customer, context.moment.now):
         raise Locked
-    await _report(tx, "customer.updated", customer, words)
+    await _report(tx, "customer.updated", customer, context)
     return Answer.of(CustomerOut.of(customer))
 
 
-async def _erase(tx: Tx, customer: Customer, words: _Words, hooks: Hooks, ids: Ids) -> bool:
-    if not await store.erase(tx, customer, words.moment.now):
+async def _erase(tx: Tx, customer: Customer, context: _AuditContext, hooks: Hooks, ids: Ids) -> bool:
+    if not await store.erase(tx, customer, context.moment.now):
         return False
     # The event keeps no words either: it says who is gone, not who that was.
-    erased = msgspec.structs.replace(customer, email=None, metadata="{}", source=None, deleted_at=words.moment.now)
-    await _report(tx, "customer.deleted", erased, words)
+    erased = msgspec.structs.replace(customer, email=None, metadata="{}", source=None, deleted_at=context.moment.now)
+    await _report(tx, "customer.deleted", erased, context)
     for end in hooks.on_customer_deleted:
-        await end(tx, erased, ids, words.moment.now)
+        await end(tx, erased, ids, context.moment.now)
     return True
 
 
@@ -421,12 +425,18 @@ def _refusal(outcome: Outcome) -> ApiError:
             return NoAnswer()
 
 
-async def _report(tx: Tx, type: str, customer: Customer, words: _Words) -> None:
+async def _report(tx: Tx, type: str, customer: Customer, context: _AuditContext) -> None:
     owner, data = Owner(customer.merchant_id, customer.mode), msgspec.json.encode(CustomerOut.of(customer))
-    await events.record(tx, owner, id=words.event_id, type=type, data=data, now=words.moment.now)
-    if words.suspicious:
+    await events.record(tx, owner, id=context.event_id, type=type, data=data, now=context.moment.now)
+    if context.suspicious:
         await pan_screening.note(
-            tx, words.vault, owner, id=words.event_id, at=words.moment.real, who=words.who, object_id=customer.id
+            tx,
+            context.vault,
+            owner,
+            id=context.event_id,
+            at=context.moment.system_now,
+            actor=context.actor,
+            object_id=customer.id,
         )
 
 

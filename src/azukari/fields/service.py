@@ -73,7 +73,7 @@ async def pay(visit: Visit, limiter: Limiter) -> Answer:
     """
     form = visit.read(PayIn)
     key = await authenticate(
-        visit.headers.get(b"authorization"), Access.PUBLISHABLE, visit.client, visit.services.keyring
+        visit.headers.get(b"authorization"), Access.PUBLISHABLE, visit.client, visit.services.api_keys
     )
     if key.is_secret:
         raise Forbidden

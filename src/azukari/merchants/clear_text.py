@@ -36,7 +36,9 @@ _TAKE: Statement[None] = Statement(
 )
 _FIND = Statement(
     str,
-    sa.select(clear_text_leases.c.id).where(clear_text_leases.c.until > sa.bindparam("real", type_=Time)).limit(1),
+    sa.select(clear_text_leases.c.id)
+    .where(clear_text_leases.c.until > sa.bindparam("system_now", type_=Time))
+    .limit(1),
     ownerless=_INSTALLATION,
 )
 _DROP: Statement[None] = Statement(
@@ -44,7 +46,7 @@ _DROP: Statement[None] = Statement(
     sa.delete(clear_text_leases).where(
         sa.or_(
             clear_text_leases.c.id == bind(clear_text_leases.c.id),
-            clear_text_leases.c.until <= sa.bindparam("real", type_=Time),
+            clear_text_leases.c.until <= sa.bindparam("system_now", type_=Time),
         )
     ),
     ownerless=_INSTALLATION,
@@ -55,9 +57,9 @@ class LiveKeysThere(Exception):
     """Cards may not travel in the clear: there are live keys."""
 
 
-async def anybody(tx: Tx, real: int) -> bool:
-    """Whether a process lets cards travel in the clear. real: the machine's time."""
-    return await tx.one(_FIND, None, real=real) is not None
+async def anybody(tx: Tx, system_now: int) -> bool:
+    """Whether a process lets cards travel in the clear. system_now: the machine's time."""
+    return await tx.one(_FIND, None, system_now=system_now) is not None
 
 
 async def _take(tx: Tx, id: str, until: int) -> bool:
@@ -66,8 +68,8 @@ async def _take(tx: Tx, id: str, until: int) -> bool:
     return live
 
 
-async def _drop(tx: Tx, id: str, real: int) -> None:
-    await tx.run(_DROP, None, id=id, real=real)
+async def _drop(tx: Tx, id: str, system_now: int) -> None:
+    await tx.run(_DROP, None, id=id, system_now=system_now)
 
 
 @asynccontextmanager

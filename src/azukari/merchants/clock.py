@@ -38,17 +38,17 @@ class TestClock(msgspec.Struct, frozen=True):
     ahead: int = 0
     frozen_at: int | None = None
 
-    def at(self, real: int) -> int:
+    def at(self, system_now: int) -> int:
         """The merchant's time at a moment of the machine's."""
-        return real + self.ahead if self.frozen_at is None else self.frozen_at
+        return system_now + self.ahead if self.frozen_at is None else self.frozen_at
 
     @property
     def is_real(self) -> bool:
         return self.ahead == 0 and self.frozen_at is None
 
-    def set_to(self, now: int, real: int) -> "TestClock":
+    def set_to(self, now: int, system_now: int) -> "TestClock":
         """The same clock, running or not, showing another time."""
-        return TestClock(now - real) if self.frozen_at is None else TestClock(0, now)
+        return TestClock(now - system_now) if self.frozen_at is None else TestClock(0, now)
 
 
 REAL = TestClock()
@@ -57,7 +57,7 @@ _mine = test_clocks.c.merchant_id == sa.bindparam("merchant_id", type_=Text)
 _free = sa.or_(
     test_clocks.c.traveller.is_(None),
     test_clocks.c.traveller == sa.bindparam("me", type_=Text),
-    test_clocks.c.travels_until <= sa.bindparam("real", type_=Time),
+    test_clocks.c.travels_until <= sa.bindparam("system_now", type_=Time),
 )
 
 _FIND = Statement(TestClock, sa.select(test_clocks.c.ahead, test_clocks.c.frozen_at).where(_mine))
@@ -85,7 +85,7 @@ async def clock_of(tx: Tx, owner: Owner) -> TestClock:
     return await tx.one(_FIND, owner) or REAL
 
 
-async def keep(tx: Tx, owner: Owner, clock: TestClock, real: int, me: str, *, travels: bool = False) -> None:
+async def keep(tx: Tx, owner: Owner, clock: TestClock, system_now: int, me: str, *, travels: bool = False) -> None:
     """Set the merchant's clock. Raises Locked: somebody travels through time with it this moment.
 
     me: who sets it. travels: whoever sets it goes on, and nobody else may set it meanwhile.
@@ -96,17 +96,17 @@ async def keep(tx: Tx, owner: Owner, clock: TestClock, real: int, me: str, *, tr
         ahead=clock.ahead,
         frozen_at=clock.frozen_at,
         traveller=me if travels else None,
-        travels_until=real + LEASE if travels else None,
-        real=real,
+        travels_until=system_now + LEASE if travels else None,
+        system_now=system_now,
         me=me,
     )
     if not changed:
         raise Locked
 
 
-async def hold(tx: Tx, owner: Owner, real: int, me: str) -> None:
+async def hold(tx: Tx, owner: Owner, system_now: int, me: str) -> None:
     """Whoever travels with the clock goes on. Raises Locked: somebody else does by now."""
-    if not await tx.run(_HOLD, owner, until=real + LEASE, me=me):
+    if not await tx.run(_HOLD, owner, until=system_now + LEASE, me=me):
         raise Locked
 
 
@@ -124,8 +124,8 @@ class Clocks:
     async def moment_of(self, owner: Owner) -> Moment:
         """This moment, by the merchant's clock and by the machine's. Raises DatabaseDown."""
         if owner.mode == keys.LIVE:
-            real = self._clock.now()
-            return Moment(real, real)
+            system_now = self._clock.now()
+            return Moment(system_now, system_now)
         clock = await self._db.read_cached(clock_of, owner)
-        real = self._clock.now()
-        return Moment(clock.at(real), real)
+        system_now = self._clock.now()
+        return Moment(clock.at(system_now), system_now)

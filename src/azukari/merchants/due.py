@@ -18,7 +18,7 @@ from azukari.merchants.clock import test_clocks
 R = TypeVar("R")
 Condition = sa.ColumnElement[bool]
 
-_real = sa.bindparam("real", type_=db.Time)
+_real = sa.bindparam("system_now", type_=db.Time)
 #: Of a row of ``test_clocks``: the merchant's time.
 _shown = sa.func.coalesce(test_clocks.c.frozen_at, _real + test_clocks.c.ahead)
 
@@ -80,9 +80,11 @@ def index_of_test_rows(table: str, column: str, where: str | None = None) -> sa.
     return db.partial_index(f"ix_{table}_test_{column}", "merchant_id", column, where=f"mode = 'test'{more}")
 
 
-async def ahead(tx: Tx, real: int) -> list[tuple[Owner, int]]:
+async def ahead(tx: Tx, system_now: int) -> list[tuple[Owner, int]]:
     """Owners whose clocks show a later time than the machine's, and that time."""
-    return [(Owner(each.merchant_id, keys.TEST), each.shown) for each in await tx.all(_AHEAD, None, real=real)]
+    return [
+        (Owner(each.merchant_id, keys.TEST), each.shown) for each in await tx.all(_AHEAD, None, system_now=system_now)
+    ]
 
 
 class Due(Generic[R]):
@@ -127,11 +129,11 @@ class Due(Generic[R]):
         """Where a row stands among those that are due."""
         return Cursor(getattr(row, self._name), getattr(row, "id"))  # noqa: B009
 
-    async def of_all(self, tx: Tx, /, real: int, limit: int, after: Cursor = START, **binds: Any) -> list[R]:
-        """The first rows behind a cursor that are due, the longest overdue first. real: the machine's time."""
-        binds |= {"real": real, "limit": limit, **after.binds}
+    async def of_all(self, tx: Tx, /, system_now: int, limit: int, after: Cursor = START, **binds: Any) -> list[R]:
+        """The first rows behind a cursor that are due, the longest overdue first. system_now: the machine's time."""
+        binds |= {"system_now": system_now, "limit": limit, **after.binds}
         found = await tx.all(self.everyones, None, **binds)
-        for owner, shown in await ahead(tx, real):
+        for owner, shown in await ahead(tx, system_now):
             found += await tx.all(self.ahead, owner, shown=shown, **binds)
         return sorted(found, key=self.cursor)[:limit]
 

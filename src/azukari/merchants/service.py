@@ -205,8 +205,8 @@ class SettingsCache:
         return seen[1]
 
 
-async def _add_keys(tx: Tx, rows: list[KeyRow], real: int) -> None:
-    if any(row.mode == keys.LIVE for row in rows) and await clear_text.anybody(tx, real):
+async def _add_keys(tx: Tx, rows: list[KeyRow], system_now: int) -> None:
+    if any(row.mode == keys.LIVE for row in rows) and await clear_text.anybody(tx, system_now):
         raise ServedInTheClear
     for row in rows:
         await store.add_key(tx, row)

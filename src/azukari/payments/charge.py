@@ -40,7 +40,7 @@ from azukari.wire import idempotency, metadata, pan_screening, return_targets
 from azukari.wire.answers import Answer, Done
 from azukari.wire.call import Call
 from azukari.wire.idempotency import Claim, idempotent
-from azukari.wiring import Beside, Services
+from azukari.wiring import PaymentWebhooks, Services
 
 DEFAULT_LOCALE = "ja"
 
@@ -88,9 +88,9 @@ class ChargeDraft(msgspec.Struct, frozen=True):
     processors: Processors
     settings: MerchantSettings
     base_url: str
-    who: str
+    actor: str
     suspicious: bool
-    webhooks: Beside | None
+    webhooks: PaymentWebhooks | None
     session: SessionTerms | None
     subscription_id: str | None
 
@@ -209,7 +209,7 @@ async def draft_charge(
     )
 
 
-async def _webhooks(call: Call, webhooks: object) -> Beside:
+async def _webhooks(call: Call, webhooks: object) -> PaymentWebhooks:
     read = call.services.hooks.payment_webhooks
     return await read(call.services, call.owner, webhooks, call.actor, call.api_version, call.now)
 
@@ -389,8 +389,8 @@ async def begin(tx: Tx, vault: Vault, draft: ChargeDraft, intent: ChargeIntent) 
         payment.owner,
         intent.instrument,
         by=payment.id,
-        why="charge",
-        who=draft.who,
+        action="charge",
+        actor=draft.actor,
         audit_id=attempt.id,
         moment=Moment(payment.created_at, attempt.created_at),
     )
@@ -402,7 +402,7 @@ async def begin(tx: Tx, vault: Vault, draft: ChargeDraft, intent: ChargeIntent) 
         await draft.webhooks.write(tx, payment.owner, payment.id)
     if draft.suspicious:
         await pan_screening.note(
-            tx, vault, payment.owner, id=payment.id, at=attempt.created_at, who=draft.who, object_id=payment.id
+            tx, vault, payment.owner, id=payment.id, at=attempt.created_at, actor=draft.actor, object_id=payment.id
         )
 
 

@@ -36,7 +36,7 @@ async def finalize(call: Call, payment_id: str, body: Finalize) -> Done[PaymentV
     for member in ("ac_type", "field55", "track2"):
         if getattr(body, member) in (None, ""):
             raise MissingParameter(member)
-    use = call.vault.borrow(call.owner, details)
+    use = call.vault.grant_unsaved(call.owner, details)
     intent = await call.db.write(
         _begin_finalize,
         call.claim,
@@ -61,7 +61,7 @@ async def _begin_finalize(
     draft: OperationDraft,
     use: AccessGrant,
     body: Finalize,
-    who: str,
+    actor: str,
 ) -> OperationIntent:
     shown = await views.show(tx, owner, payment_id)
     payment = shown.payment
@@ -81,7 +81,7 @@ async def _begin_finalize(
         if rewritten is None:
             raise Locked
         shown = shown._replace(payment=rewritten)
-    await vault.note(
-        tx, use, why="finalize", object_id=payment.id, who=who, now=attempt.created_at, audit_id=attempt.id
+    await vault.audit_access(
+        tx, use, action="finalize", object_id=payment.id, actor=actor, now=attempt.created_at, audit_id=attempt.id
     )
     return await operation.begin_alone(tx, shown, attempt)

@@ -45,12 +45,12 @@ async def reconcile(
     if attempt.state == "prepared":
         await sending.drop_value(services, attempt)
     at = await services.moment_of(attempt.owner)
-    outcome = await execute.reconcile(processor, attempt, at.real)
+    outcome = await execute.reconcile(processor, attempt, at.system_now)
     again_at: int | None
     if attempt.state == "waiting" or isinstance(outcome, Pending | PartiallyPaid):
         outcome, again_at = _of_waiting(attempt, outcome, deadline, at)
     else:
-        again_at = at.real + ASK_AGAIN if at.real - attempt.created_at < GIVE_UP else None
+        again_at = at.system_now + ASK_AGAIN if at.system_now - attempt.created_at < GIVE_UP else None
     if isinstance(outcome, Unknown) and again_at is None:
         log.warning("attempt.needs_a_person", attempt=attempt.id, payment=attempt.payment_id)
     write = write or record.writer_of(services, attempt)
@@ -132,7 +132,7 @@ async def _record_undone(tx: Tx, vault: Vault, attempt: Attempt, audit_id: str, 
             attempt.owner,
             id=audit_id,
             at=now,
-            who="resolver",
+            actor="resolver",
             action="void_lapsed" if attempt.code == attempts.LAPSED else "undo_late_success",
             object_id=attempt.payment_id,
             result="undone",

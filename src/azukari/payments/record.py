@@ -77,9 +77,9 @@ async def apply_to_payment(
     if attempt.state == "waiting":
         return await _record_settled(tx, attempt, outcome, event_ids, at, again_at)
     owner, payment_id = attempt.owner, attempt.payment_id or ""
-    if not await attempts.finish(tx, attempt, outcome, at.real, again_at):
+    if not await attempts.finish(tx, attempt, outcome, at.system_now, again_at):
         if isinstance(outcome, Approved | Pending | PartiallyPaid):
-            await attempts.undo(tx, attempt, outcome.processor_ref, at.real)
+            await attempts.undo(tx, attempt, outcome.processor_ref, at.system_now)
         return RecordResult(False, await views.show(tx, owner, payment_id))
     changed = await transitions.apply(tx, owner, payment_id, attempt, outcome, at)
     payment = changed.payment or await store.get(tx, owner, payment_id)
@@ -94,14 +94,14 @@ async def _record_settled(
     if payment.active_attempt is not None:
         raise Locked
     if isinstance(outcome, Pending | PartiallyPaid | Unknown):
-        await attempts.wait_on(tx, attempt, again_at, at.real)
-    elif await attempts.finish(tx, attempt, outcome, at.real):
+        await attempts.wait_on(tx, attempt, again_at, at.system_now)
+    elif await attempts.finish(tx, attempt, outcome, at.system_now):
         changed = await transitions.apply_late_outcome(tx, payment, attempt, outcome, at)
         payment = changed.payment or payment
         return RecordResult(True, await _reported(tx, payment, changed, attempt, event_ids, at.now))
     elif isinstance(outcome, Approved):
         # We had ended it, and the far side has not: nothing of it may stand.
-        await attempts.undo(tx, attempt, outcome.processor_ref, at.real)
+        await attempts.undo(tx, attempt, outcome.processor_ref, at.system_now)
     return RecordResult(False, await views.with_refunds(tx, payment))
 
 
@@ -246,7 +246,7 @@ def _again_at(services: Services, attempt: Attempt, outcome: Outcome, at: Moment
         return None
     if isinstance(outcome, Pending | PartiallyPaid):
         return execute.next_poll_at(attempt, outcome.deadline, at) if processor.declares.can_look_up else None
-    return execute.next_retry_at(processor, attempt, at.real)
+    return execute.next_retry_at(processor, attempt, at.system_now)
 
 
 def event_ids_of(services: Services, attempt: Attempt) -> tuple[str, ...]:

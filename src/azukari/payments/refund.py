@@ -42,7 +42,7 @@ async def _begin_refund(
     payment_id: str,
     draft: OperationDraft,
     body: RefundCreate,
-    who: str,
+    actor: str,
 ) -> OperationIntent:
     shown = await views.show(tx, owner, payment_id)
     payment = shown.payment
@@ -61,7 +61,9 @@ async def _begin_refund(
         raise NotRefundable(param="amount")
     await attempts.begin(tx, attempt)
     if pan_screening.suspicious(body.description):
-        await pan_screening.note(tx, vault, owner, id=attempt.id, at=attempt.created_at, who=who, object_id=payment.id)
+        await pan_screening.note(
+            tx, vault, owner, id=attempt.id, at=attempt.created_at, actor=actor, object_id=payment.id
+        )
     return OperationIntent(attempt, shown)
 
 

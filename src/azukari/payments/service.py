@@ -40,17 +40,17 @@ async def update(call: Call, payment_id: str, body: PaymentUpdate) -> Done[Payme
     Raises NotFound, Locked (somebody else keeps changing it), and what :func:`top_up` does.
     """
     if body.payment_details is None:
-        shown = await _update_words(call, payment_id, body)
+        shown = await _update_description(call, payment_id, body)
         return Done(shown, None, Answer(200, shown.encoded(call.api_version)))
     details = read_details(body.payment_details, call.now)
     if not isinstance(details, MethodDetails) or details.prepaid_number is None:
         raise InvalidParameter("payment_details[type]")
     if body.description is not msgspec.UNSET or body.metadata is not None:
-        await _update_words(call, payment_id, body)
+        await _update_description(call, payment_id, body)
     return await top_up(call, payment_id, details)
 
 
-async def _update_words(call: Call, payment_id: str, body: PaymentUpdate) -> PaymentView:
+async def _update_description(call: Call, payment_id: str, body: PaymentUpdate) -> PaymentView:
     return await retry_on_conflict(
         call.db,
         _rewrite,
@@ -74,7 +74,7 @@ async def _rewrite(
     event_id: str,
     moment: Moment,
     api_version: str,
-    who: str,
+    actor: str,
 ) -> PaymentView:
     read = await store.get(tx, owner, payment_id)
     description = read.description if body.description is msgspec.UNSET else body.description
@@ -85,5 +85,5 @@ async def _rewrite(
     shown = await views.with_refunds(tx, payment)
     await events.record(tx, owner, id=event_id, type="payment.updated", data=shown.encoded(api_version), now=moment.now)
     if pan_screening.suspicious(body.description, metadata=body.metadata):
-        await pan_screening.note(tx, vault, owner, id=event_id, at=moment.real, who=who, object_id=payment_id)
+        await pan_screening.note(tx, vault, owner, id=event_id, at=moment.system_now, actor=actor, object_id=payment_id)
     return shown

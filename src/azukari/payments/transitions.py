@@ -57,10 +57,10 @@ class Transition(NamedTuple):
 
 
 class Values(TypedDict, total=False):
-    """What a transition's statement takes. theirs: the processor's own id. until: a deadline. sum: what is captured."""
+    """What a transition's statement takes. processor_ref: its own id. until: a deadline. sum: what is captured."""
 
     to_status: Status
-    theirs: str
+    processor_ref: str
     until: int | None
     at: int
     sum: int
@@ -68,7 +68,7 @@ class Values(TypedDict, total=False):
 
 
 _columns = payments.c
-_theirs = sa.bindparam("theirs", type_=Text)
+_processor_ref = sa.bindparam("processor_ref", type_=Text)
 _until = sa.bindparam("until", type_=Time)
 _at = sa.bindparam("at", type_=Time)
 _sum = sa.bindparam("sum", type_=Money)
@@ -81,23 +81,25 @@ _OPEN: tuple[Status, ...] = ("pending", "authorized")
 #: Every change of a payment's status but refunds, whose sums decide (:func:`store.refunded`).
 TRANSITIONS: Mapping[Name, Transition] = {
     # A charge is answered.
-    "authorize": Transition(_PENDING, ("authorized",), "active", {"processor_ref": _theirs, "deadline": _until}),
+    "authorize": Transition(_PENDING, ("authorized",), "active", {"processor_ref": _processor_ref, "deadline": _until}),
     "sell": Transition(
         _PENDING, ("captured",), "active",
-        {"processor_ref": _theirs, "captured_at": _at, "amount_captured": _total},
+        {"processor_ref": _processor_ref, "captured_at": _at, "amount_captured": _total},
     ),
     "fail": Transition(_PENDING, ("failed",), "active", {"waiting_attempt": None, "deadline": None}),
     # The far side has it, and the shopper must act; a payment by cash counts as authorised meanwhile.
     "wait": Transition(
         _PENDING, _OPEN, "active",
-        {"processor_ref": _theirs, "deadline": _until, "waiting_attempt": _attempt, "details": _details},
+        {"processor_ref": _processor_ref, "deadline": _until, "waiting_attempt": _attempt, "details": _details},
     ),
     # What it waited for has happened, or has not.
-    "authorize_late": Transition(_PENDING, ("authorized",), "waiting", {"processor_ref": _theirs, "deadline": _until}),
+    "authorize_late": Transition(
+        _PENDING, ("authorized",), "waiting", {"processor_ref": _processor_ref, "deadline": _until},
+    ),
     "pay_late": Transition(
         _OPEN, ("captured",), "waiting",
         {
-            "processor_ref": _theirs, "captured_at": _at, "deadline": None, "amount_captured": _total,
+            "processor_ref": _processor_ref, "captured_at": _at, "deadline": None, "amount_captured": _total,
             "details": _details,
         },
     ),
@@ -208,9 +210,9 @@ async def _move(tx: Tx, owner: Owner, payment_id: str, attempt: Attempt, outcome
     match attempt.kind, outcome:
         case "sale", Approved():
             return Changed(await _sold(tx, attempt, outcome, at), ("payment.captured",))
-        case "authorize", Approved(theirs):
+        case "authorize", Approved(processor_ref):
             until = end_of_japanese_day(at.now, HOLD_DAYS)
-            payment = await transition(tx, attempt, "authorize", theirs=theirs, until=until)
+            payment = await transition(tx, attempt, "authorize", processor_ref=processor_ref, until=until)
             return Changed(await _described(tx, payment, outcome), ("payment.authorized",))
         case "sale" | "authorize", Pending() | PartiallyPaid():
             return await _waits(tx, owner, payment_id, attempt, outcome)
@@ -238,14 +240,15 @@ async def apply_late_outcome(tx: Tx, payment: Payment, attempt: Attempt, outcome
     Raises Locked: another operation has the payment this moment, and may be ending it.
     """
     match outcome:
-        case Approved(theirs) if attempt.kind == "authorize":
+        case Approved(processor_ref) if attempt.kind == "authorize":
             until = end_of_japanese_day(at.now, HOLD_DAYS)
             changed = Changed(
-                await transition(tx, attempt, "authorize_late", theirs=theirs, until=until), ("payment.authorized",)
+                await transition(tx, attempt, "authorize_late", processor_ref=processor_ref, until=until),
+                ("payment.authorized",),
             )
-        case Approved(theirs):
+        case Approved(processor_ref):
             merged = merged_details(payment, outcome.details)
-            paid = await transition(tx, attempt, "pay_late", theirs=theirs, new_details=merged, at=at.now)
+            paid = await transition(tx, attempt, "pay_late", processor_ref=processor_ref, new_details=merged, at=at.now)
             changed = Changed(paid, ("payment.captured",))
         case Expired():
             changed = Changed(await transition(tx, attempt, "end", to_status="expired"), ("payment.expired",))
@@ -264,7 +267,7 @@ def merged_details(payment: Payment, more: Details | None) -> str:
 
 
 async def _sold(tx: Tx, attempt: Attempt, outcome: Approved, at: Moment) -> Payment | None:
-    sold = await transition(tx, attempt, "sell", theirs=outcome.processor_ref, at=at.now)
+    sold = await transition(tx, attempt, "sell", processor_ref=outcome.processor_ref, at=at.now)
     return await _described(tx, sold, outcome)
 
 
@@ -286,7 +289,7 @@ async def _waits(tx: Tx, owner: Owner, payment_id: str, attempt: Attempt, outcom
         attempt,
         "wait",
         to_status="authorized" if by_cash else "pending",
-        theirs=outcome.processor_ref,
+        processor_ref=outcome.processor_ref,
         new_details=merged_details(payment, details),
         until=outcome.deadline,
     )
@@ -301,7 +304,7 @@ async def _topped_up(
         payment = await transition(tx, attempt, "stay_short", new_details=details)
         return Changed(payment, ("payment.updated",))
     payment = await transition(tx, attempt, "complete", new_details=details, at=at.now)
-    await attempts.end(tx, owner, context_of(attempt).waiting or "", "succeeded", at.real)
+    await attempts.end(tx, owner, context_of(attempt).waiting or "", "succeeded", at.system_now)
     return Changed(payment, ("payment.captured",))
 
 
@@ -312,7 +315,7 @@ async def _finalized(
     more = context_of(attempt)
     approved = isinstance(outcome, Approved)
     details = (await store.get(tx, owner, payment_id)).details
-    await attempts.end(tx, owner, more.waiting or "", "succeeded" if approved else "declined", at.real)
+    await attempts.end(tx, owner, more.waiting or "", "succeeded" if approved else "declined", at.system_now)
     if not approved:
         failed = await transition(tx, attempt, "fail")
         return Changed(failed, ("payment.failed",))
@@ -335,7 +338,7 @@ async def _cancelled(tx: Tx, attempt: Attempt, at: Moment) -> Payment | None:
     payment = await transition(tx, attempt, "cancel")
     waiting = context_of(attempt).waiting
     if payment is not None and waiting is not None:
-        await attempts.end(tx, attempt.owner, waiting, "not_done", at.real)
+        await attempts.end(tx, attempt.owner, waiting, "not_done", at.system_now)
     return payment
 
 

@@ -38,7 +38,7 @@ async def _read(call: Call, token_id: str) -> str:
     if token.verification_at(await call.services.moment_of(call.owner)) != "OK":
         return ""
     try:
-        value = await call.vault.read_authentication_value(call.owner, token_id, who=call.actor)
+        value = await call.vault.read_authentication_value(call.owner, token_id, actor=call.actor)
     except Unreadable as error:
         log.warning("authentication_value.not_read", reason=error.reason)
         return ""

@@ -60,7 +60,7 @@ async def create(call: Call, body: SecureTokenCreate) -> Answer:
 
 async def _hold_to_grant(call: Call, customer_id: str, grant: str) -> None:
     """Whom a page may have asked for a password, and how often. Raises NotGranted, TooManyRequests."""
-    if not grants.holds(call.vault, call.owner, customer_id, grant, call.real):
+    if not grants.holds(call.vault, call.owner, customer_id, grant, call.system_now):
         raise NotGranted
     # A repeat asks nobody.
     if call.claim is None or not await call.db.read(idempotency.is_known, call.owner, call.claim):
@@ -150,7 +150,7 @@ class _AuthenticationDraft:
     source: PaymentSource | None
     sealed: SealedEntry | None
     brands: frozenset[str]
-    who: str
+    actor: str
     audit_id: str
     moment: Moment
 
@@ -238,7 +238,7 @@ def _new(
         processor=processor.name,
         ref=call.services.ids.ref(),
         has_authentication_value=0,
-        open_until=call.real + processor.declares.timeout + GRACE,
+        open_until=call.system_now + processor.declares.timeout + GRACE,
         made_for=wanted.made_for,
     )
 
@@ -272,16 +272,22 @@ async def _begin(
         token = msgspec.structs.replace(token, idempotency_key=claim.key)
     await idempotency.take(tx, owner, claim, lambda: Answer.of(pages.show(token, moment)))
     if draft.sealed is not None:
-        await vault.add(tx, owner, draft.sealed, moment.real)
+        await vault.add(tx, owner, draft.sealed, moment.system_now)
     elif isinstance(draft.source, str):
         # Its card is the secure token's from now on, which sees to it that it is shredded one day.
-        await store.spend(tx, owner, draft.source, moment, token.id)
+        await store.redeem(tx, owner, draft.source, moment, token.id)
         await store.claim_for_customer(tx, owner, draft.source)
     if not await store.save_once(tx, token):
         raise _AlreadyMade  # by a moment
     await directory.publish(tx, owner, token.id, KIND)
-    await vault.note(
-        tx, use, why="authenticate", object_id=token.id, who=draft.who, now=moment.real, audit_id=draft.audit_id
+    await vault.audit_access(
+        tx,
+        use,
+        action="authenticate",
+        object_id=token.id,
+        actor=draft.actor,
+        now=moment.system_now,
+        audit_id=draft.audit_id,
     )
     return _AuthenticationIntent(token, use)
 
@@ -290,7 +296,7 @@ async def _look(tx: Tx, owner: Owner, vault: Vault, draft: _AuthenticationDraft)
     """The token with what its card says, and the card. Reads only."""
     token, source = draft.token, draft.source
     if isinstance(source, PaymentDetails):
-        return token, vault.borrow(owner, source)
+        return token, vault.grant_unsaved(owner, source)
     if source is not None:
         card = await tokens.resolve(tx, vault, owner, source, token.created_at, token.currency)
         if not isinstance(card, CardSource) or card.token is None or card.token.verification is not None:

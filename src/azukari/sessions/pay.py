@@ -151,8 +151,8 @@ async def attempt(call: Call, session: Session, wanted: Try, demand: Demand) -> 
 
 async def _top_up(call: Call, session: Session, payment_id: str, card: MethodDetails) -> Done[TryResult]:
     """One more prepaid card for the try that is short of money. Raises Locked, NotShort."""
-    begun, outcome = await add_card(call, payment_id, card, by_session=True)
-    return await _conclude(call, begun.attempt, session, begun.shown, outcome, None)
+    intent, outcome = await add_card(call, payment_id, card, by_session=True)
+    return await _conclude(call, intent.attempt, session, intent.shown, outcome, None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,7 +170,7 @@ class _TryDraft:
     visit: Visit | None
     sealed: SealedEntry | None
     demand: Demand
-    who: str
+    actor: str
     view: View
     at: Moment
 
@@ -305,7 +305,7 @@ async def begin(
     else:
         await _begin_check(tx, vault, draft, intent)
     if draft.sealed is not None:
-        await vault.add(tx, owner, draft.sealed, draft.at.real)
+        await vault.add(tx, owner, draft.sealed, draft.at.system_now)
     return intent
 
 
@@ -347,21 +347,21 @@ def _check_demand(demand: Demand, instrument: CardSource | MethodSource) -> None
 
 
 async def _begin_check(tx: Tx, vault: Vault, draft: _TryDraft, intent: _TryIntent) -> None:
-    planned = intent.attempt
-    await attempts.begin(tx, planned)
+    check = intent.attempt
+    await attempts.begin(tx, check)
     await tokens.redeem(
         tx,
         vault,
-        planned.owner,
+        check.owner,
         intent.instrument,
-        by=planned.customer_id or "",
-        why="verify",
-        who=draft.who,
+        by=check.customer_id or "",
+        action="verify",
+        actor=draft.actor,
         moment=draft.at,
-        audit_id=planned.id,
+        audit_id=check.id,
     )
     if intent.visit is not None:
-        await directory.publish(tx, planned.owner, planned.ref, "attempt")
+        await directory.publish(tx, check.owner, check.ref, "attempt")
 
 
 def _trying(session: Session, draft: _TryDraft, intent: _TryIntent) -> TryContext:
@@ -399,12 +399,12 @@ async def _send(call: Call, intent: _TryIntent) -> tuple[Outcome, ApiError | Non
 
 async def _conclude(
     call: Call,
-    planned: Attempt,
+    tried: Attempt,
     session: Session,
     shown: PaymentView | None,
     outcome: Outcome,
     refusal: ApiError | None,
 ) -> Done[TryResult]:
     """Write the outcome down. Should that fail, all we know for certain is that the try was begun."""
-    done = await write_if_possible(call.services, planned, outcome, refusal, record.write, of="session")
+    done = await write_if_possible(call.services, tried, outcome, refusal, record.write, of="session")
     return done or responses.pending(view_of(call), session, shown)

@@ -150,11 +150,11 @@ async def _record_first(
     if attempt.kind == "verify" and not isinstance(outcome, Approved | Declined):
         outcome = NotSent()
     if attempt.state == "waiting" and isinstance(outcome, Pending | Unknown):
-        await attempts.wait_on(tx, attempt, ending.again_at, ending.at.real)
+        await attempts.wait_on(tx, attempt, ending.again_at, ending.at.system_now)
         return False, None
-    held = await attempts.finish(tx, attempt, outcome, ending.at.real, ending.again_at)
+    held = await attempts.finish(tx, attempt, outcome, ending.at.system_now, ending.again_at)
     if not held and isinstance(outcome, Approved | Pending) and attempt.kind != "verify":
-        await attempts.undo(tx, attempt, outcome.processor_ref, ending.at.real)
+        await attempts.undo(tx, attempt, outcome.processor_ref, ending.at.system_now)
     return held, None
 
 
@@ -201,7 +201,7 @@ async def _move(
         case _:
             after = await store.unlock_session(tx, owner, session.id, holder, declined=isinstance(outcome, Declined))
             if trying.entry_id is not None:
-                await vault.retire(tx, owner, trying.entry_id, ending.at.real)
+                await vault.retire(tx, owner, trying.entry_id, ending.at.system_now)
                 unneeded = (trying.entry_id,)
     if after is None:
         raise Locked
@@ -265,6 +265,6 @@ async def _keep(
             raise Locked from None  # customer or card went this moment: read anew, there is nothing to keep
         return () if replaced is None else (replaced,)
     if trying.entry_id is not None:
-        await vault.retire(tx, session.owner, trying.entry_id, ending.at.real)
+        await vault.retire(tx, session.owner, trying.entry_id, ending.at.system_now)
     agreement = None if ending.agreement is None else ending.agreement.id
     return tuple(entry_id for entry_id in (trying.entry_id, agreement) if entry_id is not None)

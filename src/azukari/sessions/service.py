@@ -87,14 +87,20 @@ async def create(call: Call, body: SessionCreate) -> Answer:
         created_at=call.now,
     )
     out = session_pay.view_of(call).session(SessionView(session), settings.name, None, call.moment)
-    plan = _Plan(
-        session, _bare(call, body, session), call.new_id(), call.actor, _suspicious(body), Answer.of(out), call.real
+    draft = _SessionDraft(
+        session,
+        _bare(call, body, session),
+        call.new_id(),
+        call.actor,
+        _suspicious(body),
+        Answer.of(out),
+        call.system_now,
     )
-    return await call.db.write(_save, call.claim, call.owner, call.vault, plan)
+    return await call.db.write(_save, call.claim, call.owner, call.vault, draft)
 
 
 @dataclass(frozen=True, slots=True)
-class _Plan:
+class _SessionDraft:
     """customer: to be made with the session; None: there is none, or it must exist. event_id: of the customer's event.
 
     suspicious: a text of the order looks like a card number.
@@ -103,10 +109,10 @@ class _Plan:
     session: Session
     customer: Customer | None
     event_id: str
-    who: str
+    actor: str
     suspicious: bool
     answer: Answer
-    real: int
+    system_now: int
 
 
 def _payment_data(body: SessionCreate) -> PaymentData | None:
@@ -186,9 +192,9 @@ def _suspicious(body: SessionCreate) -> bool:
 
 
 @idempotent
-async def _save(tx: Tx, claim: Claim | None, owner: Owner, vault: Vault, plan: _Plan) -> Answer:
-    session = plan.session
-    if session.customer_id is not None and plan.customer is None:
+async def _save(tx: Tx, claim: Claim | None, owner: Owner, vault: Vault, draft: _SessionDraft) -> Answer:
+    session = draft.session
+    if session.customer_id is not None and draft.customer is None:
         await _must_exist(tx, owner, session.customer_id)
     former = None
     if session.order_num is not None:
@@ -196,20 +202,22 @@ async def _save(tx: Tx, claim: Claim | None, owner: Owner, vault: Vault, plan: _
         used = former is not None and (not former.is_expired(session.created_at) or former.active_attempt is not None)
         if used or await payments.order_num_taken(tx, owner, session.order_num):
             raise OrderNumTaken
-    await idempotency.take(tx, owner, claim, lambda: plan.answer)
+    await idempotency.take(tx, owner, claim, lambda: draft.answer)
     if former is not None:
         await store.close(tx, former, session.created_at)
-    if plan.customer is not None:
-        await customers.save(tx, plan.customer)
-        data = msgspec.json.encode(CustomerOut.of(plan.customer))
-        await events.record(tx, owner, id=plan.event_id, type="customer.created", data=data, now=session.created_at)
+    if draft.customer is not None:
+        await customers.save(tx, draft.customer)
+        data = msgspec.json.encode(CustomerOut.of(draft.customer))
+        await events.record(tx, owner, id=draft.event_id, type="customer.created", data=data, now=session.created_at)
     if not await store.save(tx, session):
         raise OrderNumTaken  # somebody else was faster by a moment
     await directory.publish(tx, owner, session.id, "session")
-    if plan.suspicious:
-        await pan_screening.note(tx, vault, owner, id=session.id, at=plan.real, who=plan.who, object_id=session.id)
-    await idempotency.store_response(tx, owner, claim.key if claim else None, plan.answer)
-    return plan.answer
+    if draft.suspicious:
+        await pan_screening.note(
+            tx, vault, owner, id=session.id, at=draft.system_now, actor=draft.actor, object_id=session.id
+        )
+    await idempotency.store_response(tx, owner, claim.key if claim else None, draft.answer)
+    return draft.answer
 
 
 async def _must_exist(tx: Tx, owner: Owner, customer_id: str) -> None:

@@ -54,8 +54,8 @@ async def renew_due(services: Services, limit: int = 50, owner: Owner | None = N
     if owner is None:
         return await _renew_all(services, await services.db.read(store.DUE.of_all, services.clock.now(), limit))
     now = await services.time_of(owner)
-    begun = await _renew_all(services, await services.db.read(store.DUE.of_owner, owner, now, limit))
-    return begun + await _wait_for_others(services, owner)
+    renewed = await _renew_all(services, await services.db.read(store.DUE.of_owner, owner, now, limit))
+    return renewed + await _wait_for_others(services, owner)
 
 
 async def _wait_for_others(services: Services, owner: Owner) -> int:
@@ -75,11 +75,11 @@ async def _renew_all(services: Services, found: Sequence[Subscription]) -> int:
     due = deque(by_customer.values())
 
     async def take_turns() -> int:
-        begun = 0
+        renewed = 0
         while due:
             for subscription in due.popleft():
-                begun += await _guarded(services, subscription)
-        return begun
+                renewed += await _guarded(services, subscription)
+        return renewed
 
     return sum(await asyncio.gather(*(take_turns() for _ in range(TOGETHER))))
 
@@ -109,26 +109,26 @@ async def _put_off(tx: Tx, due: Subscription, until: int) -> None:
 
 async def _renew(services: Services, due: Subscription, moment: Moment) -> bool:
     call = Call.of_worker(services, due.owner, WHO, moment, due.api_version)
-    order = PaymentCreate(amount=due.amount, currency=due.currency, customer=due.customer_id)
-    plan = await charges.draft_charge(call, order, subscription_id=due.id)
+    body = PaymentCreate(amount=due.amount, currency=due.currency, customer=due.customer_id)
+    draft = await charges.draft_charge(call, body, subscription_id=due.id)
     settings = await services.settings_of(due.owner)
     # Nothing may be written down that the vault could not open.
     await services.vault.ready(due.owner)
     renewal = Renewal(
         due,
-        plan,
+        draft,
         services.ids.new(),
         tuple(services.ids.new() for _ in range(2)),
         tuple(settings.retry_days),
         moment.now,
     )
-    ready = None
+    intent = None
     with suppress(Locked):
-        ready = await services.db.write(begin, services.vault, renewal)
-    if ready is None:
+        intent = await services.db.write(begin, services.vault, renewal)
+    if intent is None:
         return False
-    outcome, refusal = await charges.send(services, ready)
-    await finish(services, ready.attempt, outcome, PaymentView(ready.payment, []), refusal)
+    outcome, refusal = await charges.send(services, intent)
+    await finish(services, intent.attempt, outcome, PaymentView(intent.payment, []), refusal)
     return True
 
 
@@ -136,7 +136,7 @@ class Renewal(NamedTuple):
     """A charge that is due. due: as it was read. period_id: of the row, should it begin a period."""
 
     due: Subscription
-    plan: ChargeDraft
+    draft: ChargeDraft
     period_id: str
     event_ids: tuple[str, ...]
     retry_days: Sequence[int]
@@ -159,43 +159,43 @@ async def begin(tx: Tx, vault: Vault, renewal: Renewal) -> ChargeIntent | None:
     if until is not None:
         await store.change(tx, read, transitions.put_off(read, until))
         return None
-    begun = read
+    renewed = read
     if period.state == "paid":
         number = read.period_no + 1
-        begun = replace(read, period_no=number, next_capture_at=read.falls_due(number + 1), retry_count=0)
-    begun = replace(begun, due_at=None, retry_at=None)
+        renewed = replace(read, period_no=number, next_capture_at=read.falls_due(number + 1), retry_count=0)
+    renewed = replace(renewed, due_at=None, retry_at=None)
     try:
-        ready = recurring(await charges.resolve(tx, read.owner, vault, renewal.plan))
+        intent = recurring(await charges.resolve(tx, read.owner, vault, renewal.draft))
     except (NothingToCharge, WrongCurrency):
-        await _record_impossible(tx, renewal, shown, begun, period)
+        await _record_impossible(tx, renewal, shown, renewed, period)
         return None
-    if await store.change(tx, read, replace(begun, active_attempt=ready.attempt.id)) is None:
+    if await store.change(tx, read, replace(renewed, active_attempt=intent.attempt.id)) is None:
         raise Locked
-    await charges.begin(tx, vault, renewal.plan, ready)
-    await _write_period(tx, renewal, begun, period, ready.payment.id)
-    return ready
+    await charges.begin(tx, vault, renewal.draft, intent)
+    await _write_period(tx, renewal, renewed, period, intent.payment.id)
+    return intent
 
 
 async def _write_period(
-    tx: Tx, renewal: Renewal, begun: Subscription, period: PeriodRow, payment_id: str | None
+    tx: Tx, renewal: Renewal, renewed: Subscription, period: PeriodRow, payment_id: str | None
 ) -> PeriodRow:
     """The row of a new period, or another try of the one that is open. Raises Locked: somebody else has written it."""
-    if period.number == begun.period_no:
+    if period.number == renewed.period_no:
         if not await store.try_period(tx, period, payment_id):
             raise Locked
         return replace(period, tries=period.tries + 1, payment_id=payment_id)
-    row = replace(new_period(begun, renewal.period_id, renewal.now), payment_id=payment_id)
+    row = replace(new_period(renewed, renewal.period_id, renewal.now), payment_id=payment_id)
     if not await store.add_period(tx, row):
         raise Locked
     return row
 
 
 async def _record_impossible(
-    tx: Tx, renewal: Renewal, shown: SubscriptionView, begun: Subscription, period: PeriodRow
+    tx: Tx, renewal: Renewal, shown: SubscriptionView, renewed: Subscription, period: PeriodRow
 ) -> None:
     """The customer has nothing that could be charged: as if it had been declined, without a payment. Raises Locked."""
-    row = await _write_period(tx, renewal, begun, period, None)
-    move = transitions.declined(begun, row, None, renewal.retry_days, renewal.now)
+    row = await _write_period(tx, renewal, renewed, period, None)
+    move = transitions.declined(renewed, row, None, renewal.retry_days, renewal.now)
     after = await store.change(tx, shown.subscription, move.subscription)
     settled_at = None if move.period == "open" else renewal.now
     settled = await store.settle_period(tx, row, move.period, declines=move.declines, settled_at=settled_at)

@@ -31,8 +31,8 @@ async def create(call: Call, body: SubscriptionCreate) -> Done[SubscriptionView]
     """
     settings = await call.services.settings_of(call.owner)
     subscription_id = call.new_id()
-    charge = PaymentCreate(amount=body.amount, currency=body.currency, customer=body.customer)
-    plan = await charges.draft_charge(call, charge, subscription_id=subscription_id)
+    charge_body = PaymentCreate(amount=body.amount, currency=body.currency, customer=body.customer)
+    draft = await charges.draft_charge(call, charge_body, subscription_id=subscription_id)
     subscription = Subscription(
         merchant_id=call.owner.merchant_id,
         mode=call.owner.mode,
@@ -48,7 +48,7 @@ async def create(call: Call, body: SubscriptionCreate) -> Done[SubscriptionView]
         details_type=CREDIT_CARD,
         api_version=call.api_version,
         period_no=0,
-        active_attempt=plan.attempt.id,
+        active_attempt=draft.attempt.id,
         retry_count=0,
         retry_at=None,
         next_capture_at=call.now,
@@ -62,15 +62,15 @@ async def create(call: Call, body: SubscriptionCreate) -> Done[SubscriptionView]
         new_period(subscription, call.new_id(), call.now),
         call.new_id(),
         pan_screening.suspicious(metadata=body.metadata),
-        call.real,
+        call.system_now,
     )
     await call.vault.ready(call.owner)
     # Write down what we are about to do: a crash below leaves an attempt to reconcile.
-    begun = await call.db.write(_begin, call.claim, call.owner, call.vault, plan, first)
-    outcome, refusal = await charges.send(call.services, begun.ready)
-    done = await write_if_possible(call.services, begun.ready.attempt, outcome, refusal, record.write)
+    intent = await call.db.write(_begin, call.claim, call.owner, call.vault, draft, first)
+    outcome, refusal = await charges.send(call.services, intent.charge)
+    done = await write_if_possible(call.services, intent.charge.attempt, outcome, refusal, record.write)
     # Should the outcome not have been written, the intent is all that is known for certain.
-    return done or record.unknown(begun.shown)
+    return done or record.unknown(intent.shown)
 
 
 def new_period(subscription: Subscription, id: str, now: int) -> PeriodRow:
@@ -89,53 +89,53 @@ def new_period(subscription: Subscription, id: str, now: int) -> PeriodRow:
     )
 
 
-def recurring(ready: ChargeIntent) -> ChargeIntent:
+def recurring(charge: ChargeIntent) -> ChargeIntent:
     """The processor is told what kind of charge it is: one of a series, the shopper being absent (SEC-22)."""
-    if ready.credential is None:
-        return ready
-    return replace(ready, credential=replace(ready.credential, indicator="recurring"))
+    if charge.credential is None:
+        return charge
+    return replace(charge, credential=replace(charge.credential, indicator="recurring"))
 
 
 class _First(NamedTuple):
     """A subscription before its customer has been looked at. suspicious: a text may hold a card number.
 
-    real: the machine's time, for the audit line of it.
+    system_now: the machine's time, for the audit line of it.
     """
 
     subscription: Subscription
     period: PeriodRow
     event_id: str
     suspicious: bool
-    real: int
+    system_now: int
 
 
 class _SubscriptionIntent(NamedTuple):
     """A first charge whose intent is durable."""
 
-    ready: ChargeIntent
+    charge: ChargeIntent
     shown: SubscriptionView
 
 
 @idempotent
 async def _begin(
-    tx: Tx, claim: Claim | None, owner: Owner, vault: Vault, plan: ChargeDraft, first: _First
+    tx: Tx, claim: Claim | None, owner: Owner, vault: Vault, draft: ChargeDraft, first: _First
 ) -> _SubscriptionIntent:
     """T1: subscription, period, payment and attempt. Raises what :func:`azukari.payments.charge.resolve` does."""
-    ready = recurring(await charges.resolve(tx, owner, vault, plan))
+    charge = recurring(await charges.resolve(tx, owner, vault, draft))
     customer = await customers.get(tx, owner, first.subscription.customer_id)
-    subscription = replace(first.subscription, details_type=ready.attempt.method or CREDIT_CARD)
-    shown = SubscriptionView(subscription, customer, (ready.payment.id,))
+    subscription = replace(first.subscription, details_type=charge.attempt.method or CREDIT_CARD)
+    shown = SubscriptionView(subscription, customer, (charge.payment.id,))
     await idempotency.take(tx, owner, claim, lambda: record.unknown(shown).answer)
-    await charges.begin(tx, vault, plan, ready)
+    await charges.begin(tx, vault, draft, charge)
     await store.save(tx, subscription)
-    await store.add_period(tx, replace(first.period, payment_id=ready.payment.id))
+    await store.add_period(tx, replace(first.period, payment_id=charge.payment.id))
     now = subscription.created_at
     await record.report(tx, shown, ("subscription.created",), (first.event_id,), now)
     if first.suspicious:
         await pan_screening.note(
-            tx, vault, owner, id=subscription.id, at=first.real, who=plan.who, object_id=subscription.id
+            tx, vault, owner, id=subscription.id, at=first.system_now, actor=draft.actor, object_id=subscription.id
         )
-    return _SubscriptionIntent(ready, shown)
+    return _SubscriptionIntent(charge, shown)
 
 
 async def end(call: Call, subscription_id: str) -> SubscriptionOut:

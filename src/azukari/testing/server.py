@@ -95,8 +95,8 @@ class Control:
         """A new merchant with test keys and an endpoint. Those before it are told nothing any more."""
         services, now = self._services, self._services.clock.now()
         name, owner = services.ids.base62(22), Owner(services.ids.new(), TEST)
-        pair = services.keyring.new_pair(TEST)
-        await services.keyring.enrol(pair, Merchant(owner.merchant_id, "Test shop", now))
+        pair = services.api_keys.new_pair(TEST)
+        await services.api_keys.enrol(pair, Merchant(owner.merchant_id, "Test shop", now))
         for old in self._shops.values():
             closing = asyncio.ensure_future(self._close(old))
             self._closing.add(closing)

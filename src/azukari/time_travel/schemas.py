@@ -59,13 +59,13 @@ class ClockSet(msgspec.Struct, kw_only=True):
 
 
 class ClockOut(msgspec.Struct):
-    """What a merchant's clock shows. real: it is the machine's time."""
+    """What a merchant's clock shows. system_now: it is the machine's time."""
 
     resource: Literal["test_clock"]
     now: str
     frozen: bool
-    real: bool
+    system_now: bool
 
     @classmethod
-    def of(cls, clock: TestClock, real: int) -> "ClockOut":
-        return cls("test_clock", iso(clock.at(real)), clock.frozen_at is not None, clock.is_real)
+    def of(cls, clock: TestClock, system_now: int) -> "ClockOut":
+        return cls("test_clock", iso(clock.at(system_now)), clock.frozen_at is not None, clock.is_real)

@@ -84,15 +84,15 @@ async def change(services: Services, owner: Owner, body: ClockSet, claim: Claim 
     _must_be_test(owner)
     _must_be_one(body)
     found = await services.db.read(clocks.clock_of, owner)
-    real = services.clock.now()
+    system_now = services.clock.now()
     if body.reset is not None:
         return await _set(services, owner, claim, REAL)
     if body.freeze is not None:
-        now = found.at(real)
-        return await _set(services, owner, claim, TestClock(0, now) if body.freeze else TestClock(now - real))
-    to = _target(body, found.at(real))
-    if to <= found.at(real) and body.advance is None:
-        return await _set(services, owner, claim, found.set_to(to, real))
+        now = found.at(system_now)
+        return await _set(services, owner, claim, TestClock(0, now) if body.freeze else TestClock(now - system_now))
+    to = _target(body, found.at(system_now))
+    if to <= found.at(system_now) and body.advance is None:
+        return await _set(services, owner, claim, found.set_to(to, system_now))
     return await _travel(services, owner, claim, to)
 
 
@@ -128,11 +128,11 @@ async def _set(services: Services, owner: Owner, claim: Claim | None, clock: Tes
 
 
 @idempotent
-async def set_clock(tx: Tx, claim: Claim | None, owner: Owner, clock: TestClock, real: int) -> Done[ClockOut]:
+async def set_clock(tx: Tx, claim: Claim | None, owner: Owner, clock: TestClock, system_now: int) -> Done[ClockOut]:
     """Only that. Raises Locked."""
-    done = Done.of(ClockOut.of(clock, real))
+    done = Done.of(ClockOut.of(clock, system_now))
     await idempotency.take(tx, owner, claim, lambda: done.answer)
-    await clocks.keep(tx, owner, clock, real, "")
+    await clocks.keep(tx, owner, clock, system_now, "")
     await idempotency.store_response(tx, owner, claim.key if claim else None, done.answer)
     return done
 
@@ -165,35 +165,35 @@ async def _travel(services: Services, owner: Owner, claim: Claim | None, to: int
 
 
 @idempotent
-async def depart(tx: Tx, claim: Claim | None, owner: Owner, real: int, me: str) -> None:
+async def depart(tx: Tx, claim: Claim | None, owner: Owner, system_now: int, me: str) -> None:
     """Nobody else moves the clock from now on. Raises Locked."""
     clock = await clocks.clock_of(tx, owner)
     # Should we die on the way, what fell due may not have been done: whoever repeats it must not be told that it was.
     await idempotency.take(tx, owner, claim, lambda: errors.answer(Unavailable()))
-    await clocks.keep(tx, owner, clock, real, me, travels=True)
+    await clocks.keep(tx, owner, clock, system_now, me, travels=True)
 
 
-async def arrive(tx: Tx, claim: Claim | None, owner: Owner, to: int, real: int, me: str) -> Done[ClockOut]:
+async def arrive(tx: Tx, claim: Claim | None, owner: Owner, to: int, system_now: int, me: str) -> Done[ClockOut]:
     """The clock is where it was to go, and free again. Raises Locked: it is not ours any more."""
     clock = await clocks.clock_of(tx, owner)
-    if clock.at(real) < to:
-        clock = clock.set_to(to, real)
-    done = Done.of(ClockOut.of(clock, real))
-    await clocks.keep(tx, owner, clock, real, me)
+    if clock.at(system_now) < to:
+        clock = clock.set_to(to, system_now)
+    done = Done.of(ClockOut.of(clock, system_now))
+    await clocks.keep(tx, owner, clock, system_now, me)
     await idempotency.store_response(tx, owner, claim.key if claim else None, done.answer)
     return done
 
 
-async def give_up(tx: Tx, claim: Claim | None, owner: Owner, real: int, me: str, answer: Answer) -> None:
+async def give_up(tx: Tx, claim: Claim | None, owner: Owner, system_now: int, me: str, answer: Answer) -> None:
     """The clock stays where it is, and is free again."""
-    await clocks.keep(tx, owner, await clocks.clock_of(tx, owner), real, me)
+    await clocks.keep(tx, owner, await clocks.clock_of(tx, owner), system_now, me)
     await idempotency.store_response(tx, owner, claim.key if claim else None, answer)
 
 
-async def move(tx: Tx, owner: Owner, to: int, real: int, me: str) -> None:
+async def move(tx: Tx, owner: Owner, to: int, system_now: int, me: str) -> None:
     """One step; never back. Raises Locked: the clock is not ours any more."""
     clock = await clocks.clock_of(tx, owner)
-    await clocks.keep(tx, owner, clock.set_to(max(to, clock.at(real)), real), real, me, travels=True)
+    await clocks.keep(tx, owner, clock.set_to(max(to, clock.at(system_now)), system_now), system_now, me, travels=True)
 
 
 @asynccontextmanager

@@ -46,7 +46,7 @@ async def create(call: Call, body: TokenCreate) -> Answer:
         expires_at=call.now + store.LIFE,
     )
     try:
-        return await call.db.write(_save, call.claim, call.owner, call.vault, sealed, token, call.real)
+        return await call.db.write(_save, call.claim, call.owner, call.vault, sealed, token, call.system_now)
     except (Replay, Conflict, KeyReused):
         # This request keeps nothing: what it brought goes now, and not with the next sweep.
         await call.vault.shred(call.owner, sealed.id)
@@ -70,7 +70,7 @@ async def _keep_method(call: Call, body: TokenCreate, details: MethodDetails) ->
         expires_at=call.now + store.LIFE,
         method=encoded(details),
     )
-    return await call.db.write(_save, call.claim, call.owner, call.vault, None, token, call.real)
+    return await call.db.write(_save, call.claim, call.owner, call.vault, None, token, call.system_now)
 
 
 @idempotent
@@ -81,31 +81,33 @@ async def _save(
     vault: Vault,
     sealed: SealedEntry | None,
     token: Token,
-    real: int,
+    system_now: int,
 ) -> Answer:
     answer = Answer.of(TokenOut.of(token))
     await idempotency.take(tx, owner, claim, lambda: answer)
     if sealed is not None:
-        await vault.add(tx, owner, sealed, real)
+        await vault.add(tx, owner, sealed, system_now)
     await store.save(tx, token)
     await idempotency.store_response(tx, owner, claim.key if claim else None, answer)
     return answer
 
 
-async def sweep(services: Services, real: int, limit: int = 200) -> int:
+async def sweep(services: Services, system_now: int, limit: int = 200) -> int:
     """Forget tokens past their day, and shred the details nobody has adopted; how many were forgotten."""
 
     async def over(after: Cursor) -> list[Token]:
-        return await services.db.read(store.over, real, limit, after)
+        return await services.db.read(store.over, system_now, limit, after)
 
-    return await sweep_due(over, store.OVER.cursor, lambda each: _sweep(services, each, real), step="forget tokens")
+    return await sweep_due(
+        over, store.OVER.cursor, lambda each: _sweep(services, each, system_now), step="forget tokens"
+    )
 
 
-async def _sweep(services: Services, token: Token, real: int) -> bool:
+async def _sweep(services: Services, token: Token, system_now: int) -> bool:
     owner = token.owner
     if token.has_authentication_value and token.used_at is None:
         await services.vault.take_authentication_value(owner, token.id)
-    if token.entry_id is not None and await services.db.write(store.release_to_sweep, owner, token.id, real):
+    if token.entry_id is not None and await services.db.write(store.release_to_sweep, owner, token.id, system_now):
         await services.vault.shred(owner, token.entry_id)
         await services.db.write(_forget, services.vault, owner, token)
     else:

@@ -131,7 +131,7 @@ async def resolve(
     Raises InvalidToken (unknown, used, expired, or not verified for just this), WrongCurrency.
     """
     if isinstance(source, PaymentDetails):
-        return CardSource(vault.borrow(owner, source), source.email, value=source.verification_value)
+        return CardSource(vault.grant_unsaved(owner, source), source.email, value=source.verification_value)
     if isinstance(source, MethodDetails):
         return MethodSource(source)
     token = await store.get_unspent(tx, owner, source, now)
@@ -167,8 +167,8 @@ async def redeem(
     card: CardSource | MethodSource,
     *,
     by: str,
-    why: str,
-    who: str,
+    action: str,
+    actor: str,
     moment: Moment,
     audit_id: str,
 ) -> None:
@@ -177,6 +177,8 @@ async def redeem(
     audit_id: the attempt's own id serves, one line belongs to one attempt.
     """
     if card.token is not None:
-        await store.spend(tx, owner, card.token.id, moment, by)
+        await store.redeem(tx, owner, card.token.id, moment, by)
     if isinstance(card, CardSource):
-        await vault.note(tx, card.use, why=why, object_id=by, who=who, now=moment.real, audit_id=audit_id)
+        await vault.audit_access(
+            tx, card.use, action=action, object_id=by, actor=actor, now=moment.system_now, audit_id=audit_id
+        )

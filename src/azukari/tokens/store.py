@@ -112,7 +112,7 @@ class Token(msgspec.Struct, frozen=True):
 
     def time_while_open(self, moment: Moment) -> int:
         """The time ``open_until`` is held against: a call has the machine's, a shopper the merchant's."""
-        return moment.real if self.verification == "CREATED" else moment.now
+        return moment.system_now if self.verification == "CREATED" else moment.now
 
 
 _ADD = db.Statement(None, db.add(tokens))
@@ -179,7 +179,7 @@ _VERIFY = db.Statement(
     .returning(*tokens.c),
 )
 _while_open = sa.case(
-    (tokens.c.verification == "CREATED", sa.bindparam("real", type_=db.Time)), else_=time_by_owner(tokens)
+    (tokens.c.verification == "CREATED", sa.bindparam("system_now", type_=db.Time)), else_=time_by_owner(tokens)
 )
 #: Secure tokens whose authentication is over without an end; of an owner alone, its challenges.
 ABANDONED = Due(
@@ -268,9 +268,9 @@ async def end(tx: Tx, token: Token, moment: Moment) -> Token | None:
     )
 
 
-async def spend(tx: Tx, owner: Owner, token_id: str, moment: Moment, by: str) -> None:
+async def redeem(tx: Tx, owner: Owner, token_id: str, moment: Moment, by: str) -> None:
     """Use it up, once and for all. Raises InvalidToken."""
-    if await tx.run(_SPEND, owner, token=token_id, now=moment.now, at=moment.real, by=by) != 1:
+    if await tx.run(_SPEND, owner, token=token_id, now=moment.now, at=moment.system_now, by=by) != 1:
         raise InvalidToken
 
 
@@ -290,9 +290,9 @@ async def release_to_sweep(tx: Tx, owner: Owner, token_id: str, now: int) -> boo
     return await tx.run(_SWEEP, owner, token=token_id, now=now) == 1
 
 
-async def over(tx: Tx, real: int, limit: int, after: Cursor) -> list[Token]:
+async def over(tx: Tx, system_now: int, limit: int, after: Cursor) -> list[Token]:
     """Tokens past their day; one spent a moment ago may still be on its way to a customer."""
-    return await OVER.of_all(tx, real, limit, after, ended_by=real - HOUR)
+    return await OVER.of_all(tx, system_now, limit, after, ended_by=system_now - HOUR)
 
 
 async def forget(tx: Tx, owner: Owner, token_id: str) -> None:

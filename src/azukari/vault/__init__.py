@@ -21,11 +21,11 @@ from azukari.vault.inside.signing import Signer
 from azukari.vault.inside.transport import (
     Blank,
     Filled,
-    OrderRefused,
     Outbound,
     Reply,
     ReplyUnknown,
     RequestNotSent,
+    RequestRefused,
     Transport,
 )
 from azukari.vault.inside.variants import BRAZIL, CHIP
@@ -48,13 +48,13 @@ __all__ = [
     "KeyProvider",
     "Masked",
     "NotFitForLive",
-    "OrderRefused",
     "Outbound",
     "PaymentDetails",
     "ProviderDown",
     "Reply",
     "ReplyUnknown",
     "RequestNotSent",
+    "RequestRefused",
     "SealedEntry",
     "Signer",
     "Transport",

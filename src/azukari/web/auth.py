@@ -26,9 +26,9 @@ class Access(enum.Enum):
     PUBLISHABLE = "publishable"  # or a secret one
 
 
-async def authenticate(header: bytes | None, access: Access, client: str | None, keyring: ApiKeys) -> ApiKey:
+async def authenticate(header: bytes | None, access: Access, client: str | None, api_keys: ApiKeys) -> ApiKey:
     """The key of a request. Raises Unauthorized, Forbidden."""
-    key = await keyring.resolve(key_text(header), client)
+    key = await api_keys.resolve(key_text(header), client)
     if access is Access.SECRET and not key.is_secret:
         raise Forbidden
     return key

@@ -141,13 +141,13 @@ def _is_free(scope: Scope) -> bool:
 async def _note_url(services: Services, headers: Mapping[bytes, bytes], request_id: str) -> None:
     """Audit a URL that was refused, where it is known whose client sent it."""
     try:
-        key = await services.keyring.resolve(key_text(headers.get(b"authorization")), None)
+        key = await services.api_keys.resolve(key_text(headers.get(b"authorization")), None)
         await services.db.write(
             services.vault.audit,
             key.owner,
             id=request_id,
             at=services.clock.now(),
-            who=key.id,
+            actor=key.id,
             action="card_or_key_in_url",
             object_id=None,
             result="refused",

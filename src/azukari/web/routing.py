@@ -138,7 +138,7 @@ class ApiResource(Resource[Endpoint]):
         headers: Mapping[bytes, bytes] = dict(scope["headers"])
         services = self._services
         client = scope["azukari.client"]
-        key = await authenticate(headers.get(b"authorization"), endpoint.access, client, services.keyring)
+        key = await authenticate(headers.get(b"authorization"), endpoint.access, client, services.api_keys)
         scope["azukari.key"] = key
         self._limiter.count(key, client)
         if not key.is_secret:

@@ -132,7 +132,7 @@ class DeliveryAttempt(msgspec.Struct, frozen=True):
 
 
 _now = sa.bindparam("now", type_=db.Time)
-_real = sa.bindparam("real", type_=db.Time)
+_real = sa.bindparam("system_now", type_=db.Time)
 _idle = sa.or_(deliveries.c.leased_until.is_(None), deliveries.c.leased_until <= _real)
 _of_endpoint = (*db.owned(deliveries), deliveries.c.endpoint_id == db.bind(deliveries.c.endpoint_id))
 _limit = sa.bindparam("limit", type_=db.Integer)
@@ -440,19 +440,19 @@ class Claimed(msgspec.Struct, frozen=True):
     event: Event
 
 
-async def waiting(tx: Tx, real: int, owner: Owner | None = None) -> list[Endpoint]:
+async def waiting(tx: Tx, system_now: int, owner: Owner | None = None) -> list[Endpoint]:
     """Active endpoints with something to send by their merchants' clocks, payments' own too: of one owner or of all.
 
-    real: the machine's time. Of each owner's payments so many at once.
+    system_now: the machine's time. Of each owner's payments so many at once.
     """
-    found = [each for each in await tx.all(_WAITING, None, real=real) if owner in (None, each.owner)]
+    found = [each for each in await tx.all(_WAITING, None, system_now=system_now) if owner in (None, each.owner)]
     seen = {(each.owner, each.id) for each in found}
-    for of_one, shown in await ahead(tx, real):
+    for of_one, shown in await ahead(tx, system_now):
         if owner in (None, of_one):
-            more = await tx.all(_WAITING_OF, of_one, now=shown, real=real)
+            more = await tx.all(_WAITING_OF, of_one, now=shown, system_now=system_now)
             found += [each for each in more if (each.owner, each.id) not in seen]
     for each in [owner] if owner else await _with_payments(tx):
-        of_payments = await tx.all(_WAITING_PAYMENTS, each, real=real, limit=MOST_OF_PAYMENTS)
+        of_payments = await tx.all(_WAITING_PAYMENTS, each, system_now=system_now, limit=MOST_OF_PAYMENTS)
         found += {each.id: each for each in of_payments}.values()
     return found
 
@@ -475,7 +475,7 @@ async def claim(tx: Tx, owner: Owner, endpoint_id: str, at: Moment, most: int) -
     endpoint = await store.find(tx, owner, endpoint_id)
     if endpoint is None or endpoint.since is None:
         return None
-    out = await tx.one(_LEASED, owner, endpoint_id=endpoint_id, real=at.real) or 0
+    out = await tx.one(_LEASED, owner, endpoint_id=endpoint_id, system_now=at.system_now) or 0
     free = min(most, (1 if endpoint.ordered else IN_FLIGHT) - out)
     if free <= 0:
         return None
@@ -483,13 +483,15 @@ async def claim(tx: Tx, owner: Owner, endpoint_id: str, at: Moment, most: int) -
         first = await tx.one(_FIRST, owner, endpoint_id=endpoint_id, now=at.now)
         ready = [] if first is None or (first.due_at or 0) > at.now else [first]
     else:
-        ready = await tx.all(_DUE, owner, endpoint_id=endpoint_id, now=at.now, real=at.real, limit=free)
+        ready = await tx.all(_DUE, owner, endpoint_id=endpoint_id, now=at.now, system_now=at.system_now, limit=free)
     told = [await _event(tx, owner, each.event_id) for each in ready]
     if not ready or not await store.take_turn(tx, endpoint):
         return None
     claimed = []
     for each, event in zip(ready, told, strict=True):
-        taken = await tx.run(_CLAIM, owner, delivery=each.id, read_fence=each.fence, now=at.now, until=at.real + LEASE)
+        taken = await tx.run(
+            _CLAIM, owner, delivery=each.id, read_fence=each.fence, now=at.now, until=at.system_now + LEASE
+        )
         if taken and event is not None:
             claimed.append(Claimed(msgspec.structs.replace(each, fence=each.fence + 1), event))
     return endpoint, claimed
@@ -516,12 +518,12 @@ async def _next(tx: Tx, endpoint: Endpoint, after: int) -> int | None:
     return min((each for each in found if each is not None and each > after), default=None)
 
 
-async def under_way(tx: Tx, owner: Owner, real: int) -> bool:
-    """Whether somebody is trying a delivery of the owner. real: the machine's time."""
-    if await tx.one(_LEASED_OF_PAYMENTS, owner, real=real):
+async def under_way(tx: Tx, owner: Owner, system_now: int) -> bool:
+    """Whether somebody is trying a delivery of the owner. system_now: the machine's time."""
+    if await tx.one(_LEASED_OF_PAYMENTS, owner, system_now=system_now):
         return True
     for each in await store.active(tx, owner):
-        if await tx.one(_LEASED, owner, endpoint_id=each.id, real=real):
+        if await tx.one(_LEASED, owner, endpoint_id=each.id, system_now=system_now):
             return True
     return False
 
@@ -541,7 +543,7 @@ class Outcome(msgspec.Struct, frozen=True):
 async def finish(tx: Tx, delivery: Delivery, outcome: Outcome, try_id: str, at: Moment) -> bool:
     """Write down what a try came to; False: the delivery is somebody else's by now."""
     owner = delivery.owner
-    ended = at.real if outcome.next_at is None else None
+    ended = at.system_now if outcome.next_at is None else None
     changed = await tx.run(
         _FINISH,
         owner,
@@ -598,9 +600,9 @@ async def happened(tx: Tx, owner: Owner, after: str, before: str, limit: int) ->
     return await tx.all(_BETWEEN, owner, after=after, before=before, limit=limit)
 
 
-async def drop(tx: Tx, owner: Owner, endpoint_id: str, real: int) -> None:
+async def drop(tx: Tx, owner: Owner, endpoint_id: str, system_now: int) -> None:
     """Nothing of what is on its way to an endpoint is sent any more."""
-    await tx.run(_DROP, owner, endpoint_id=endpoint_id, real=real)
+    await tx.run(_DROP, owner, endpoint_id=endpoint_id, system_now=system_now)
 
 
 async def log(tx: Tx, owner: Owner, endpoint_id: str, asked: db.Slice) -> Page[DeliveryAttempt]:

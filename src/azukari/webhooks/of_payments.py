@@ -38,12 +38,12 @@ class _Given(msgspec.Struct):
 
 
 class PaymentWebhookDraft(msgspec.Struct, frozen=True):
-    """Endpoints and the secrets they were given, ready to be written beside their payment. real: the machine's time."""
+    """Endpoints and the secrets they were given, ready to be written beside their payment. Both times, as a call has them."""
 
     services: Services
     endpoints: list[tuple[Endpoint, SealedEntry | None]]
-    who: str
-    real: int
+    actor: str
+    system_now: int
 
     async def write(self, tx: Tx, owner: Owner, payment_id: str) -> None:
         """Within the unit that begins the payment."""
@@ -51,14 +51,14 @@ class PaymentWebhookDraft(msgspec.Struct, frozen=True):
         await numbering.open_line(tx, owner, numbering.OF_PAYMENTS, await numbering.last(tx, owner))
         for endpoint, sealed in self.endpoints:
             if sealed is not None:
-                await vault.add(tx, owner, sealed, self.real)
+                await vault.add(tx, owner, sealed, self.system_now)
             await store.save(tx, msgspec.structs.replace(endpoint, payment_id=payment_id))
             await vault.audit(
                 tx,
                 owner,
                 id=endpoint.id,
-                at=self.real,
-                who=self.who,
+                at=self.system_now,
+                actor=self.actor,
                 action="webhook.create",
                 object_id=endpoint.id,
                 result="done",
@@ -66,22 +66,22 @@ class PaymentWebhookDraft(msgspec.Struct, frozen=True):
 
 
 async def read(
-    services: Services, owner: Owner, given: object, who: str, api_version: str, now: int
+    services: Services, owner: Owner, given: object, actor: str, api_version: str, now: int
 ) -> PaymentWebhookDraft:
     """What an order gives: an address, an object ``{url, events, secret}``, or a list of these.
 
     Raises InvalidParameter, MissingParameter, ProviderDown.
     """
-    asking = Caller(services, owner, who, now)
-    orders = _read(given)
-    if any(order.secret is None for order in orders) and await services.db.read(store.oldest, owner) is None:
+    asking = Caller(services, owner, actor, now)
+    entries = _read(given)
+    if any(entry.secret is None for entry in entries) and await services.db.read(store.oldest, owner) is None:
         raise InvalidParameter(
             "webhooks", "A webhook without a secret is signed as your oldest webhook endpoint is, and there is none."
         )
     # All at once: the request waits for names as long as for a single one.
-    urls = await asyncio.gather(*(service.checked_url(asking, order.url, "webhooks") for order in orders))
-    endpoints = [await _endpoint(asking, order, url, api_version) for order, url in zip(orders, urls, strict=True)]
-    return PaymentWebhookDraft(services, endpoints, who, asking.real)
+    urls = await asyncio.gather(*(service.checked_url(asking, entry.url, "webhooks") for entry in entries))
+    endpoints = [await _endpoint(asking, entry, url, api_version) for entry, url in zip(entries, urls, strict=True)]
+    return PaymentWebhookDraft(services, endpoints, actor, asking.system_now)
 
 
 def _read(given: object) -> list[PaymentWebhook]:
@@ -93,9 +93,9 @@ def _read(given: object) -> list[PaymentWebhook]:
 
 
 async def _endpoint(
-    asking: Caller, order: PaymentWebhook, url: str, api_version: str
+    asking: Caller, entry: PaymentWebhook, url: str, api_version: str
 ) -> tuple[Endpoint, SealedEntry | None]:
-    secret = order.secret
+    secret = entry.secret
     sealed = None if secret is None else await asking.services.vault.seal_secret(asking.owner, Secret(secret))
     endpoint = Endpoint.new(
         asking.owner,
@@ -103,7 +103,7 @@ async def _endpoint(
         asking.now,
         url=url,
         entry_id=None if sealed is None else sealed.id,
-        events=service.encoded_events(order.events or ALL),
+        events=service.encoded_events(entry.events or ALL),
         api_version=api_version,
     )
     service.note_short(asking, secret, endpoint)

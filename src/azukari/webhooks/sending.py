@@ -154,7 +154,7 @@ class Sender:
             else:
                 posted = Posted(None, "unsigned")
             at = await services.moment_of(delivery.owner)
-            outcome = self._outcome(delivery, posted, at.now, at.real - started)
+            outcome = self._outcome(delivery, posted, at.now, at.system_now - started)
             if await services.db.write(deliveries.finish, delivery, outcome, services.ids.new(), at):
                 log.event(
                     "webhook.tried",
@@ -199,11 +199,11 @@ async def deliver_due(services: Services, owner: Owner) -> None:
             await sender.finish()
             at = await services.moment_of(owner)
             due = await services.db.read(deliveries.next_due, owner)
-            if (due is None or due > at.now) and not await services.db.read(deliveries.under_way, owner, at.real):
+            if (due is None or due > at.now) and not await services.db.read(deliveries.under_way, owner, at.system_now):
                 return
             if due != last:
-                since, last = at.real, due
-            elif at.real - since > 2 * LEASE:
+                since, last = at.system_now, due
+            elif at.system_now - since > 2 * LEASE:
                 return  # something keeps it from being tried: the worker will
             await asyncio.sleep(_ANOTHERS_TURN)
     finally:
@@ -266,5 +266,5 @@ class Signers:
 async def note_signing(tx: Tx, vault: Vault, endpoint: Endpoint, entry_id: str, audit_id: str, now: int) -> AccessGrant:
     """The permission to open an endpoint's secret, and the audit line of it. Raises EntryGone."""
     use = await vault.find(tx, endpoint.owner, entry_id)
-    await vault.note(tx, use, why="sign", object_id=endpoint.id, who="worker", now=now, audit_id=audit_id)
+    await vault.audit_access(tx, use, action="sign", object_id=endpoint.id, actor="worker", now=now, audit_id=audit_id)
     return use

@@ -56,18 +56,18 @@ class TooMany(Unprocessable):
 class Caller:
     """Who asks for a change: of which owner, by which key or person, when. claim: of a request that has one.
 
-    now: by the merchant's clock. real: by the machine's. logs: False at the command line, which tells by itself.
+    now: by the merchant's clock. system_now: by the machine's. logs: False at the command line, which tells by itself.
     """
 
     services: Services
     owner: Owner
-    who: str
+    actor: str
     now: int
     claim: Claim | None = None
     logs: bool = True
 
     @property
-    def real(self) -> int:
+    def system_now(self) -> int:
         return self.services.clock.now()
 
     @property
@@ -110,7 +110,7 @@ async def create(asking: Caller, body: EndpointCreate, api_version: str) -> Done
         asking.services.vault,
         endpoint,
         sealed,
-        _Words(asking.who, ids.new(), ids.new(), ids.new(), now, asking.real, warnings),
+        _AuditContext(asking.actor, ids.new(), ids.new(), ids.new(), now, asking.system_now, warnings),
     )
     note_short(asking, body.secret, endpoint)
     return Done.of(EndpointOut.of(endpoint, secret.reveal(), warnings))
@@ -124,9 +124,9 @@ async def update(asking: Caller, endpoint_id: str, body: EndpointUpdate) -> Endp
     services = asking.services
     await services.db.read(store.get, asking.owner, endpoint_id)
     url = None if body.url is None else await checked_url(asking, body.url)
-    words = _Words(asking.who, "", "", services.ids.new(), asking.now, asking.real)
+    context = _AuditContext(asking.actor, "", "", services.ids.new(), asking.now, asking.system_now)
     changed = await retry_on_conflict(
-        services.db, _update, asking.owner, services.vault, endpoint_id, body, url, services.ids.new(), words
+        services.db, _update, asking.owner, services.vault, endpoint_id, body, url, services.ids.new(), context
     )
     return EndpointOut.of(changed)
 
@@ -137,9 +137,9 @@ async def roll(asking: Caller, endpoint_id: str, given: str | None) -> Done[Endp
     await services.db.read(store.get, asking.owner, endpoint_id)
     secret, warnings = _new_secret(services, given), warnings_about(given)
     sealed = await services.vault.seal_secret(asking.owner, secret)
-    words = _Words(asking.who, "", "", services.ids.new(), asking.now, asking.real, warnings)
+    context = _AuditContext(asking.actor, "", "", services.ids.new(), asking.now, asking.system_now, warnings)
     changed = await retry_on_conflict(
-        services.db, _roll, asking.claim, asking.owner, services.vault, endpoint_id, sealed, words
+        services.db, _roll, asking.claim, asking.owner, services.vault, endpoint_id, sealed, context
     )
     note_short(asking, given, changed)
     return Done.of(EndpointOut.of(changed, secret.reveal(), warnings))
@@ -158,8 +158,8 @@ async def delete_of_payment(asking: Caller, endpoint: Endpoint) -> None:
 
 async def _forget(asking: Caller, endpoint: Endpoint) -> Endpoint:
     services = asking.services
-    words = _Words(asking.who, "", "", services.ids.new(), asking.now, asking.real)
-    deleted = await retry_on_conflict(services.db, _delete, asking.owner, services.vault, endpoint.id, words)
+    context = _AuditContext(asking.actor, "", "", services.ids.new(), asking.now, asking.system_now)
+    deleted = await retry_on_conflict(services.db, _delete, asking.owner, services.vault, endpoint.id, context)
     for entry in deleted.entries:
         await services.vault.shred(asking.owner, entry)
     return deleted
@@ -168,8 +168,8 @@ async def _forget(asking: Caller, endpoint: Endpoint) -> Endpoint:
 async def ping(asking: Caller, endpoint_id: str) -> Done[EndpointOut]:
     """Send a ping. Raises NotFound."""
     ids = asking.services.ids
-    words = _Words(asking.who, ids.new(), ids.new(), "", asking.now, asking.real)
-    return await asking.services.db.write(_ping, asking.claim, asking.owner, endpoint_id, words)
+    context = _AuditContext(asking.actor, ids.new(), ids.new(), "", asking.now, asking.system_now)
+    return await asking.services.db.write(_ping, asking.claim, asking.owner, endpoint_id, context)
 
 
 async def replay(asking: Caller, endpoint_id: str, body: Replay) -> Done[ReplayOut]:
@@ -227,15 +227,15 @@ async def end_old_secrets(services: Services, limit: int) -> int:
 
 
 @dataclass(frozen=True, slots=True)
-class _Words:
+class _AuditContext:
     """What a change leaves beside it: ids of an event, its delivery, and an audit line; warnings about its secret."""
 
-    who: str
+    actor: str
     event_id: str
     delivery_id: str
     audit_id: str
     now: int
-    real: int
+    system_now: int
     warnings: list[str] | UnsetType = UNSET
 
 
@@ -266,33 +266,41 @@ def encoded_events(wanted: list[str]) -> str:
 
 @idempotent
 async def _save(
-    tx: Tx, claim: Claim | None, owner: Owner, vault: Vault, endpoint: Endpoint, sealed: SealedEntry, words: _Words
+    tx: Tx,
+    claim: Claim | None,
+    owner: Owner,
+    vault: Vault,
+    endpoint: Endpoint,
+    sealed: SealedEntry,
+    context: _AuditContext,
 ) -> None:
     if await store.count(tx, owner) >= MOST_ENDPOINTS:
         raise TooMany
     told = await numbering.last(tx, owner)
     # What is stored for a repeat is the answer without the secret.
-    answer = Answer.of(EndpointOut.of(endpoint, None, words.warnings))
+    answer = Answer.of(EndpointOut.of(endpoint, None, context.warnings))
     await idempotency.take(tx, owner, claim, lambda: answer)
-    await vault.add(tx, owner, sealed, words.real)
+    await vault.add(tx, owner, sealed, context.system_now)
     await store.save(tx, msgspec.structs.replace(endpoint, told=told))
-    await _audit(tx, vault, endpoint, words, "webhook.create")
-    await _send_ping(tx, endpoint, words)
+    await _audit(tx, vault, endpoint, context, "webhook.create")
+    await _send_ping(tx, endpoint, context)
     await idempotency.store_response(tx, owner, claim.key if claim else None, answer)
 
 
-async def _send_ping(tx: Tx, endpoint: Endpoint, words: _Words) -> None:
-    await events.record(tx, endpoint.owner, id=words.event_id, type=PING, data=b"{}", now=words.now)
+async def _send_ping(tx: Tx, endpoint: Endpoint, context: _AuditContext) -> None:
+    await events.record(tx, endpoint.owner, id=context.event_id, type=PING, data=b"{}", now=context.now)
     # It is nobody else's, waits for nothing and holds nothing up: it has no place among the others.
-    await deliveries.add_all(tx, endpoint, [Notification(words.delivery_id, words.event_id, PING, 0)], words.now)
+    await deliveries.add_all(tx, endpoint, [Notification(context.delivery_id, context.event_id, PING, 0)], context.now)
 
 
 @idempotent
-async def _ping(tx: Tx, claim: Claim | None, owner: Owner, endpoint_id: str, words: _Words) -> Done[EndpointOut]:
+async def _ping(
+    tx: Tx, claim: Claim | None, owner: Owner, endpoint_id: str, context: _AuditContext
+) -> Done[EndpointOut]:
     endpoint = await store.get(tx, owner, endpoint_id)
     done = Done.of(EndpointOut.of(endpoint))
     await idempotency.take(tx, owner, claim, lambda: done.answer)
-    await _send_ping(tx, endpoint, words)
+    await _send_ping(tx, endpoint, context)
     await idempotency.store_response(tx, owner, claim.key if claim else None, done.answer)
     return done
 
@@ -324,7 +332,7 @@ async def _update(
     body: EndpointUpdate,
     url: str | None,
     since: str,
-    words: _Words,
+    context: _AuditContext,
 ) -> Endpoint:
     read = await store.get(tx, owner, endpoint_id)
     last = await numbering.last(tx, owner)
@@ -333,14 +341,14 @@ async def _update(
         url=url or read.url,
         events=encoded_events(body.events) if body.events else read.events,
         api_version=body.api_version or read.api_version,
-        updated_at=words.now,
+        updated_at=context.now,
         ordered=read.ordered if body.ordered is None else int(body.ordered),
     )
     if body.active is not None and body.active != bool(read.active):
         change = msgspec.structs.replace(
             change, active=int(body.active), disabled_reason=None, since=since if body.active else None
         )
-    changed = await _changed(tx, vault, read, change, words, "webhook.update")
+    changed = await _changed(tx, vault, read, change, context, "webhook.update")
     if change.since not in (None, read.since):
         await store.start(tx, change, last)
     return changed
@@ -348,27 +356,33 @@ async def _update(
 
 @idempotent
 async def _roll(
-    tx: Tx, claim: Claim | None, owner: Owner, vault: Vault, endpoint_id: str, sealed: SealedEntry, words: _Words
+    tx: Tx,
+    claim: Claim | None,
+    owner: Owner,
+    vault: Vault,
+    endpoint_id: str,
+    sealed: SealedEntry,
+    context: _AuditContext,
 ) -> Endpoint:
     read = await store.get(tx, owner, endpoint_id)
     change = msgspec.structs.replace(
         read,
         entry_id=sealed.id,
         old_entry_id=read.entry_id,
-        old_until=words.real + OLD_SECRET_LIFE,
-        updated_at=words.now,
+        old_until=context.system_now + OLD_SECRET_LIFE,
+        updated_at=context.now,
     )
-    answer = Answer.of(EndpointOut.of(change, None, words.warnings))
+    answer = Answer.of(EndpointOut.of(change, None, context.warnings))
     await idempotency.take(tx, owner, claim, lambda: answer)
-    await vault.add(tx, owner, sealed, words.real)
+    await vault.add(tx, owner, sealed, context.system_now)
     if read.old_entry_id is not None:
-        await vault.retire(tx, owner, read.old_entry_id, words.real)
-    changed = await _changed(tx, vault, read, change, words, "webhook.roll")
+        await vault.retire(tx, owner, read.old_entry_id, context.system_now)
+    changed = await _changed(tx, vault, read, change, context, "webhook.roll")
     await idempotency.store_response(tx, owner, claim.key if claim else None, answer)
     return changed
 
 
-async def _delete(tx: Tx, owner: Owner, vault: Vault, endpoint_id: str, words: _Words) -> Endpoint:
+async def _delete(tx: Tx, owner: Owner, vault: Vault, endpoint_id: str, context: _AuditContext) -> Endpoint:
     """The endpoint as it was."""
     read = await store.find(tx, owner, endpoint_id)
     if read is None:
@@ -380,13 +394,13 @@ async def _delete(tx: Tx, owner: Owner, vault: Vault, endpoint_id: str, words: _
         entry_id=None,
         old_entry_id=None,
         old_until=None,
-        updated_at=words.now,
-        deleted_at=words.now,
+        updated_at=context.now,
+        deleted_at=context.now,
     )
-    await _changed(tx, vault, read, change, words, "webhook.delete")
-    await deliveries.drop(tx, owner, endpoint_id, words.real)
+    await _changed(tx, vault, read, change, context, "webhook.delete")
+    await deliveries.drop(tx, owner, endpoint_id, context.system_now)
     for entry in read.entries:
-        await vault.retire(tx, owner, entry, words.real)
+        await vault.retire(tx, owner, entry, context.system_now)
     return read
 
 
@@ -398,21 +412,23 @@ async def _end_old_secret(tx: Tx, vault: Vault, read: Endpoint, now: int) -> boo
     return True
 
 
-async def _changed(tx: Tx, vault: Vault, read: Endpoint, change: Endpoint, words: _Words, action: str) -> Endpoint:
+async def _changed(
+    tx: Tx, vault: Vault, read: Endpoint, change: Endpoint, context: _AuditContext, action: str
+) -> Endpoint:
     """Raises Locked when it is no longer as it was read."""
     if not await store.update(tx, read, change):
         raise Locked
-    await _audit(tx, vault, read, words, action)
+    await _audit(tx, vault, read, context, action)
     return change
 
 
-async def _audit(tx: Tx, vault: Vault, endpoint: Endpoint, words: _Words, action: str) -> None:
+async def _audit(tx: Tx, vault: Vault, endpoint: Endpoint, context: _AuditContext, action: str) -> None:
     await vault.audit(
         tx,
         endpoint.owner,
-        id=words.audit_id,
-        at=words.real,
-        who=words.who,
+        id=context.audit_id,
+        at=context.system_now,
+        actor=context.actor,
         action=action,
         object_id=endpoint.id,
         result="done",

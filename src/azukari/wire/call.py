@@ -27,7 +27,7 @@ class Call(msgspec.Struct, frozen=True):
 
     actor: its name in audit lines: a key's id, or what acts without one. is_secret: it may do what a secret key may.
     claim: the idempotency key, where one was sent. now: when the request came by the merchant's clock, milliseconds.
-    real: by the machine's, which leases, audit lines and all that guards us go by.
+    system_now: by the machine's, which leases, audit lines and all that guards us go by.
     """
 
     services: Services
@@ -38,7 +38,7 @@ class Call(msgspec.Struct, frozen=True):
     claim: Claim | None
     directives: SimulatorDirectives
     now: int
-    real: int
+    system_now: int
     client: str | None
     request_id: str
 
@@ -92,7 +92,7 @@ class Call(msgspec.Struct, frozen=True):
     @property
     def moment(self) -> Moment:
         """When the request came, by both clocks."""
-        return Moment(self.now, self.real)
+        return Moment(self.now, self.system_now)
 
     def draft_attempt(self, directives: SimulatorDirectives | None = None) -> AttemptDraft:
         """A new attempt of this call. directives: others than the call's own."""
@@ -101,7 +101,7 @@ class Call(msgspec.Struct, frozen=True):
             self.owner,
             ids.new(),
             ids.ref(),
-            self.real,
+            self.system_now,
             self.api_version,
             directives or self.directives,
             self.idempotency_key,

@@ -53,10 +53,10 @@ class Row(msgspec.Struct, frozen=True):
     created_at: int
     taken_at: int | None
 
-    def has_ended(self, real: int) -> bool:
+    def has_ended(self, system_now: int) -> bool:
         """What ``_ended`` says of it, at a moment of the machine's."""
         given_up = self.state == RUNNING and self.status >= GIVEN_UP
-        return self.state == DONE or (given_up and (self.taken_at or real) <= real - LIFE)
+        return self.state == DONE or (given_up and (self.taken_at or system_now) <= system_now - LIFE)
 
 
 class KeyReused(Unprocessable):
@@ -69,13 +69,13 @@ class KeyReused(Unprocessable):
 class Claim:
     """A request's key, the keyed hash of the request, and when it came, by the merchant's clock and the machine's."""
 
-    __slots__ = ("hash", "key", "now", "real", "taken")
+    __slots__ = ("hash", "key", "now", "system_now", "taken")
 
-    def __init__(self, key: str, request_hash: bytes, now: int, real: int) -> None:
+    def __init__(self, key: str, request_hash: bytes, now: int, system_now: int) -> None:
         self.key = key
         self.hash = request_hash
         self.now = now
-        self.real = real
+        self.system_now = system_now
         #: Whether the unit that runs has taken it; reset with every run, since a unit may run more than once.
         self.taken = False
 
@@ -195,7 +195,7 @@ async def take(tx: Tx, owner: Owner, claim: Claim | None, meanwhile: Callable[[]
         status=answer.status,
         body=answer.body,
         created_at=claim.now,
-        taken_at=claim.real,
+        taken_at=claim.system_now,
     )
     if not taken:
         await _raise_if_known(tx, owner, claim)
@@ -221,11 +221,11 @@ async def store_response(tx: Tx, owner: Owner, key: str | None, answer: Answer, 
         await tx.run(_CLOSE, owner, key=key)
 
 
-async def purge(tx: Tx, real: int, limit: int) -> int:
-    """Forget keys that have ended and lived their day, so many at a time; how many. real: the machine's time."""
-    binds = {"real": real, "left_by": real - LIFE}
+async def purge(tx: Tx, system_now: int, limit: int) -> int:
+    """Forget keys that have ended and lived their day, so many at a time; how many. system_now: the machine's time."""
+    binds = {"system_now": system_now, "left_by": system_now - LIFE}
     purged = await tx.run(_PURGE, None, limit=limit, **binds)
-    for owner, shown in await ahead(tx, real):
+    for owner, shown in await ahead(tx, system_now):
         if purged < limit:
             purged += await tx.run(_PURGE_AHEAD, owner, shown=shown, limit=limit - purged, **binds)
     return purged
@@ -233,10 +233,12 @@ async def purge(tx: Tx, real: int, limit: int) -> int:
 
 async def _raise_if_known(tx: Tx, owner: Owner, claim: Claim) -> None:
     row = await tx.one(_FIND, owner, id=claim.key)
-    if row is None or (row.has_ended(claim.real) and row.created_at <= claim.now - LIFE):
+    if row is None or (row.has_ended(claim.system_now) and row.created_at <= claim.now - LIFE):
         return
     if not hmac.compare_digest(row.request_hash, claim.hash):
         raise KeyReused
-    if row.state == RUNNING and (row.status == NONE_YET or claim.real - (row.taken_at or row.created_at) < PATIENCE):
+    if row.state == RUNNING and (
+        row.status == NONE_YET or claim.system_now - (row.taken_at or row.created_at) < PATIENCE
+    ):
         raise Conflict
     raise Replay(Answer(row.status, row.body))

@@ -10,10 +10,10 @@ from azukari.db import Owner, Tx
 from azukari.vault import Vault, looks_like_card_number
 
 
-async def note(tx: Tx, vault: Vault, owner: Owner, *, id: str, at: int, who: str, object_id: str) -> None:
+async def note(tx: Tx, vault: Vault, owner: Owner, *, id: str, at: int, actor: str, object_id: str) -> None:
     """The audit line of a text that was kept."""
     await vault.audit(
-        tx, owner, id=id, at=at, who=who, action="card_number_in_text", object_id=object_id, result="kept"
+        tx, owner, id=id, at=at, actor=actor, action="card_number_in_text", object_id=object_id, result="kept"
     )
 
 

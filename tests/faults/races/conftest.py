@@ -16,7 +16,7 @@ async def api(house: House, rows: Rows) -> AsyncIterator[Api]:
     """The API; whatever was raced for, the books balance when all is settled."""
     yield house.api
     house.clock.advance(MINUTE)
-    await worker.settle_attempts(house.services)
+    await worker.reconcile_attempts(house.services)
     await hold_against_book(rows, house.services.settings.data)
 
 

@@ -110,7 +110,7 @@ async def test_a_wallets_yes_and_a_try_and_a_cancellation(house: House, api: Api
 
         assert {reply.status_code for reply in replies} <= {200, 422, 423, 502}
         house.clock.advance(60_000)
-        await worker.settle_attempts(house.services)
+        await worker.reconcile_attempts(house.services)
         listed = (await api.get("/payments", params={"per_page": 100})).json()["data"]
         taken = [each for each in listed if each["session"] == session and each["status"] == "captured"]
         shown = (await api.get(f"/sessions/{session}")).json()

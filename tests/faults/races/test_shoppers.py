@@ -44,7 +44,7 @@ async def test_a_shopper_pays_at_the_last_minute(house: House, api: Api) -> None
         )
 
         house.clock.advance(MINUTE)
-        await worker.settle_attempts(house.services)
+        await worker.reconcile_attempts(house.services)
         assert (await shown(api, waiting))["status"] in ("captured", "expired")
 
 
@@ -86,13 +86,13 @@ async def test_everybody_asks_at_once(house: House, api: Api) -> None:
 
         await asyncio.gather(
             api.post(f"/test/payments/{waiting}/simulate", json={"outcome": "paid"}),
-            worker.settle_attempts(house.services),
-            worker.settle_attempts(house.services),
+            worker.reconcile_attempts(house.services),
+            worker.reconcile_attempts(house.services),
             api.post(f"/test/payments/{waiting}/simulate", json={"outcome": "paid"}),
         )
 
         house.clock.advance(MINUTE)
-        await worker.settle_attempts(house.services)
+        await worker.reconcile_attempts(house.services)
         assert (await shown(api, waiting))["status"] == "captured"
     assert Counter(await api.events())["payment.captured"] == ROUNDS
 

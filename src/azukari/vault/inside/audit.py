@@ -12,7 +12,7 @@ async def write_line(
     *,
     id: str,
     at: int,
-    who: str,
+    actor: str,
     action: str,
     object_id: str | None,
     result: str,
@@ -20,5 +20,5 @@ async def write_line(
 ) -> None:
     """Append a line, in the unit of what it tells of: when it cannot be written, neither happens."""
     await tx.run(
-        ADD_LINE, owner, id=id, at=at, who=who, action=action, object_id=object_id, entry_id=entry_id, result=result
+        ADD_LINE, owner, id=id, at=at, who=actor, action=action, object_id=object_id, entry_id=entry_id, result=result
     )

@@ -36,13 +36,21 @@ class Masked(msgspec.Struct, frozen=True):
 class PaymentDetails:
     """Raw payment details: they print masked and refuse JSON and pickle. The secrets open with ``reveal()``.
 
-    words: secrets that some types bring beside the card, by the blanks they fill. extras: what else they bring, by its
-    name on the wire. Neither is ever kept.
+    secret_fields: secrets that some types bring beside the card, by the blanks they fill. extras: what else they
+    bring, by its name on the wire. Neither is ever kept.
     """
 
     __slots__ = (
-        "email", "extras", "family_name", "given_name", "masked", "name", "number", "phone", "verification_value",
-        "words",
+        "email",
+        "extras",
+        "family_name",
+        "given_name",
+        "masked",
+        "name",
+        "number",
+        "phone",
+        "secret_fields",
+        "verification_value",
     )  # fmt: skip
 
     masked: Masked
@@ -53,7 +61,7 @@ class PaymentDetails:
     family_name: str | None
     email: str | None
     phone: str | None
-    words: Mapping[Blank, Secret]
+    secret_fields: Mapping[Blank, Secret]
     extras: Mapping[str, str]
 
     @classmethod
@@ -72,9 +80,9 @@ class PaymentDetails:
         read = cards.Reader(tree, param)
         type_ = _type_of(read)
         details = cls()
-        details.words = variants.words_of(type_, read)
-        details.extras = variants.extras_of(type_, read, details.words)
-        digits, (month, year) = _card(type_, read, details.words, now)
+        details.secret_fields = variants.secret_fields_of(type_, read)
+        details.extras = variants.extras_of(type_, read, details.secret_fields)
+        digits, (month, year) = _card(type_, read, details.secret_fields, now)
         details.number = Secret(digits)
         details.verification_value = read.verification_value()
         details.name = read.text("name")
@@ -149,8 +157,10 @@ def _type_of(read: cards.Reader) -> str:
     raise Unprocessable(message, param=read.name("type"), code="invalid_payment_type")
 
 
-def _card(type_: str, read: cards.Reader, words: Mapping[Blank, Secret], now: int) -> tuple[str, tuple[int, int]]:
+def _card(
+    type_: str, read: cards.Reader, secret_fields: Mapping[Blank, Secret], now: int
+) -> tuple[str, tuple[int, int]]:
     """Number, month and year: as they are given, or what a terminal has read of them."""
     if type_ == TERMINAL and read.given("number") is None:
-        return tracks.card_of(read, words, now)
+        return tracks.card_of(read, secret_fields, now)
     return read.number(), read.expiry(now)

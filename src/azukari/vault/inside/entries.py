@@ -13,7 +13,7 @@ from azukari.vault.inside.details import CREDIT_CARD, Masked, PaymentDetails
 from azukari.vault.inside.envelope import Cipher
 from azukari.vault.inside.errors import EntryGone, Unreadable, UseRefused
 from azukari.vault.inside.tables import deks, entries
-from azukari.vault.inside.transport import NO_WORDS, Blank
+from azukari.vault.inside.transport import NO_SECRET_FIELDS, Blank
 
 CARD = "card"
 #: A shopper's agreement to later charges; the entry's ``brand`` is the type of payment details.
@@ -165,9 +165,9 @@ class AccessGrant:
         return Masked(CREDIT_CARD, card.brand, card.bin, card.last4, card.exp_month, card.exp_year)
 
     @property
-    def words(self) -> Mapping[Blank, Secret]:
+    def secret_fields(self) -> Mapping[Blank, Secret]:
         """Secrets beside the card: of one that is not stored, and of some types alone."""
-        return self._card.words if isinstance(self._card, PaymentDetails) else NO_WORDS
+        return self._card.secret_fields if isinstance(self._card, PaymentDetails) else NO_SECRET_FIELDS
 
     @property
     def extras(self) -> Mapping[str, str]:

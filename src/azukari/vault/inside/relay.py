@@ -12,14 +12,14 @@ from azukari.vault.inside.entries import Plain
 from azukari.vault.inside.http import HttpTransport
 from azukari.vault.inside.scrub import BothScrubbers, Scrubber, WordScrubber
 from azukari.vault.inside.transport import (
-    NO_WORDS,
+    NO_SECRET_FIELDS,
     Blank,
     Filled,
-    OrderRefused,
     Outbound,
     Reply,
     ReplyUnknown,
     RequestNotSent,
+    RequestRefused,
     Transport,
 )
 
@@ -45,20 +45,20 @@ class Relay:
 
     async def send(
         self,
-        order: Outbound,
+        outbound: Outbound,
         card: Plain | None,
         code: Secret | None,
         proof: Secret | None = None,
-        words: Mapping[Blank, Secret] = NO_WORDS,
+        secret_fields: Mapping[Blank, Secret] = NO_SECRET_FIELDS,
     ) -> Reply:
-        """words: secrets that are no card's. Raises RequestNotSent (OrderRefused among them), ReplyUnknown.
+        """secret_fields: secrets that are no card's. Raises RequestNotSent (RequestRefused among them), ReplyUnknown.
 
         Neither shows the transport's own error, which may hold the order.
         """
-        host, transport = self._route(order.url)
+        host, transport = self._route(outbound.url)
         # In one breath: what is opened has no name here, where a traceback could read it.
-        request = _filled(order, _values(card, code, proof, words))
-        scrubber = _scrubber(card, code, words)
+        request = _filled(outbound, _values(card, code, proof, secret_fields))
+        scrubber = _scrubber(card, code, secret_fields)
         reply, failure = await self._call(host, transport, request)
         if reply is None:
             # Raised out here: inside an except block the transport's error would hang on as its context.
@@ -75,14 +75,14 @@ class Relay:
     def _route(self, url: str) -> tuple[str, Transport]:
         # Python's parser, httpx's and a proxy's must see one host: what they could read differently is refused.
         if not (url.isascii() and url.isprintable()) or " " in url or "\\" in url:
-            raise OrderRefused("The order's URL is malformed.")
+            raise RequestRefused("The request's URL is malformed.")
         parts = urlsplit(url)
         # The whole of the authority is compared, so a user name before the host or another port makes it another.
         transport = self._transports.get(parts.netloc.lower())
         if transport is None:
-            raise OrderRefused("The order's host was not declared by a processor.")
+            raise RequestRefused("The request's host was not declared by a processor.")
         if parts.scheme != "https" and not self._plain_allowed(parts.scheme, parts.hostname):
-            raise OrderRefused("The order's URL must start with https://.")
+            raise RequestRefused("The request's URL must start with https://.")
         return parts.netloc.lower(), transport
 
     def _plain_allowed(self, scheme: str, host: str | None) -> bool:
@@ -110,9 +110,9 @@ def _word(error: Exception) -> str:
 
 
 def _values(
-    card: Plain | None, code: Secret | None, proof: Secret | None, words: Mapping[Blank, Secret]
+    card: Plain | None, code: Secret | None, proof: Secret | None, secret_fields: Mapping[Blank, Secret]
 ) -> Mapping[Blank, str]:
-    values = {blank: word.reveal() for blank, word in words.items()}
+    values = {blank: word.reveal() for blank, word in secret_fields.items()}
     if card is None:
         return values
     values |= {Blank.NUMBER: card.n, Blank.MONTH: card.m, Blank.YEAR: card.y}
@@ -128,7 +128,7 @@ def _values(
 def _filled(request: Outbound, values: Mapping[Blank, str]) -> Filled:
     for name, value in request.headers.items():
         if not _one_line(name) or not _one_line(value):
-            raise OrderRefused("A header of the order is not one line of ASCII.")
+            raise RequestRefused("A header of the request is not one line of ASCII.")
     if request.json is None:
         return Filled(request, request.headers, b"")
     headers = dict(request.headers)
@@ -169,11 +169,11 @@ _SHORT = frozenset({Blank.PASSWORD, Blank.PIN_DIGITS, Blank.SOCIAL_ID})
 _LONG = 11
 
 
-def _scrubber(card: Plain | None, code: Secret | None, words: Mapping[Blank, Secret]) -> AnyScrubber | None:
+def _scrubber(card: Plain | None, code: Secret | None, secret_fields: Mapping[Blank, Secret]) -> AnyScrubber | None:
     of_card = None if card is None else Scrubber(card.n, code.reveal() if code else None)
-    if not words:
+    if not secret_fields:
         return of_card
-    texts = {blank: word.reveal() for blank, word in words.items()}
+    texts = {blank: word.reveal() for blank, word in secret_fields.items()}
     short = [text for blank, text in texts.items() if blank in _SHORT or len(text) < _LONG]
     of_words = WordScrubber([text for text in texts.values() if text not in short], short)
     # The words first: a stripe's data holds the number, and would not be found once that is gone.

@@ -143,8 +143,8 @@ class WordScrubber:
 class BothScrubbers:
     """Takes a card's other secrets out of replies, then the card."""
 
-    def __init__(self, words: WordScrubber, card: Scrubber) -> None:
-        self._words = words
+    def __init__(self, secret_fields: WordScrubber, card: Scrubber) -> None:
+        self._words = secret_fields
         self._card = card
 
     def reply(self, headers: Mapping[str, str], body: bytes) -> tuple[dict[str, str], bytes]:

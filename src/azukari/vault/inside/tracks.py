@@ -15,21 +15,21 @@ _HEAD = re.compile(r";?([0-9]{12,19})[=D]([0-9]{2})(0[1-9]|1[0-2])", re.IGNORECA
 _TRACK2, _NUMBER, _EXPIRY = 0x57, 0x5A, 0x5F24
 
 
-def card_of(read: Reader, words: Mapping[Blank, Secret], now: int) -> tuple[str, tuple[int, int]]:
+def card_of(read: Reader, secret_fields: Mapping[Blank, Secret], now: int) -> tuple[str, tuple[int, int]]:
     """Number, month and year, from the stripe or from what the chip said.
 
     Raises MissingParameter (neither was given), InvalidParameter (they hold no card, or one that is over).
     """
     found = None
     for blank in (Blank.TRACK2, Blank.FIELD55):
-        if blank not in words:
+        if blank not in secret_fields:
             continue
-        member, text = blank.value, words[blank].reveal()
+        member, text = blank.value, secret_fields[blank].reveal()
         found = _of_track(text) if blank is Blank.TRACK2 else _of_chip(text)
         if found is not None:
             break
     else:
-        if not words:
+        if not secret_fields:
             raise MissingParameter(read.name(Blank.TRACK2.value))
         raise read.refuse(member, "No card can be read in it.")
     digits, month, year = found

@@ -37,7 +37,7 @@ class Blank(Enum):
 
 
 #: For an order that none are lent for.
-NO_WORDS: Mapping[Blank, Secret] = MappingProxyType({})
+NO_SECRET_FIELDS: Mapping[Blank, Secret] = MappingProxyType({})
 
 
 class Outbound(msgspec.Struct, frozen=True):
@@ -99,7 +99,7 @@ class RequestNotSent(Exception):
     """Provably no byte of the order left: it may be tried again. The text is a word for the log, never a value."""
 
 
-class OrderRefused(RequestNotSent):
+class RequestRefused(RequestNotSent):
     """The relay does not send such an order: its host was not declared, or a header would break its line."""
 
 

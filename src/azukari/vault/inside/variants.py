@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from azukari.core.errors import InvalidParameter
 from azukari.core.secret import Secret
 from azukari.vault.inside.cards import Reader
-from azukari.vault.inside.transport import NO_WORDS, Blank
+from azukari.vault.inside.transport import NO_SECRET_FIELDS, Blank
 
 BRAZIL, KOREA, TERMINAL = "credit_card_brazil", "credit_card_korea", "credit_card_terminal"
 #: What a terminal's chip and a stripe are called in ``flowType``.
@@ -42,15 +42,15 @@ _CHOICES: Mapping[str, tuple[str, ...]] = {
 }  # fmt: skip
 
 
-def words_of(type: str, read: Reader) -> Mapping[Blank, Secret]:
+def secret_fields_of(type: str, read: Reader) -> Mapping[Blank, Secret]:
     """The secrets of a type that were given. Raises InvalidParameter."""
     if type not in _SECRETS:
-        return NO_WORDS
+        return NO_SECRET_FIELDS
     found = {blank: read.secret(blank.value, looks.fullmatch) for blank, looks in _SECRETS[type].items()}
     return {blank: secret for blank, secret in found.items() if secret is not None}
 
 
-def extras_of(type: str, read: Reader, words: Mapping[Blank, Secret]) -> Mapping[str, str]:
+def extras_of(type: str, read: Reader, secret_fields: Mapping[Blank, Secret]) -> Mapping[str, str]:
     """What else was given with a type; a terminal that does not say how it read the card is known by what it read.
 
     Raises InvalidParameter.
@@ -63,5 +63,5 @@ def extras_of(type: str, read: Reader, words: Mapping[Blank, Secret]) -> Mapping
         if given.get(member, choices[0]) not in choices:
             raise InvalidParameter(read.name(member))
     if type == TERMINAL:
-        given.setdefault("flowType", CHIP if Blank.FIELD55 in words else STRIPE)
+        given.setdefault("flowType", CHIP if Blank.FIELD55 in secret_fields else STRIPE)
     return given

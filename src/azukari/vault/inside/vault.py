@@ -24,7 +24,7 @@ from azukari.vault.inside.sad import VerificationValues
 from azukari.vault.inside.sad_keys import SadKeys
 from azukari.vault.inside.signing import Signer
 from azukari.vault.inside.tables import deks
-from azukari.vault.inside.transport import NO_WORDS, Blank, Outbound, Reply, RequestNotSent, Transport
+from azukari.vault.inside.transport import NO_SECRET_FIELDS, Blank, Outbound, Reply, RequestNotSent, Transport
 
 
 class Vault:
@@ -173,15 +173,15 @@ class Vault:
         """It, no longer stored when this returns; None where none is kept, or no more. Raises ProviderDown."""
         return await self._codes.take(owner, token_id)
 
-    async def read_authentication_value(self, owner: Owner, token_id: str, *, who: str) -> Secret | None:
+    async def read_authentication_value(self, owner: Owner, token_id: str, *, actor: str) -> Secret | None:
         """It, as it waits for its charge, where it stays: for the merchant it was made for. None where none is kept.
 
-        who: the key that asks. Its audit line is durable before the value is opened. Raises ProviderDown, Unreadable.
+        actor: the key that asks. Its audit line is durable before the value is opened. Raises ProviderDown, Unreadable.
         """
         sealed = await self._codes.find(owner, token_id)
         if sealed is None:
             return None
-        await self._main.write(_note_read, owner, self._ids.new(), self._clock.now(), who, token_id)
+        await self._main.write(_note_read, owner, self._ids.new(), self._clock.now(), actor, token_id)
         return await self._codes.open(owner, token_id, sealed)
 
     async def set_credential(self, tx: Tx, owner: Owner, entry_id: str, credential: str) -> None:
@@ -241,17 +241,17 @@ class Vault:
         """Within the caller's unit: the permission to open an entry once, from :meth:`note` on. Raises EntryGone."""
         return await entries.find(tx, owner, entry_id)
 
-    def borrow(self, owner: Owner, details: PaymentDetails) -> AccessGrant:
+    def grant_unsaved(self, owner: Owner, details: PaymentDetails) -> AccessGrant:
         """The same permission for a card that is not stored."""
         return AccessGrant(owner, "", details)
 
-    async def note(
-        self, tx: Tx, use: AccessGrant, *, why: str, object_id: str, who: str, now: int, audit_id: str
+    async def audit_access(
+        self, tx: Tx, use: AccessGrant, *, action: str, object_id: str, actor: str, now: int, audit_id: str
     ) -> None:
         """Within the caller's unit: the audit line of a use, without which :meth:`send` does not follow it.
 
-        why: ``charge``, ``verify``, …: the line's action. object_id: the payment or customer it is for. who: the key or
-        person that asked.
+        action: ``charge``, ``verify``, … object_id: the payment or customer it is for. actor: the key or person that
+        asked.
         """
         use.note()
         await audit.write_line(
@@ -259,8 +259,8 @@ class Vault:
             use.owner,
             id=audit_id,
             at=now,
-            who=who,
-            action=why,
+            actor=actor,
+            action=action,
             object_id=object_id,
             entry_id=use.entry_id or None,
             result="permitted" if use.entry_id else "lent",
@@ -277,10 +277,10 @@ class Vault:
         return True
 
     async def audit(
-        self, tx: Tx, owner: Owner, *, id: str, at: int, who: str, action: str, object_id: str | None, result: str
+        self, tx: Tx, owner: Owner, *, id: str, at: int, actor: str, action: str, object_id: str | None, result: str
     ) -> None:
         """Within the caller's unit: an audit line about anything else."""
-        await audit.write_line(tx, owner, id=id, at=at, who=who, action=action, object_id=object_id, result=result)
+        await audit.write_line(tx, owner, id=id, at=at, actor=actor, action=action, object_id=object_id, result=result)
 
     # Sending
 
@@ -296,18 +296,18 @@ class Vault:
         Raises RequestNotSent (the entry cannot be opened, the order is refused, no connection), ReplyUnknown, and
         UseRefused (a bug).
         """
-        words = use.words
+        secret_fields = use.secret_fields
         opened = await self._open(use)
         if isinstance(opened, Secret):
-            return await self._relay.send(request, None, None, words={Blank.AGREEMENT: opened})
-        return await self._relay.send(request, opened, verification_value, authentication_value, words)
+            return await self._relay.send(request, None, None, secret_fields={Blank.AGREEMENT: opened})
+        return await self._relay.send(request, opened, verification_value, authentication_value, secret_fields)
 
-    async def send_plain(self, request: Outbound, words: Mapping[Blank, Secret] = NO_WORDS) -> Reply:
-        """Send an order without stored details in it, by the same rules. words: secrets lent for it, by their blanks.
+    async def send_plain(self, request: Outbound, secret_fields: Mapping[Blank, Secret] = NO_SECRET_FIELDS) -> Reply:
+        """Send an order without stored details in it, by the same rules. secret_fields: lent for it, by their blanks.
 
         Raises RequestNotSent, Unknown.
         """
-        return await self._relay.send(request, None, None, words=words)
+        return await self._relay.send(request, None, None, secret_fields=secret_fields)
 
     # Signing
 
@@ -337,7 +337,7 @@ class Vault:
             raise RequestNotSent(type(error).__name__) from error
 
 
-async def _note_read(tx: Tx, owner: Owner, id: str, at: int, who: str, token_id: str) -> None:
+async def _note_read(tx: Tx, owner: Owner, id: str, at: int, actor: str, token_id: str) -> None:
     await audit.write_line(
-        tx, owner, id=id, at=at, who=who, action="read_authentication_value", object_id=token_id, result="permitted"
+        tx, owner, id=id, at=at, actor=actor, action="read_authentication_value", object_id=token_id, result="permitted"
     )
