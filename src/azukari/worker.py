@@ -1,4 +1,4 @@
-"""What runs beside the requests: settle what nobody has ended, charge what is due, end what is over, and forget.
+"""What runs beside the requests: reconcile what was left open, charge what is due, end what is over, and forget.
 
 Any number of these may run: whoever takes an attempt over raises its fence, and every sweep is guarded.
 """
@@ -102,12 +102,12 @@ async def reconcile_attempts(services: Services) -> None:
 
     async def take_turns() -> None:
         while due:
-            await _settle(services, due.popleft())
+            await _reconcile(services, due.popleft())
 
     await asyncio.gather(*(take_turns() for _ in range(TOGETHER)))
 
 
-async def _settle(services: Services, overdue: Attempt) -> None:
+async def _reconcile(services: Services, overdue: Attempt) -> None:
     """One that cannot be settled is logged; the others go on."""
     try:
         attempt = await services.db.write(attempts.take_over, overdue, services.clock.now() + LEASE)

@@ -1,7 +1,7 @@
 """An order as the hosted page shows it, and methods to pay it with."""
 
+from azukari.checkout.messages import LANGUAGES
 from azukari.checkout.view import Method, OrderSummary, Shop
-from azukari.checkout.words import LANGUAGES
 
 
 def method(type: str, group: str, amount: int = 5000, **more: object) -> Method:

@@ -5,8 +5,8 @@ import re
 
 import pytest
 
+from azukari.checkout.messages import LANGUAGES
 from azukari.checkout.routes import DIRECTIVES
-from azukari.checkout.words import LANGUAGES
 from azukari.core.clock import DAY, MINUTE
 from azukari.web import assets
 from tests.checkout.shoppers import ORIGIN, SHOP, get, shopper
@@ -68,8 +68,8 @@ async def test_after_a_prepaid_card_that_was_taken_nobody_is_told_of_no_charge(h
     # That was given back when another method was tried.
     other = (await buyer.pay(card("4123111111111059", verification_value="123"), locale="en")).json()
     assert other["p"].startswith("You have not been charged. ")
-    words = (await buyer.get("/words?locale=en")).json()["w"]
-    assert words["no_charge"] == "You have not been charged."
+    messages = (await buyer.get("/words?locale=en")).json()["w"]
+    assert messages["no_charge"] == "You have not been charged."
 
 
 async def test_five_declines_end_it(house: House) -> None:
@@ -152,16 +152,16 @@ async def test_when_it_is_over_nobody_is_told_to_pay(house: House, outcome: str,
     kana = {"family_name_kana": "ヤマダ", "given_name_kana": "タロウ"}
     actor = {"email": "a@example.com", "phone": "0312345678"}
     told = {"konbini": "レジで", "bank_transfer": "ちょうどをお振り込みください", "pay_easy": "3つの番号を入力"}
-    for type, words in told.items():
+    for type, messages in told.items():
         details = {"type": type, "store": "seven-eleven"} | actor | kana
         order = {"amount": 1000, "currency": "JPY", "payment_details": details}
         payment = (await house.api.post("/payments", json=order)).json()
         page = f"/ja/instructions/{payment['id']}"
-        assert words in (await get(house, page)).text
+        assert messages in (await get(house, page)).text
         await house.api.post(f"/test/payments/{payment['id']}/simulate", json={"outcome": outcome})
         html = unbroken((await get(house, page)).text)
         assert said in html
-        assert words not in html
+        assert messages not in html
 
 
 async def test_a_cash_payment_the_shop_cancels_is_not_said_to_be_late(house: House) -> None:

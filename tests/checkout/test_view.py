@@ -7,9 +7,9 @@ from dataclasses import replace
 import pytest
 
 from azukari.checkout import accents, manifest, names, pages, view, wording
+from azukari.checkout.messages import LANGUAGES, messages
 from azukari.checkout.reading import language_of, way_back
 from azukari.checkout.view import Item, Method, OrderSummary, Shop
-from azukari.checkout.words import LANGUAGES, words
 from azukari.core import colours
 from azukari.payment_types import METHODS, STORES, default_types
 from azukari.web import assets
@@ -196,7 +196,7 @@ def test_a_declined_card_says_that_no_money_moved_and_what_to_do() -> None:
     )
     saving = replace(ORDER, mode="customer")
     shown = wording.of_code("ja", saving, CARD, "card_declined")
-    assert (shown.h, "請求" in shown.p) == (words("ja")["save_failed"], False)
+    assert (shown.h, "請求" in shown.p) == (messages("ja")["save_failed"], False)
 
 
 def test_a_wrong_field_is_told_beside_it() -> None:

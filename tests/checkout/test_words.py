@@ -6,12 +6,12 @@ import pytest
 
 from azukari.checkout import money, names
 from azukari.checkout.instructions_view import grouped
+from azukari.checkout.messages import LANGUAGES, fill, in_a_sentence, messages, say
 from azukari.checkout.phrases import phrases, split
-from azukari.checkout.texts import ERRORS, WORDS
-from azukari.checkout.words import LANGUAGES, fill, in_a_sentence, say, words
+from azukari.checkout.texts import ERRORS, MESSAGES
 from azukari.payment_types import STORES
 
-EVERY = {**ERRORS, **WORDS}
+EVERY = {**ERRORS, **MESSAGES}
 _HOLDER = re.compile(r"\{(\w+)\}")
 #: Korean names the field beside it anyway, and needs no particle that way.
 _WITHOUT_LABEL = {("missing_parameter", "ko"), ("invalid_parameter", "ko")}
@@ -20,7 +20,7 @@ _WITHOUT = {"back", "returning", "consent_both"}
 
 
 def test_no_key_stands_in_both_tables() -> None:
-    assert not ERRORS.keys() & WORDS.keys()
+    assert not ERRORS.keys() & MESSAGES.keys()
 
 
 @pytest.mark.parametrize("key", EVERY)
@@ -43,9 +43,9 @@ def test_every_language_has_the_same_places(key: str) -> None:
 
 def test_paying_and_storing_never_share_a_button() -> None:
     for key in ("save_card", "save_wallet", "save_h", "save_lead", "consent_save", "back_save", "done_save"):
-        assert "支払う" not in words("ja")[key]
-    assert "支払" in words("ja")["pay_save"]
-    assert "登録" in words("ja")["pay_save"]
+        assert "支払う" not in messages("ja")[key]
+    assert "支払" in messages("ja")["pay_save"]
+    assert "登録" in messages("ja")["pay_save"]
 
 
 def test_a_value_is_never_taken_for_a_place() -> None:
@@ -66,13 +66,13 @@ def test_a_korean_particle_follows_the_last_sound(email: str, told: str) -> None
 
 
 def test_tax_is_no_countrys_own_outside_of_japan() -> None:
-    assert [words(language)["tax"] for language in LANGUAGES] == ["消費税", "Tax", "세금", "税费"]
+    assert [messages(language)["tax"] for language in LANGUAGES] == ["消費税", "Tax", "세금", "税费"]
 
 
 def test_a_label_in_a_sentence_leaves_its_hint_out() -> None:
-    assert in_a_sentence("ja", words("ja")["expiry"]) == "有効期限"
-    assert in_a_sentence("en", words("en")["expiry"]) == "expiry"
-    assert in_a_sentence("ko", words("ko")["code"]) == "보안 코드"
+    assert in_a_sentence("ja", messages("ja")["expiry"]) == "有効期限"
+    assert in_a_sentence("en", messages("en")["expiry"]) == "expiry"
+    assert in_a_sentence("ko", messages("ko")["code"]) == "보안 코드"
 
 
 @pytest.mark.parametrize(
@@ -162,7 +162,7 @@ def test_every_phrase_fits_a_line_of_a_small_phone() -> None:
         *(ERRORS.keys() - {"unsupported_card_brand"}),
     )  # fmt: skip
     for key in headings:
-        for phrase in split(words("ja")[key]):
+        for phrase in split(messages("ja")[key]):
             for part in re.split(r"(?<=[、。）])|(?=（)", phrase):
                 assert len(part) <= 13, (key, part)
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from azukari.checkout.words import LANGUAGES
+from azukari.checkout.messages import LANGUAGES
 from azukari.wire.locales import nearest
 from tests.house import Api, House, card
 from tests.sessions.sessions import make, pay

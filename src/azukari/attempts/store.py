@@ -146,7 +146,7 @@ def _ends(*guards: sa.ColumnElement[bool]) -> db.Statement[None]:
         .values(
             state=sa.bindparam("to", type_=db.Text),
             due_at=sa.bindparam("due", type_=db.Time),
-            code=sa.bindparam("why", type_=db.Text),
+            code=sa.bindparam("new_code", type_=db.Text),
             processor_ref=sa.bindparam("processor_ref", type_=db.Text),
             network_id=sa.bindparam("network", type_=db.Text),
             updated_at=sa.bindparam("at", type_=db.Time),
@@ -315,7 +315,7 @@ async def finish(tx: Tx, attempt: Attempt, outcome: Outcome, now: int, again_at:
         attempt=attempt.id,
         held=attempt.fence,
         to=state,
-        why=code,
+        new_code=code,
         processor_ref=processor_ref,
         network=network,
         at=now,

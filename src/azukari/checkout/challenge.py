@@ -4,10 +4,10 @@ from urllib.parse import urlencode, urlsplit
 
 from azukari.checkout import framing, money, pages, reading
 from azukari.checkout.http import Visit, redirect
+from azukari.checkout.messages import LANGUAGES, messages, say
 from azukari.checkout.pages import Action
 from azukari.checkout.schemas import PasswordIn, Redirect
 from azukari.checkout.view import Shop
-from azukari.checkout.words import LANGUAGES, say, words
 from azukari.core.errors import NotFound
 from azukari.db import directory
 from azukari.secure_tokens import challenges
@@ -64,7 +64,7 @@ async def leave(visit: Visit) -> Answer:
     owner, url = found
     shop = reading.shop_of(await visit.services.settings_of(owner), owner.mode)
     language = visit.language(shop.languages)
-    known, host = words(language), urlsplit(url).netloc
+    known, host = messages(language), urlsplit(url).netloc
     there = [Action(known["go_there"], url)]
     return page(pages.notice(language, shop, say(language, "leaving", host=host), known["leaving_why"], there))
 

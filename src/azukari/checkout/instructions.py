@@ -8,8 +8,8 @@ import msgspec
 from azukari.checkout import pages, reading
 from azukari.checkout.http import Visit
 from azukari.checkout.instructions_view import Instructions
+from azukari.checkout.messages import LANGUAGES
 from azukari.checkout.schemas import BarcodeOut, SimulateIn
-from azukari.checkout.words import LANGUAGES
 from azukari.core.clock import MINUTE, iso
 from azukari.core.errors import InvalidParameter, NotFound
 from azukari.db import Owner, Tx

@@ -6,8 +6,8 @@ from itertools import accumulate
 from typing import Self
 
 from azukari.checkout import money, names
+from azukari.checkout.messages import messages, say
 from azukari.checkout.view import Shop
-from azukari.checkout.words import say, words
 
 KONBINI, BANK, PAYEASY = "konbini", "bank_transfer", "pay_easy"
 #: Shorter numbers are read at a glance.
@@ -68,7 +68,7 @@ class Instructions:
 
         deadline: milliseconds. barcode: a picture's ``data:`` address. tools: where test mode's buttons send.
         """
-        known = words(language)
+        known = messages(language)
         store = str(details.get("store") or "")
         scans = bool(details.get("barcode_url"))
         figures, unit = money.parted(language, amount, currency)
@@ -107,7 +107,7 @@ _MEMBERS: Mapping[str, tuple[tuple[str, str], ...]] = {
 
 
 def _facts(language: str, type: str, details: Mapping[str, object]) -> list[Fact]:
-    known = words(language)
+    known = messages(language)
     numbers = [(label, str(details[member])) for label, member in _MEMBERS[type] if details.get(member)]
     if type == KONBINI and len(numbers) == 1:
         # A store that wants one number calls it the payment's.
@@ -128,11 +128,11 @@ def grouped(value: str) -> str:
 
 def _steps(language: str, store: str, scans: bool) -> list[str]:
     keys = ("step_counter", "step_cash") if scans or store in _AT_THE_TILL else ("step_machine", "step_cash")
-    return [words(language)[key] for key in keys]
+    return [messages(language)[key] for key in keys]
 
 
 def _notes(language: str, type: str, shop: Shop) -> list[str]:
-    known = words(language)
+    known = messages(language)
     if type == BANK:
         return [known["bank_exact"], *([known["bank_fee"]] if shop.bank_fee else [])]
     return [known["payeasy_menu"]] if type == PAYEASY else []

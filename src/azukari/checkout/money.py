@@ -3,7 +3,7 @@
 from datetime import datetime, timedelta
 from decimal import Decimal
 
-from azukari.checkout.words import say
+from azukari.checkout.messages import say
 from azukari.core.clock import JAPAN
 from azukari.core.money import CURRENCIES
 

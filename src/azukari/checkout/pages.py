@@ -9,10 +9,10 @@ from urllib.parse import urlencode
 import msgspec
 
 from azukari.checkout import view
+from azukari.checkout.messages import LANGUAGES, messages, say
 from azukari.checkout.phrases import phrases
 from azukari.checkout.view import OrderSummary, Shop
 from azukari.checkout.wording import ErrorNotice
-from azukari.checkout.words import LANGUAGES, say, words
 from azukari.web import assets
 
 if TYPE_CHECKING:
@@ -172,7 +172,7 @@ def challenge(
     hrefs: Mapping[str, str],
 ) -> bytes:
     """The stand-in for an issuer's page."""
-    known = words(language)
+    known = messages(language)
     return _render(
         "challenge.html",
         language,
@@ -194,7 +194,7 @@ def _render(
     template: str, language: str, shop: Shop | None, title: str, modules: Sequence[str], **context: object
 ) -> bytes:
     mark, notice = view.test_notice(language)
-    t = {**words(language), "language": LANGUAGES[language][1], "title": title}
+    t = {**messages(language), "language": LANGUAGES[language][1], "title": title}
     own = context.pop("t", {})
     hrefs = context.pop("hrefs", {})
     assert isinstance(own, dict)

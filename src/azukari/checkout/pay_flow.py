@@ -6,9 +6,9 @@ from typing import Protocol
 
 from azukari.checkout import reading, view, wording
 from azukari.checkout.http import Visit
+from azukari.checkout.messages import LANGUAGES, messages
 from azukari.checkout.schemas import ConsentIn, Error, Failed, Went
 from azukari.checkout.view import Method, OrderSummary
-from azukari.checkout.words import LANGUAGES, words
 from azukari.core.errors import ApiError, InvalidParameter, TooManyRequests
 from azukari.processors.base import Consent
 from azukari.sessions import page as sessions
@@ -110,7 +110,7 @@ def refusal(visit: Visit, error: ApiError, body: Error) -> Answer:
         at = {"not_found": wording.RELOAD, "internal_server_error": wording.CHECKING}.get(error.code, wording.ALERT)
     else:
         at = wording.PAGE
-    known = words(nearest(visit.query.get("locale", ""), LANGUAGES))
+    known = messages(nearest(visit.query.get("locale", ""), LANGUAGES))
     heading, text = known["bad_request"], known["ask_shop"]
     if at == wording.ALERT:
         heading, text = known["too_many" if is_too_many else "service_unavailable"], known["retry"]

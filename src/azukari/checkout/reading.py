@@ -6,8 +6,8 @@ from dataclasses import replace
 import msgspec
 from msgspec import UNSET
 
+from azukari.checkout.messages import LANGUAGES
 from azukari.checkout.view import Item, Method, OrderSummary, Shop
-from azukari.checkout.words import LANGUAGES
 from azukari.merchants.settings import MerchantSettings
 from azukari.payment_types import METHODS
 from azukari.payments.views import PaymentView

@@ -5,7 +5,7 @@ from urllib.parse import urlencode
 from azukari.attempts import store as attempts
 from azukari.checkout import pages, pay_flow, reading
 from azukari.checkout.http import Visit, redirect
-from azukari.checkout.words import LANGUAGES, words
+from azukari.checkout.messages import LANGUAGES, messages
 from azukari.core.errors import ApiError, NotFound
 from azukari.db import Owner
 from azukari.payments import reconcile
@@ -32,7 +32,7 @@ async def come_back(visit: Visit) -> Answer:
     language = visit.language(shop.languages, shown.payment.locale)
     good = shown.payment.status in ("captured", "authorized")
     key = "done_pay" if good else "internal_server_error" if shown.payment.status == "pending" else "request_failed"
-    return page(pages.notice(language, shop, words(language)[key], good=good))
+    return page(pages.notice(language, shop, messages(language)[key], good=good))
 
 
 async def _to_session(visit: Visit, owner: Owner, session_id: str) -> Answer:

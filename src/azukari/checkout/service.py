@@ -9,11 +9,11 @@ from msgspec import UNSET
 
 from azukari.checkout import pages, pay_flow, reading, view, wording
 from azukari.checkout.http import Visit, redirect
+from azukari.checkout.messages import LANGUAGES, messages, say
 from azukari.checkout.pages import Action
 from azukari.checkout.pay_flow import Press, language_of
 from azukari.checkout.schemas import Error, PayIn, ResumeIn, Went
 from azukari.checkout.view import Method, OrderSummary
-from azukari.checkout.words import LANGUAGES, say, words
 from azukari.core.clock import MINUTE
 from azukari.core.errors import ApiError, NotFound, TooManyRequests
 from azukari.secure_tokens.pages import PATH as CHALLENGE
@@ -50,11 +50,11 @@ async def show(visit: Visit) -> Answer:
             pages.notice(
                 language,
                 summary.shop,
-                words(language)["tds_mid"],
+                messages(language)["tds_mid"],
                 None,
                 [
-                    Action(words(language)["proceed"], _away(visit, away, language)),
-                    Action(words(language)["restart"], f"?locale={language}&again=1"),
+                    Action(messages(language)["proceed"], _away(visit, away, language)),
+                    Action(messages(language)["restart"], f"?locale={language}&again=1"),
                 ],
             )
         )
@@ -98,7 +98,7 @@ def _challenge(opened: HostedSession) -> str | None:
 
 def _over(visit: Visit, opened: HostedSession, summary: OrderSummary, language: str) -> Answer:
     """A session that takes no try any more."""
-    state, known = opened.state, words(language)
+    state, known = opened.state, messages(language)
     actions = _ways_back(summary, language)
     if state.status == "completed":
         if state.next == "instructions" and opened.payment is not None:
@@ -179,18 +179,19 @@ async def _try(
 
 def _told(visit: Visit, language: str, summary: OrderSummary, method: Method | None, done: Done[TryResult]) -> Answer:
     """No more of a try's end than the page needs, and its words."""
-    result, status = pay_flow.result_of(done.view, language, summary, method), done.answer.status
+    tried, result = done.view, pay_flow.result_of(done.view, language, summary, method)
     if isinstance(result, Went):
         result.redirect_url = _away(visit, result.redirect_url, language)
-        return Answer.of(result, status)
+        return Answer.of(result, done.answer.status)
     result.error.message = UNSET
-    return Answer.of(result, _STATUS_OF_NO if status in _DECLINES else status)
+    is_decline = isinstance(tried, ApiError) and tried.status in _DECLINES
+    return Answer.of(result, _STATUS_OF_NO if is_decline else done.answer.status)
 
 
 def refused(visit: Visit, error: ApiError) -> Answer:
     """The page for an address that leads nowhere, or that cannot be shown now."""
     language = reading.language_of(visit.query, visit.header(b"accept-language"), tuple(LANGUAGES), None)
-    known = words(language)
+    known = messages(language)
     if error.status == TooManyRequests.status:
         html = pages.notice(language, None, known["too_many"], known["retry"])
     elif error.status >= 500:

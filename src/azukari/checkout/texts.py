@@ -36,7 +36,7 @@ ERRORS: Mapping[str, Text] = {
 }  # fmt: skip
 
 #: Everything else.
-WORDS: Mapping[str, Text] = {
+MESSAGES: Mapping[str, Text] = {
     "no_charge": ("請求は行われていません。", "You have not been charged.", "결제되지 않았습니다.", "未扣款。"),
     "try_other": ("別のカードか、ほかのお支払い方法をお試しください。", "Please try another card or payment method.", "다른 카드나 결제 수단을 이용해 주세요.", "请换一张卡或其他支付方式。"),
     "rest": (

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from azukari.checkout import money, names
-from azukari.checkout.words import LANGUAGES, fill, say, words
+from azukari.checkout.messages import LANGUAGES, fill, messages, say
 from azukari.core.clock import HOUR
 from azukari.payment_types import CARRIERS
 
@@ -235,7 +235,7 @@ def label_of(method: Method, member: str) -> str:
 
 def method_name(language: str, method: Method) -> str:
     """What a shopper calls it."""
-    return words(language)[method.group] if method.group in _TITLED else method.names[language]
+    return messages(language)[method.group] if method.group in _TITLED else method.names[language]
 
 
 def button(language: str, summary: OrderSummary, method: Method) -> str:
@@ -260,7 +260,7 @@ def thing(language: str, method: Method) -> str:
 def consent(language: str, summary: OrderSummary, method: Method) -> str:
     """The sentence above the button in the modes that store something."""
     return fill(
-        words(language)["consent_both" if summary.pays else "consent_save"],
+        messages(language)["consent_both" if summary.pays else "consent_save"],
         button=button(language, summary, method),
         thing=thing(language, method),
         shop=summary.shop.name,
@@ -274,8 +274,8 @@ def _amount(language: str, method: Method) -> str:
 
 def title(language: str, summary: OrderSummary | None, shop: Shop | None, heading: str | None = None) -> str:
     """The window's title."""
-    what = heading or words(language)["save_h" if summary and not summary.pays else "title"]
-    mark = "" if shop is None or shop.live else f"[{words(language)['test_mark']}] "
+    what = heading or messages(language)["save_h" if summary and not summary.pays else "title"]
+    mark = "" if shop is None or shop.live else f"[{messages(language)['test_mark']}] "
     return f"{mark}{what} | {shop.name}" if shop else what
 
 
@@ -295,7 +295,7 @@ _IN_SCRIPT = (
 def texts(language: str, summary: OrderSummary) -> dict[str, str]:
     """Every text of the page by the name of its place: a script can change the language around what was typed."""
     shop = summary.shop.name
-    known = words(language)
+    known = messages(language)
     found = {key: known[key] for key in _ON_PAGE}
     found["title"] = title(language, summary, summary.shop)
     found["back"] = say(language, "back_save" if not summary.pays else "back", shop=shop)
@@ -339,7 +339,7 @@ def item_amounts(summary: OrderSummary) -> list[int | None]:
 
 
 def _panel_texts(language: str, panel: Panel) -> dict[str, str]:
-    method, known = panel.method, words(language)
+    method, known = panel.method, messages(language)
     found = {f"m_{method.type}": method_name(language, method)}
     if panel.is_card:
         found["brands"] = names.listed(
@@ -358,7 +358,7 @@ def _panel_texts(language: str, panel: Panel) -> dict[str, str]:
 
 def label(language: str, key: str) -> tuple[str, str]:
     """A label and its hint in brackets: ``有効期限`` and ``（月/年）``."""
-    text = words(language)[key]
+    text = messages(language)[key]
     at = min((found for found in (text.find("（"), text.find("(")) if found > 0), default=len(text))
     return text[:at].rstrip(), (" " if text[at - 1 : at] == " " else "") + text[at:]
 
@@ -372,7 +372,7 @@ def script_data(language: str, summary: OrderSummary) -> dict[str, Any]:
     """What the page's script is told in a language: the texts by their places, its own words, and what each method's
     button and sum say.
     """
-    known = words(language)
+    known = messages(language)
     own = {key: known[key] for key in _IN_SCRIPT} | {
         "checking": known["internal_server_error"],
         "failed": known["request_failed"],
@@ -384,7 +384,7 @@ def script_data(language: str, summary: OrderSummary) -> dict[str, Any]:
 
 def no_charge(language: str, summary: OrderSummary) -> str:
     """That a try has cost nothing, beside what prepaid cards brought before."""
-    return rest(language, summary, "rest_not_charged") if summary.received else words(language)["no_charge"]
+    return rest(language, summary, "rest_not_charged") if summary.received else messages(language)["no_charge"]
 
 
 def rest(language: str, summary: OrderSummary, key: str) -> str:
@@ -406,7 +406,7 @@ def _method_told(language: str, summary: OrderSummary, method: Method) -> dict[s
 
 def test_notice(language: str) -> tuple[str, str]:
     """The strip of test mode: what stands bold, and the rest."""
-    mark, _, rest = _AFTER_MARK.sub("\n", words(language)["test"], count=1).partition("\n")
+    mark, _, rest = _AFTER_MARK.sub("\n", messages(language)["test"], count=1).partition("\n")
     return mark, rest
 
 

@@ -7,8 +7,8 @@ from dataclasses import replace
 import msgspec
 
 from azukari.checkout import view
+from azukari.checkout.messages import in_a_sentence, messages, say
 from azukari.checkout.view import Method, OrderSummary
-from azukari.checkout.words import in_a_sentence, say, words
 from azukari.core.errors import Locked
 
 #: Where it is said that is not a field's name: above the form, instead of it, beside the button, or nowhere because
@@ -87,9 +87,9 @@ def of_code(
     if code in ("missing_parameter", "invalid_parameter"):
         return _about_a_field(language, summary, method, code, param)
     if code == "unsupported_card_brand":
-        return ErrorNotice("number", words(language)["other_invalid"], "")
+        return ErrorNotice("number", messages(language)["other_invalid"], "")
     if code == SHORT and summary.received:
-        return ErrorNotice(ALERT, words(language)["insufficient_funds"], view.rest(language, summary, "rest"))
+        return ErrorNotice(ALERT, messages(language)["insufficient_funds"], view.rest(language, summary, "rest"))
     if summary.received and method is not summary.first:
         # Another method was tried: what the prepaid card had brought was given back before.
         summary = replace(summary, received=0)
@@ -102,15 +102,15 @@ def of_code(
 
 
 def _not_saved(language: str, method: Method | None) -> ErrorNotice:
-    text = words(language)["try_other"]
+    text = messages(language)["try_other"]
     if method is None or method.group == "card":
-        return ErrorNotice(ALERT, words(language)["save_failed"], text)
+        return ErrorNotice(ALERT, messages(language)["save_failed"], text)
     name = view.method_name(language, method)
     return ErrorNotice(ALERT, say(language, "save_failed_other", method=name), text)
 
 
 def _said(language: str, summary: OrderSummary, at: str, key: str, notes: str) -> ErrorNotice:
-    known = {**words(language), "no_charge": view.no_charge(language, summary)}
+    known = {**messages(language), "no_charge": view.no_charge(language, summary)}
     sentences = [known[_NOTES[note]] for note in notes if note != "N" or summary.pays]
     if at not in (ALERT, PAGE):
         # In one line, below a field.
@@ -130,7 +130,7 @@ def _about_a_field(
         label = view.label_of(method, found[1])
     if not label:
         return _said(language, summary, PAGE, "bad_request", "S")
-    return ErrorNotice(at, say(language, code, label=in_a_sentence(language, words(language)[label])), "")
+    return ErrorNotice(at, say(language, code, label=in_a_sentence(language, messages(language)[label])), "")
 
 
 def _stop(language: str) -> str:

@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from azukari.checkout import framing, view
+from azukari.checkout.messages import LANGUAGES, messages
 from azukari.checkout.pages import render
 from azukari.checkout.view import Method, OrderSummary
-from azukari.checkout.words import LANGUAGES, words
 from azukari.fields import texts
 
 _PACKAGE = "azukari.fields"
@@ -61,13 +61,13 @@ def frame(
         panels=view.panels(summary),
         data=data,
         here=here,
-        closed=closed and words(language)[closed],
+        closed=closed and messages(language)[closed],
     )
 
 
 def back(language: str) -> bytes:
     """What stands in the dialog for the moment until it closes."""
-    return render("back.html", language, _PACKAGE, text=words(language)["internal_server_error"])
+    return render("back.html", language, _PACKAGE, text=messages(language)["internal_server_error"])
 
 
 def all_texts(language: str, summary: OrderSummary) -> dict[str, str]:
@@ -91,7 +91,7 @@ def reuse(language: str, summary: OrderSummary, method: Method) -> str:
 
 def script_data(language: str, summary: OrderSummary) -> dict[str, Any]:
     """What the frame's script is told in a language."""
-    known = words(language)
+    known = messages(language)
     found = view.script_data(language, summary)
     methods: Mapping[str, Method] = {method.type: method for method in summary.methods}
     found["t"] = all_texts(language, summary)

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from azukari.checkout.words import LANGUAGES, fill
+from azukari.checkout.messages import LANGUAGES, fill
 
 _TEXTS: Mapping[str, tuple[str, str, str, str]] = {
     "frame": ("お支払い情報", "Payment details", "결제 정보", "支付信息"),

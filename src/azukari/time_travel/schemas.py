@@ -59,12 +59,12 @@ class ClockSet(msgspec.Struct, kw_only=True):
 
 
 class ClockOut(msgspec.Struct):
-    """What a merchant's clock shows. system_now: it is the machine's time."""
+    """What a merchant's clock shows. real: it is the machine's time."""
 
     resource: Literal["test_clock"]
     now: str
     frozen: bool
-    system_now: bool
+    real: bool
 
     @classmethod
     def of(cls, clock: TestClock, system_now: int) -> "ClockOut":

@@ -38,7 +38,7 @@ class _Given(msgspec.Struct):
 
 
 class PaymentWebhookDraft(msgspec.Struct, frozen=True):
-    """Endpoints and the secrets they were given, ready to be written beside their payment. Both times, as a call has them."""
+    """Endpoints and the secrets they were given, ready to be written beside their payment. Times as in a call."""
 
     services: Services
     endpoints: list[tuple[Endpoint, SealedEntry | None]]

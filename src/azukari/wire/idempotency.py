@@ -82,7 +82,7 @@ class Claim:
 
 def _ended(left_by: sa.ColumnElement[int]) -> sa.ColumnElement[bool]:
     """What it was about has ended. Or the answer for the time being says that we could not go on, and has done so for
-    a day of the machine's: whoever ran it is dead, and no attempt's end will settle it.
+    a day of the machine's: whoever ran it is dead, and no attempt's end will store its response.
     """
     given_up = sa.and_(keys.c.state == RUNNING, keys.c.status >= GIVEN_UP, keys.c.taken_at <= left_by)
     return sa.or_(keys.c.state == DONE, given_up)

@@ -182,7 +182,7 @@ class AccessGrant:
         """Its audit line is being written."""
         self._noted = True
 
-    def spend(self) -> Stored | PaymentDetails:
+    def redeem(self) -> Stored | PaymentDetails:
         """What it permits to open. Raises UseRefused without an audit line, and the second time."""
         if not self._noted or self._spent:
             raise UseRefused

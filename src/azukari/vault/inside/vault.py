@@ -316,14 +316,14 @@ class Vault:
 
         Raises ProviderDown, EntryGone, Unreadable (also for an entry of another kind), UseRefused.
         """
-        stored = use.spend()
+        stored = use.redeem()
         if not isinstance(stored, Stored):
             raise Unreadable("content")
         merchant_key = await self._merchant_keys.of_version(use.owner, stored.mk_version)
         return Signer(entries.open_secret(use.owner, use.entry_id, stored, merchant_key.cipher))
 
     async def _open(self, use: AccessGrant) -> Plain | Secret:
-        card = use.spend()
+        card = use.redeem()
         if isinstance(card, PaymentDetails):
             return Plain.of(card)
         try:

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from functools import cache
 from types import MappingProxyType
 
-from azukari.checkout.texts import ERRORS, WORDS
+from azukari.checkout.texts import ERRORS, MESSAGES
 
 #: As the links name them, and as ``lang`` does: kanji take their shapes from it.
 LANGUAGES: Mapping[str, tuple[str, str]] = {
@@ -18,15 +18,15 @@ _FIRST_HANGUL, _LAST_HANGUL, _SOUNDS, _RIEUL = 0xAC00, 0xD7A3, 28, 8
 
 
 @cache
-def words(language: str) -> Mapping[str, str]:
+def messages(language: str) -> Mapping[str, str]:
     """All texts of one language, by key."""
     place = _PLACES[language]
-    return MappingProxyType({key: text[place] for table in (ERRORS, WORDS) for key, text in table.items()})
+    return MappingProxyType({key: text[place] for table in (ERRORS, MESSAGES) for key, text in table.items()})
 
 
 def say(language: str, key: str, **values: object) -> str:
     """A text with its places filled."""
-    return fill(words(language)[key], **values)
+    return fill(messages(language)[key], **values)
 
 
 def fill(text: str, **values: object) -> str:
