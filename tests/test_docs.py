@@ -15,10 +15,9 @@ from azukari.core import config
 from azukari.core.errors import ApiError
 from azukari.processors.declines import DECLINES
 from azukari.tools.trigger import RECIPES
+from tests.sources import ROOT, SOURCES
 
-ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
-SOURCES = [path for path in sorted((ROOT / "src/azukari").rglob("*.py")) if "migrations" not in path.parts]
 #: Columns of a line of prose; tables, code and headings have what they need.
 COLUMNS = 100
 #: Names that mean something else to somebody who knows payments, or nothing; ``docs/glossary.md`` has ours.

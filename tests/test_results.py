@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.test_docs import ROOT, SOURCES
+from tests.sources import ROOT, SOURCES
 
 HOME = ROOT / "src/azukari"
 #: What makes, stores and sends answers, and the tools that talk HTTP to a server.

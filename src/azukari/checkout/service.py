@@ -184,8 +184,9 @@ def _told(visit: Visit, language: str, summary: OrderSummary, method: Method | N
         result.redirect_url = _away(visit, result.redirect_url, language)
         return Answer.of(result, done.answer.status)
     result.error.message = UNSET
-    is_decline = isinstance(tried, ApiError) and tried.status in _DECLINES
-    return Answer.of(result, _STATUS_OF_NO if is_decline else done.answer.status)
+    if isinstance(tried, ApiError) and tried.status in _DECLINES:
+        return Answer.of(result, _STATUS_OF_NO)
+    return Answer.of(result, done.answer.status)
 
 
 def refused(visit: Visit, error: ApiError) -> Answer:
