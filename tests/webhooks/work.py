@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from azukari.core.clock import DAY
-from azukari.db import Owner
+from azukari.db import Owner, Slice
 from azukari.webhooks import deliveries, fanout
 from azukari.webhooks.deliveries import DeliveryAttempt
 from azukari.webhooks.sending import Sender
@@ -52,5 +52,5 @@ async def endpoint(house: House, receiver: Receiver, **more: Any) -> dict[str, A
 
 async def log_of(house: House, made: dict[str, Any]) -> list[DeliveryAttempt]:
     owner = await owner_of(house)
-    found = await house.services.db.read(deliveries.log, owner, made["id"], page=1, per_page=1_000, start=0, end=2**62)
+    found = await house.services.db.read(deliveries.log, owner, made["id"], Slice(1, 1_000, 0, 2**62))
     return found.rows

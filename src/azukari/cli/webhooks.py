@@ -186,6 +186,7 @@ def log_webhook(
     as_json: AsJson = False,
 ) -> None:
     """The latest tries: when, of which event, the answer's code, how long it took."""
+    from azukari.db import Slice
     from azukari.webhooks import deliveries
 
     found = _with_webhook(
@@ -193,7 +194,7 @@ def log_webhook(
         database,
         webhook,
         lambda asking, endpoint: asking.services.db.read(
-            deliveries.log, asking.owner, endpoint.id, page=1, per_page=limit, start=0, end=2**62
+            deliveries.log, asking.owner, endpoint.id, Slice(1, limit, 0, 2**62)
         ),
     )
     rows = [
