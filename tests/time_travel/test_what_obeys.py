@@ -8,6 +8,7 @@ import pytest
 
 from azukari import worker
 from azukari.core.clock import DAY, HOUR, MINUTE, SECOND, iso, parse_iso
+from azukari.db import Slice
 from azukari.merchants import keys
 from azukari.merchants import service as merchants
 from azukari.payments import store as payments
@@ -216,9 +217,7 @@ _WAITS = (MINUTE, 5 * MINUTE, 15 * MINUTE, HOUR, 3 * HOUR, 6 * HOUR, 12 * HOUR, 
 
 
 async def _log(house: House, made: dict[str, Any]) -> list[deliveries.DeliveryAttempt]:
-    found = await house.services.db.read(
-        deliveries.log, await owner_of(house), made["id"], page=1, per_page=100, start=0, end=2**62
-    )
+    found = await house.services.db.read(deliveries.log, await owner_of(house), made["id"], Slice(1, 100, 0, 2**62))
     return found.rows
 
 
