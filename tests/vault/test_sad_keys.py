@@ -274,13 +274,21 @@ async def test_none_is_lost_or_given_twice_while_they_move(room: Room) -> None:
     other = room.another()
     room.clock.time += HOUR
 
+    under_way: set[asyncio.Task[None]] = set()
+
     async def move() -> None:
         for _ in range(5):
+            # No value is hours on its way: those that have set out arrive before the next hour but one.
+            begun = set(under_way)
             await other.wipe()
+            await asyncio.gather(*begun)
             room.clock.time += HOUR
 
     async def keep_and_take(name: str) -> list[str | None]:
-        await room.vault.keep_verification_value(A, "new-" + name, Secret("123"))
+        keeping = asyncio.create_task(room.vault.keep_verification_value(A, "new-" + name, Secret("123")))
+        under_way.add(keeping)
+        keeping.add_done_callback(under_way.discard)
+        await keeping
         return [
             secret(await vault.take_verification_value(A, each))
             for each in (name, "new-" + name)
