@@ -164,19 +164,19 @@ async def test_one_statement_for_many_tells_whose_row_was_there(
 
 
 ODD = [b"", b"\x00\xff'\\", b"{}"]
-WORDS = [None, 'it\'s "quoted" \\ \n \u2028', "\U0001f600"]
+MESSAGES = [None, 'it\'s "quoted" \\ \n \u2028', "\U0001f600"]
 
 
 async def test_plain_inserts_of_a_batch_are_one_statement_and_its_own_transaction(
     postgres_database: PostgresDatabase, listening: Listening
 ):
-    batch = [waiting(hot_picture, str(number), ODD[number], WORDS[number]) for number in range(3)]
+    batch = [waiting(hot_picture, str(number), ODD[number], MESSAGES[number]) for number in range(3)]
 
     await lock_step(listening, [*batch, waiting(hot_picture_then_fail, "4", b"", None)], commit)
 
     assert listening.sent == [("WITH", 6)]
     for number in range(3):
-        assert await postgres_database.read(picture, str(number)) == (ODD[number], WORDS[number])
+        assert await postgres_database.read(picture, str(number)) == (ODD[number], MESSAGES[number])
         assert await postgres_database.read(orders_of, str(number)) == [str(number)]
     assert await postgres_database.read(picture, "4") is None
     assert await postgres_database.read(count_orders) == 3

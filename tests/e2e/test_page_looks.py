@@ -7,7 +7,7 @@ import pytest
 from playwright.async_api import Page, Request, expect
 
 from azukari.checkout.phrases import phrases, split
-from azukari.checkout.texts import ERRORS, WORDS
+from azukari.checkout.texts import ERRORS, MESSAGES
 from tests.cards import VISA
 from tests.e2e.browsing import OpenPage, Size
 from tests.e2e.looking import axe, too_wide, weigh
@@ -306,7 +306,10 @@ async def test_japanese_headings_break_between_phrases(open_page: OpenPage, api:
 
 async def test_the_script_breaks_a_heading_where_the_server_does(page: Page, api: Api, shop: Shop) -> None:
     await visit(page, await new_session(api, shop))
-    texts = sorted({text for table in (ERRORS, WORDS) for each in table.values() for text in each} | {"", "<b>の山&"})
+    every = (text for table in (ERRORS, MESSAGES) for texts in table.values() for text in texts)
+    texts = sorted({*every, "", "<b>の山&"})
+        {text for table in (ERRORS, MESSAGES) for each in table.values() for text in each} | {"", "<b>の山&"}
+    )
     written = await page.evaluate(
         """async (texts) => {
           const { write } = await import(document.querySelector("[href$='/dom.js']").href);

@@ -246,13 +246,14 @@ def _units_written() -> set[str]:
 
 
 def _unit_of(call: ast.Call) -> ast.expr | None:
-    """The unit of ``anything.write(unit, …)`` or ``change`` on a database, or of ``retry_on_conflict(db, unit, …)``."""
+    """The unit of ``anything.write(unit, …)`` or ``write_through`` on a database, or of ``retry_on_conflict(db, unit, …)``."""
     match call.func:
         case ast.Attribute(
-            ast.Attribute(attr="db" | "stores" | "main" | "_db" | "_main" | "_keys" | "_store"), "write" | "change"
+            ast.Attribute(attr="db" | "stores" | "main" | "_db" | "_main" | "_keys" | "_store"),
+            "write" | "write_through",
         ):
             return call.args[0]
-        case ast.Attribute(ast.Name("db" | "main" | "keys"), "write" | "change"):
+        case ast.Attribute(ast.Name("db" | "main" | "keys"), "write" | "write_through"):
             return call.args[0]
         case ast.Attribute(ast.Name("store"), "write"):
             return call.args[0]  # rooms have a `store.change` of their own

@@ -24,7 +24,7 @@ KEYS = st.sampled_from([None, None, None, None, "key-1", "key-2"])
 NUMBERS = st.sampled_from([None, None, "order-1", "order-2"])
 SCENARIOS = st.sampled_from([None] * 6 + ["insufficient_funds", "fraudulent"])
 WHOSE = st.sampled_from([0, 0, 0, 1])
-WORDS = st.sampled_from(["Tea", "二つ"])
+MESSAGES = st.sampled_from(["Tea", "二つ"])
 MODES = st.sampled_from(["payment", "payment", "customer", "customer_payment"])
 #: Mostly what was made last.
 WHICH = st.sampled_from([0, 0, 0, 0, 1, 1, 2, 3, 5, 8])

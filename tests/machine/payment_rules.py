@@ -14,6 +14,7 @@ from tests.machine.choices import (
     KEYS,
     KONBINI,
     MEANS,
+    MESSAGES,
     NUMBERS,
     PARTS,
     PAYPAY,
@@ -21,7 +22,6 @@ from tests.machine.choices import (
     SCENARIOS,
     WHICH,
     WHOSE,
-    WORDS,
     remember_page,
     wire,
 )
@@ -91,7 +91,7 @@ class Customers(Tokens):
         when=lambda self: self.things("customers"),
         which=WHICH,
         card=st.sampled_from(CARDS),
-        word=WORDS,
+        word=MESSAGES,
         token=WHICH,
         what=st.sampled_from(["describe", "card", "card", "token", "wallet", "revoke", "delete"]),
     )
@@ -198,7 +198,7 @@ class Payments(Customers):
         which=WHICH,
         amount=PARTS,
         key=KEYS,
-        words=WORDS,
+        words=MESSAGES,
         what=st.sampled_from(["capture", "refund", "simulate", "cancel", "refund", "request", "describe"]),
         outcome=st.sampled_from(["paid", "paid", "expired", "failed"]),
     )
