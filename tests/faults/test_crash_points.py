@@ -246,7 +246,7 @@ def _units_written() -> set[str]:
 
 
 def _unit_of(call: ast.Call) -> ast.expr | None:
-    """The unit of ``anything.write(unit, …)`` or ``write_through`` on a database, or of ``retry_on_conflict(db, unit, …)``."""
+    """The unit of ``write(unit, …)`` or ``write_through`` on a database, or of ``retry_on_conflict(db, unit, …)``."""
     match call.func:
         case ast.Attribute(
             ast.Attribute(attr="db" | "stores" | "main" | "_db" | "_main" | "_keys" | "_store"),
