@@ -8,7 +8,7 @@ import pytest
 from azukari import worker
 from azukari.core.clock import DAY, HOUR, iso, parse_iso
 from azukari.db import Owner
-from azukari.processors.base import Outcome
+from azukari.processors.base import AttemptQuery, Outcome
 from azukari.time_travel import service as time_travel
 from azukari.vault import ReplyUnknown
 from tests.cards import PAYPAY
@@ -56,10 +56,10 @@ async def three_unpaid(house: House, monkeypatch: pytest.MonkeyPatch) -> list[di
     silent.add(await waiting(house, made[1]))
     made.append(await begun(house.api, KONBINI))
 
-    async def says_nothing_of_some(owner: Owner, ref: str) -> Outcome:
-        if ref in silent:
+    async def says_nothing_of_some(query: AttemptQuery) -> Outcome:
+        if query.ref in silent:
             raise ReplyUnknown("NoAnswer")
-        return await lookup(owner, ref)
+        return await lookup(query)
 
     monkeypatch.setattr(simulator, "lookup", says_nothing_of_some)
     return made

@@ -25,7 +25,7 @@ async def agree(services: Services, owner: Owner, customer_id: str, type: str = 
     assert isinstance(waiting, Pending)
     assert waiting.redirect_url is not None
     assert services.processors.simulator.decide(attempt.ref, "approved")
-    outcome = await processor.lookup(owner, attempt.ref)
+    outcome = await processor.lookup(execute.query_of(attempt))
     assert isinstance(outcome, Approved)
     assert outcome.agreement is not None
     sealed = await services.vault.seal_agreement(owner, type, outcome.agreement)

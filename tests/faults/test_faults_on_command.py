@@ -17,6 +17,7 @@ from tests.faults.lines import Garbled, LateOrders, until
 from tests.faults.sites import Rows
 from tests.faults.truth import OPEN_ATTEMPTS, Book, hold_against_book
 from tests.house import Api, House, card, running
+from tests.promises import promise
 
 KEY = {"X-KOMOJU-IDEMPOTENCY": "key-1"}
 #: A decline's status, by its code. Source: contract 2.2.
@@ -149,21 +150,15 @@ async def test_an_operation_that_came_to_nothing_can_be_tried_again(house: House
 async def test_a_bank_that_takes_too_long_is_asked_afterwards(house: House, rows: Rows, kind: str) -> None:
     operation = await Operation.ready(house.api, kind)
     # Long enough for the order to arrive on a busy machine; the answer comes after any patience.
-    _set(house, timeout=SECOND)
+    promise(house, timeout=SECOND)
 
     reply = await operation.send(Azukari_Delay="60000")
 
     assert (reply.status_code, reply.json()["status"]) == (202, BEFORE.get(kind, "pending"))
-    _set(house, timeout=10 * SECOND)
+    promise(house, timeout=10 * SECOND)
     await settle(house)
     assert (await operation.payment())["status"] == AFTER[kind]
     await hold_against_book(rows, house.services.settings.data)
-
-
-def _set(house: House, **declared: Any) -> None:
-    """Let the simulator declare something else."""
-    simulator: Any = house.services.processors.named("simulator")
-    simulator.declares = dataclasses.replace(simulator.declares, **declared)
 
 
 @pytest.mark.parametrize("kind", OPERATIONS)
@@ -284,7 +279,7 @@ async def test_a_card_is_kept_only_when_its_check_was_answered(
 
 
 async def test_a_check_that_takes_too_long_keeps_nothing(house: House, rows: Rows) -> None:
-    _set(house, timeout=1_000)
+    promise(house, timeout=1_000)
 
     reply = await house.api.post(
         "/customers", json={"payment_details": card()}, headers={"Azukari-Delay": "9000", **KEY}

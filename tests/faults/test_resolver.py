@@ -1,7 +1,6 @@
 """The resolver: what becomes of attempts whose owner died, or got no answer (docs/architecture.md)."""
 
 import asyncio
-import dataclasses
 from contextlib import suppress
 from typing import Any
 
@@ -12,12 +11,14 @@ from azukari.attempts import store as attempts
 from azukari.core.clock import DAY, HOUR, SECOND
 from azukari.db import Owner
 from azukari.payments import reconcile
-from azukari.processors.base import Outcome
+from azukari.processors.base import AttemptQuery, Outcome
+from azukari.processors.capabilities import Recovery
 from azukari.wiring import Services
 from tests.faults.lines import Deaf, LateOrders, Line, until
 from tests.faults.sites import Rows
 from tests.faults.truth import LEFT_VALUES, OPEN_ATTEMPTS, Book, hold_against_book
 from tests.house import Api, House, card
+from tests.promises import recover
 
 KEY = {"X-KOMOJU-IDEMPOTENCY": "key-1"}
 WALLET = {"amount": 1000, "currency": "JPY", "payment_details": {"type": "paypay"}}
@@ -223,10 +224,10 @@ async def test_who_read_a_payment_while_it_was_being_asked_after_in_vain_asks_af
     simulator = house.services.processors.simulator
     lookup, seen = simulator.lookup, []
 
-    async def read_meanwhile(owner: Owner, ref: str) -> Outcome:
+    async def read_meanwhile(query: AttemptQuery) -> Outcome:
         (waiting,) = await rows.all("SELECT id FROM attempts")
-        seen.append(await house.services.db.read(attempts.find, owner, waiting["id"]))
-        return await lookup(owner, ref)
+        seen.append(await house.services.db.read(attempts.find, query.owner, waiting["id"]))
+        return await lookup(query)
 
     (waiting,) = await rows.all("SELECT merchant_id, mode, ref FROM attempts")
     simulator.decide(waiting["ref"], "approved")
@@ -307,7 +308,7 @@ async def test_not_found_is_not_believed_too_early(house: House, rows: Rows) -> 
 )  # fmt: skip
 async def test_what_cannot_be_looked_up_is_undone(house: House, rows: Rows, line: type[Line], state: str) -> None:
     customer = await house.api.customer()
-    _declare(house, can_look_up=False)
+    recover(house, Recovery("void", SECOND))
     assert (await house.api.charge(customer, headers={"Azukari-Fault": "lost_reply"})).status_code == 202
     line.connect(house)
 
@@ -319,17 +320,12 @@ async def test_what_cannot_be_looked_up_is_undone(house: House, rows: Rows, line
 
 async def test_what_nobody_can_say_anything_about_is_left_to_a_person(house: House, rows: Rows) -> None:
     customer = await house.api.customer()
-    _declare(house, can_look_up=False, can_void_by_ref=False)
+    recover(house, Recovery("none"))
 
     reply = await house.api.charge(customer, headers={"Azukari-Fault": "lost_reply"})
 
     assert (reply.status_code, reply.json()["status"]) == (202, "pending")
     assert await states(rows) == ["manual"]
-
-
-def _declare(house: House, **declared: Any) -> None:
-    simulator: Any = house.services.processors.named("simulator")
-    simulator.declares = dataclasses.replace(simulator.declares, **declared)
 
 
 async def test_a_card_without_its_key_is_not_chargeable_and_no_bug(house: House, rows: Rows) -> None:

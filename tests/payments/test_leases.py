@@ -15,12 +15,14 @@ from azukari.core.clock import SECOND
 from azukari.db import Owner
 from azukari.db.units import name_of
 from azukari.processors.base import Outcome
+from azukari.processors.capabilities import Recovery
 from azukari.vault import Filled, Reply, ReplyUnknown
 from tests.cards import KONBINI
 from tests.faults.lines import LateOrders, until
 from tests.faults.sites import Rows
 from tests.faults.truth import Book, hold_against_book
 from tests.house import Api, House
+from tests.promises import promise, recover
 
 #: Past the lease of any attempt.
 LONG = 20 * SECOND
@@ -82,11 +84,6 @@ def stop_clock(house: House) -> None:
     clock._system = StoppedClock(house.clock.now())
 
 
-def declare(house: House, **declared: Any) -> None:
-    simulator: Any = house.services.processors.named("simulator")
-    simulator.declares = dataclasses.replace(simulator.declares, **declared)
-
-
 def stalling(house: House, then: Callable[[], Awaitable[None]]) -> Api:
     """The same installation, whose servers are held up once they have written an intent down."""
     stores = dataclasses.replace(house.services.stores, main=Stall(house.services.stores.main, INTENT, then))
@@ -112,7 +109,7 @@ async def test_an_order_that_takes_longer_than_its_processor_may_is_found_and_ca
 ) -> None:
     customer = await house.api.customer()
     stop_clock(house)
-    declare(house, timeout=SECOND)
+    promise(house, timeout=SECOND)
 
     reply = await house.api.charge(customer, headers={"Azukari-Delay": "10000"})
 
@@ -188,7 +185,7 @@ async def test_not_found_is_believed_by_the_age_of_the_order_however_often_it_wa
 ) -> None:
     customer = await house.api.customer()
     stop_clock(house)
-    declare(house, lookup_delay=60 * SECOND)
+    recover(house, Recovery("by_ref", 60 * SECOND))
     line = LateOrders.connect(house)
     owner = asyncio.ensure_future(house.api.charge(customer))
     await until(lambda: "orders" in line.asked)

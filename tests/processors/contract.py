@@ -23,6 +23,7 @@ from azukari.processors.base import (
 )
 from azukari.vault import PaymentDetails, ReplyUnknown, RequestNotSent, Vault
 from tests.house import card
+from tests.promises import query, query_of
 
 OWNER = Owner("0000000000000000000000000", "test")
 #: Milliseconds; the stand's cards are good for longer.
@@ -86,12 +87,12 @@ class ProcessorContract:
         return msgspec.structs.replace(order, use=use)
 
     def test_it_says_what_it_promises(self, stand: Stand) -> None:
-        declares = stand.processor.declares
+        can = stand.processor.can
         assert stand.processor.name
-        assert declares.timeout > 0
-        assert declares.lookup_delay >= 0
-        # Without one of the two an outcome that is not known needs a person.
-        assert declares.can_look_up or declares.can_void_by_ref
+        assert can.timeout > 0
+        # Without that an outcome that is not known needs a person.
+        assert all(can.recovery_of(kind).asks for kind in ("sale", "authorize", "capture", "refund", "cancel"))
+        assert all(capability.kinds for capability in can.types.values())
 
     async def test_a_good_card_is_charged(self, stand: Stand) -> None:
         for kind in ("sale", "authorize", "verify"):
@@ -123,34 +124,34 @@ class ProcessorContract:
             pass
 
         assert not stand.stands(order.ref)
-        if stand.processor.declares.can_look_up:
+        if stand.processor.can.recovery_of("sale").looks_up:
             await stand.let_time_pass()
-            assert await stand.processor.lookup(OWNER, order.ref) == NotSent()
+            assert await stand.processor.lookup(query_of(order)) == NotSent()
 
     async def test_a_lost_reply_is_not_known_until_it_is_looked_up(self, stand: Stand) -> None:
-        if not stand.processor.declares.can_look_up:
+        if not stand.processor.can.recovery_of("sale").looks_up:
             return
         for number, expected in ((stand.good, Approved), (stand.bad, Declined)):
             order = stand.unanswered(self.order(stand, number=number))
             with pytest.raises(ReplyUnknown):
                 await stand.processor.perform(order)
 
-            found = await stand.processor.lookup(OWNER, order.ref)
+            found = await stand.processor.lookup(query_of(order))
 
             assert isinstance(found, expected)
-            assert await stand.processor.lookup(OWNER, order.ref) == found
+            assert await stand.processor.lookup(query_of(order)) == found
 
     async def test_looking_up_finds_what_was_answered(self, stand: Stand) -> None:
-        if not stand.processor.declares.can_look_up:
+        if not stand.processor.can.recovery_of("sale").looks_up:
             return
         for number in (stand.good, stand.bad):
             order = self.order(stand, number=number)
             answered = await stand.processor.perform(order)
-            assert await stand.processor.lookup(OWNER, order.ref) == answered
-        assert await stand.processor.lookup(OWNER, "f" * 32) == NotSent()
+            assert await stand.processor.lookup(query_of(order)) == answered
+        assert await stand.processor.lookup(query(OWNER, "f" * 32)) == NotSent()
 
     async def test_an_order_sent_twice_is_done_once(self, stand: Stand) -> None:
-        if not stand.processor.declares.dedupes_by_ref:
+        if not stand.processor.can.dedupes_by_ref:
             return
         order = self.order(stand)
         first = await stand.processor.perform(order)
@@ -162,20 +163,20 @@ class ProcessorContract:
         assert stand.stands(order.ref)
 
     async def test_an_order_is_undone_by_its_ref(self, stand: Stand) -> None:
-        if not stand.processor.declares.can_void_by_ref:
+        if not stand.processor.can.voids_by_ref:
             return
         order = stand.unanswered(self.order(stand))
         with pytest.raises(ReplyUnknown):
             await stand.processor.perform(order)
         assert stand.stands(order.ref)
 
-        assert await stand.processor.void(OWNER, order.ref)
+        assert await stand.processor.void(query_of(order))
         assert not stand.stands(order.ref)
-        if stand.processor.declares.can_look_up:
-            assert await stand.processor.lookup(OWNER, order.ref) == NotSent()
+        if stand.processor.can.recovery_of("sale").looks_up:
+            assert await stand.processor.lookup(query_of(order)) == NotSent()
         # Doing it again, or to what never was, is no harm.
-        assert await stand.processor.void(OWNER, order.ref)
-        assert await stand.processor.void(OWNER, "e" * 32)
+        assert await stand.processor.void(query_of(order))
+        assert await stand.processor.void(query(OWNER, "e" * 32))
         assert not stand.stands(order.ref)
 
 
@@ -220,7 +221,7 @@ class AuthenticatorContract:
         return stand.processor
 
     def test_it_says_for_which_brands_it_can(self, stand: AuthStand) -> None:
-        assert stand.processor.declares.authenticates
+        assert stand.processor.can.authenticates
         assert isinstance(stand.processor, Authenticator)
 
     async def test_a_yes_names_the_authentication_and_proves_it(self, stand: AuthStand) -> None:

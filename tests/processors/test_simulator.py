@@ -19,6 +19,7 @@ from azukari.processors.simulator.processor import Simulator
 from azukari.vault import CARDS, Vault
 from tests.house import Api, House, card
 from tests.processors.contract import OWNER, ProcessorContract, Stand
+from tests.promises import query_of
 
 
 def orders_of(house: House) -> list[dict[str, Any]]:
@@ -47,7 +48,7 @@ class TestSimulator(ProcessorContract):
             return msgspec.structs.replace(order, test=SimulatorDirectives(fault="lost_reply"))
 
         async def let_time_pass(self) -> None:
-            self.house.clock.advance(self.processor.declares.lookup_delay)
+            self.house.clock.advance(self.processor.can.recovery_of("sale").believe_after)
 
         def stands(self, ref: str) -> bool:
             lines = [line for line in orders_of(self.house) if line["ref"] == ref]
@@ -215,7 +216,7 @@ async def test_an_answer_slower_than_the_call_is_not_known_and_settles_to_captur
 ) -> None:
     api = house.api
     customer = await api.customer()
-    monkeypatch.setattr(Simulator, "declares", dataclasses.replace(Simulator.declares, timeout=3_000))
+    monkeypatch.setattr(Simulator, "can", msgspec.structs.replace(Simulator.can, timeout=3_000))
 
     reply = await api.charge(customer, headers={"Azukari-Delay": "60000"})
 
@@ -294,14 +295,14 @@ async def test_a_wallet_that_is_paid_may_be_charged_again(house: House) -> None:
     waiting = await simulator.perform(order)
     assert isinstance(waiting, Pending)
     assert waiting.redirect_url == f"{house.services.settings.base_url}/offsite/{order.ref}"
-    assert await simulator.lookup(owner, order.ref) == waiting
+    assert await simulator.lookup(query_of(order)) == waiting
     shown = simulator.order_of(order.ref)
     assert shown is not None
     assert (shown.store, shown.return_url, shown.state) == (True, visit.return_url, "waiting")
 
     assert simulator.decide(order.ref, "approved")
 
-    approved = await simulator.lookup(owner, order.ref)
+    approved = await simulator.lookup(query_of(order))
     assert isinstance(approved, Approved)
     assert approved.agreement is not None
     assert "agr_" not in repr(approved)
@@ -315,15 +316,15 @@ async def test_a_voided_wallet_order_is_done_no_more(house: House) -> None:
     order = ProcessorRequest(OWNER, "b" * 32, "agree", 0, "JPY", method=MethodDetails("linepay"), visit=visit)
     assert isinstance(await simulator.perform(order), Pending)
 
-    assert await simulator.void(OWNER, order.ref)
+    assert await simulator.void(query_of(order))
 
     simulator.decide(order.ref, "approved")
-    assert await simulator.lookup(OWNER, order.ref) == NotSent()
+    assert await simulator.lookup(query_of(order)) == NotSent()
 
 
 def test_a_processor_says_which_methods_it_takes(house: House) -> None:
-    declares = house.services.processors.simulator.declares
-    assert set(METHODS) | set(CARDS) == declares.methods
-    cards_alone = dataclasses.replace(declares, methods=None)
+    can = house.services.processors.simulator.can
+    assert set(METHODS) | set(CARDS) == set(can.types)
+    cards_alone = msgspec.structs.replace(can, types={"credit_card": can.types["credit_card"]})
     assert cards_alone.takes("credit_card")
     assert not cards_alone.takes("paypay")

@@ -1,7 +1,6 @@
 """``POST /secure_tokens`` and what it comes to, card by card. Source: contract section 9, 16.2."""
 
 import asyncio
-import dataclasses
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -14,6 +13,7 @@ from azukari.merchants import service as merchants
 from azukari.processors.base import AuthenticationRequest, AuthenticationResult
 from tests.faults.sites import Rows
 from tests.house import Api, House, card
+from tests.promises import promise
 from tests.replies import refusal
 from tests.secure_tokens.cards import CHALLENGE, CHALLENGE_FAILS, ECI, FAILS_ON_VISIT, FRICTIONLESS
 
@@ -116,9 +116,7 @@ async def test_a_try_that_fails_is_answered_and_charges_nothing(api: Api, header
 async def test_an_issuer_that_never_answers_is_not_waited_for_for_ever(
     house: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    simulator: Any = house.services.processors.named("simulator")
-    declares = simulator.declares
-    monkeypatch.setattr(simulator, "declares", dataclasses.replace(declares, timeout=1))
+    promise(house, timeout=1)
     body = {**ORDER, "payment_details": card(FRICTIONLESS["visa"])}
 
     reply = await house.api.post("/secure_tokens", json=body, headers={"Azukari-Delay": "60000"})

@@ -10,9 +10,9 @@ from azukari.core import log
 from azukari.core.clock import HOUR, SECOND, Clock, Moment
 from azukari.core.deadline import Deadline
 from azukari.core.secret import Secret
-from azukari.db import Owner
 from azukari.processors.base import (
     NO_DIRECTIVES,
+    AttemptQuery,
     Credential,
     NotSent,
     Outcome,
@@ -52,23 +52,23 @@ async def execute(
     was done, and it must not become untrue.
     """
     request = ProcessorRequest(
-        owner=Owner(attempt.merchant_id, attempt.mode),
+        owner=attempt.owner,
         ref=attempt.ref,
         kind=attempt.kind,
         amount=attempt.amount,
         currency=attempt.currency,
         parent=attempt.parent,
+        test=directives_of(attempt),
         use=use,
         verification_value=verification_value,
         credential=credential,
-        test=directives_of(attempt),
         method=method,
         visit=visit,
         three_ds=three_ds,
         authentication_value=authentication_value,
         ordered_at=ordered_at,
     )
-    left = min(processor.declares.timeout, (attempt.due_at or 0) - GRACE - clock.now())
+    left = min(processor.can.timeout_of(attempt.kind), (attempt.due_at or 0) - GRACE - clock.now())
     if left <= 0:
         return NotSent()
     try:
@@ -85,10 +85,9 @@ async def execute(
 
 
 def next_retry_at(processor: Processor, attempt: Attempt, now: int) -> int | None:
-    """When the resolver asks what became of an unsettled attempt; None: there is nobody to ask."""
-    if processor.declares.can_look_up or processor.declares.can_void_by_ref:
-        return max(now, (attempt.sent_at or now) + processor.declares.lookup_delay)
-    return None
+    """When the resolver asks what became of an unknown outcome; None: asking cannot end it."""
+    recovery = processor.can.recovery_of(attempt.kind)
+    return max(now, (attempt.sent_at or now) + recovery.believe_after) if recovery.asks else None
 
 
 #: One that waits is asked after, the oftener the younger it is.
@@ -108,26 +107,55 @@ async def reconcile(processor: Processor, attempt: Attempt, now: int) -> Outcome
     if attempt.state == "prepared":
         return NotSent()  # its owner died before the call
     try:
-        with Deadline(processor.declares.timeout / 1_000):
+        with Deadline(processor.can.timeout_of(attempt.kind) / 1_000):
             return await _ask(processor, attempt, now)
     except (RequestNotSent, ReplyUnknown, TimeoutError):
         return Unknown()
 
 
 async def _ask(processor: Processor, attempt: Attempt, now: int) -> Outcome:
-    if processor.declares.can_look_up:
-        found = await processor.lookup(attempt.owner, attempt.ref)
-        believed = now >= (attempt.sent_at or attempt.created_at) + processor.declares.lookup_delay
+    recovery, sent_at = processor.can.recovery_of(attempt.kind), attempt.sent_at or attempt.created_at
+    query = query_of(attempt)
+    if recovery.looks_up:
+        found = await processor.lookup(query)
+        believed = now >= sent_at + recovery.believe_after
         return found if believed or not isinstance(found, NotSent) else Unknown()
-    if processor.declares.can_void_by_ref and await processor.void(attempt.owner, attempt.ref):
+    if recovery.how == "repeat" and now < sent_at + recovery.repeat_for:
+        # Of kinds without details of a shopper: what was sent is all in the row.
+        return await processor.perform(
+            ProcessorRequest(
+                query.owner,
+                query.ref,
+                query.kind,
+                query.amount,
+                query.currency,
+                query.parent,
+                test=directives_of(attempt),
+            )
+        )
+    if recovery.how == "void" and await processor.void(query):
         return NotSent()
     return Unknown()
+
+
+def query_of(attempt: Attempt) -> AttemptQuery:
+    """What the far side is asked about an attempt by."""
+    return AttemptQuery(
+        owner=attempt.owner,
+        ref=attempt.ref,
+        kind=attempt.kind,
+        amount=attempt.amount,
+        currency=attempt.currency,
+        sent_at=attempt.sent_at,
+        processor_ref=attempt.processor_ref,
+        parent=attempt.parent,
+    )
 
 
 async def undo(processor: Processor, attempt: Attempt) -> bool:
     """Give back what was done after all; whether it is certain that nothing of it is left."""
     try:
-        with Deadline(processor.declares.timeout / 1_000):
-            return await processor.void(attempt.owner, attempt.ref)
+        with Deadline(processor.can.timeout_of(attempt.kind) / 1_000):
+            return await processor.void(query_of(attempt))
     except (RequestNotSent, ReplyUnknown, TimeoutError):
         return False

@@ -1,7 +1,8 @@
 """Table ``attempts``: every call to a processor, written down before it is made.
 
 ``prepared -> sent -> succeeded | declined | waiting | unknown`` and
-``unknown -> succeeded | declined | waiting | not_done | manual``. One that waits for its shopper is asked after until
+``unknown -> succeeded | declined | waiting | not_done | manual``. ``accepted`` is as ``unknown``, but that the
+processor has it and said when to ask. One that waits for its shopper is asked after until
 it is over: ``waiting -> succeeded | declined | not_done | undo``. One that was done after all when we had written
 ``not_done``, or that may still be done when we have ended it, goes on: ``undo -> undone``.
 Whoever moves an attempt on holds its fence number; the resolver takes it over by raising the number.
@@ -17,10 +18,10 @@ from azukari.core.clock import SECOND
 from azukari.db import Owner, Tx
 from azukari.processors.base import (
     NO_DIRECTIVES,
+    Accepted,
     Approved,
     Declined,
     Expired,
-    Kind,
     NotSent,
     Outcome,
     PartiallyPaid,
@@ -29,11 +30,13 @@ from azukari.processors.base import (
     SimulatorDirectives,
     Unknown,
 )
+from azukari.processors.capabilities import Kind
 
 State = Literal[
-    "prepared", "sent", "succeeded", "declined", "waiting", "unknown", "not_done", "manual", "undo", "undone"
-]
-OPEN: tuple[State, ...] = ("prepared", "sent", "waiting", "unknown")
+    "prepared", "sent", "succeeded", "declined", "waiting", "unknown", "accepted", "not_done", "manual", "undo",
+    "undone",
+]  # fmt: skip
+OPEN: tuple[State, ...] = ("prepared", "sent", "waiting", "unknown", "accepted")
 #: The code of an attempt that nobody paid in time.
 LAPSED = "lapsed"
 
@@ -277,7 +280,7 @@ class AttemptDraft(msgspec.Struct, frozen=True):
             idempotency_key=self.idempotency_key,
             fence=1,
             # How long the lease of the call runs.
-            due_at=self.now + processor.declares.timeout + GRACE,
+            due_at=self.now + processor.can.timeout_of(kind) + GRACE,
             code=None,
             processor_ref=None,
             network_id=None,
@@ -325,7 +328,7 @@ async def finish(tx: Tx, attempt: Attempt, outcome: Outcome, now: int, again_at:
 
 
 #: States in which the resolver asks again.
-_GOES_ON = frozenset({"unknown", "waiting"})
+_GOES_ON = frozenset({"unknown", "waiting", "accepted"})
 
 
 def _as_columns(kind: Kind, outcome: Outcome, again_at: int | None) -> tuple[State, str | None, str | None, str | None]:
@@ -343,6 +346,8 @@ def _as_columns(kind: Kind, outcome: Outcome, again_at: int | None) -> tuple[Sta
             return "not_done", None, None, None
         case Expired(undo):
             return ("undo" if undo else "not_done"), LAPSED, None, None
+        case Accepted(processor_ref, _):
+            return "accepted", None, processor_ref, None
         case Unknown():
             return ("manual" if again_at is None else "unknown"), None, None, None
 

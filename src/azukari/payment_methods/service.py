@@ -27,6 +27,6 @@ def is_taken(call: Call, type: str) -> bool:
 def authenticates(call: Call) -> frozenset[str]:
     """The card brands that there is 3-D Secure for."""
     try:
-        return call.services.processors.pick(call.owner).declares.authenticates
+        return call.services.processors.pick(call.owner).can.authenticates
     except NoProcessor:
         return frozenset()

@@ -28,7 +28,8 @@ from azukari.payments.record import finish
 from azukari.payments.schemas import CardOut, PaymentCreate, PaymentExtras, PaymentOut
 from azukari.payments.store import Payment
 from azukari.payments.views import PaymentView
-from azukari.processors.base import Credential, Kind, NotSent, Outcome, Visit
+from azukari.processors.base import Credential, NotSent, Outcome, Visit
+from azukari.processors.capabilities import Kind
 from azukari.processors.declines import NotSentError
 from azukari.processors.methods import CREDIT_CARD, OFFSITE
 from azukari.processors.registry import Processors

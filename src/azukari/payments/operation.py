@@ -14,7 +14,8 @@ from azukari.payments import record, store
 from azukari.payments.store import Payment
 from azukari.payments.transitions import AttemptContext
 from azukari.payments.views import PaymentView
-from azukari.processors.base import Kind, Outcome
+from azukari.processors.base import Outcome
+from azukari.processors.capabilities import Kind
 from azukari.processors.methods import MethodDetails
 from azukari.processors.registry import NoProcessor, Processors
 from azukari.vault import AccessGrant

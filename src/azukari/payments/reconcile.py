@@ -10,7 +10,7 @@ from azukari.db import Owner, Tx
 from azukari.payments import record, store, views
 from azukari.payments.record import OutcomeWriter
 from azukari.payments.views import PaymentView
-from azukari.processors.base import Expired, Outcome, PartiallyPaid, Pending, Processor, Unknown
+from azukari.processors.base import Accepted, Expired, Outcome, PartiallyPaid, Pending, Processor, Unknown
 from azukari.tokens import send as sending
 from azukari.vault import Vault
 from azukari.wiring import Services
@@ -49,6 +49,8 @@ async def reconcile(
     again_at: int | None
     if attempt.state == "waiting" or isinstance(outcome, Pending | PartiallyPaid):
         outcome, again_at = _of_waiting(attempt, outcome, deadline, at)
+    elif isinstance(outcome, Accepted):
+        again_at = outcome.ask_at
     else:
         again_at = at.system_now + ASK_AGAIN if at.system_now - attempt.created_at < GIVE_UP else None
     if isinstance(outcome, Unknown) and again_at is None:

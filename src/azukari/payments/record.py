@@ -17,6 +17,7 @@ from azukari.payments import store, transitions, views
 from azukari.payments.store import Payment
 from azukari.payments.views import PaymentView
 from azukari.processors.base import (
+    Accepted,
     Approved,
     Declined,
     Expired,
@@ -244,8 +245,11 @@ def _again_at(services: Services, attempt: Attempt, outcome: Outcome, at: Moment
     processor = services.processors.named(attempt.processor)
     if processor is None:
         return None
+    if isinstance(outcome, Accepted):
+        return outcome.ask_at
     if isinstance(outcome, Pending | PartiallyPaid):
-        return execute.next_poll_at(attempt, outcome.deadline, at) if processor.declares.can_look_up else None
+        looks_up = processor.can.recovery_of(attempt.kind).looks_up
+        return execute.next_poll_at(attempt, outcome.deadline, at) if looks_up else None
     return execute.next_retry_at(processor, attempt, at.system_now)
 
 

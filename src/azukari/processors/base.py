@@ -1,6 +1,6 @@
 """What a processor is: the contract every one keeps, ours or a third party's.
 
-A processor never sees a card. It writes an order with blanks, and the vault fills the blanks and sends it.
+A processor never sees a card. It writes a request with blanks, and the vault fills the blanks and sends it.
 """
 
 from collections.abc import Mapping
@@ -11,13 +11,10 @@ import msgspec
 
 from azukari.core.secret import Secret
 from azukari.db import Owner
+from azukari.processors.capabilities import Capabilities, Kind
 from azukari.processors.methods import CREDIT_CARD, MethodDetails
 from azukari.processors.three_ds import ThreeDs
 from azukari.vault import AccessGrant
-
-#: ``agree``: the shopper allows later charges by a wallet. ``top_up``: one more prepaid card for a short order.
-#: ``finalize``: what the chip of a card at a terminal has said in the end.
-Kind = Literal["sale", "authorize", "verify", "capture", "refund", "cancel", "agree", "top_up", "finalize"]
 
 
 class SimulatorDirectives(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -180,70 +177,85 @@ class Expired(msgspec.Struct, frozen=True):
 
 
 class Declined(msgspec.Struct, frozen=True):
-    """The bank's no; ``code`` is one of the wire's."""
+    """The bank's no; ``code`` is one of the wire's.
+
+    raw, network_code: the processor's and the network's own words for it. soft: another try may go through.
+    advice: what the network says of other tries: none ever, later, or with the shopper authenticated.
+    """
 
     code: str
+    raw: str | None = None
+    network_code: str | None = None
+    advice: Literal["never", "later", "authenticate"] | None = None
+    soft: bool = False
 
 
 class NotSent(msgspec.Struct, frozen=True):
     """Provably nothing happened: no byte of the request left, or the processor says it knows of none."""
 
 
+class Refused(NotSent, frozen=True):
+    """The processor did not take it, provably: nothing happened, and another may be asked.
+
+    reason: our ``credentials`` are not good there, it is ``busy`` or ``down``, or such a request is ``unsupported``.
+    """
+
+    reason: Literal["credentials", "busy", "down", "unsupported"]
+
+
 class Unknown(msgspec.Struct, frozen=True):
-    """Nobody knows yet: a timeout, a reset, an unreadable reply, a bug."""
+    """It is not known yet: a timeout, a reset, an unreadable reply, a bug."""
+
+
+class Accepted(Unknown, frozen=True):
+    """The processor has taken it, and it ends later without the shopper. ask_at: when to ask, milliseconds."""
+
+    processor_ref: str
+    ask_at: int
 
 
 Outcome = Approved | Declined | NotSent | Unknown | Pending | PartiallyPaid | Expired
 
 
-@dataclass(frozen=True, slots=True)
-class Declares:
-    """What a processor promises.
+class AttemptQuery(msgspec.Struct, frozen=True):
+    """A request as it stands in our books: enough to find it at the far side.
 
-    dedupes_by_ref: a second order with the same ref is the first one's answer.
-    can_look_up: ``lookup`` works; lookup_delay: milliseconds after the sending from which its "not found" can be
-    believed: longer than an order may be under way.
-    can_void_by_ref: ``void`` undoes an order we know nothing of but its ref.
-    timeout: milliseconds within which ``perform`` has returned, whatever happens.
-    methods: the types of payment details it takes; None: cards alone.
-    authenticates: the card brands it has 3-D Secure for; where there are any, it is an :class:`Authenticator` too.
+    processor_ref: the processor's own id of it, where it was told. parent: of what it captures, refunds or cancels.
+    sent_at: milliseconds; None: it is not known to have left.
     """
 
-    dedupes_by_ref: bool
-    can_look_up: bool
-    lookup_delay: int
-    can_void_by_ref: bool
-    timeout: int
-    methods: frozenset[str] | None = None
-    authenticates: frozenset[str] = frozenset()
-
-    def takes(self, type: str) -> bool:
-        """Whether orders with such details may be sent to it."""
-        return type == CREDIT_CARD if self.methods is None else type in self.methods
+    owner: Owner
+    ref: str
+    kind: Kind
+    amount: int
+    currency: str
+    sent_at: int | None = None
+    processor_ref: str | None = None
+    parent: str | None = None
 
 
 class Processor(Protocol):
     """One way to move money."""
 
     name: str
-    declares: Declares
+    can: Capabilities
 
     async def perform(self, request: ProcessorRequest) -> Outcome:
-        """Do it, once. Raises the vault's NotSent and Unknown; any other exception counts as Unknown.
+        """Do it, once. Raises the vault's RequestNotSent and ReplyUnknown; any other exception counts as Unknown.
 
         A ``verify`` that a processor has no such thing for is Approved without a call. A ``cancel`` of an order that
-        waited, and that was paid a moment ago, is DeclinedBy ``not_cancellable``.
+        waited, and that was paid a moment ago, is Declined ``not_cancellable``.
         """
         ...
 
-    async def lookup(self, owner: Owner, ref: str) -> Outcome:
-        """What became of an order: NotDone when the processor has none by this ref, Unsettled when it cannot say.
+    async def lookup(self, query: AttemptQuery) -> Outcome:
+        """What became of a request: NotSent when the processor has none such, Unknown when it cannot say.
 
-        Of one that waits, again and again: Waiting until it is paid, declined or Lapsed.
+        Of one that waits, again and again: Pending until it is paid, declined or Expired.
         """
         ...
 
-    async def void(self, owner: Owner, ref: str) -> bool:
+    async def void(self, query: AttemptQuery) -> bool:
         """Undo whatever was done under a ref; whether it is certain that nothing of it is left."""
         ...
 
@@ -286,12 +298,12 @@ class Authenticator(Protocol):
     """What a processor with 3-D Secure can do besides. It moves no money, so a call may be given up at any time."""
 
     async def authenticate(self, request: AuthenticationRequest) -> AuthenticationResult:
-        """Begin. Raises the vault's NotSent and Unknown."""
+        """Begin. Raises the vault's RequestNotSent and ReplyUnknown."""
         ...
 
     async def finish_authentication(self, owner: Owner, ref: str, answer: Secret | None) -> AuthenticationResult:
         """The shopper is back with an answer, or has come to the challenge: None. ``CHALLENGE``: it goes on.
 
-        Asked again after it has ended, it says the same. Raises NotSent, Unknown.
+        Asked again after it has ended, it says the same. Raises RequestNotSent, ReplyUnknown.
         """
         ...

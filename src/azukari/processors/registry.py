@@ -43,7 +43,7 @@ class Processors:
                 raise NoProcessor
             return self._by_name[SIMULATOR]
         for name, processor in self._by_name.items():
-            if name != SIMULATOR and processor.declares.takes(type):
+            if name != SIMULATOR and processor.can.takes(type):
                 return processor
         raise NoProcessor
 

@@ -33,7 +33,7 @@ async def ask(processor: Processor, request: AuthenticationRequest) -> Authentic
 async def _within(processor: Processor, call: Coroutine[Any, Any, AuthenticationResult]) -> AuthenticationResult | None:
     """What it says; None: nothing, in good time. Nothing was moved, so nobody need ask what became of it."""
     try:
-        async with asyncio.timeout(processor.declares.timeout / 1_000):
+        async with asyncio.timeout(processor.can.timeout / 1_000):
             return await call
     except (RequestNotSent, ReplyUnknown, TimeoutError):
         return None

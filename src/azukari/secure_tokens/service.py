@@ -171,7 +171,7 @@ async def _authenticate(
 ) -> tuple[Token, SecureTokenOut | None]:
     """The token as it ends, and what was answered of it; None: it was made, or has ended, elsewhere."""
     services, processor = call.services, call.services.processors.pick(call.owner)
-    brands = processor.declares.authenticates
+    brands = processor.can.authenticates
     if isinstance(source, PaymentDetails):
         _check_brand(source.masked, brands)
     await call.vault.ready(call.owner)
@@ -238,7 +238,7 @@ def _new(
         processor=processor.name,
         ref=call.services.ids.ref(),
         has_authentication_value=0,
-        open_until=call.system_now + processor.declares.timeout + GRACE,
+        open_until=call.system_now + processor.can.timeout + GRACE,
         made_for=wanted.made_for,
     )
 

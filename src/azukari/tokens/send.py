@@ -38,7 +38,7 @@ async def send(
             value, proof = await _values(services, attempt, card)
         if attempt.state == "prepared":
             now = services.clock.now()
-            due = now + processor.declares.timeout + attempts.GRACE
+            due = now + processor.can.timeout_of(attempt.kind) + attempts.GRACE
             sent = await services.db.write(attempts.mark_sent, attempt, due, now)
             if sent is None:
                 return NotSent()

@@ -13,9 +13,9 @@ from azukari.core.secret import Secret
 from azukari.db import Owner
 from azukari.processors.base import (
     Approved,
+    AttemptQuery,
     AuthenticationRequest,
     AuthenticationResult,
-    Declares,
     Declined,
     Expired,
     NotSent,
@@ -25,6 +25,7 @@ from azukari.processors.base import (
     ProcessorRequest,
     Unknown,
 )
+from azukari.processors.capabilities import KINDS, Capabilities, Recovery, TypeCapability
 from azukari.processors.methods import METHODS, MethodDetails
 from azukari.processors.simulator import issuer
 from azukari.processors.simulator.bank import HOST
@@ -93,18 +94,29 @@ _decode = msgspec.json.Decoder(BankReply).decode
 _decode_issuer = msgspec.json.Decoder(IssuerReply).decode
 
 
+_AS_CARDS = TypeCapability(
+    kinds=frozenset(KINDS) - {"agree", "top_up"},
+    capture="once",
+    later=frozenset(("number",)),
+    gives_network_id=frozenset(("visa", "master", "jcb", "american_express", "diners_club", "discover")),
+    three_ds=frozenset(("imported",)),
+)
+_AS_METHODS = TypeCapability(
+    kinds=frozenset(KINDS) - {"verify", "finalize"}, capture="once", later=frozenset(("agreement",))
+)
+
+
 class Simulator:
     """A processor whose bank is ours."""
 
     name = "simulator"
-    declares = Declares(
-        dedupes_by_ref=True,
-        can_look_up=True,
-        lookup_delay=SECOND,
-        can_void_by_ref=True,
+    can = Capabilities(
+        types={type: _AS_CARDS if type in CARDS else _AS_METHODS for type in (*CARDS, *METHODS)},
+        recovery=dict.fromkeys(KINDS, Recovery("by_ref", believe_after=SECOND)),
         timeout=10 * SECOND,
+        dedupes_by_ref=True,
+        voids_by_ref=True,
         authenticates=frozenset(("visa", "master", "jcb", "american_express")),
-        methods=METHODS | set(CARDS),
     )
 
     def __init__(self, vault: Vault, offsite: OffsiteBackend) -> None:
@@ -156,13 +168,14 @@ class Simulator:
             await self._vault.send(request.use, request.verification_value, outbound, request.authentication_value)
         )
 
-    async def lookup(self, owner: Owner, ref: str) -> Outcome:
-        headers = {NOW: str(await self._time_of(owner))}
-        question = Outbound("GET", f"https://{HOST}/orders/{ref}", headers=headers, json={})
+    async def lookup(self, query: AttemptQuery) -> Outcome:
+        headers = {NOW: str(await self._time_of(query.owner))}
+        question = Outbound("GET", f"https://{HOST}/orders/{query.ref}", headers=headers, json={})
         return _read(await self._vault.send_plain(question))
 
-    async def void(self, owner: Owner, ref: str) -> bool:
-        outbound = Outbound("POST", f"https://{HOST}/orders/{ref}/void", headers={"Idempotency-Key": ref}, json={})
+    async def void(self, query: AttemptQuery) -> bool:
+        url, headers = f"https://{HOST}/orders/{query.ref}/void", {"Idempotency-Key": query.ref}
+        outbound = Outbound("POST", url, headers=headers, json={})
         return (await self._vault.send_plain(outbound)).status == 200
 
     async def authenticate(self, request: AuthenticationRequest) -> AuthenticationResult:
