@@ -5,7 +5,7 @@ from typing import Any
 import msgspec
 
 from azukari.db import Owner
-from azukari.processors.base import AttemptQuery, ProcessorRequest
+from azukari.processors.base import AccountUse, AttemptQuery, ProcessorRequest
 from azukari.processors.capabilities import KINDS, Recovery
 from tests.house import House
 
@@ -21,13 +21,19 @@ def recover(house: House, recovery: Recovery) -> None:
     promise(house, recovery=dict.fromkeys(KINDS, recovery))
 
 
-def query(owner: Owner, ref: str) -> AttemptQuery:
+def query(owner: Owner, ref: str, account: AccountUse | None = None) -> AttemptQuery:
     """What is asked about a sale of which no more is known."""
-    return AttemptQuery(owner, ref, "sale", 1000, "JPY")
+    return AttemptQuery(owner, ref, "sale", 1000, "JPY", account=account)
 
 
 def query_of(request: ProcessorRequest) -> AttemptQuery:
     """What is asked about a request."""
     return AttemptQuery(
-        request.owner, request.ref, request.kind, request.amount, request.currency, parent=request.parent
+        request.owner,
+        request.ref,
+        request.kind,
+        request.amount,
+        request.currency,
+        parent=request.parent,
+        account=request.account,
     )

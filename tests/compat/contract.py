@@ -53,6 +53,10 @@ class Contract:
                 return
         self._contract.check(call)
 
+    def check_request(self, method: str, path: str, body: bytes) -> None:
+        """Raise AssertionError unless the contract's operation may be asked this."""
+        self._contract.check_request(_Call(method.lower(), _path(path), 0, body))
+
     def check_error(self, body: object) -> None:
         """Raise AssertionError unless this is an error body. For paths and methods the description does not know."""
         validator = self._contract.validator({"$ref": "#/components/schemas/Error"})
@@ -87,6 +91,7 @@ class _Operation:
     template: list[str]
     planned: bool
     responses: dict[int, Mapping[str, Any]]
+    request: Mapping[str, Any] | None = None
     #: status -> media type and validator; None for an answer without a body.
     expected: dict[int, tuple[str, Draft202012Validator] | None] = field(default_factory=dict)
 
@@ -129,13 +134,24 @@ class _Description:
         media_type, validator = expected
         _hold(validator, _decoded(call.body, media_type, str(call)), f"{call} ({self._name})")
 
+    def check_request(self, call: _Call) -> None:
+        operation = self._find(call)
+        assert operation is not None, f"{call}: the {self._name} description has no such operation"
+        if not call.body:
+            assert operation.request is None or not operation.request.get("required"), f"{call}: has no body"
+            return
+        assert operation.request is not None, f"{call}: has a body, the {self._name} description says there is none"
+        schema = operation.request["content"]["application/json"]["schema"]
+        _hold(self.validator(schema), _decoded(call.body, "application/json", str(call)), f"{call} (asked)")
+
     def validator(self, schema: Mapping[str, Any]) -> Draft202012Validator:
         """Compiled, with references into this description and formats checked."""
         return _compiled(self._registry, json.dumps(schema).replace('"#/', f'"{self._base}#/'))
 
     def _operation(self, path: str, operation: Mapping[str, Any]) -> _Operation:
         responses = {int(status): self._resolved(answer) for status, answer in operation["responses"].items()}
-        return _Operation(path.split("/"), operation.get("x-azukari-status") == "planned", responses)
+        asked = self._resolved(operation["requestBody"]) if "requestBody" in operation else None
+        return _Operation(path.split("/"), operation.get("x-azukari-status") == "planned", responses, asked)
 
     def _resolved(self, node: Mapping[str, Any]) -> Mapping[str, Any]:
         while "$ref" in node:

@@ -11,6 +11,7 @@ import pytest
 from azukari.core.secret import Secret
 from azukari.db import Owner
 from azukari.processors.base import (
+    AccountUse,
     Approved,
     AuthenticationRequest,
     AuthenticationResult,
@@ -18,6 +19,7 @@ from azukari.processors.base import (
     Declined,
     Kind,
     NotSent,
+    Outcome,
     Processor,
     ProcessorRequest,
 )
@@ -34,12 +36,14 @@ class Stand(Protocol):
     """A processor, and the means to make its calls go wrong.
 
     vault: the processor's own, which fills its orders. good, bad: numbers of cards its bank approves and declines.
+    account: of a processor that needs one.
     """
 
     processor: Processor
     vault: Vault
     good: str
     bad: str
+    account: AccountUse | None
 
     def unreachable(self, order: ProcessorRequest) -> ProcessorRequest:
         """The same order, and no byte of it will leave."""
@@ -74,7 +78,13 @@ class ProcessorContract:
         """An order with a ref of its own; with a card where its kind needs one."""
         ProcessorContract._refs += 1
         order = ProcessorRequest(
-            OWNER, f"{ProcessorContract._refs:032x}", kind, 0 if kind == "verify" else 1000, "JPY", parent
+            OWNER,
+            f"{ProcessorContract._refs:032x}",
+            kind,
+            0 if kind == "verify" else 1000,
+            "JPY",
+            parent,
+            account=stand.account,
         )
         if kind in ("capture", "refund", "cancel"):
             return order
@@ -147,8 +157,8 @@ class ProcessorContract:
         for number in (stand.good, stand.bad):
             order = self.order(stand, number=number)
             answered = await stand.processor.perform(order)
-            assert await stand.processor.lookup(query_of(order)) == answered
-        assert await stand.processor.lookup(query(OWNER, "f" * 32)) == NotSent()
+            assert _alike(await stand.processor.lookup(query_of(order)), answered)
+        assert await stand.processor.lookup(query(OWNER, "f" * 32, stand.account)) == NotSent()
 
     async def test_an_order_sent_twice_is_done_once(self, stand: Stand) -> None:
         if not stand.processor.can.dedupes_by_ref:
@@ -176,8 +186,13 @@ class ProcessorContract:
             assert await stand.processor.lookup(query_of(order)) == NotSent()
         # Doing it again, or to what never was, is no harm.
         assert await stand.processor.void(query_of(order))
-        assert await stand.processor.void(query(OWNER, "e" * 32))
+        assert await stand.processor.void(query(OWNER, "e" * 32, stand.account))
         assert not stand.stands(order.ref)
+
+
+def _alike(found: Outcome, answered: Outcome) -> bool:
+    """Whether they are the same; a processor's books need not say why a bank said no."""
+    return found == answered or (isinstance(found, Declined) and isinstance(answered, Declined))
 
 
 class AuthStand(Protocol):

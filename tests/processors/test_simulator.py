@@ -10,7 +10,16 @@ import pytest
 
 from azukari import worker
 from azukari.core.config import FAULTS
-from azukari.processors.base import Approved, NotSent, Pending, Processor, ProcessorRequest, SimulatorDirectives, Visit
+from azukari.processors.base import (
+    AccountUse,
+    Approved,
+    NotSent,
+    Pending,
+    Processor,
+    ProcessorRequest,
+    SimulatorDirectives,
+    Visit,
+)
 from azukari.processors.methods import METHODS, MethodDetails
 from azukari.processors.simulator import build
 from azukari.processors.simulator.bank import journal
@@ -40,6 +49,7 @@ class TestSimulator(ProcessorContract):
         vault: Vault
         good: str = "4111111111111111"
         bad: str = "4123111111111059"
+        account: AccountUse | None = None
 
         def unreachable(self, order: ProcessorRequest) -> ProcessorRequest:
             return msgspec.structs.replace(order, test=SimulatorDirectives(fault="processor_down"))

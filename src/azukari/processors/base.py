@@ -94,6 +94,20 @@ class Visit:
     store: bool = False
 
 
+class AccountUse(msgspec.Struct, frozen=True):
+    """An account, one merchant's contract with one processor, as requests run on it. Its secrets stay in the vault.
+
+    host: where requests go. profile: values that are no secrets, by their names. access: what the vault authenticates
+    them by.
+    """
+
+    owner: Owner
+    id: str
+    host: str
+    profile: Mapping[str, str] = {}
+    access: AccessGrant | None = None
+
+
 class ProcessorRequest(msgspec.Struct, frozen=True):
     """What a processor is asked to do, once, under one ``ref``.
 
@@ -106,6 +120,7 @@ class ProcessorRequest(msgspec.Struct, frozen=True):
     method: details of any type but a card's. visit: for methods with a page of their own.
     three_ds: the shopper was authenticated for this order. authentication_value: what proves it (CAVV), for a blank.
     ordered_at: by the merchant's clock, for a card that was stored before and may have expired since.
+    account: of a processor that needs one.
     """
 
     owner: Owner
@@ -123,6 +138,7 @@ class ProcessorRequest(msgspec.Struct, frozen=True):
     three_ds: ThreeDs | None = None
     authentication_value: Secret | None = None
     ordered_at: int | None = None
+    account: AccountUse | None = None
 
     @property
     def type(self) -> str:
@@ -221,7 +237,7 @@ class AttemptQuery(msgspec.Struct, frozen=True):
     """A request as it stands in our books: enough to find it at the far side.
 
     processor_ref: the processor's own id of it, where it was told. parent: of what it captures, refunds or cancels.
-    sent_at: milliseconds; None: it is not known to have left.
+    sent_at: milliseconds; None: it is not known to have left. account: the one it ran on.
     """
 
     owner: Owner
@@ -232,6 +248,7 @@ class AttemptQuery(msgspec.Struct, frozen=True):
     sent_at: int | None = None
     processor_ref: str | None = None
     parent: str | None = None
+    account: AccountUse | None = None
 
 
 class Processor(Protocol):
