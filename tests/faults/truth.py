@@ -196,3 +196,8 @@ def _balances(
     assert waiting == ([payment["waiting_attempt"]] if payment["waiting_attempt"] else [])
     charges = [attempt for attempt in attempts if attempt["kind"] in ("sale", "authorize")]
     assert len(charges) == 1
+
+
+async def states(rows: Rows) -> list[str]:
+    """Of all attempts but checks of cards, in the order in which they were made."""
+    return await rows.column("SELECT state FROM attempts WHERE kind <> 'verify' ORDER BY created_at, id")
