@@ -8,6 +8,8 @@ import msgspec
 
 from azukari.core.secret import Secret
 from azukari.db import Announce
+from azukari.vault.inside.accounts import AccountSecrets
+from azukari.vault.inside.auth import header_of
 from azukari.vault.inside.entries import Plain
 from azukari.vault.inside.http import HttpTransport
 from azukari.vault.inside.scrub import BothScrubbers, Scrubber, WordScrubber
@@ -50,15 +52,18 @@ class Relay:
         code: Secret | None,
         proof: Secret | None = None,
         secret_fields: Mapping[Blank, Secret] = NO_SECRET_FIELDS,
+        account: AccountSecrets | None = None,
     ) -> Reply:
-        """secret_fields: secrets that are no card's. Raises RequestNotSent (RequestRefused among them), ReplyUnknown.
+        """secret_fields: secrets that are no card's. account: of a request that is authenticated.
+
+        Raises RequestNotSent (RequestRefused among them), ReplyUnknown.
 
         Neither shows the transport's own error, which may hold the order.
         """
         host, transport = self._route(outbound.url)
         # In one breath: what is opened has no name here, where a traceback could read it.
-        request = _filled(outbound, _values(card, code, proof, secret_fields))
-        scrubber = _scrubber(card, code, secret_fields)
+        request = _authenticated(_filled(outbound, _values(card, code, proof, secret_fields)), outbound.auth, account)
+        scrubber = _scrubber(card, code, secret_fields, account)
         reply, failure = await self._call(host, transport, request)
         if reply is None:
             # Raised out here: inside an except block the transport's error would hang on as its context.
@@ -137,6 +142,17 @@ def _filled(request: Outbound, values: Mapping[Blank, str]) -> Filled:
     return Filled(request, headers, _encode(_fill(request.json, values)))
 
 
+def _authenticated(request: Filled, auth: object, account: AccountSecrets | None) -> Filled:
+    """The request with its account's header. Raises RequestRefused."""
+    if auth is None:
+        return request
+    name, value = header_of(auth, {} if account is None else account.texts)
+    if name.lower() in map(str.lower, request.headers):
+        raise RequestRefused("The request brings a header that authenticates it.")
+    request.headers = {**request.headers, name: value}
+    return request
+
+
 def _one_line(text: str) -> bool:
     return text.isascii() and text.isprintable()
 
@@ -169,13 +185,17 @@ _SHORT = frozenset({Blank.PASSWORD, Blank.PIN_DIGITS, Blank.SOCIAL_ID})
 _LONG = 11
 
 
-def _scrubber(card: Plain | None, code: Secret | None, secret_fields: Mapping[Blank, Secret]) -> AnyScrubber | None:
+def _scrubber(
+    card: Plain | None, code: Secret | None, secret_fields: Mapping[Blank, Secret], account: AccountSecrets | None
+) -> AnyScrubber | None:
     of_card = None if card is None else Scrubber(card.n, code.reveal() if code else None)
-    if not secret_fields:
+    if not secret_fields and account is None:
         return of_card
     texts = {blank: word.reveal() for blank, word in secret_fields.items()}
+    of_account = () if account is None else account.texts.values()
     short = [text for blank, text in texts.items() if blank in _SHORT or len(text) < _LONG]
-    of_words = WordScrubber([text for text in texts.values() if text not in short], short)
+    short += [text for text in of_account if len(text) < _LONG]
+    of_words = WordScrubber([text for text in (*texts.values(), *of_account) if text not in short], short)
     # The words first: a stripe's data holds the number, and would not be found once that is gone.
     return of_words if of_card is None else BothScrubbers(of_words, of_card)
 
