@@ -5,6 +5,9 @@ from azukari.vault.inside.details import CARDS, CREDIT_CARD, TERMINAL, Masked, P
 from azukari.vault.inside.entries import AccessGrant, SealedEntry
 from azukari.vault.inside.errors import (
     EntryGone,
+    HostRefused,
+    HostsFixed,
+    HostTaken,
     KeyFileError,
     KeyMissing,
     NotFitForLive,
@@ -43,6 +46,9 @@ __all__ = [
     "EntryGone",
     "FileKeyProvider",
     "Filled",
+    "HostRefused",
+    "HostTaken",
+    "HostsFixed",
     "KeyFileError",
     "KeyMissing",
     "KeyProvider",
