@@ -7,6 +7,9 @@ from azukari.vault.inside.details import CARDS, CREDIT_CARD, TERMINAL, Masked, P
 from azukari.vault.inside.entries import AccessGrant, SealedEntry
 from azukari.vault.inside.errors import (
     EntryGone,
+    HostRefused,
+    HostsFixed,
+    HostTaken,
     KeyFileError,
     KeyMissing,
     NotFitForLive,
@@ -50,6 +53,9 @@ __all__ = [
     "FileKeyProvider",
     "Filled",
     "Header",
+    "HostRefused",
+    "HostTaken",
+    "HostsFixed",
     "KeyFileError",
     "KeyMissing",
     "KeyProvider",

@@ -6,11 +6,13 @@ from urllib.parse import urlsplit
 
 import msgspec
 
+from azukari.core import log
 from azukari.core.secret import Secret
 from azukari.db import Announce
 from azukari.vault.inside.accounts import AccountSecrets
 from azukari.vault.inside.auth import header_of
 from azukari.vault.inside.entries import Plain
+from azukari.vault.inside.errors import HostRefused, HostsFixed, HostTaken
 from azukari.vault.inside.http import HttpTransport
 from azukari.vault.inside.scrub import BothScrubbers, Scrubber, WordScrubber
 from azukari.vault.inside.transport import (
@@ -40,10 +42,26 @@ class Relay:
         self._loopback_http = loopback_http
         self._http = HttpTransport()
         self._transports: dict[str, Transport] = {}
+        self._hosts_fixed = False
 
     def allow(self, host: str, transport: Transport | None) -> None:
-        """Declare a host (with its port, unless that is 443)."""
-        self._transports[host.lower()] = transport or self._http
+        """Declare a host (with its port, unless that is 443). Raises HostTaken, HostsFixed; both are logged."""
+        # One host has one name, as two processors might write it in different ways.
+        name = host.lower().removesuffix(":443").removesuffix(".")
+        if self._hosts_fixed:
+            raise _logged(HostsFixed(name))
+        if name in self._transports:
+            raise _logged(HostTaken(name))
+        self._transports[name] = transport or self._http
+
+    @property
+    def hosts(self) -> frozenset[str]:
+        """Those that were declared, in small letters."""
+        return frozenset(self._transports)
+
+    def fix_hosts(self) -> None:
+        """Let no host be added from now on."""
+        self._hosts_fixed = True
 
     async def send(
         self,
@@ -106,6 +124,12 @@ class Relay:
         finally:
             self._announce(f"call:after:{host}")
         return reply, failure
+
+
+def _logged(refused: HostRefused) -> HostRefused:
+    """The same, once an operator can read of it: what declared the host may keep the exception to itself."""
+    log.warning("host.refused", host=refused.host, reason=type(refused).__name__)
+    return refused
 
 
 def _word(error: Exception) -> str:

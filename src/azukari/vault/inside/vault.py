@@ -90,9 +90,18 @@ class Vault:
     def allow(self, host: str, transport: Transport | None = None) -> None:
         """Declare a host orders may go to: ``api.acme.example``, with ``:port`` unless it is 443.
 
-        transport: what carries them; None for HTTPS.
+        transport: what carries them; None for HTTPS. Raises HostTaken (another has declared it), HostsFixed.
         """
         self._relay.allow(host, transport)
+
+    @property
+    def hosts(self) -> frozenset[str]:
+        """Those that were declared until now, in small letters."""
+        return self._relay.hosts
+
+    def fix_hosts(self) -> None:
+        """All processors are built: no host is added from now on."""
+        self._relay.fix_hosts()
 
     def mac(self, purpose: Purpose, message: bytes) -> bytes:
         """HMAC-SHA-256 with the installation's key of that purpose."""
