@@ -17,6 +17,7 @@ from azukari.db import Owner
 from azukari.merchants import service as merchants
 from azukari.processors.account import Account, Narrowed
 from tests.accounts.acme import OTHERS, PROFILE, SECRETS, Acme
+from tests.accounts.refusals import refused
 from tests.faults.sites import Rows
 from tests.faults.truth import FORGOTTEN_CARDS
 from tests.house import House
@@ -60,7 +61,7 @@ async def test_a_name_is_an_owners_own_and_taken_once(
     made = await added(accounts, owner)
     theirs = await added(accounts, other)
 
-    with pytest.raises(AccountRefused, match="already"):
+    with refused("already"):
         await added(accounts, owner)
     assert [each.id for each in await accounts.of_owner(owner)] == [made.id]
     assert [each.id for each in await accounts.of_owner(other)] == [theirs.id]
@@ -105,17 +106,15 @@ async def test_what_is_wrong_with_a_new_account_is_said(
 ) -> None:
     order = {"name": "acme-1", "processor": "acme", "secrets": SECRETS, "profile": PROFILE, "actor": "test"}
 
-    with pytest.raises(AccountRefused) as refused:
+    with refused(sentence):
         await accounts.add(owner, **{**order, **change})
 
-    assert sentence in refused.value.message
-    assert "zq7" not in refused.value.message
     for table in ("processor_accounts", "vault_entries", "azukari_keys.deks", "audit_lines"):
         assert await rows.all(f"SELECT * FROM {table}") == []
 
 
 async def test_a_live_account_is_not_kept_under_a_key_that_lies_beside_it(accounts: Accounts, owner: Owner) -> None:
-    with pytest.raises(AccountRefused, match="AZUKARI_KEK_FILE"):
+    with refused("AZUKARI_KEK_FILE"):
         await added(accounts, Owner(owner.merchant_id, "live"))
 
 
@@ -164,7 +163,7 @@ async def test_what_is_as_it_shall_be_is_left_alone(accounts: Accounts, owner: O
 
 async def test_an_open_account_is_not_closed_and_a_closed_one_stays_so(accounts: Accounts, owner: Owner) -> None:
     made = await added(accounts, owner)
-    with pytest.raises(AccountRefused, match="Drain it first"):
+    with refused("Drain it first"):
         await accounts.close(owner, "acme-1", "test")
     assert await accounts.get(owner, "acme-1") == made
     await accounts.drain(owner, "acme-1", "test")
@@ -175,9 +174,9 @@ async def test_an_open_account_is_not_closed_and_a_closed_one_stays_so(accounts:
         accounts.roll(owner, "acme-1", OTHERS, "test"),
         accounts.test(owner, "acme-1", "test"),
     ):
-        with pytest.raises(AccountRefused, match="closed"):
+        with refused("closed"):
             await change
-    with pytest.raises(AccountRefused, match="already"):
+    with refused("already"):
         await added(accounts, owner)
 
 
@@ -215,7 +214,7 @@ async def test_other_secrets_take_the_place_of_those_before(
     assert await accounts.get(owner, "acme-1") == rolled
     assert await rows.all(KEYS.format(made.entry_id)) == []
     assert len(await rows.all(KEYS.format(rolled.entry_id))) == 1
-    with pytest.raises(AccountRefused, match="missing: signing_key"):
+    with refused("missing: signing_key"):
         await accounts.roll(owner, "acme-1", {"secret_key": Secret("a")}, "test")
     assert await audited(rows, made) == ["account.add", "account.roll"]
 

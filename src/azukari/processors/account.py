@@ -29,7 +29,7 @@ class AccountFields(msgspec.Struct, frozen=True, kw_only=True):
     hosts: Mapping[str, str]
 
 
-class Narrowed(msgspec.Struct, frozen=True, omit_defaults=True):
+class Narrowed(msgspec.Struct, frozen=True):
     """What a contract does not cover of all that its processor can do.
 
     types: of payment details. brands: of cards. currencies: of payments. greatest: the largest amount of one payment by
