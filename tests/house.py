@@ -168,6 +168,7 @@ def copy_template(template: Path, data: Path) -> None:
 
 #: Takes back what migrations after 0013 have made.
 BACK_TO_0013 = (
+    "DROP TABLE processor_accounts",
     "ALTER TABLE api_keys DROP COLUMN binding",
     "DROP TABLE clear_text_leases",
     *(

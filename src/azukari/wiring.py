@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol, Self, TypeVar
 
+from azukari.accounts.service import Accounts
 from azukari.core import log
 from azukari.core.clock import Clock, Moment, SystemClock
 from azukari.core.commit_signal import CommitSignal
@@ -88,6 +89,7 @@ class Services:
     vault: Vault
     api_keys: ApiKeys
     processors: Processors
+    accounts: Accounts
     settings_cache: SettingsCache
     news: CommitSignal
     clocks: Clocks
@@ -186,6 +188,7 @@ class Services:
             vault,
             api_keys,
             processors,
+            Accounts(stores.main, vault, processors.named, clock, ids),
             SettingsCache(stores.main, clock),
             news,
             clocks,
