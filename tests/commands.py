@@ -23,20 +23,21 @@ def environment(more: Mapping[str, str]) -> dict[str, str]:
     return ours | {"NO_COLOR": "1", "COLUMNS": "200"} | dict(more)
 
 
-def azukari(*words: str | Path, **more: str) -> subprocess.CompletedProcess[str]:
-    """Run a command to its end. more: settings."""
+def azukari(*words: str | Path, given: str | None = None, **more: str) -> subprocess.CompletedProcess[str]:
+    """Run a command to its end. given: on its standard input. more: settings."""
     return subprocess.run(
         [sys.executable, "-m", "azukari.cli", *map(str, words)],
         env=environment(more),
+        input=given,
         capture_output=True,
         text=True,
         timeout=SOON,
     )
 
 
-def done(*words: str | Path, **more: str) -> str:
+def done(*words: str | Path, given: str | None = None, **more: str) -> str:
     """What a command that must succeed says."""
-    ended = azukari(*words, **more)
+    ended = azukari(*words, given=given, **more)
     assert ended.returncode == 0, ended.stderr
     return ended.stdout
 

@@ -18,6 +18,7 @@ from azukari.db import Announce, quiet
 from azukari.db.open import SqliteFiles
 from azukari.merchants import settings as merchants
 from azukari.setup import FIRST_PAIR, Installation, init
+from azukari.vault import Transport, Vault
 from azukari.wiring import Services
 from tests.compat.contract import Contract
 
@@ -154,6 +155,11 @@ def settings_for(data: Path, database_url: str | None, **more: Any) -> Settings:
     return Settings(data=data, database_url=url, **{"loopback_webhooks": True, **more})
 
 
+def reroute(vault: Vault, host: str, transport: Transport) -> None:
+    """From now on a transport of the test's own carries the orders for a host, though hosts are fixed at the start."""
+    vault._relay._transports[host] = transport
+
+
 def copy_template(template: Path, data: Path) -> None:
     """A test's own data directory."""
     shutil.copytree(template, data)
@@ -162,6 +168,7 @@ def copy_template(template: Path, data: Path) -> None:
 
 #: Takes back what migrations after 0013 have made.
 BACK_TO_0013 = (
+    "DROP TABLE processor_accounts",
     "ALTER TABLE api_keys DROP COLUMN binding",
     "DROP TABLE clear_text_leases",
     *(

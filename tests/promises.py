@@ -5,7 +5,8 @@ from typing import Any
 import msgspec
 
 from azukari.db import Owner
-from azukari.processors.base import AccountUse, AttemptQuery, ProcessorRequest
+from azukari.processors.account import AccountUse
+from azukari.processors.base import AttemptQuery, ProcessorRequest
 from azukari.processors.capabilities import KINDS, Recovery
 from tests.house import House
 

@@ -15,7 +15,13 @@ import grimp
 
 ROOT = Path(__file__).parents[1]
 #: What holds of the whole source.
-STRUCTURE = ("tests/test_docs.py", "tests/test_hooks.py", "tests/test_isolation.py", "tests/test_money.py")
+STRUCTURE = (
+    "tests/test_docs.py",
+    "tests/test_hooks.py",
+    "tests/test_isolation.py",
+    "tests/test_money.py",
+    "tests/test_results.py",
+)
 #: Everything stands on them.
 GROUND = ("src/azukari/core/", "src/azukari/db/", "src/azukari/migrations/", "src/azukari/wiring", "pyproject.toml")
 #: What they are tried with: each layer, and a payment's life through all of them.

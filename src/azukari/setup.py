@@ -129,6 +129,12 @@ async def ensure(settings: Settings) -> Installation | None:
     return _shown(kept, settings) if kept.enrolled else await init(settings)
 
 
+async def check_processors(settings: Settings) -> None:
+    """Build the processors once, as every server of this installation will. Raises SettingError, DatabaseDown."""
+    services = await Services.assemble(settings)
+    await services.close()
+
+
 async def has_live_keys(settings: Settings) -> bool:
     """Whether real cards may come here. Raises DatabaseDown."""
     stores = await open_stores(settings)

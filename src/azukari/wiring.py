@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol, Self, TypeVar
 
+from azukari.accounts.service import Accounts
+from azukari.core import log
 from azukari.core.clock import Clock, Moment, SystemClock
 from azukari.core.commit_signal import CommitSignal
 from azukari.core.config import Settings
@@ -18,7 +20,8 @@ from azukari.merchants.clock import Clocks
 from azukari.merchants.due import Due
 from azukari.merchants.service import ApiKeys, SettingsCache
 from azukari.merchants.settings import MerchantSettings
-from azukari.processors.registry import Processors, load
+from azukari.processors import registry
+from azukari.processors.registry import NoProcessor, Processors, load
 from azukari.vault import FileKeyProvider, Vault
 
 R = TypeVar("R")
@@ -86,6 +89,7 @@ class Services:
     vault: Vault
     api_keys: ApiKeys
     processors: Processors
+    accounts: Accounts
     settings_cache: SettingsCache
     news: CommitSignal
     clocks: Clocks
@@ -112,6 +116,16 @@ class Services:
     def modes_served(self) -> Collection[str]:
         """Whose keys are let in, and pages shown."""
         return modes_served(self.settings)
+
+    @property
+    def live_cards(self) -> str | None:
+        """The processor that takes live cards; None: there is none, or no live key is let in."""
+        if keys.LIVE not in self.modes_served:
+            return None
+        try:
+            return self.processors.pick(Owner("", keys.LIVE)).name
+        except NoProcessor:
+            return None
 
     async def settings_of(self, owner: Owner) -> MerchantSettings:
         """The owner's settings, half a second old at most."""
@@ -174,6 +188,7 @@ class Services:
             vault,
             api_keys,
             processors,
+            Accounts(stores.main, vault, processors.named, clock, ids),
             SettingsCache(stores.main, clock),
             news,
             clocks,
@@ -182,15 +197,25 @@ class Services:
 
     @asynccontextmanager
     async def at_work(self) -> AsyncIterator[None]:
-        """Around the time that this process serves, or works beside servers.
+        """Around the time that this process serves, or works beside servers. The log hears who takes live cards.
 
         Raises LiveKeysThere (a setting lets cards travel in the clear), DatabaseDown.
         """
+        self._log_live_processors()
         if self.settings.insecure is None:
             yield
             return
         async with clear_text.leased(self.db, self.clock, self.ids.ref()):
             yield
+
+    def _log_live_processors(self) -> None:
+        loaded, taker = self.processors.live_hosts, self.live_cards
+        for name, hosts in loaded.items():
+            log.event("processor.loaded", processor=name, host=", ".join(hosts))
+        if taker is None:
+            log.event("live_cards.refused", setting=self.settings.insecure or registry.SETTING)
+        else:
+            log.event("live_cards.taken", processor=taker, host=", ".join(loaded[taker]))
 
     async def close(self) -> None:
         """Let everything go, the vault before the database."""

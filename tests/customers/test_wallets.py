@@ -9,7 +9,7 @@ from azukari.core.secret import Secret
 from azukari.db import Owner
 from azukari.vault import Blank, Filled, Outbound, Reply
 from tests.faults.sites import Rows
-from tests.house import Api, House, card
+from tests.house import Api, House, card, reroute
 from tests.wallets import agree
 
 
@@ -121,7 +121,7 @@ async def test_an_agreement_is_sealed_bound_to_its_row_and_scrubbed_from_replies
             echo = {"a": secret, "b": secret.encode().hex()}
             return Reply(200, {"X-Echo": secret}, msgspec.json.encode(echo))
 
-    vault.allow("wallet.example", Echo())
+    reroute(vault, "wallet.example", Echo())
     use = await house.services.db.read(vault.find, owner, sealed.id)
     use.note()
     reply = await vault.send(use, None, Outbound("POST", "https://wallet.example/x", json={"a": Blank.AGREEMENT}))

@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable
 
 from azukari.processors.simulator.bank import HOST, Bank
 from azukari.vault import Filled, Reply, ReplyUnknown, RequestNotSent
-from tests.house import House
+from tests.house import House, reroute
 
 
 class Line:
@@ -25,7 +25,7 @@ class Line:
         line._bank = Bank(
             services.settings.data / "simulator.jsonl", services.processors.simulator.offsite, services.ids
         )
-        house.services.vault.allow(HOST, line)
+        reroute(house.services.vault, HOST, line)
         return line
 
     async def send(self, request: Filled) -> Reply:

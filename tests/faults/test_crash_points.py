@@ -200,6 +200,9 @@ async def test_every_unit_that_writes_is_part_of_a_flow(site: Site, tmp_path: Pa
 
 #: Units that no server runs that keeps anything of worth: setting up and administration, and serving in the clear.
 SET_UP_ONLY = {
+    "accounts.service._add",
+    "accounts.service._edit",
+    "accounts.service._note",
     "merchants.clear_text._drop",
     "merchants.clear_text._take",
     "merchants.service._add_keys",

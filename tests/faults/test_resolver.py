@@ -16,7 +16,7 @@ from azukari.processors.capabilities import Recovery
 from azukari.wiring import Services
 from tests.faults.lines import Deaf, LateOrders, Line, until
 from tests.faults.sites import Rows
-from tests.faults.truth import LEFT_VALUES, OPEN_ATTEMPTS, Book, hold_against_book
+from tests.faults.truth import LEFT_VALUES, OPEN_ATTEMPTS, Book, hold_against_book, states
 from tests.house import Api, House, card
 from tests.promises import recover
 
@@ -31,10 +31,6 @@ async def die(sending: "asyncio.Future[Any]") -> None:
     sending.cancel()
     with suppress(asyncio.CancelledError):
         await sending
-
-
-async def states(rows: Rows) -> list[str]:
-    return await rows.column("SELECT state FROM attempts WHERE kind <> 'verify' ORDER BY created_at, id")
 
 
 async def settle(house: House, later: int = LONG) -> None:

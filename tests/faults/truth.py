@@ -27,12 +27,13 @@ LEFT_VALUES = """
     ON t.merchant_id = s.merchant_id AND t.mode = s.mode AND (t.entry_id = s.id OR t.id = s.id)
     WHERE t.used_at IS NOT NULL AND t.used_by NOT LIKE 'tok_%'
 """
-#: Cards and secrets that could be opened and that no customer, no token and no webhook endpoint has any more.
+#: Cards and secrets that could be opened and that no customer, token, webhook endpoint or account has any more.
 FORGOTTEN_CARDS = """
     SELECT e.id FROM vault_entries e WHERE e.shredded_at IS NULL AND e.retired_at IS NULL
     AND NOT EXISTS (SELECT 1 FROM customers c WHERE c.entry_id = e.id)
     AND NOT EXISTS (SELECT 1 FROM tokens t WHERE t.entry_id = e.id)
     AND NOT EXISTS (SELECT 1 FROM webhook_endpoints w WHERE w.entry_id = e.id OR w.old_entry_id = e.id)
+    AND NOT EXISTS (SELECT 1 FROM processor_accounts a WHERE a.entry_id = e.id)
 """
 
 
@@ -196,3 +197,8 @@ def _balances(
     assert waiting == ([payment["waiting_attempt"]] if payment["waiting_attempt"] else [])
     charges = [attempt for attempt in attempts if attempt["kind"] in ("sale", "authorize")]
     assert len(charges) == 1
+
+
+async def states(rows: Rows) -> list[str]:
+    """Of all attempts but checks of cards, in the order in which they were made."""
+    return await rows.column("SELECT state FROM attempts WHERE kind <> 'verify' ORDER BY created_at, id")

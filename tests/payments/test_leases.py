@@ -12,15 +12,14 @@ import pytest
 from azukari import worker
 from azukari.app import asgi
 from azukari.core.clock import SECOND
-from azukari.db import Owner
 from azukari.db.units import name_of
-from azukari.processors.base import Outcome
+from azukari.processors.base import AttemptQuery, Outcome
 from azukari.processors.capabilities import Recovery
 from azukari.vault import Filled, Reply, ReplyUnknown
 from tests.cards import KONBINI
 from tests.faults.lines import LateOrders, until
 from tests.faults.sites import Rows
-from tests.faults.truth import Book, hold_against_book
+from tests.faults.truth import Book, hold_against_book, states
 from tests.house import Api, House
 from tests.promises import promise, recover
 
@@ -94,10 +93,6 @@ def stalling(house: House, then: Callable[[], Awaitable[None]]) -> Api:
 async def settle(house: House, later: int = LONG) -> None:
     house.clock.advance(later)
     await worker.reconcile_attempts(house.services)
-
-
-async def states(rows: Rows) -> list[str]:
-    return await rows.column("SELECT state FROM attempts WHERE kind <> 'verify' ORDER BY created_at, id")
 
 
 async def statuses(api: Api) -> list[str]:
@@ -211,10 +206,10 @@ async def test_an_attempt_that_cannot_be_settled_does_not_hold_up_the_others(hou
     simulator: Any = house.services.processors.named("simulator")
     look_up = simulator.lookup
 
-    async def stumble(owner: Owner, ref: str) -> Outcome:
-        if ref == first:
+    async def stumble(query: AttemptQuery) -> Outcome:
+        if query.ref == first:
             raise RuntimeError("a reply of a new kind")
-        return await look_up(owner, ref)
+        return await look_up(query)
 
     simulator.lookup = stumble
     await settle(house)

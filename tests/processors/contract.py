@@ -10,8 +10,8 @@ import pytest
 
 from azukari.core.secret import Secret
 from azukari.db import Owner
+from azukari.processors.account import AccountUse
 from azukari.processors.base import (
-    AccountUse,
     Approved,
     AuthenticationRequest,
     AuthenticationResult,

@@ -9,24 +9,15 @@ import msgspec
 import pytest
 
 from azukari import worker
-from azukari.core.config import FAULTS
-from azukari.processors.base import (
-    AccountUse,
-    Approved,
-    NotSent,
-    Pending,
-    Processor,
-    ProcessorRequest,
-    SimulatorDirectives,
-    Visit,
-)
+from azukari.core.config import FAULTS, Settings
+from azukari.processors.account import AccountUse
+from azukari.processors.base import Approved, NotSent, Pending, Processor, ProcessorRequest, SimulatorDirectives, Visit
 from azukari.processors.methods import METHODS, MethodDetails
-from azukari.processors.simulator import build
 from azukari.processors.simulator.bank import journal
 from azukari.processors.simulator.journal import JournalEntry
 from azukari.processors.simulator.processor import Simulator
 from azukari.vault import CARDS, Vault
-from tests.house import Api, House, card
+from tests.house import Api, House, card, running
 from tests.processors.contract import OWNER, ProcessorContract, Stand
 from tests.promises import query_of
 
@@ -286,13 +277,12 @@ async def test_orders_nobody_understands_are_refused(api: Api) -> None:
     assert (await api.get("/payments")).json()["total"] == 0
 
 
-async def test_a_fault_of_the_settings_meets_every_call_that_orders_nothing_else(house: House) -> None:
-    customer = await house.api.customer()
-    settings = dataclasses.replace(house.services.settings, simulator_fault="processor_down")
-    build(settings, house.services.vault, house.services.clock, house.services.ids)
-
-    assert (await house.api.charge(customer)).status_code == 504
-    assert (await house.api.charge(customer, headers={"Azukari-Fault": "lost_reply"})).status_code == 202
+async def test_a_fault_of_the_settings_meets_every_call_that_orders_nothing_else(settings: Settings) -> None:
+    async with running(settings) as house:
+        customer = await house.api.customer()
+    async with running(dataclasses.replace(settings, simulator_fault="processor_down")) as house:
+        assert (await house.api.charge(customer)).status_code == 504
+        assert (await house.api.charge(customer, headers={"Azukari-Fault": "lost_reply"})).status_code == 202
 
 
 # What is not a card

@@ -9,6 +9,7 @@ import msgspec
 from azukari.processors.simulator.bank import HOST, Bank
 from azukari.vault import Filled, Reply, ReplyUnknown, RequestNotSent
 from azukari.wiring import Services
+from tests.house import reroute
 
 
 @dataclass
@@ -31,7 +32,7 @@ class FarSide:
         """From now on between these parts and their bank."""
         bank = Bank(services.settings.data / "simulator.jsonl", services.processors.simulator.offsite, services.ids)
         far = cls(bank)
-        services.vault.allow(HOST, far)
+        reroute(services.vault, HOST, far)
         return far
 
     async def send(self, request: Filled) -> Reply:

@@ -182,7 +182,7 @@ async def _subscribe(here: World, kind: Kind) -> str:
     api, services = here.api, here.crew[0]
     owner = (await services.api_keys.resolve(api.key, None)).owner
     await merchant_settings.change(services.db, owner.merchant_id, {"time_zone": kind.zone}, (), lambda _: None)
-    services.shops._seen.clear()
+    services.settings_cache._seen.clear()
     at, here.clock.at = here.clock.at, parse_iso(kind.local)
     customer = await api.customer()
     order = {"customer": customer, "amount": 1000, "currency": "JPY", "period": kind.period}

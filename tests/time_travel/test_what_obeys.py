@@ -307,7 +307,7 @@ async def test_what_is_due_is_found_by_its_index(house: House, rows: Rows) -> No
         compiled = statement.sqlite
         args = compiled.args(
             {
-                "real": 1,
+                "system_now": 1,
                 "limit": 10,
                 "ended_by": 1,
                 "left_by": 1,

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from azukari.core.secret import Secret
 from azukari.vault import Blank, Filled, Outbound, PaymentDetails, Reply, ReplyUnknown, RequestNotSent, RequestRefused
 from azukari.vault.inside.scrub import CardInReply, Scrubber, WordScrubber
+from tests.house import reroute
 
 from .conftest import AMEX, CARDS, DINERS, MASTER, VISA, Room, card
 
@@ -39,7 +40,7 @@ class Answering:
 
 
 async def exchange(room: Room, answer: Callable[[Filled], Reply], number: str = VISA, order: Outbound = ORDER) -> Reply:
-    room.vault.allow("bank", Answering(answer))
+    reroute(room.vault, "bank", Answering(answer))
     details = card(number, verification_value=CODE)
     return await room.vault.send(await room.lend(details), details.verification_value, order)
 
@@ -289,7 +290,7 @@ def test_an_unreadable_body_is_unknown(body: bytes) -> None:
 async def test_each_call_is_announced_before_and_after(room: Room) -> None:
     room.points.clear()
     await exchange(room, lambda request: Reply(200, {}, b"{}"))
-    room.vault.allow("bank", Raising(RuntimeError))
+    reroute(room.vault, "bank", Raising(RuntimeError))
     with pytest.raises(ReplyUnknown):
         await room.vault.send_plain(ORDER)
 

@@ -72,7 +72,7 @@ async def test_every_use_leaves_an_audit_line(room: Room) -> None:
     found = await rows(
         room.stores.main,
         sa.select(
-            line.merchant_id, line.at, line.actor, line.action, line.object_id, line.entry_id, line.result
+            line.merchant_id, line.at, line.who, line.action, line.object_id, line.entry_id, line.result
         ).order_by(line.id),
     )
 
@@ -108,7 +108,7 @@ async def test_reading_what_proves_an_authentication_leaves_it_and_a_line(room: 
     assert await room.vault.read_authentication_value(B, "token", actor="key-2") is None
     assert await room.vault.read_authentication_value(A, "other", actor="key-1") is None
 
-    lines = await rows(room.stores.main, sa.select(line.merchant_id, line.actor, line.action, line.object_id))
+    lines = await rows(room.stores.main, sa.select(line.merchant_id, line.who, line.action, line.object_id))
     assert lines == [("merchant-a", "key-1", "read_authentication_value", "token")] * 2
     taken = await room.vault.take_authentication_value(A, "token")
     assert taken is not None

@@ -121,17 +121,9 @@ async def _ask(processor: Processor, attempt: Attempt, now: int) -> Outcome:
         believed = now >= sent_at + recovery.believe_after
         return found if believed or not isinstance(found, NotSent) else Unknown()
     if recovery.how == "repeat" and now < sent_at + recovery.repeat_for:
-        # Of kinds without details of a shopper: what was sent is all in the row.
+        # Of kinds without a shopper's details: all that was sent is in the row. A fault was ordered for once.
         return await processor.perform(
-            ProcessorRequest(
-                query.owner,
-                query.ref,
-                query.kind,
-                query.amount,
-                query.currency,
-                query.parent,
-                test=directives_of(attempt),
-            )
+            ProcessorRequest(query.owner, query.ref, query.kind, query.amount, query.currency, query.parent)
         )
     if recovery.how == "void" and await processor.void(query):
         return NotSent()

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from azukari import __version__
-from azukari.cli import clock, developing, keys, merchants, running, webhooks
+from azukari.cli import accounts, clock, developing, keys, merchants, running, webhooks
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
 
@@ -36,6 +36,7 @@ for command in (
     app.command()(command)
 for name, group in (
     ("merchants", merchants.app),
+    ("accounts", accounts.app),
     ("keys", keys.app),
     ("webhooks", webhooks.app),
     ("clock", clock.app),

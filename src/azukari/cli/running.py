@@ -19,6 +19,7 @@ from azukari.cli.common import (
     run,
     settings_of,
     show_pair,
+    with_parts,
 )
 from azukari.core.config import SettingError, Settings
 
@@ -69,6 +70,9 @@ def serve(
     if settings.loopback_webhooks and run(lambda: setup.has_live_keys(settings)):
         # Somebody with a test key may talk to what else runs here, beside real cards.
         log.warning("loopback_webhooks.beside_live_keys", setting="AZUKARI_LOOPBACK_WEBHOOKS")
+    if settings.processors:
+        # Several servers would each die of what is wrong here, and be started again for ever.
+        run(lambda: setup.check_processors(settings))
     _greet(settings, made)
     server.serve(
         server.config("azukari.app:build", factory=True, host=settings.host, port=settings.port, workers=workers)
@@ -131,13 +135,14 @@ def doctor(
     data: Data = None,
     database: DatabaseUrl = None,
 ) -> None:
-    """Look for what is wrong with a running installation. Exit status 1 when something is."""
+    """Say who takes live cards, or look for what is wrong with the pages. Exit status 1 when something is wrong."""
+    if not pages:
+        with_parts(data, database, _say_who_takes_live_cards)
+        return
     import httpx
 
     from azukari.checkout import manifest
 
-    if not pages:
-        fail("Say what to look at: --pages.")
     try:
         address = url or settings_of(data, database).base_url
     except SettingError as error:
@@ -156,6 +161,20 @@ def doctor(
     if found:
         fail("Somebody may have changed what shoppers load. Stop taking cards until you know who, and why.")
     typer.echo(f"Scripts and headers of {address} are as the manifest says.")
+
+
+async def _say_who_takes_live_cards(services: Any) -> None:
+    found, taker = services.processors.live_hosts, services.live_cards
+    for name, hosts in found.items():
+        typer.echo(f"The processor {name} is loaded. Its hosts: {', '.join(hosts) or 'none'}.")
+    if taker is not None:
+        typer.echo(f"Live cards are taken by {taker}, at {', '.join(found[taker])}.")
+    elif services.settings.insecure is not None:
+        typer.echo(f"No live key is let in: {services.settings.insecure}=1.")
+    else:
+        typer.echo(
+            "No processor takes live cards: what a live key charges is refused. AZUKARI_PROCESSORS names processors."
+        )
 
 
 def _refuse_plaintext(settings: Settings) -> None:

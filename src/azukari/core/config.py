@@ -37,6 +37,7 @@ class Settings:
     rate_address, rate_publishable, rate_key: calls a minute (``web/limits.py``); None: its own figures.
     test_mode: whether test keys are let in; without it the simulator and its journals are left alone.
     artwork: a folder of official pictures of payment types and stores; None: our own drawings.
+    processors: entry points of the processors that live keys run on, in the order they are picked; no other is loaded.
     """
 
     data: Path
@@ -59,6 +60,7 @@ class Settings:
     rate_publishable: int | None = None
     rate_key: int | None = None
     test_mode: bool = True
+    processors: tuple[str, ...] = ()
 
     @property
     def on_postgres(self) -> bool:
@@ -110,6 +112,7 @@ def read(environment: Mapping[str, str] | None = None) -> Settings:
         rate_publishable=env.rate("RATE_PUBLISHABLE"),
         rate_key=env.rate("RATE_KEY"),
         test_mode=env.flag("TEST_MODE", True),
+        processors=env.names("PROCESSORS"),
     )
 
 
@@ -187,6 +190,12 @@ class _Environment:
         if not value.lower().startswith(("postgresql://", "postgres://")):
             raise SettingError(f"{PREFIX}{name} must start with postgresql://, or be left out for SQLite.")
         return Secret(value)
+
+    def names(self, name: str) -> tuple[str, ...]:
+        found = tuple(part.strip() for part in (self.text(name) or "").split(",") if part.strip())
+        if len(set(found)) < len(found):
+            raise SettingError(f"{PREFIX}{name} has a name twice. Each stands in it once, in the order that counts.")
+        return found
 
     def networks(self, name: str) -> tuple[IPv4Network | IPv6Network, ...]:
         try:

@@ -11,6 +11,7 @@ import msgspec
 
 from azukari.core.secret import Secret
 from azukari.db import Owner
+from azukari.processors.account import AccountUse
 from azukari.processors.capabilities import Capabilities, Kind
 from azukari.processors.methods import CREDIT_CARD, MethodDetails
 from azukari.processors.three_ds import ThreeDs
@@ -94,20 +95,6 @@ class Visit:
     store: bool = False
 
 
-class AccountUse(msgspec.Struct, frozen=True):
-    """An account, one merchant's contract with one processor, as requests run on it. Its secrets stay in the vault.
-
-    host: where requests go. profile: values that are no secrets, by their names. access: what the vault authenticates
-    them by.
-    """
-
-    owner: Owner
-    id: str
-    host: str
-    profile: Mapping[str, str] = {}
-    access: AccessGrant | None = None
-
-
 class ProcessorRequest(msgspec.Struct, frozen=True):
     """What a processor is asked to do, once, under one ``ref``.
 
@@ -120,7 +107,7 @@ class ProcessorRequest(msgspec.Struct, frozen=True):
     method: details of any type but a card's. visit: for methods with a page of their own.
     three_ds: the shopper was authenticated for this order. authentication_value: what proves it (CAVV), for a blank.
     ordered_at: by the merchant's clock, for a card that was stored before and may have expired since.
-    account: of a processor that needs one.
+    account: of a processor that needs one; None: it is closed.
     """
 
     owner: Owner
@@ -237,7 +224,7 @@ class AttemptQuery(msgspec.Struct, frozen=True):
     """A request as it stands in our books: enough to find it at the far side.
 
     processor_ref: the processor's own id of it, where it was told. parent: of what it captures, refunds or cancels.
-    sent_at: milliseconds; None: it is not known to have left. account: the one it ran on.
+    sent_at: milliseconds; None: it is not known to have left. account: as in the request.
     """
 
     owner: Owner

@@ -3,8 +3,9 @@
 from collections.abc import Mapping
 from typing import Any, Literal
 
-from azukari.processors.base import AccountUse, Declined, NotSent, Outcome, ProcessorRequest, Refused, Unknown
-from azukari.vault import AccessGrant, Outbound, Reply, ReplyUnknown, Vault
+from azukari.processors.account import AccountUse
+from azukari.processors.base import Declined, NotSent, Outcome, ProcessorRequest, Refused, Unknown
+from azukari.vault import Outbound, Reply, ReplyUnknown, Vault
 
 #: For a call that moves money, and for one that asks; connecting takes 5 s of it at most (the vault's transport).
 CALL_SECONDS, LOOKUP_SECONDS = 30.0, 15.0
@@ -67,9 +68,8 @@ def declined(code: str, raw: str | None = None) -> Declined:
 async def send(vault: Vault, account: AccountUse, outbound: Outbound, request: ProcessorRequest | None = None) -> Reply:
     """Send a request as an account, with the card of ``request`` where it has one.
 
-    Raises the vault's RequestNotSent, ReplyUnknown.
+    Raises the vault's RequestNotSent (its secrets cannot be opened, among others), ReplyUnknown.
     """
-    use: AccessGrant | None = None if request is None else request.use
-    if request is None or use is None:
-        return await vault.send_plain(outbound)
-    return await vault.send(use, request.verification_value, outbound)
+    if request is None or request.use is None:
+        return await vault.send_plain(outbound, account=account.access)
+    return await vault.send(request.use, request.verification_value, outbound, account=account.access)

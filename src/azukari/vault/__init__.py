@@ -1,10 +1,15 @@
 """The vault's door: all that the rest of the house may know of it. The rules of the room: ``README.md`` here."""
 
 from azukari.core.pan import looks_like_card_number
+from azukari.vault.inside.accounts import AccountKey
+from azukari.vault.inside.auth import Auth, Basic, Bearer, Header
 from azukari.vault.inside.details import CARDS, CREDIT_CARD, TERMINAL, Masked, PaymentDetails
 from azukari.vault.inside.entries import AccessGrant, SealedEntry
 from azukari.vault.inside.errors import (
     EntryGone,
+    HostRefused,
+    HostsFixed,
+    HostTaken,
     KeyFileError,
     KeyMissing,
     NotFitForLive,
@@ -38,11 +43,19 @@ __all__ = [
     "CREDIT_CARD",
     "TERMINAL",
     "AccessGrant",
+    "AccountKey",
+    "Auth",
+    "Basic",
+    "Bearer",
     "Blank",
     "Context",
     "EntryGone",
     "FileKeyProvider",
     "Filled",
+    "Header",
+    "HostRefused",
+    "HostTaken",
+    "HostsFixed",
     "KeyFileError",
     "KeyMissing",
     "KeyProvider",

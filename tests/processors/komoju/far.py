@@ -1,16 +1,17 @@
 """The far side of the KOMOJU adapter: a second Azukari in test mode, in a process of its own."""
 
-import base64
 from dataclasses import dataclass, field
 from typing import Any
 
 import httpx
 import msgspec
 
-from azukari.processors.base import AccountUse, Kind, Processor, ProcessorRequest
-from azukari.processors.komoju.processor import HOST, Komoju
+from azukari.core.secret import Secret
+from azukari.processors.account import AccountUse
+from azukari.processors.base import Kind, Processor, ProcessorRequest
+from azukari.processors.komoju.processor import HOST, SECRET_KEY, Komoju
 from azukari.testing.handle import Azukari
-from azukari.vault import Filled, PaymentDetails, Reply, RequestNotSent, Vault
+from azukari.vault import AccountKey, Filled, PaymentDetails, Reply, RequestNotSent, Vault
 from azukari.wiring import key_provider
 from tests.compat.contract import Contract
 from tests.house import House, card
@@ -28,11 +29,10 @@ AFTER = ("lost_reply", "slow", "broken", "html", "cut", "twice")
 class Road:
     """Carries requests to the far side, and holds each of them and its reply against the API's description.
 
-    secret_key: of the account there. fault: what goes wrong with each POST.
+    fault: what goes wrong with each POST.
     """
 
     url: str
-    secret_key: str
     fault: str | None = None
     asked: list[tuple[str, str, bytes]] = field(default_factory=list)
 
@@ -49,11 +49,9 @@ class Road:
         return reply if fault is None else _spoilt(fault, reply)
 
     async def _carry(self, request: Filled, path: str) -> Reply:
-        basic = base64.b64encode(f"{self.secret_key}:".encode()).decode()
-        headers = {**request.headers, "Authorization": f"Basic {basic}"}
         async with httpx.AsyncClient(timeout=30, trust_env=False) as client:
             url = f"{self.url}/{path}"
-            reply = await client.request(request.method, url, headers=headers, content=request.body)
+            reply = await client.request(request.method, url, headers=dict(request.headers), content=request.body)
         Contract.load().check(request.method, f"/{path}", reply.status_code, reply.content)
         return Reply(reply.status_code, dict(reply.headers), reply.content)
 
@@ -84,9 +82,14 @@ class Stand:
     vault: Vault
     far: Azukari
     road: Road
+    account: AccountUse | None
+    house: House
     good: str = "4111111111111111"
     bad: str = "4123111111111059"
-    account: AccountUse | None = field(default_factory=lambda: AccountUse(OWNER, "account", HOST))
+
+    async def account_with(self, secret_key: str) -> AccountUse:
+        """Another account, with a key of its own."""
+        return await _account(self.vault, self.house, secret_key)
 
     def unreachable(self, order: ProcessorRequest) -> ProcessorRequest:
         return _by(order, DOWN)
@@ -140,11 +143,17 @@ async def stand_of(house: House, far: Azukari) -> Stand:
         ids=services.ids,
     )
     await vault.open()
-    road = Road(far.url, far.secret_key)
+    road = Road(far.url)
     vault.allow(HOST, road)
-    vault.allow(DOWN, Road(far.url, far.secret_key, "down"))
-    vault.allow(LOSSY, _Lossy(far.url, far.secret_key))
-    return Stand(Komoju(vault, house.clock), vault, far, road)
+    vault.allow(DOWN, Road(far.url, "down"))
+    vault.allow(LOSSY, _Lossy(far.url))
+    return Stand(Komoju(vault, house.clock), vault, far, road, await _account(vault, house, far.secret_key), house)
+
+
+async def _account(vault: Vault, house: House, secret_key: str) -> AccountUse:
+    sealed = await vault.seal_account(OWNER, {SECRET_KEY: Secret(secret_key)})
+    await house.services.db.write(vault.add, OWNER, sealed, house.clock.now())
+    return AccountUse(OWNER, "account", HOST, AccountKey(OWNER, sealed.id))
 
 
 class _Lossy(Road):

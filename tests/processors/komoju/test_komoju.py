@@ -8,6 +8,7 @@ import msgspec
 import pytest
 
 from azukari.core.clock import MINUTE
+from azukari.processors.account import Account, AccountFields, AccountUse, Narrowed, Probing, fields_of
 from azukari.processors.base import (
     Approved,
     Credential,
@@ -19,10 +20,11 @@ from azukari.processors.base import (
     Unknown,
 )
 from azukari.processors.capabilities import Kind
+from azukari.processors.komoju.processor import Komoju
 from azukari.testing.handle import Azukari
 from azukari.vault import ReplyUnknown, RequestNotSent
 from tests.house import House
-from tests.processors.contract import ProcessorContract
+from tests.processors.contract import OWNER, ProcessorContract
 from tests.processors.komoju.far import AFTER, BEFORE, Stand, stand_of
 from tests.promises import query_of
 
@@ -277,14 +279,33 @@ async def test_what_goes_wrong_afterwards_is_looked_up(stand: Stand, kind: Kind,
 
 
 async def test_a_key_that_is_not_good_there_is_told_from_a_decline(stand: Stand) -> None:
-    stand.road.secret_key = "sk_test_" + "0" * 32
-    request = stand.order("a")
-    assert await stand.processor.perform(request) == Refused("credentials")
-    # It cannot be asked either, which proves nothing.
-    assert await stand.processor.lookup(query_of(request)) == Unknown()
-    assert not await stand.processor.void(query_of(request))
-    stand.road.secret_key = stand.far.publishable_key
-    assert await stand.processor.perform(stand.order("b")) == Refused("credentials")
+    for ref, secret_key in (("a", "sk_test_" + "0" * 32), ("b", stand.far.publishable_key)):
+        account = await stand.account_with(secret_key)
+        request = msgspec.structs.replace(stand.order(ref), account=account)
+        assert await stand.processor.perform(request) == Refused("credentials")
+        # It cannot be asked either, which proves nothing.
+        assert await stand.processor.lookup(query_of(request)) == Unknown()
+        assert not await stand.processor.void(query_of(request))
+        assert await Komoju(stand.vault, stand.house.clock).probe(row(account)) == "credentials"
+
+
+async def test_an_account_is_tried_without_moving_money(stand: Stand) -> None:
+    assert stand.account is not None
+    komoju = Komoju(stand.vault, stand.house.clock)
+    assert isinstance(komoju, Probing)
+    assert fields_of(komoju) == AccountFields(
+        secrets=("secret_key",), hosts={"live": "komoju.com", "test": "komoju.com"}
+    )
+    assert await komoju.probe(row(stand.account)) is None
+    assert await komoju.probe(msgspec.structs.replace(row(stand.account), entry_id=None)) == "credentials"
+    assert [(method, body) for method, _, body in stand.road.asked] == [("GET", b"")]
+
+
+def row(use: AccountUse) -> Account:
+    """An account as it is stored."""
+    return Account(
+        OWNER, use.id, "main", "komoju", use.host, {}, Narrowed(), "open", use.access.entry_id, {"secret_key": 1}, 1, 1
+    )
 
 
 async def test_a_card_leaves_in_its_own_field_alone(stand: Stand) -> None:

@@ -8,8 +8,8 @@ from typing import Any
 
 from azukari.core.clock import MINUTE, SECOND, Clock
 from azukari.core.money import CURRENCIES
+from azukari.processors.account import Account, AccountFields, AccountUse, Fault
 from azukari.processors.base import (
-    AccountUse,
     Approved,
     AttemptQuery,
     Credential,
@@ -22,12 +22,14 @@ from azukari.processors.base import (
     Unknown,
 )
 from azukari.processors.capabilities import Amounts, Capabilities, Recovery, TypeCapability
-from azukari.processors.kit import CALL_SECONDS, LOOKUP_SECONDS, json_of, send, text_at
+from azukari.processors.kit import CALL_SECONDS, LOOKUP_SECONDS, json_of, of_status, send, text_at
 from azukari.processors.komoju.replies import UNREADABLE, found_by_ref, of_payment, outcome_of
 from azukari.processors.methods import CREDIT_CARD
-from azukari.vault import Blank, Outbound, Reply, Vault
+from azukari.vault import Basic, Blank, Outbound, Reply, ReplyUnknown, Vault
 
+#: The same for both modes: the key decides.
 HOST = "komoju.com"
+SECRET_KEY = "secret_key"  # noqa: S105 - the secret's name
 #: In older versions the part of an authorisation that is not captured looks like a refund.
 API_VERSION = "2025-01-28"
 _BY_REF, _BY_PARENT = Recovery("by_ref", believe_after=MINUTE), Recovery("by_parent", believe_after=MINUTE)
@@ -45,6 +47,7 @@ class Komoju:
     """A merchant's account at KOMOJU."""
 
     name = "komoju"
+    account_fields = AccountFields(secrets=(SECRET_KEY,), hosts={"live": HOST, "test": HOST})
     can = Capabilities(
         types={
             CREDIT_CARD: TypeCapability(
@@ -108,6 +111,20 @@ class Komoju:
         """Whether a "not found" proves that nothing is under way."""
         return query.sent_at is None or self._clock.now() >= query.sent_at + MINUTE
 
+    async def probe(self, account: Account) -> Fault | None:
+        """A list of one payment is asked for, which a publishable key may not."""
+        if account.use is None:
+            return "credentials"
+        reply = await self._call(account.use, "payments?per_page=1")
+        if reply.status == 200:
+            return None
+        found = of_status(reply)
+        if isinstance(found, Refused):
+            return found.reason
+        if reply.status == 503:
+            return "down"
+        raise ReplyUnknown("UnexpectedStatus")
+
     async def _find(self, account: AccountUse, ref: str) -> Any:
         return found_by_ref(await self._call(account, f"payments?external_order_num={ref}"), ref)
 
@@ -127,7 +144,9 @@ class Komoju:
         headers = {"X-KOMOJU-API-VERSION": API_VERSION} | ({} if key is None else {"X-KOMOJU-IDEMPOTENCY": key})
         method, seconds = ("GET", LOOKUP_SECONDS) if key is None else ("POST", CALL_SECONDS)
         url = f"https://{account.host}/api/v1/{path}"
-        return await send(self._vault, account, Outbound(method, url, headers, body, seconds), request)
+        return await send(
+            self._vault, account, Outbound(method, url, headers, body, seconds, auth=Basic(SECRET_KEY)), request
+        )
 
 
 def _order_of(request: ProcessorRequest) -> tuple[str, dict[str, object] | None]:

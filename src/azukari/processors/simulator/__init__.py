@@ -11,7 +11,7 @@ from azukari.vault import Vault
 
 
 def build(settings: Settings, vault: Vault, clock: Clock, ids: Ids) -> Simulator:
-    """The entry point."""
+    """Called once, at start-up, as every processor's entry point is."""
     offsite = OffsiteBackend(
         settings.data / "simulator-desk.jsonl",
         clock,

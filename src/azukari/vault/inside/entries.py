@@ -20,6 +20,7 @@ CARD = "card"
 WALLET = "wallet"
 #: What a merchant's webhooks are signed with; it fills no order's blanks.
 SECRET = "secret"  # noqa: S105 - a kind of record, not one
+ACCOUNT = "account"
 FIRST_GEN = 1
 
 
@@ -75,10 +76,26 @@ class PlainSecret(msgspec.Struct, frozen=True, gc=False):
         raise TypeError("a secret in clear cannot be pickled")
 
 
+class PlainAccount(msgspec.Struct, frozen=True, gc=False):
+    """The plaintext of an account's record: its secrets by their names."""
+
+    v: dict[str, str]
+
+    def __repr__(self) -> str:
+        return "PlainAccount(***)"
+
+    def __rich_repr__(self) -> Never:
+        raise TypeError("an account's secrets in clear are not shown")
+
+    def __reduce__(self) -> Never:
+        raise TypeError("an account's secrets in clear cannot be pickled")
+
+
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder(Plain).decode
 _decode_agreement = msgspec.json.Decoder(PlainAgreement).decode
 _decode_secret = msgspec.json.Decoder(PlainSecret).decode
+_decode_account = msgspec.json.Decoder(PlainAccount).decode
 
 
 class SealedEntry:
@@ -278,6 +295,16 @@ def seal_secret(owner: Owner, entry_id: str, secret: Secret, dek: Cipher, finger
     return SealedEntry(entry_id, wallet_masked(SECRET), fingerprint, record, SECRET)
 
 
+def seal_account(
+    owner: Owner, entry_id: str, secrets: Mapping[str, Secret], dek: Cipher, fingerprint: bytes
+) -> SealedEntry:
+    """The sealed record of an account's secrets under its data key."""
+    aad = envelope.record_aad(owner, entry_id, ACCOUNT, envelope.SCHEMA, FIRST_GEN)
+    plain = PlainAccount({name: secret.reveal() for name, secret in secrets.items()})
+    record = envelope.seal(dek, envelope.pad(_encode(plain)), aad)
+    return SealedEntry(entry_id, wallet_masked(ACCOUNT), fingerprint, record, ACCOUNT)
+
+
 def open_card(owner: Owner, entry_id: str, stored: Stored, merchant_key: Cipher) -> Plain:
     """The card of a stored record. Raises Unreadable."""
     try:
@@ -298,6 +325,14 @@ def open_secret(owner: Owner, entry_id: str, stored: Stored, merchant_key: Ciphe
     """The secret of a stored record. Raises Unreadable, also for a record of another kind."""
     try:
         return Secret(_decode_secret(_opened(owner, entry_id, stored, merchant_key)).s)
+    except msgspec.DecodeError:
+        raise Unreadable("content") from None
+
+
+def open_account(owner: Owner, entry_id: str, stored: Stored, merchant_key: Cipher) -> Mapping[str, str]:
+    """The secrets of a stored record, by name. Raises Unreadable, also for a record of another kind."""
+    try:
+        return _decode_account(_opened(owner, entry_id, stored, merchant_key)).v
     except msgspec.DecodeError:
         raise Unreadable("content") from None
 
@@ -335,10 +370,15 @@ async def add_entry(tx: Tx, owner: Owner, sealed: SealedEntry, now: int) -> None
 
 async def find(tx: Tx, owner: Owner, entry_id: str) -> AccessGrant:
     """The permission to open an entry. Raises EntryGone."""
+    return AccessGrant(owner, entry_id, await stored_of(tx, owner, entry_id))
+
+
+async def stored_of(tx: Tx, owner: Owner, entry_id: str) -> Stored:
+    """An entry's record, sealed. Raises EntryGone."""
     stored = await tx.one(STORED, owner, id=entry_id)
     if stored is None:
         raise EntryGone
-    return AccessGrant(owner, entry_id, stored)
+    return stored
 
 
 async def set_credential(tx: Tx, owner: Owner, entry_id: str, credential: str) -> None:

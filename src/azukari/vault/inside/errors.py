@@ -40,6 +40,28 @@ class NotFitForLive(VaultError):
         super().__init__("The vault's key lies in the data directory: live cards are refused until it is elsewhere.")
 
 
+class HostRefused(VaultError):
+    """A processor may not declare this host. host: the one."""
+
+    def __init__(self, host: str, reason: str) -> None:
+        self.host = host
+        super().__init__(f"A processor declares the host {host}: {reason}.")
+
+
+class HostTaken(HostRefused):
+    """Another processor has declared it: which of their transports carried an order would be chance."""
+
+    def __init__(self, host: str) -> None:
+        super().__init__(host, "another one has declared it already")
+
+
+class HostsFixed(HostRefused):
+    """The processors are built, and no host is added any more."""
+
+    def __init__(self, host: str) -> None:
+        super().__init__(host, "hosts are fixed once the processors are built")
+
+
 class KeyFileError(VaultError):
     """The key file cannot be used; the text says why and what to do."""
 

@@ -6,9 +6,13 @@ from urllib.parse import urlsplit
 
 import msgspec
 
+from azukari.core import log
 from azukari.core.secret import Secret
 from azukari.db import Announce
+from azukari.vault.inside.accounts import AccountSecrets
+from azukari.vault.inside.auth import header_of
 from azukari.vault.inside.entries import Plain
+from azukari.vault.inside.errors import HostRefused, HostsFixed, HostTaken
 from azukari.vault.inside.http import HttpTransport
 from azukari.vault.inside.scrub import BothScrubbers, Scrubber, WordScrubber
 from azukari.vault.inside.transport import (
@@ -38,10 +42,26 @@ class Relay:
         self._loopback_http = loopback_http
         self._http = HttpTransport()
         self._transports: dict[str, Transport] = {}
+        self._hosts_fixed = False
 
     def allow(self, host: str, transport: Transport | None) -> None:
-        """Declare a host (with its port, unless that is 443)."""
-        self._transports[host.lower()] = transport or self._http
+        """Declare a host (with its port, unless that is 443). Raises HostTaken, HostsFixed; both are logged."""
+        # One host has one name, as two processors might write it in different ways.
+        name = host.lower().removesuffix(":443").removesuffix(".")
+        if self._hosts_fixed:
+            raise _logged(HostsFixed(name))
+        if name in self._transports:
+            raise _logged(HostTaken(name))
+        self._transports[name] = transport or self._http
+
+    @property
+    def hosts(self) -> frozenset[str]:
+        """Those that were declared, in small letters."""
+        return frozenset(self._transports)
+
+    def fix_hosts(self) -> None:
+        """Let no host be added from now on."""
+        self._hosts_fixed = True
 
     async def send(
         self,
@@ -50,15 +70,18 @@ class Relay:
         code: Secret | None,
         proof: Secret | None = None,
         secret_fields: Mapping[Blank, Secret] = NO_SECRET_FIELDS,
+        account: AccountSecrets | None = None,
     ) -> Reply:
-        """secret_fields: secrets that are no card's. Raises RequestNotSent (RequestRefused among them), ReplyUnknown.
+        """secret_fields: secrets that are no card's. account: of a request that is authenticated.
+
+        Raises RequestNotSent (RequestRefused among them), ReplyUnknown.
 
         Neither shows the transport's own error, which may hold the order.
         """
         host, transport = self._route(outbound.url)
         # In one breath: what is opened has no name here, where a traceback could read it.
-        request = _filled(outbound, _values(card, code, proof, secret_fields))
-        scrubber = _scrubber(card, code, secret_fields)
+        request = _authenticated(_filled(outbound, _values(card, code, proof, secret_fields)), outbound.auth, account)
+        scrubber = _scrubber(card, code, secret_fields, account)
         reply, failure = await self._call(host, transport, request)
         if reply is None:
             # Raised out here: inside an except block the transport's error would hang on as its context.
@@ -103,6 +126,12 @@ class Relay:
         return reply, failure
 
 
+def _logged(refused: HostRefused) -> HostRefused:
+    """The same, once an operator can read of it: what declared the host may keep the exception to itself."""
+    log.warning("host.refused", host=refused.host, reason=type(refused).__name__)
+    return refused
+
+
 def _word(error: Exception) -> str:
     """The kind of an error and of its cause; never their texts."""
     cause = error.__cause__
@@ -137,6 +166,17 @@ def _filled(request: Outbound, values: Mapping[Blank, str]) -> Filled:
     return Filled(request, headers, _encode(_fill(request.json, values)))
 
 
+def _authenticated(request: Filled, auth: object, account: AccountSecrets | None) -> Filled:
+    """The request with its account's header. Raises RequestRefused."""
+    if auth is None:
+        return request
+    name, value = header_of(auth, {} if account is None else account.texts)
+    if name.lower() in map(str.lower, request.headers):
+        raise RequestRefused("The request brings a header that authenticates it.")
+    request.headers = {**request.headers, name: value}
+    return request
+
+
 def _one_line(text: str) -> bool:
     return text.isascii() and text.isprintable()
 
@@ -169,13 +209,17 @@ _SHORT = frozenset({Blank.PASSWORD, Blank.PIN_DIGITS, Blank.SOCIAL_ID})
 _LONG = 11
 
 
-def _scrubber(card: Plain | None, code: Secret | None, secret_fields: Mapping[Blank, Secret]) -> AnyScrubber | None:
+def _scrubber(
+    card: Plain | None, code: Secret | None, secret_fields: Mapping[Blank, Secret], account: AccountSecrets | None
+) -> AnyScrubber | None:
     of_card = None if card is None else Scrubber(card.n, code.reveal() if code else None)
-    if not secret_fields:
+    if not secret_fields and account is None:
         return of_card
     texts = {blank: word.reveal() for blank, word in secret_fields.items()}
+    of_account = () if account is None else account.texts.values()
     short = [text for blank, text in texts.items() if blank in _SHORT or len(text) < _LONG]
-    of_words = WordScrubber([text for text in texts.values() if text not in short], short)
+    short += [text for text in of_account if len(text) < _LONG]
+    of_words = WordScrubber([text for text in (*texts.values(), *of_account) if text not in short], short)
     # The words first: a stripe's data holds the number, and would not be found once that is gone.
     return of_words if of_card is None else BothScrubbers(of_words, of_card)
 

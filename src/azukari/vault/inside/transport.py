@@ -45,6 +45,7 @@ class Outbound(msgspec.Struct, frozen=True):
 
     url: https, to a host the processor has declared; never with a blank.
     json: the body; None for none. Blanks stand for values, at any depth.
+    auth: how the account it is sent for is authenticated, one of ``auth.Auth``.
     timeout_seconds: for the whole call.
     """
 
@@ -53,6 +54,7 @@ class Outbound(msgspec.Struct, frozen=True):
     headers: Mapping[str, str] = msgspec.field(default_factory=dict)
     json: Mapping[str, object] | None = None
     timeout_seconds: float = 30.0
+    auth: object = None
 
 
 class Filled:

@@ -13,6 +13,7 @@ from azukari.core.secret import Secret
 from azukari.db import Announce, Database, Owner, Tx, quiet
 from azukari.db.shelf import Shelf
 from azukari.vault.inside import audit, entries, envelope, sweep
+from azukari.vault.inside.accounts import AccountKey, AccountSecrets, OpenedAccounts
 from azukari.vault.inside.details import PaymentDetails
 from azukari.vault.inside.entries import AccessGrant, Plain, SealedEntry, Stored
 from azukari.vault.inside.envelope import Cipher
@@ -59,6 +60,7 @@ class Vault:
         self._codes = VerificationValues(sad, self._sad_keys, clock)
         self._wiped = True
         self._relay = Relay(announce, loopback_http=loopback_http)
+        self._accounts = OpenedAccounts(self._open_account, clock)
         self._roots: dict[str, bytes] = {}
         self._macs: dict[str, HMAC] = {}
 
@@ -88,9 +90,18 @@ class Vault:
     def allow(self, host: str, transport: Transport | None = None) -> None:
         """Declare a host orders may go to: ``api.acme.example``, with ``:port`` unless it is 443.
 
-        transport: what carries them; None for HTTPS.
+        transport: what carries them; None for HTTPS. Raises HostTaken (another has declared it), HostsFixed.
         """
         self._relay.allow(host, transport)
+
+    @property
+    def hosts(self) -> frozenset[str]:
+        """Those that were declared until now, in small letters."""
+        return self._relay.hosts
+
+    def fix_hosts(self) -> None:
+        """All processors are built: no host is added from now on."""
+        self._relay.fix_hosts()
 
     def mac(self, purpose: Purpose, message: bytes) -> bytes:
         """HMAC-SHA-256 with the installation's key of that purpose."""
@@ -135,6 +146,16 @@ class Vault:
         key = envelope.fingerprint_key(self._roots[FINGERPRINT], owner)
         fingerprint = envelope.hmac(key, b"secret\x00" + secret.reveal().encode())
         return entries.seal_secret(owner, entry_id, secret, dek, fingerprint)
+
+    async def seal_account(self, owner: Owner, secrets: Mapping[str, Secret]) -> SealedEntry:
+        """The same for the secrets of an account with a processor, by their names: they authenticate its requests.
+
+        They are never given out.
+        """
+        entry_id, dek = await self._new_dek(owner)
+        key = envelope.fingerprint_key(self._roots[FINGERPRINT], owner)
+        fingerprint = envelope.hmac(key, b"account\x00" + entry_id.encode())
+        return entries.seal_account(owner, entry_id, secrets, dek, fingerprint)
 
     async def _new_dek(self, owner: Owner) -> tuple[str, Cipher]:
         """The id of a new entry and its data key, which is durable when this returns."""
@@ -194,6 +215,10 @@ class Vault:
         Should nobody live to do so, the sweep does.
         """
         await entries.retire(tx, owner, entry_id, now)
+
+    def forget_account(self, entry_id: str) -> None:
+        """Let go of an account's opened secrets; other processes do after five minutes."""
+        self._accounts.drop(entry_id)
 
     async def shred(self, owner: Owner, entry_id: str) -> None:
         """Make an entry unreadable for ever, in backups too; doing it again changes nothing.
@@ -290,24 +315,53 @@ class Vault:
         verification_value: Secret | None,
         request: Outbound,
         authentication_value: Secret | None = None,
+        *,
+        account: AccountKey | None = None,
     ) -> Reply:
         """Fill the order's blanks with the card or agreement, send it, take that out of the reply.
 
-        Raises RequestNotSent (the entry cannot be opened, the order is refused, no connection), ReplyUnknown, and
-        UseRefused (a bug).
+        account: of a request with ``auth``. Raises RequestNotSent (the entry cannot be opened, the request is refused,
+        no connection), ReplyUnknown, and UseRefused (a bug).
         """
         secret_fields = use.secret_fields
+        # Before the card: what is opened last lies in memory for the shortest time.
+        secrets = await self._secrets_of(account)
         opened = await self._open(use)
         if isinstance(opened, Secret):
-            return await self._relay.send(request, None, None, secret_fields={Blank.AGREEMENT: opened})
-        return await self._relay.send(request, opened, verification_value, authentication_value, secret_fields)
+            return await self._relay.send(request, None, None, secret_fields={Blank.AGREEMENT: opened}, account=secrets)
+        return await self._relay.send(
+            request, opened, verification_value, authentication_value, secret_fields, account=secrets
+        )
 
-    async def send_plain(self, request: Outbound, secret_fields: Mapping[Blank, Secret] = NO_SECRET_FIELDS) -> Reply:
+    async def send_plain(
+        self,
+        request: Outbound,
+        secret_fields: Mapping[Blank, Secret] = NO_SECRET_FIELDS,
+        *,
+        account: AccountKey | None = None,
+    ) -> Reply:
         """Send an order without stored details in it, by the same rules. secret_fields: lent for it, by their blanks.
 
-        Raises RequestNotSent, Unknown.
+        account: of a request with ``auth``. Raises RequestNotSent, ReplyUnknown.
         """
-        return await self._relay.send(request, None, None, secret_fields=secret_fields)
+        secrets = await self._secrets_of(account)
+        return await self._relay.send(request, None, None, secret_fields=secret_fields, account=secrets)
+
+    async def _secrets_of(self, account: AccountKey | None) -> AccountSecrets | None:
+        """Raises RequestNotSent: they cannot be opened."""
+        if account is None:
+            return None
+        try:
+            return await self._accounts.of(account)
+        except (VaultError, Unavailable) as error:
+            log.warning("entry.not_opened", entry=account.entry_id, reason=type(error).__name__)
+            raise RequestNotSent(type(error).__name__) from error
+
+    async def _open_account(self, key: AccountKey) -> AccountSecrets:
+        """Raises EntryGone, ProviderDown, Unreadable."""
+        stored = await self._main.read(entries.stored_of, key.owner, key.entry_id)
+        merchant_key = await self._merchant_keys.of_version(key.owner, stored.mk_version)
+        return AccountSecrets(entries.open_account(key.owner, key.entry_id, stored, merchant_key.cipher))
 
     # Signing
 

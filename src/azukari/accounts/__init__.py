@@ -1,0 +1,1 @@
+"""Accounts: one merchant's contracts with its processors."""

@@ -1,0 +1,105 @@
+"""Packages with processors, planted where Python looks for packages. Nothing but their entry points is installed."""
+
+import os
+from collections.abc import Collection
+from pathlib import Path
+
+#: ``{folder}/imported`` and ``{folder}/built`` are there once it was; ``{folder}/orders`` has what its bank received.
+_MODULE = '''
+"""The processor {name}."""
+
+from pathlib import Path
+
+from azukari.processors.base import Approved, Declares
+from azukari.vault import Blank, Outbound, Reply
+
+FOLDER = Path({folder!r})
+(FOLDER / "imported").touch()
+
+
+class Bank:
+    async def send(self, request):
+        with (FOLDER / "orders").open("ab") as orders:
+            orders.write(request.body + b"\\n")
+        return Reply(200, {{}}, b"{{}}")
+
+
+class Planted:
+    name = {called!r}
+    declares = Declares(
+        dedupes_by_ref=True, can_look_up=False, lookup_delay=0, can_void_by_ref=False, timeout=20_000,
+        methods={methods!r},
+    )
+
+    def __init__(self, vault):
+        self.vault = vault
+
+    async def perform(self, request):
+        host = {late!r}
+        if host is not None:
+            self.vault.allow(host, Bank())
+        order = {{"ref": request.ref, "number": Blank.NUMBER, "code": Blank.VERIFICATION_VALUE}}
+        outbound = Outbound("POST", "https://" + (host or {hosts!r}[0]) + "/charges", json=order)
+        await self.vault.send(request.use, request.verification_value, outbound)
+        return Approved(request.ref)
+
+    async def void(self, owner, ref):
+        return False
+
+
+def build(settings, vault, clock, ids):
+    (FOLDER / "built").touch()
+    for host in {hosts!r}:
+        vault.allow(host, Bank())
+    return Planted(vault)
+'''
+
+
+def plant(
+    site: Path,
+    name: str,
+    *,
+    hosts: Collection[str] | None = None,
+    methods: Collection[str] | None = None,
+    called: str | None = None,
+    late: str | None = None,
+    package: str | None = None,
+    target: str | None = None,
+) -> Path:
+    """Plant a package with one processor; returns the folder that shows what became of it.
+
+    hosts: what it declares, else ``api.NAME.example``. methods: the payment types it takes, else cards. called: what
+    its processor is named, else as the entry point. late: a host that it declares with each order. package: its name,
+    else ``azukari-NAME``. target: what the entry point leads to, else what builds the processor.
+    """
+    package = package or f"azukari-{name}"
+    # Named as no other test's is: Python keeps what it has imported.
+    module = f"{package.replace('-', '_')}_{abs(hash(str(site)))}"
+    folder = site / f"of-{package}"
+    folder.mkdir(parents=True)
+    source = _MODULE.format(
+        name=name,
+        folder=str(folder),
+        called=called or name,
+        methods=None if methods is None else frozenset(methods),
+        late=late,
+        hosts=tuple(hosts) if hosts is not None else (f"api.{name}.example",),
+    )
+    (site / f"{module}.py").write_text(source)
+    described = site / f"{package.replace('-', '_')}-1.0.dist-info"
+    described.mkdir()
+    (described / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {package}\nVersion: 1.0\n")
+    entry = f"[azukari.processors]\n{name} = {target or f'{module}:build'}\n"
+    (described / "entry_points.txt").write_text(entry)
+    return folder
+
+
+def found_by_commands(site: Path) -> dict[str, str]:
+    """The environment in which a command finds what was planted."""
+    paths = [str(site), os.environ.get("PYTHONPATH", "")]
+    return {"PYTHONPATH": os.pathsep.join(path for path in paths if path)}
+
+
+def traces(folder: Path) -> set[str]:
+    """What a planted package has left: ``imported``, ``built``, ``orders``; nothing where it was left alone."""
+    return {file.name for file in folder.iterdir()}
