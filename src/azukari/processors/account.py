@@ -6,6 +6,7 @@ from typing import Literal, Protocol, runtime_checkable
 import msgspec
 
 from azukari.db import Owner
+from azukari.vault import AccountKey
 
 #: ``draining``: nothing new is charged by it, and what was charged is still captured, refunded and looked up.
 #: ``closed``: its secrets are gone.
@@ -55,6 +56,20 @@ class Narrowed(msgspec.Struct, frozen=True):
         return "amount" if amount > self.greatest.get(currency, amount) else None
 
 
+class AccountUse(msgspec.Struct, frozen=True):
+    """An account, one merchant's contract with one processor, as requests run on it. Its secrets stay in the vault.
+
+    host: where requests go. profile: values that are no secrets, by their names. access: what the vault authenticates
+    them by.
+    """
+
+    owner: Owner
+    id: str
+    host: str
+    access: AccountKey
+    profile: Mapping[str, str] = {}
+
+
 class Account(msgspec.Struct, frozen=True):
     """One merchant's contract with one processor. Its secrets are in the vault, never here.
 
@@ -76,6 +91,13 @@ class Account(msgspec.Struct, frozen=True):
     created_at: int
     updated_at: int
     version: int = 1
+
+    @property
+    def use(self) -> AccountUse | None:
+        """It as requests run on it; None: it is closed."""
+        if self.entry_id is None:
+            return None
+        return AccountUse(self.owner, self.id, self.host, AccountKey(self.owner, self.entry_id), self.profile)
 
     @property
     def takes_payments(self) -> bool:

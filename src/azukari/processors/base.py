@@ -11,6 +11,7 @@ import msgspec
 
 from azukari.core.secret import Secret
 from azukari.db import Owner
+from azukari.processors.account import AccountUse
 from azukari.processors.capabilities import Capabilities, Kind
 from azukari.processors.methods import CREDIT_CARD, MethodDetails
 from azukari.processors.three_ds import ThreeDs
@@ -106,6 +107,7 @@ class ProcessorRequest(msgspec.Struct, frozen=True):
     method: details of any type but a card's. visit: for methods with a page of their own.
     three_ds: the shopper was authenticated for this order. authentication_value: what proves it (CAVV), for a blank.
     ordered_at: by the merchant's clock, for a card that was stored before and may have expired since.
+    account: of a processor that needs one; None: it is closed.
     """
 
     owner: Owner
@@ -123,6 +125,7 @@ class ProcessorRequest(msgspec.Struct, frozen=True):
     three_ds: ThreeDs | None = None
     authentication_value: Secret | None = None
     ordered_at: int | None = None
+    account: AccountUse | None = None
 
     @property
     def type(self) -> str:
@@ -221,7 +224,7 @@ class AttemptQuery(msgspec.Struct, frozen=True):
     """A request as it stands in our books: enough to find it at the far side.
 
     processor_ref: the processor's own id of it, where it was told. parent: of what it captures, refunds or cancels.
-    sent_at: milliseconds; None: it is not known to have left.
+    sent_at: milliseconds; None: it is not known to have left. account: as in the request.
     """
 
     owner: Owner
@@ -232,6 +235,7 @@ class AttemptQuery(msgspec.Struct, frozen=True):
     sent_at: int | None = None
     processor_ref: str | None = None
     parent: str | None = None
+    account: AccountUse | None = None
 
 
 class Processor(Protocol):
