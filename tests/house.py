@@ -168,6 +168,8 @@ def copy_template(template: Path, data: Path) -> None:
 
 #: Takes back what migrations after 0013 have made.
 BACK_TO_0013 = (
+    "ALTER TABLE payments DROP COLUMN account_id",
+    *(f"ALTER TABLE attempts DROP COLUMN {name}" for name in ("account_id", "raw_code", "network_code", "advice")),
     "DROP TABLE processor_accounts",
     "ALTER TABLE api_keys DROP COLUMN binding",
     "DROP TABLE clear_text_leases",

@@ -21,6 +21,7 @@ from azukari.merchants.due import Due
 from azukari.merchants.service import ApiKeys, SettingsCache
 from azukari.merchants.settings import MerchantSettings
 from azukari.processors import registry
+from azukari.processors.account import Account, AccountUse
 from azukari.processors.registry import NoProcessor, Processors, load
 from azukari.vault import FileKeyProvider, Vault
 
@@ -126,6 +127,14 @@ class Services:
             return self.processors.pick(Owner("", keys.LIVE)).name
         except NoProcessor:
             return None
+
+    async def accounts_of(self, owner: Owner) -> Sequence[Account]:
+        """The owner's accounts with processors; a test key runs on the simulator, without one. Raises DatabaseDown."""
+        return () if owner.mode == keys.TEST else await self.accounts.of_owner(owner)
+
+    async def account_use(self, owner: Owner, account_id: str | None) -> AccountUse | None:
+        """The account of a request. None: it needs none, or is closed. Raises DatabaseDown."""
+        return None if account_id is None else await self.accounts.use_of(owner, account_id)
 
     async def settings_of(self, owner: Owner) -> MerchantSettings:
         """The owner's settings, half a second old at most."""

@@ -10,7 +10,8 @@ _MODULE = '''
 
 from pathlib import Path
 
-from azukari.processors.base import Approved, Declares
+from azukari.processors.base import Approved
+from azukari.processors.capabilities import KINDS, Capabilities, Recovery, TypeCapability
 from azukari.vault import Blank, Outbound, Reply
 
 FOLDER = Path({folder!r})
@@ -26,9 +27,11 @@ class Bank:
 
 class Planted:
     name = {called!r}
-    declares = Declares(
-        dedupes_by_ref=True, can_look_up=False, lookup_delay=0, can_void_by_ref=False, timeout=20_000,
-        methods={methods!r},
+    can = Capabilities(
+        types={{type: TypeCapability(kinds=frozenset(KINDS)) for type in {methods!r} or ["credit_card"]}},
+        recovery=dict.fromkeys(KINDS, Recovery("void", believe_after=0)),
+        timeout=20_000,
+        dedupes_by_ref=True,
     )
 
     def __init__(self, vault):
@@ -43,7 +46,7 @@ class Planted:
         await self.vault.send(request.use, request.verification_value, outbound)
         return Approved(request.ref)
 
-    async def void(self, owner, ref):
+    async def void(self, query):
         return False
 
 

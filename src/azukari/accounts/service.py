@@ -18,7 +18,7 @@ from azukari.core.ids import Ids
 from azukari.core.secret import Secret
 from azukari.db import Database, Owner, Tx, retry_on_conflict
 from azukari.merchants import store as merchants
-from azukari.processors.account import Account, AccountFields, Narrowed, Probing, State, fields_of
+from azukari.processors.account import Account, AccountFields, AccountUse, Narrowed, Probing, State, fields_of
 from azukari.processors.registry import SIMULATOR
 from azukari.vault import NotFitForLive, SealedEntry, Vault
 
@@ -83,6 +83,11 @@ class Accounts:
     async def of_owner(self, owner: Owner) -> list[Account]:
         """The owner's accounts, closed ones too, oldest first."""
         return await self._db.read(store.of_owner, owner)
+
+    async def use_of(self, owner: Owner, account_id: str) -> AccountUse | None:
+        """An account as requests run on it; None: it is closed."""
+        account = await self._db.read(store.find, owner, account_id)
+        return None if account is None else account.use
 
     async def get(self, owner: Owner, name: str) -> Account:
         """The owner's account of this name. Raises NoSuchAccount."""
@@ -199,6 +204,7 @@ class Accounts:
     ) -> Account:
         read, changed = await retry_on_conflict(self._db, _edit, self._vault, owner, name, edit, context, sealed)
         if read.entry_id is not None and read.entry_id != changed.entry_id:
+            self._vault.forget_account(read.entry_id)
             await self._vault.shred(owner, read.entry_id)
         return changed
 

@@ -10,6 +10,7 @@ from azukari.core import log
 from azukari.core.clock import HOUR, SECOND, Clock, Moment
 from azukari.core.deadline import Deadline
 from azukari.core.secret import Secret
+from azukari.processors.account import AccountUse
 from azukari.processors.base import (
     NO_DIRECTIVES,
     AttemptQuery,
@@ -45,6 +46,7 @@ async def execute(
     three_ds: ThreeDs | None = None,
     authentication_value: Secret | None = None,
     ordered_at: int | None = None,
+    account: AccountUse | None = None,
 ) -> Outcome:
     """Call the processor for an attempt whose row says ``sent``. Never raises but when the whole process is ending.
 
@@ -67,6 +69,7 @@ async def execute(
         three_ds=three_ds,
         authentication_value=authentication_value,
         ordered_at=ordered_at,
+        account=account,
     )
     left = min(processor.can.timeout_of(attempt.kind), (attempt.due_at or 0) - GRACE - clock.now())
     if left <= 0:
@@ -102,20 +105,20 @@ def next_poll_at(attempt: Attempt, deadline: int | None, at: Moment) -> int:
     return at.system_now + pause
 
 
-async def reconcile(processor: Processor, attempt: Attempt, now: int) -> Outcome:
+async def reconcile(processor: Processor, attempt: Attempt, now: int, account: AccountUse | None = None) -> Outcome:
     """What became of an overdue attempt. It never sends the order again under a new ref."""
     if attempt.state == "prepared":
         return NotSent()  # its owner died before the call
     try:
         with Deadline(processor.can.timeout_of(attempt.kind) / 1_000):
-            return await _ask(processor, attempt, now)
+            return await _ask(processor, attempt, now, account)
     except (RequestNotSent, ReplyUnknown, TimeoutError):
         return Unknown()
 
 
-async def _ask(processor: Processor, attempt: Attempt, now: int) -> Outcome:
+async def _ask(processor: Processor, attempt: Attempt, now: int, account: AccountUse | None) -> Outcome:
     recovery, sent_at = processor.can.recovery_of(attempt.kind), attempt.sent_at or attempt.created_at
-    query = query_of(attempt)
+    query = query_of(attempt, account)
     if recovery.looks_up:
         found = await processor.lookup(query)
         believed = now >= sent_at + recovery.believe_after
@@ -123,14 +126,16 @@ async def _ask(processor: Processor, attempt: Attempt, now: int) -> Outcome:
     if recovery.how == "repeat" and now < sent_at + recovery.repeat_for:
         # Of kinds without a shopper's details: all that was sent is in the row. A fault was ordered for once.
         return await processor.perform(
-            ProcessorRequest(query.owner, query.ref, query.kind, query.amount, query.currency, query.parent)
+            ProcessorRequest(
+                query.owner, query.ref, query.kind, query.amount, query.currency, query.parent, account=account
+            )
         )
     if recovery.how == "void" and await processor.void(query):
         return NotSent()
     return Unknown()
 
 
-def query_of(attempt: Attempt) -> AttemptQuery:
+def query_of(attempt: Attempt, account: AccountUse | None = None) -> AttemptQuery:
     """What the far side is asked about an attempt by."""
     return AttemptQuery(
         owner=attempt.owner,
@@ -141,13 +146,14 @@ def query_of(attempt: Attempt) -> AttemptQuery:
         sent_at=attempt.sent_at,
         processor_ref=attempt.processor_ref,
         parent=attempt.parent,
+        account=account,
     )
 
 
-async def undo(processor: Processor, attempt: Attempt) -> bool:
+async def undo(processor: Processor, attempt: Attempt, account: AccountUse | None = None) -> bool:
     """Give back what was done after all; whether it is certain that nothing of it is left."""
     try:
         with Deadline(processor.can.timeout_of(attempt.kind) / 1_000):
-            return await processor.void(query_of(attempt))
+            return await processor.void(query_of(attempt, account))
     except (RequestNotSent, ReplyUnknown, TimeoutError):
         return False

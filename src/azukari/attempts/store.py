@@ -27,6 +27,7 @@ from azukari.processors.base import (
     PartiallyPaid,
     Pending,
     Processor,
+    Refused,
     SimulatorDirectives,
     Unknown,
 )
@@ -72,6 +73,10 @@ attempts = db.owned_table(
     sa.Column("method", db.Text),
     sa.Column("session_id", db.Text),
     sa.Column("subscription_id", db.Text),
+    sa.Column("account_id", db.Text),
+    sa.Column("raw_code", db.Text),
+    sa.Column("network_code", db.Text),
+    sa.Column("advice", db.Text),
     db.owned_reference("payment_id", "payments"),
     # The ref of one that waits for its shopper is part of an address; a card's never is.
     db.partial_index("ix_attempts_ref", "ref", where="method IS NOT NULL"),
@@ -87,6 +92,7 @@ class Attempt(msgspec.Struct, frozen=True):
     sent_at: when the call was about to be made. due_at: when the resolver looks at it; None once it is over.
     fence: raised with every change of hands. method: the type of its payment details; None: a card.
     session_id: the session it is a try of. subscription_id: the subscription whose charge it is.
+    account_id: the merchant's account with the processor that it runs on. raw_code, network_code, advice: of a decline.
     """
 
     merchant_id: str
@@ -116,6 +122,10 @@ class Attempt(msgspec.Struct, frozen=True):
     method: str | None = None
     session_id: str | None = None
     subscription_id: str | None = None
+    account_id: str | None = None
+    raw_code: str | None = None
+    network_code: str | None = None
+    advice: str | None = None
 
     @property
     def owner(self) -> Owner:
@@ -150,6 +160,9 @@ def _ends(*guards: sa.ColumnElement[bool]) -> db.Statement[None]:
             state=sa.bindparam("to", type_=db.Text),
             due_at=sa.bindparam("due", type_=db.Time),
             code=sa.bindparam("new_code", type_=db.Text),
+            raw_code=sa.bindparam("raw", type_=db.Text),
+            network_code=sa.bindparam("of_network", type_=db.Text),
+            advice=sa.bindparam("advised", type_=db.Text),
             processor_ref=sa.bindparam("processor_ref", type_=db.Text),
             network_id=sa.bindparam("network", type_=db.Text),
             updated_at=sa.bindparam("at", type_=db.Time),
@@ -253,6 +266,7 @@ class AttemptDraft(msgspec.Struct, frozen=True):
         session_id: str | None = None,
         subscription_id: str | None = None,
         scenario: str | None = None,
+        account_id: str | None = None,
     ) -> Attempt:
         """The attempt, to be written by :func:`begin`. scenario: what every test attempt of its customer ends in.
 
@@ -290,6 +304,7 @@ class AttemptDraft(msgspec.Struct, frozen=True):
             method=method,
             session_id=session_id,
             subscription_id=subscription_id,
+            account_id=account_id,
         )
 
 
@@ -312,6 +327,7 @@ async def finish(tx: Tx, attempt: Attempt, outcome: Outcome, now: int, again_at:
     """
     state, code, processor_ref, network = _as_columns(attempt.kind, outcome, again_at)
     statement = _WAITED if attempt.state == "waiting" else _FINISH
+    decline = outcome if isinstance(outcome, Declined) else _NO_DECLINE
     changed = await tx.run(
         statement,
         attempt.owner,
@@ -319,6 +335,9 @@ async def finish(tx: Tx, attempt: Attempt, outcome: Outcome, now: int, again_at:
         held=attempt.fence,
         to=state,
         new_code=code,
+        raw=decline.raw,
+        of_network=decline.network_code,
+        advised=decline.advice,
         processor_ref=processor_ref,
         network=network,
         at=now,
@@ -327,6 +346,7 @@ async def finish(tx: Tx, attempt: Attempt, outcome: Outcome, now: int, again_at:
     return changed == 1
 
 
+_NO_DECLINE = Declined("")
 #: States in which the resolver asks again.
 _GOES_ON = frozenset({"unknown", "waiting", "accepted"})
 
@@ -342,6 +362,8 @@ def _as_columns(kind: Kind, outcome: Outcome, again_at: int | None) -> tuple[Sta
             return "declined", code, None, None
         case Pending(processor_ref) | PartiallyPaid(processor_ref):
             return "waiting", None, processor_ref, None
+        case Refused(reason):
+            return "not_done", reason, None, None
         case NotSent():
             return "not_done", None, None, None
         case Expired(undo):

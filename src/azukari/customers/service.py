@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import msgspec
 
+from azukari.accounts.choice import choose
 from azukari.attempts import store as attempts
 from azukari.attempts.store import Attempt
 from azukari.core.clock import Moment, iso
@@ -131,15 +132,17 @@ async def _check_and_store(call: Call, body: CustomerWrite, customer: Customer, 
     details = tokens.read(body.payment_details, call.now)
     if isinstance(details, MethodDetails) or (not isinstance(details, str) and details.type != CREDIT_CARD):
         raise NotKept
-    processor = call.services.processors.pick(call.owner)
+    accounts = await call.services.accounts_of(call.owner)
+    choice = choose(call.services.processors, call.owner, accounts, CREDIT_CARD)
     await call.vault.ready(call.owner)
     attempt = call.draft_attempt(msgspec.structs.replace(call.directives, scenario=None)).build(
-        processor,
+        choice.processor,
         "verify",
         0,
         body.currency or DEFAULT_CURRENCY,
         customer_id=customer.id,
         state="prepared" if tokens.needs_two_steps(details) else "sent",
+        account_id=choice.account_id,
     )
     # T1: the token is spent and the attempt written down.
     card = await call.db.write(
@@ -155,7 +158,7 @@ async def _check_and_store(call: Call, body: CustomerWrite, customer: Customer, 
     )
     refusal: ApiError | None = None
     try:
-        outcome = await sending.send(call.services, processor, attempt, card)
+        outcome = await sending.send(call.services, choice.processor, attempt, card)
     except sending.NotBegun as ended:
         outcome, refusal = NotSent(), ended.refusal
     # The key of raw details is durable before they are, and only a good card gets this far.

@@ -3,18 +3,19 @@
 The story stands first; its parts (draft, resolve and begin within T1, send) follow, and others compose them too.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import msgspec
 from msgspec.structs import replace
 
+from azukari.accounts.choice import choose
 from azukari.attempts import execute
 from azukari.attempts import store as attempts
 from azukari.attempts.store import Attempt, AttemptDraft
 from azukari.core import log
 from azukari.core.clock import Moment
-from azukari.core.errors import ApiError, InvalidParameter, InvalidToken, MissingParameter
+from azukari.core.errors import ApiError, InvalidParameter, InvalidToken, MissingParameter, Unavailable
 from azukari.customers import store as customers
 from azukari.customers.store import Customer
 from azukari.db import Owner, Tx, batched, directory
@@ -28,6 +29,7 @@ from azukari.payments.record import finish
 from azukari.payments.schemas import CardOut, PaymentCreate, PaymentExtras, PaymentOut
 from azukari.payments.store import Payment
 from azukari.payments.views import PaymentView
+from azukari.processors.account import Account
 from azukari.processors.base import Credential, NotSent, Outcome, Visit
 from azukari.processors.capabilities import Kind
 from azukari.processors.declines import NotSentError
@@ -87,6 +89,7 @@ class ChargeDraft(msgspec.Struct, frozen=True):
     now: int
     visit: Visit
     processors: Processors
+    accounts: Sequence[Account]
     settings: MerchantSettings
     base_url: str
     actor: str
@@ -173,7 +176,9 @@ async def draft_charge(
     if body.mcc is not None and len(body.mcc) != 4:
         raise InvalidParameter("mcc")
     # Nothing is read for details that no processor takes.
-    call.services.processors.pick(call.owner, CREDIT_CARD if source is None or isinstance(source, str) else source.type)
+    type = CREDIT_CARD if source is None or isinstance(source, str) else source.type
+    accounts = await call.services.accounts_of(call.owner)
+    choose(call.services.processors, call.owner, accounts, type, currency=body.currency, amount=body.amount)
     directives, base_url = call.directives, call.services.settings.base_url
     if session is not None and session.scenario is not None:
         directives = replace(directives, scenario=session.scenario)
@@ -199,6 +204,7 @@ async def draft_charge(
         call.now,
         visit,
         call.services.processors,
+        accounts,
         settings,
         base_url,
         call.actor,
@@ -318,11 +324,14 @@ def _build(owner: Owner, draft: ChargeDraft, resolved: _Resolved) -> ChargeInten
         names = tokens.names_of(token)
         extras = replace(extras, customer_family_name=names.family_name, customer_given_name=names.given_name)
     charged = fee(draft.settings, type, draft.currency) if session is None else session.fee
+    total = draft.amount + draft.tax + charged
+    brand = instrument.use.masked.brand if isinstance(instrument, CardSource) else None
+    choice = choose(draft.processors, owner, draft.accounts, type, currency=draft.currency, amount=total, brand=brand)
     attempt = draft.attempt.build(
-        draft.processors.pick(owner, type),
+        choice.processor,
         # Nobody can hold cash for us: it is taken, or it is not there.
         draft.kind if offsite or isinstance(instrument, CardSource) else "sale",
-        draft.amount + draft.tax + charged,
+        total,
         draft.currency,
         state="prepared" if draft.source and tokens.needs_two_steps(draft.source) else "sent",
         payment_id=draft.payment_id,
@@ -332,6 +341,7 @@ def _build(owner: Owner, draft: ChargeDraft, resolved: _Resolved) -> ChargeInten
         session_id=None if session is None else session.id,
         subscription_id=draft.subscription_id,
         scenario=None if customer is None else customer.scenario,
+        account_id=choice.account_id,
     )
     payment = Payment.new(
         attempt,
@@ -348,7 +358,12 @@ def _build(owner: Owner, draft: ChargeDraft, resolved: _Resolved) -> ChargeInten
         now=draft.now,
     )
     return ChargeIntent(
-        attempt, payment, instrument, resolved.credential, draft.visit if offsite else None, resolved.spoilt
+        attempt,
+        payment,
+        instrument,
+        resolved.credential,
+        draft.visit if offsite else None,
+        resolved.spoilt,
     )
 
 
@@ -417,6 +432,10 @@ async def send(services: Services, intent: ChargeIntent) -> tuple[Outcome, ApiEr
         log.warning("entry.not_opened", entry=entry, reason="credential")
         return NotSent(), None
     if intent.credential is not None and isinstance(intent.instrument, CardSource):
+        try:
+            account = await services.account_use(intent.attempt.owner, intent.attempt.account_id)
+        except Unavailable:
+            return NotSent(), None
         outcome = await execute.execute(
             processor,
             intent.attempt,
@@ -424,6 +443,7 @@ async def send(services: Services, intent: ChargeIntent) -> tuple[Outcome, ApiEr
             use=intent.instrument.use,
             credential=intent.credential,
             ordered_at=intent.payment.created_at,
+            account=account,
         )
         return outcome, None
     try:

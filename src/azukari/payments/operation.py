@@ -8,13 +8,13 @@ import msgspec
 from azukari.attempts import execute
 from azukari.attempts import store as attempts
 from azukari.attempts.store import Attempt, AttemptDraft
-from azukari.core.errors import ApiError, Locked
+from azukari.core.errors import ApiError, Locked, Unavailable
 from azukari.db import Owner, Tx
 from azukari.payments import record, store
 from azukari.payments.store import Payment
 from azukari.payments.transitions import AttemptContext
 from azukari.payments.views import PaymentView
-from azukari.processors.base import Outcome
+from azukari.processors.base import NotSent, Outcome
 from azukari.processors.capabilities import Kind
 from azukari.processors.methods import MethodDetails
 from azukari.processors.registry import NoProcessor, Processors
@@ -59,6 +59,7 @@ class OperationDraft:
             parent=payment.processor_ref,
             more=msgspec.json.encode(context).decode(),
             session_id=session_id,
+            account_id=payment.account_id,
         )
 
 
@@ -101,4 +102,10 @@ async def send(
     """Send what was begun; the caller records the outcome."""
     processor = call.services.processors.named(intent.attempt.processor)
     assert processor is not None  # the intent would not have been written
-    return await execute.execute(processor, intent.attempt, call.services.clock, method=method, use=use)
+    try:
+        account = await call.services.account_use(call.owner, intent.attempt.account_id)
+    except Unavailable:
+        return NotSent()
+    return await execute.execute(
+        processor, intent.attempt, call.services.clock, method=method, use=use, account=account
+    )

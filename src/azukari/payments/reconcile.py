@@ -45,7 +45,9 @@ async def reconcile(
     if attempt.state == "prepared":
         await sending.drop_value(services, attempt)
     at = await services.moment_of(attempt.owner)
-    outcome = await execute.reconcile(processor, attempt, at.system_now)
+    outcome = await execute.reconcile(
+        processor, attempt, at.system_now, await services.account_use(attempt.owner, attempt.account_id)
+    )
     again_at: int | None
     if attempt.state == "waiting" or isinstance(outcome, Pending | PartiallyPaid):
         outcome, again_at = _of_waiting(attempt, outcome, deadline, at)
@@ -120,7 +122,7 @@ async def _waiting_of(tx: Tx, owner: Owner, id: str) -> tuple[str, Attempt | Non
 
 async def _undo(services: Services, processor: Processor, attempt: Attempt) -> None:
     """Done after all, or still to be done, when we had already said that nothing happened: that must become true."""
-    done = await execute.undo(processor, attempt)
+    done = await execute.undo(processor, attempt, await services.account_use(attempt.owner, attempt.account_id))
     if attempt.code != attempts.LAPSED:
         log.warning("payment.late_success", payment=attempt.payment_id, outcome="undone" if done else "not undone yet")
     if done:

@@ -41,6 +41,7 @@ payments = db.owned_table(
     sa.Column("captured_at", db.Time),
     sa.Column("created_at", db.Time, nullable=False),
     sa.Column("waiting_attempt", db.Text),
+    sa.Column("account_id", db.Text),
     db.owned_reference("customer_id", "customers"),
     # A number is used up by a payment that came to something; after a failed one the shop tries it again. A session
     # keeps its number itself, from one try to the next.
@@ -79,6 +80,7 @@ class Payment(msgspec.Struct, frozen=True):
     details: what the wire shows as ``payment_details``, JSON. more: rare members of the request that come back, JSON.
     processor_ref: the processor's own id of the charge. active_attempt: the one operation in flight.
     waiting_attempt: the one that waits for the shopper, while there is such a one.
+    account_id: the merchant's account with the processor that it was charged on.
     version: raised by every change of description or metadata. deadline: when a hold, or the waiting, ends.
     """
 
@@ -110,6 +112,7 @@ class Payment(msgspec.Struct, frozen=True):
     captured_at: int | None
     created_at: int
     waiting_attempt: str | None = None
+    account_id: str | None = None
 
     @classmethod
     def new(
@@ -157,6 +160,7 @@ class Payment(msgspec.Struct, frozen=True):
             deadline=None,
             captured_at=None,
             created_at=now,
+            account_id=attempt.account_id,
         )
 
     @property

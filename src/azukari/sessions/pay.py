@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from msgspec.structs import replace
 
+from azukari.accounts.choice import choose
 from azukari.attempts import store as attempts
 from azukari.attempts.store import Attempt
 from azukari.core.clock import Moment
@@ -207,7 +208,7 @@ async def _draft(call: Call, session: Session, wanted: Try, demand: Demand) -> _
     if session.kind != "customer" and method is not None:
         charge = await _charge(call, session, wanted, method)
     else:
-        check = _check(call, session, wanted, type)
+        check = await _check(call, session, wanted, type)
         visit = await _visit(call, session, wanted, check)
     return _TryDraft(wanted, method, charge, check, visit, sealed, demand, call.actor, view_of(call), call.moment)
 
@@ -220,11 +221,12 @@ async def _type_of(call: Call, source: PaymentSource) -> str:
     return CREDIT_CARD if token is None or token.method is None else tokens.method_of(token).type
 
 
-def _check(call: Call, session: Session, wanted: Try, type: str) -> Attempt:
+async def _check(call: Call, session: Session, wanted: Try, type: str) -> Attempt:
     """The attempt of a try that pays nothing: a card is checked, a wallet's shopper asked to agree."""
     directives = call.directives if session.scenario is None else replace(call.directives, scenario=session.scenario)
+    choice = choose(call.services.processors, call.owner, await call.services.accounts_of(call.owner), type)
     return call.draft_attempt(directives).build(
-        call.services.processors.pick(call.owner, type),
+        choice.processor,
         "verify" if type == CREDIT_CARD else "agree",
         0,
         session.currency,
@@ -232,6 +234,7 @@ def _check(call: Call, session: Session, wanted: Try, type: str) -> Attempt:
         state="prepared" if tokens.needs_two_steps(wanted.source) else "sent",
         method=None if type == CREDIT_CARD else type,
         session_id=session.id,
+        account_id=choice.account_id,
     )
 
 

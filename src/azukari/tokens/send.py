@@ -43,10 +43,13 @@ async def send(
             if sent is None:
                 return NotSent()
             attempt = sent
+        account = await services.account_use(attempt.owner, attempt.account_id)
     except Unavailable as away:
         raise NotBegun(away) from away
     if isinstance(card, MethodSource):
-        return await execute.execute(processor, attempt, services.clock, method=card.details, visit=visit)
+        return await execute.execute(
+            processor, attempt, services.clock, method=card.details, visit=visit, account=account
+        )
     return await execute.execute(
         processor,
         attempt,
@@ -55,6 +58,7 @@ async def send(
         verification_value=value,
         three_ds=card.three_ds,
         authentication_value=proof,
+        account=account,
     )
 
 
