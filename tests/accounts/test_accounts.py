@@ -1,7 +1,9 @@
 """Accounts from their first secret to their end, and what is refused."""
 
 import asyncio
+import dataclasses
 import pickle
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -11,17 +13,20 @@ from azukari.accounts import store
 from azukari.accounts.errors import AccountRefused, NoSuchAccount
 from azukari.accounts.schemas import AccountOut
 from azukari.accounts.service import Accounts
+from azukari.core.config import Settings
 from azukari.core.errors import Locked, NotFound
 from azukari.core.secret import Secret
 from azukari.db import Owner
 from azukari.merchants import service as merchants
+from azukari.merchants.store import list_merchants
 from azukari.processors.account import Account, Narrowed
 from azukari.vault import AccountKey, Bearer, Filled, Outbound, Reply, RequestNotSent
+from azukari.wiring import KEK_NAME
 from tests.accounts.acme import OTHERS, PROFILE, SECRETS, Acme
 from tests.accounts.refusals import refused
 from tests.faults.sites import Rows
 from tests.faults.truth import FORGOTTEN_CARDS
-from tests.house import House, reroute
+from tests.house import House, reroute, running
 
 AUDITED = "SELECT action FROM audit_lines WHERE object_id = '{}' ORDER BY id"
 KEYS = "SELECT id FROM azukari_keys.deks WHERE id = '{}'"
@@ -117,6 +122,20 @@ async def test_what_is_wrong_with_a_new_account_is_said(
 async def test_a_live_account_is_not_kept_under_a_key_that_lies_beside_it(accounts: Accounts, owner: Owner) -> None:
     with refused("AZUKARI_KEK_FILE"):
         await added(accounts, Owner(owner.merchant_id, "live"))
+
+
+async def test_a_live_account_is_kept_under_a_key_that_lies_elsewhere(settings: Settings, tmp_path: Path) -> None:
+    kek = tmp_path / "elsewhere.key"
+    (settings.data / KEK_NAME).rename(kek)
+    async with running(dataclasses.replace(settings, kek_file=kek)) as house:
+        parts = house.services
+        live = Owner((await parts.db.read(list_merchants))[0].id, "live")
+        accounts = Accounts(parts.db, parts.vault, {"acme": Acme()}.get, parts.clock, parts.ids)
+
+        made = await added(accounts, live)
+
+        assert (made.host, await accounts.of_owner(live)) == ("api.acme.example", [made])
+        assert await accounts.of_owner(Owner(live.merchant_id, "test")) == []
 
 
 async def test_the_account_of_no_merchant(accounts: Accounts, rows: Rows) -> None:
