@@ -1,7 +1,9 @@
 """Accounts from their first secret to their end, and what is refused."""
 
 import asyncio
+import dataclasses
 import pickle
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -11,16 +13,20 @@ from azukari.accounts import store
 from azukari.accounts.errors import AccountRefused, NoSuchAccount
 from azukari.accounts.schemas import AccountOut
 from azukari.accounts.service import Accounts
+from azukari.core.config import Settings
 from azukari.core.errors import Locked, NotFound
 from azukari.core.secret import Secret
 from azukari.db import Owner
 from azukari.merchants import service as merchants
+from azukari.merchants.store import list_merchants
 from azukari.processors.account import Account, Narrowed
+from azukari.vault import AccountKey, Bearer, Filled, Outbound, Reply, RequestNotSent
+from azukari.wiring import KEK_NAME
 from tests.accounts.acme import OTHERS, PROFILE, SECRETS, Acme
 from tests.accounts.refusals import refused
 from tests.faults.sites import Rows
 from tests.faults.truth import FORGOTTEN_CARDS
-from tests.house import House
+from tests.house import House, reroute, running
 
 AUDITED = "SELECT action FROM audit_lines WHERE object_id = '{}' ORDER BY id"
 KEYS = "SELECT id FROM azukari_keys.deks WHERE id = '{}'"
@@ -45,7 +51,7 @@ async def test_an_account_is_kept_and_its_secrets_are_sealed(accounts: Accounts,
     assert (made.takes_payments, made.serves_old_payments) == (True, True)
     stored = await rows.all("SELECT * FROM processor_accounts")
     (entry,) = await rows.all(f"SELECT * FROM vault_entries WHERE id = '{made.entry_id}'")
-    assert (entry["mode"], entry["bin"], entry["last4"], entry["retired_at"]) == ("test", "", "", None)
+    assert (entry["kind"], entry["mode"], entry["last4"], entry["retired_at"]) == ("account", "test", "", None)
     shown = msgspec.json.encode(AccountOut.of(made)).decode()
     assert "zq7" not in f"{stored} {entry} {made!r} {shown}"
     (line,) = await rows.all(f"SELECT * FROM audit_lines WHERE object_id = '{made.id}'")
@@ -116,6 +122,20 @@ async def test_what_is_wrong_with_a_new_account_is_said(
 async def test_a_live_account_is_not_kept_under_a_key_that_lies_beside_it(accounts: Accounts, owner: Owner) -> None:
     with refused("AZUKARI_KEK_FILE"):
         await added(accounts, Owner(owner.merchant_id, "live"))
+
+
+async def test_a_live_account_is_kept_under_a_key_that_lies_elsewhere(settings: Settings, tmp_path: Path) -> None:
+    kek = tmp_path / "elsewhere.key"
+    (settings.data / KEK_NAME).rename(kek)
+    async with running(dataclasses.replace(settings, kek_file=kek)) as house:
+        parts = house.services
+        live = Owner((await parts.db.read(list_merchants))[0].id, "live")
+        accounts = Accounts(parts.db, parts.vault, {"acme": Acme()}.get, parts.clock, parts.ids)
+
+        made = await added(accounts, live)
+
+        assert (made.host, await accounts.of_owner(live)) == ("api.acme.example", [made])
+        assert await accounts.of_owner(Owner(live.merchant_id, "test")) == []
 
 
 async def test_the_account_of_no_merchant(accounts: Accounts, rows: Rows) -> None:
@@ -238,6 +258,47 @@ async def test_changes_at_once_are_made_one_after_another(accounts: Accounts, ow
     opened = await rows.column("SELECT id FROM vault_entries WHERE shredded_at IS NULL")
     assert opened == ([] if ended.entry_id is None else [ended.entry_id])
     assert await rows.column(FORGOTTEN_CARDS) == []
+
+
+# Its requests
+
+
+class FarSide:
+    """Notes by what each request is authenticated."""
+
+    def __init__(self) -> None:
+        self.seen: list[str] = []
+
+    async def send(self, request: Filled) -> Reply:
+        self.seen.append(request.headers["Authorization"])
+        return Reply(200, body=b"{}")
+
+
+def key_of(account: Account) -> AccountKey:
+    """What the vault authenticates an account's requests by."""
+    assert account.entry_id is not None
+    return AccountKey(account.owner, account.entry_id)
+
+
+async def test_its_secrets_authenticate_requests_until_it_is_closed(
+    accounts: Accounts, house: House, owner: Owner
+) -> None:
+    vault, far = house.services.vault, FarSide()
+    made = await added(accounts, owner)
+    reroute(vault, made.host, far)
+    request = Outbound("GET", f"https://{made.host}/me", auth=Bearer("secret_key"))
+
+    await vault.send_plain(request, account=key_of(made))
+    rolled = await accounts.roll(owner, "acme-1", OTHERS, "test")
+    await vault.send_plain(request, account=key_of(rolled))
+    drained = await accounts.drain(owner, "acme-1", "test")
+    await vault.send_plain(request, account=key_of(drained))
+    await accounts.close(owner, "acme-1", "test")
+    for key in (key_of(made), key_of(drained), None):
+        with pytest.raises(RequestNotSent):
+            await vault.send_plain(request, account=key)
+
+    assert far.seen == ["Bearer zq7-first-secret", *["Bearer zq7-third-secret"] * 2]
 
 
 # What it does not cover

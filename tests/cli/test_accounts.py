@@ -155,10 +155,10 @@ def test_what_cannot_be_done_gets_a_sentence(data: Path, acme: dict[str, str], s
         ((*ADD, "--profile", f"secret_key={FIRST}"), None, "looks like a secret"),
         ((*ADD, "--secret-file", "secret_key=sk_live_zq7zq7zq7"), None, "looks like a secret"),
         ((*ADD, "sk_live_zq7zq7zq7zq7"), None, "looks like a secret"),
-        (("accounts", "show", "acme-1"), None, "There is no account of this name"),
+        (("accounts", "show", "acme-1"), None, "There is no account of this name in this mode"),
         (("accounts", "narrow", "acme-1"), None, "Say what it does not cover"),
         (("accounts", "narrow", "acme-1", "--greatest", "JPY=1e9"), None, "must look like JPY=500000"),
-        (("accounts", "close", "acme-1"), None, "There is no account of this name"),
+        (("accounts", "close", "acme-1"), None, "There is no account of this name in this mode"),
     ):
         ended = azukari(*words, "--data", data, given=given or "", **acme)
         assert (ended.returncode, ended.stdout) == (1, ""), words

@@ -10,4 +10,4 @@ class AccountRefused(Unprocessable):
 class NoSuchAccount(Unprocessable):
     """The owner has no account of this name."""
 
-    message = "There is no account of this name. `azukari accounts list` shows them."
+    message = "There is no account of this name in this mode. `azukari accounts list` shows those of both."

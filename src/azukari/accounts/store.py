@@ -67,7 +67,7 @@ def _account(
 
 def _as_json(value: object) -> str:
     # Sets have no order of their own: equal contracts are equal texts.
-    return msgspec.json.encode(value, order="sorted").decode()
+    return msgspec.json.encode(value, order="deterministic").decode()
 
 
 #: What :func:`update` may change.

@@ -308,7 +308,7 @@ def _as_shown(account: Any) -> dict[str, Any]:
 
     from azukari.accounts.schemas import AccountOut
 
-    shown: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(AccountOut.of(account), order="sorted"))
+    shown: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(AccountOut.of(account), order="deterministic"))
     return shown
 
 
@@ -317,5 +317,6 @@ def _show(as_json: bool, account: Any) -> None:
     if as_json:
         print_json(row)
         return
+    row["narrowed"] = {name: value for name, value in row["narrowed"].items() if value}
     row["secrets"] = [f"{name} (set {since})" for name, since in row["secrets"].items()]
     show_rows(False, [{"setting": name, "value": in_words(value)} for name, value in row.items()])
