@@ -326,6 +326,13 @@ async def test_the_doctor_says_who_takes_live_cards(settings: Settings, site: Pa
     assert "No live key is let in: AZUKARI_INSECURE_HTTP=1." in in_the_clear
 
 
+def test_the_doctor_makes_no_installation(tmp_path: Path) -> None:
+    ended = azukari("doctor", "--data", tmp_path / "nowhere")
+
+    assert (ended.returncode, list(tmp_path.iterdir())) == (1, [])
+    assert "There is no installation in" in ended.stderr
+
+
 @pytest.mark.parametrize("engine", ["sqlite"])
 @pytest.mark.parametrize("command", [("serve",), ("serve", "--workers", "2"), ("worker",), ("doctor",)])
 @pytest.mark.parametrize(("named", "sentence"), [
