@@ -1,8 +1,15 @@
 """Packages with processors, planted where Python looks for packages. Nothing but their entry points is installed."""
 
+import dataclasses
 import os
-from collections.abc import Collection
+from collections.abc import AsyncIterator, Collection
+from contextlib import asynccontextmanager
 from pathlib import Path
+
+from azukari.core.config import Settings
+from azukari.merchants import keys, store
+from azukari.wiring import KEK_NAME
+from tests.house import Api, House, running
 
 #: ``{folder}/imported`` and ``{folder}/built`` are there once it was; ``{folder}/orders`` has what its bank received.
 _MODULE = '''
@@ -106,3 +113,20 @@ def found_by_commands(site: Path) -> dict[str, str]:
 def traces(folder: Path) -> set[str]:
     """What a planted package has left: ``imported``, ``built``, ``orders``; nothing where it was left alone."""
     return {file.name for file in folder.iterdir()}
+
+
+def with_key_elsewhere(settings: Settings, folder: Path) -> Settings:
+    """Move the vault's key out of the data directory: from then on the installation may have live keys."""
+    kek = folder / "elsewhere.key"
+    (settings.data / KEK_NAME).rename(kek)
+    return dataclasses.replace(settings, kek_file=kek)
+
+
+@asynccontextmanager
+async def live(settings: Settings, *names: str) -> AsyncIterator[tuple[House, Api]]:
+    """A running installation with these processors, and its API with a live secret key."""
+    async with running(dataclasses.replace(settings, processors=names)) as house:
+        services = house.services
+        merchant = (await services.db.read(store.list_merchants))[0].id
+        pair = await services.api_keys.make_pair(merchant, keys.LIVE)
+        yield house, house.api.as_key(pair.secret.reveal())

@@ -3,8 +3,6 @@
 import dataclasses
 import io
 import json
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
@@ -12,15 +10,14 @@ import pytest
 from azukari.core import config
 from azukari.core.config import SettingError, Settings
 from azukari.db import Owner
-from azukari.merchants import keys, store
+from azukari.merchants import keys
 from azukari.processors.registry import NoProcessor
 from azukari.vault import HostsFixed
-from azukari.wiring import KEK_NAME, Services
+from azukari.wiring import Services
 from tests.commands import Server, azukari, done, of, running
-from tests.house import Api, House, card
-from tests.house import running as running_house
+from tests.house import House, card
 from tests.leaks.conftest import logged
-from tests.processors.planted import found_by_commands, plant, traces
+from tests.processors.planted import found_by_commands, live, plant, traces, with_key_elsewhere
 
 __all__ = ["logged"]
 
@@ -40,19 +37,7 @@ def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.fixture
 def apart(settings: Settings, tmp_path: Path) -> Settings:
     """An installation that may have live keys: the vault's key lies elsewhere."""
-    kek = tmp_path / "elsewhere.key"
-    (settings.data / KEK_NAME).rename(kek)
-    return dataclasses.replace(settings, kek_file=kek)
-
-
-@asynccontextmanager
-async def live(settings: Settings, *names: str) -> AsyncIterator[tuple[House, Api]]:
-    """A running installation with these processors, and its API with a live secret key."""
-    async with running_house(dataclasses.replace(settings, processors=names)) as house:
-        services = house.services
-        merchant = (await services.db.read(store.list_merchants))[0].id
-        pair = await services.api_keys.make_pair(merchant, keys.LIVE)
-        yield house, house.api.as_key(pair.secret.reveal())
+    return with_key_elsewhere(settings, tmp_path)
 
 
 async def loaded(settings: Settings, *names: str) -> dict[str, list[str]]:
@@ -324,6 +309,13 @@ async def test_the_doctor_says_who_takes_live_cards(settings: Settings, site: Pa
     assert "No processor takes live cards" in only_wallets
     assert "No processor takes live cards" in done("doctor", *options, **path)
     assert "No live key is let in: AZUKARI_INSECURE_HTTP=1." in in_the_clear
+
+
+def test_the_doctor_makes_no_installation(tmp_path: Path) -> None:
+    ended = azukari("doctor", "--data", tmp_path / "nowhere")
+
+    assert (ended.returncode, list(tmp_path.iterdir())) == (1, [])
+    assert "There is no installation in" in ended.stderr
 
 
 @pytest.mark.parametrize("engine", ["sqlite"])

@@ -136,17 +136,20 @@ def doctor(
     database: DatabaseUrl = None,
 ) -> None:
     """Say who takes live cards, or look for what is wrong with the pages. Exit status 1 when something is wrong."""
-    if not pages:
-        with_parts(data, database, _say_who_takes_live_cards)
-        return
     import httpx
 
     from azukari.checkout import manifest
 
     try:
-        address = url or settings_of(data, database).base_url
+        settings = settings_of(data, database)
     except SettingError as error:
         fail(str(error))
+    if not pages:
+        if not settings.data.is_dir():
+            fail(f"There is no installation in {settings.data}. Is --data right?")
+        with_parts(data, database, _say_who_takes_live_cards)
+        return
+    address = url or settings.base_url
 
     async def look() -> list[str]:
         async with httpx.AsyncClient(timeout=30) as client:
