@@ -1,76 +1,13 @@
 """A live key in front of KOMOJU: the merchant's account there, as a second Azukari in test mode keeps it."""
 
-import dataclasses
-from collections.abc import AsyncIterator
-from importlib.metadata import entry_points
-from pathlib import Path
-from typing import Any
-
 import pytest
 
 from azukari import worker
 from azukari.core.clock import MINUTE
-from azukari.core.config import Settings
-from azukari.core.secret import Secret
-from azukari.db import Owner
-from azukari.merchants import keys, store
-from azukari.processors.registry import GROUP
-from azukari.testing.handle import Azukari
-from azukari.vault import Filled, Reply
-from azukari.wiring import KEK_NAME
-from tests.house import Api, House, card, running
-from tests.processors.komoju.far import Road
-from tests.processors.planted import plant
-
-
-@dataclasses.dataclass
-class Front:
-    """The installation in front, its API with a live key, and the far side."""
-
-    house: House
-    api: Api
-    far: Azukari
-    road: Road
-
-    async def pay(self, **more: Any) -> tuple[int, dict[str, Any]]:
-        """Status and body of a payment of 1000 yen."""
-        order = {"amount": 1000, "currency": "JPY", **more}
-        if "customer" not in more:
-            order.setdefault("payment_details", card(verification_value="123"))
-        reply = await self.api.post("/payments", json=order)
-        return reply.status_code, reply.json()
-
-    def book(self) -> list[tuple[str, int, int]]:
-        """Status, amount and amount refunded of all that the far side has, oldest first."""
-        listed = self.far.client.get("/payments", params={"per_page": 100}).json()["data"]
-        return [(each["status"], each["amount"], each["amount_refunded"]) for each in reversed(listed)]
-
-
-@pytest.fixture
-async def front(
-    settings: Settings, azukari: Azukari, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> AsyncIterator[Front]:
-    """KOMOJU is named and has an account of the merchant's; requests to its host arrive at the far side."""
-    road = Road(azukari.url)
-
-    async def send(_: object, request: Filled) -> Reply:
-        assert request.url.startswith("https://komoju.com/")
-        return await road.send(request)
-
-    monkeypatch.setattr("azukari.vault.inside.http.HttpTransport.send", send)
-    if "komoju" not in entry_points(group=GROUP).names:  # this repository was installed before it had one
-        (tmp_path / "site").mkdir()
-        plant(tmp_path / "site", "komoju", target="azukari.processors.komoju:build")
-        monkeypatch.syspath_prepend(tmp_path / "site")
-    kek = tmp_path / "elsewhere.key"
-    (settings.data / KEK_NAME).rename(kek)
-    async with running(dataclasses.replace(settings, kek_file=kek, processors=("komoju",))) as house:
-        services = house.services
-        merchant = (await services.db.read(store.list_merchants))[0].id
-        pair = await services.api_keys.make_pair(merchant, keys.LIVE)
-        secrets = {"secret_key": Secret(azukari.secret_key)}
-        await services.accounts.add(Owner(merchant, keys.LIVE), "main", "komoju", secrets, {}, "a test")
-        yield Front(house, house.api.as_key(pair.secret.reveal()), azukari, road)
+from azukari.merchants import keys
+from azukari.merchants import service as merchants
+from tests.house import card
+from tests.processors.komoju.front import Front
 
 
 async def test_a_live_card_is_charged_captured_and_given_back(front: Front) -> None:
@@ -144,3 +81,27 @@ async def test_a_stored_customer_is_charged_again_and_again(front: Front) -> Non
         status, paid = await front.pay(customer=reply.json()["id"])
         assert (status, paid["status"]) == (200, "captured")
     assert front.book() == [("captured", 1000, 0)] * 3
+
+
+async def test_a_draining_account_takes_nothing_new_and_gives_back_what_it_took(front: Front) -> None:
+    _, sold = await front.pay()
+    await front.house.services.accounts.drain(front.owner, "main", "a test")
+
+    status, refused = await front.pay()
+    refunded = await front.api.post(f"/payments/{sold['id']}/refund")
+
+    assert (status, refused["error"]["code"]) == (422, "unprocessable_entity")
+    assert (refunded.status_code, refunded.json()["status"]) == (200, "refunded")
+    assert front.book() == [("refunded", 1000, 1000)]
+
+
+async def test_an_account_charges_for_no_other_merchant(front: Front) -> None:
+    services = front.house.services
+    other = await merchants.create(services.db, "Other shop", services.clock, services.ids)
+    pair = await services.api_keys.make_pair(other.id, keys.LIVE)
+    order = {"amount": 1000, "currency": "JPY", "payment_details": card()}
+
+    reply = await front.house.api.as_key(pair.secret.reveal()).post("/payments", json=order)
+
+    assert reply.status_code == 422
+    assert front.road.asked == []
