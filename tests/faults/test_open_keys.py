@@ -8,8 +8,7 @@ import pytest
 
 from azukari import worker
 from azukari.core.clock import HOUR, MINUTE, SECOND
-from azukari.db import Owner
-from azukari.processors.base import Outcome, Unknown
+from azukari.processors.base import AttemptQuery, Outcome, Unknown
 from tests.faults.lines import LateOrders, until
 from tests.faults.sites import Rows
 from tests.faults.truth import Book, hold_against_book
@@ -30,7 +29,7 @@ def silent(house: House) -> Any:
     simulator: Any = house.services.processors.named("simulator")
     look_up = simulator.lookup
 
-    async def unsettled(owner: Owner, ref: str) -> Outcome:
+    async def unsettled(query: AttemptQuery) -> Outcome:
         return Unknown()
 
     def speak() -> None:

@@ -8,7 +8,7 @@ from azukari.processors.base import Declined, NotSent, Outcome, ProcessorRequest
 from azukari.vault import Outbound, Reply, ReplyUnknown, Vault
 
 #: For a call that moves money, and for one that asks; connecting takes 5 s of it at most (the vault's transport).
-CALL_SECONDS, LOOKUP_SECONDS = 30.0, 15.0
+CALL_SECONDS, LOOKUP_SECONDS = 30, 15
 #: Statuses with which a request was not looked at, or not let in: nothing happened, whatever their bodies say.
 REFUSED: Mapping[int, Literal["credentials", "busy", "unsupported"]] = {
     400: "unsupported",

@@ -66,7 +66,7 @@ class Komoju:
             "cancel": _BY_PARENT,
             "verify": Recovery("void"),
         },
-        timeout=int(CALL_SECONDS) * SECOND,
+        timeout=CALL_SECONDS * SECOND,
         voids_by_ref=True,
     )
 
