@@ -26,7 +26,8 @@ FALSE_FRIENDS = frozenset({
     "Keyring", "Lapsed", "Looked", "Means", "News", "NotDone", "NotMovable", "Order", "Parts", "Ready", "Rooms", "Said",
     "Shops", "Short", "Shown", "Slip", "Told", "Trying", "Unsettled", "Use", "Waiting", "Wanted",
     "adopt", "ask_again_at", "ends_with_customers", "in_turn", "look_again_at", "means", "persevere", "settle_now",
-    "Beside", "borrow", "desk", "glance", "keyring", "settle_attempts", "slip", "spend", "why",
+    "Beside", "Ended", "HOLD_DAYS", "Plan", "borrow", "carry_out", "conclude", "recall", "sold", "taps",
+    "desk", "glance", "keyring", "settle_attempts", "slip", "spend", "why",
     "paid_at_last", "held_at_last", "held_by_chip", "still_short", "Ending", "waits_with", "written_by_sessions",
 })  # fmt: skip
 

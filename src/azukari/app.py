@@ -60,12 +60,12 @@ def routes(services: Services, limiter: Limiter) -> list[Route]:
     ]
 
 
-def asgi(services: Services, taps: RequestTail | None = None) -> ASGIApp:
-    """The app over an installation that is open. taps: who watches its requests."""
+def asgi(services: Services, request_tail: RequestTail | None = None) -> ASGIApp:
+    """The app over an installation that is open. request_tail: who watches its requests."""
     hooks.connect(services)
     limiter = Limiter(services.clock, services.counts, services.settings)
     return Middleware(
-        Dispatch(routes(services, limiter)), services, taps or RequestTail(services.settings.data), limiter
+        Dispatch(routes(services, limiter)), services, request_tail or RequestTail(services.settings.data), limiter
     )
 
 
@@ -117,9 +117,9 @@ class App:
         state = scope.get("state", {})
         state[ENDING], state[PROXIES] = services.news.close, self._settings.trusted_proxies
         state[GUARDED] = not self._settings.insecure_http
-        taps = RequestTail(self._settings.data)
-        self._front = asgi(services, taps)
-        beside = [asyncio.ensure_future(taps.watch())]
+        request_tail = RequestTail(self._settings.data)
+        self._front = asgi(services, request_tail)
+        beside = [asyncio.ensure_future(request_tail.watch())]
         if self._settings.on_postgres:
             beside.append(asyncio.ensure_future(telling.keep_telling(services.counts, services.db)))
         stop = asyncio.Event()
@@ -137,7 +137,7 @@ class App:
                 each.cancel()
             if working is not None:
                 await working
-            taps.close()
+            request_tail.close()
 
 
 def build() -> ASGIApp:

@@ -134,7 +134,7 @@ async def test_another_process_finds_an_order_in_the_journal(house: House) -> No
 
     other = journal(house.services.settings.data / "simulator.jsonl")
 
-    assert other.recall(ref) is None
+    assert other.find_recent(ref) is None
     found = other.search(ref)
     assert found is not None
     assert (found.kind, found.reply["result"], found.voided) == ("sale", "approved", False)

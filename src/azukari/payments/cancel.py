@@ -19,7 +19,7 @@ async def cancel(call: Call, payment_id: str) -> Done[PaymentView]:
     """
     draft = operation.draft(call, "cancel")
     intent = await call.db.write(_begin_cancel, call.claim, call.owner, payment_id, draft)
-    done = await operation.carry_out(call, intent)
+    done = await operation.complete(call, intent)
     refused = isinstance(done.outcome, Declined | NotSent | Expired)
     if refused and intent.shown.payment.waiting_attempt is not None:
         await reconcile.refresh(call.services, call.owner, payment_id)

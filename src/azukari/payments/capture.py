@@ -21,7 +21,7 @@ async def capture(call: Call, payment_id: str, body: Capture) -> Done[PaymentVie
     intent = await call.db.write(
         _begin_capture, call.claim, call.owner, payment_id, operation.draft(call, "capture"), body
     )
-    return await operation.carry_out(call, intent)
+    return await operation.complete(call, intent)
 
 
 @idempotent

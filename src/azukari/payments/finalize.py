@@ -48,7 +48,7 @@ async def finalize(call: Call, payment_id: str, body: Finalize) -> Done[PaymentV
         body,
         call.actor,
     )
-    return await operation.carry_out(call, intent, use=use)
+    return await operation.complete(call, intent, use=use)
 
 
 @idempotent

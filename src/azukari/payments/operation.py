@@ -90,7 +90,7 @@ async def begin_alone(tx: Tx, shown: PaymentView, attempt: Attempt) -> Operation
     return OperationIntent(attempt, shown)
 
 
-async def carry_out(call: Call, intent: OperationIntent, *, use: AccessGrant | None = None) -> Done[PaymentView]:
+async def complete(call: Call, intent: OperationIntent, *, use: AccessGrant | None = None) -> Done[PaymentView]:
     """Send what was begun, and record its outcome."""
     outcome = await send(call, intent, use=use)
     return await record.finish(call.services, intent.attempt, outcome, intent.shown)

@@ -14,7 +14,7 @@ from azukari.payments import operation, refund_requests, refunds, store, views
 from azukari.payments.details import details_of
 from azukari.payments.errors import NotRefundable, NotWaiting
 from azukari.payments.operation import OperationDraft, OperationIntent
-from azukari.payments.refund_requests import Ended, RefundRequest
+from azukari.payments.refund_requests import RefundRequest, RequestOutcome
 from azukari.payments.refunds import REFUND, Refund
 from azukari.payments.schemas import RefundCreate, RefundRequestCreate
 from azukari.payments.views import PaymentView
@@ -30,7 +30,7 @@ async def refund(call: Call, payment_id: str, body: RefundCreate) -> Done[Paymen
     """Give back what was captured, or a part of it. Raises NotFound, NotRefundable. Source: contract section 5."""
     draft = operation.draft(call, "refund", body.description)
     intent = await call.db.write(_begin_refund, call.claim, call.owner, call.vault, payment_id, draft, body, call.actor)
-    return await operation.carry_out(call, intent)
+    return await operation.complete(call, intent)
 
 
 @idempotent
@@ -112,7 +112,13 @@ async def _request_refund(
 
 
 async def end_request(
-    tx: Tx, owner: Owner, request_id: str, outcome: Ended, ids: tuple[str, str, str], now: int, api_version: str
+    tx: Tx,
+    owner: Owner,
+    request_id: str,
+    outcome: RequestOutcome,
+    ids: tuple[str, str, str],
+    now: int,
+    api_version: str,
 ) -> PaymentView:
     """End a request that is pending; asked again, it says the same. ids: for a refund and for two events.
 

@@ -13,7 +13,7 @@ from azukari.core.clock import iso
 from azukari.core.errors import NotFound
 from azukari.db import Owner, Tx
 
-Ended = Literal["rejected", "completed"]
+RequestOutcome = Literal["rejected", "completed"]
 
 requests = db.owned_table(
     "refund_requests",
@@ -36,7 +36,7 @@ class RefundRequest(msgspec.Struct, frozen=True):
     payment_id: str
     amount: int
     details: str
-    status: Literal["pending"] | Ended
+    status: Literal["pending"] | RequestOutcome
     created_at: int
 
 
@@ -116,7 +116,7 @@ async def get(tx: Tx, owner: Owner, request_id: str) -> RefundRequest:
     return request
 
 
-async def end(tx: Tx, request: RefundRequest, status: Ended) -> bool:
+async def end(tx: Tx, request: RefundRequest, status: RequestOutcome) -> bool:
     """``pending -> completed | rejected``; False: somebody else was faster."""
     owner = Owner(request.merchant_id, request.mode)
     return await tx.run(_END, owner, request=request.id, to_status=status) == 1

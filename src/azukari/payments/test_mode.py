@@ -7,7 +7,7 @@ from azukari.attempts import store as attempts
 from azukari.core.errors import NotFound
 from azukari.payments import reconcile, refund, views
 from azukari.payments.errors import NotWaiting
-from azukari.payments.refund_requests import Ended
+from azukari.payments.refund_requests import RequestOutcome
 from azukari.payments.schemas import PaymentOut
 from azukari.wire.call import Call
 
@@ -31,7 +31,7 @@ async def simulate(call: Call, payment_id: str, outcome: Literal["paid", "expire
     return PaymentOut.of(*await reconcile.refresh(call.services, call.owner, payment_id), call.api_version)
 
 
-async def transfer(call: Call, request_id: str, outcome: Ended) -> PaymentOut:
+async def transfer(call: Call, request_id: str, outcome: RequestOutcome) -> PaymentOut:
     """Decide about a request to give cash back. Raises NotFound (live keys too), NotWaiting, Locked."""
     if not call.is_test:
         raise NotFound

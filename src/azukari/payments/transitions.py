@@ -22,7 +22,7 @@ from azukari.processors.base import Approved, Declined, Details, Expired, Outcom
 from azukari.processors.methods import CASH
 
 #: After this a card hold ends by itself. Source: contract 3.5.
-HOLD_DAYS = 30
+AUTHORIZATION_DAYS = 30
 
 Name = Literal[
     "authorize",
@@ -209,9 +209,9 @@ async def apply(tx: Tx, owner: Owner, payment_id: str, attempt: Attempt, outcome
 async def _move(tx: Tx, owner: Owner, payment_id: str, attempt: Attempt, outcome: Outcome, at: Moment) -> Changed:
     match attempt.kind, outcome:
         case "sale", Approved():
-            return Changed(await _sold(tx, attempt, outcome, at), ("payment.captured",))
+            return Changed(await _sell(tx, attempt, outcome, at), ("payment.captured",))
         case "authorize", Approved(processor_ref):
-            until = end_of_japanese_day(at.now, HOLD_DAYS)
+            until = end_of_japanese_day(at.now, AUTHORIZATION_DAYS)
             payment = await transition(tx, attempt, "authorize", processor_ref=processor_ref, until=until)
             return Changed(await _described(tx, payment, outcome), ("payment.authorized",))
         case "sale" | "authorize", Pending() | PartiallyPaid():
@@ -241,7 +241,7 @@ async def apply_late_outcome(tx: Tx, payment: Payment, attempt: Attempt, outcome
     """
     match outcome:
         case Approved(processor_ref) if attempt.kind == "authorize":
-            until = end_of_japanese_day(at.now, HOLD_DAYS)
+            until = end_of_japanese_day(at.now, AUTHORIZATION_DAYS)
             changed = Changed(
                 await transition(tx, attempt, "authorize_late", processor_ref=processor_ref, until=until),
                 ("payment.authorized",),
@@ -266,9 +266,9 @@ def merged_details(payment: Payment, more: Details | None) -> str:
     return msgspec.json.encode({**msgspec.json.decode(payment.details, type=dict[str, object]), **more}).decode()
 
 
-async def _sold(tx: Tx, attempt: Attempt, outcome: Approved, at: Moment) -> Payment | None:
-    sold = await transition(tx, attempt, "sell", processor_ref=outcome.processor_ref, at=at.now)
-    return await _described(tx, sold, outcome)
+async def _sell(tx: Tx, attempt: Attempt, outcome: Approved, at: Moment) -> Payment | None:
+    captured = await transition(tx, attempt, "sell", processor_ref=outcome.processor_ref, at=at.now)
+    return await _described(tx, captured, outcome)
 
 
 async def _described(tx: Tx, payment: Payment | None, outcome: Approved) -> Payment | None:
@@ -320,7 +320,7 @@ async def _finalized(
         failed = await transition(tx, attempt, "fail")
         return Changed(failed, ("payment.failed",))
     if more.hold:
-        until = end_of_japanese_day(at.now, HOLD_DAYS)
+        until = end_of_japanese_day(at.now, AUTHORIZATION_DAYS)
         held = await transition(tx, attempt, "authorize_by_chip", until=until)
         return Changed(held, ("payment.authorized",))
     paid = await transition(tx, attempt, "complete", new_details=details, at=at.now)

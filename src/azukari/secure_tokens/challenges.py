@@ -69,7 +69,7 @@ async def challenge_of(services: Services, token_id: str, state: str) -> Challen
     # An issuer that is away may be back when the shopper has typed.
     if result is None or result.status == "CHALLENGE":
         return seen
-    ended = await outcomes.conclude(services, token, result)
+    ended = await outcomes.record_result(services, token, result)
     return None if ended.out is None else _over(services, seen, token)
 
 
@@ -93,7 +93,7 @@ async def answer_challenge(services: Services, token_id: str, state: str, passwo
         raise Unavailable
     if result.status == "CHALLENGE":
         return ChallengeResult(None, wrong=True)
-    ended = await outcomes.conclude(services, token, result)
+    ended = await outcomes.record_result(services, token, result)
     if ended.out is None:
         raise NotFound
     return ChallengeResult(Pages.of(services).way_back(token))

@@ -58,7 +58,7 @@ class RecordResult:
     out: SecureTokenOut | None
 
 
-async def conclude(services: Services, token: Token, result: AuthenticationResult) -> RecordResult:
+async def record_result(services: Services, token: Token, result: AuthenticationResult) -> RecordResult:
     """Write down what came of it, and see to what proves it. Raises Unavailable."""
     to = _status_of(result)
     if result.value is not None and to == "OK":

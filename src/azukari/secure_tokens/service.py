@@ -196,7 +196,7 @@ async def _authenticate(
     if wanted.without and result.could_not_be_asked:
         result = AuthenticationResult("SKIPPED", result.three_ds)
     # Write down what came of it, together with the answer that is repeated.
-    ended = await outcomes.conclude(services, intent.token, result)
+    ended = await outcomes.record_result(services, intent.token, result)
     return ended.token, ended.out
 
 

@@ -147,13 +147,13 @@ async def attempt(call: Call, session: Session, wanted: Try, demand: Demand) -> 
     # Move the money. No transaction is open: processors take seconds.
     outcome, refusal = await _send(call, intent)
     # Write down what happened, to payment, customer and session together.
-    return await _conclude(call, intent.attempt, intent.session, intent.shown, outcome, refusal)
+    return await _finish(call, intent.attempt, intent.session, intent.shown, outcome, refusal)
 
 
 async def _top_up(call: Call, session: Session, payment_id: str, card: MethodDetails) -> Done[TryResult]:
     """One more prepaid card for the try that is short of money. Raises Locked, NotShort."""
     intent, outcome = await add_card(call, payment_id, card, by_session=True)
-    return await _conclude(call, intent.attempt, session, intent.shown, outcome, None)
+    return await _finish(call, intent.attempt, session, intent.shown, outcome, None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -400,7 +400,7 @@ async def _send(call: Call, intent: _TryIntent) -> tuple[Outcome, ApiError | Non
         return NotSent(), ended.refusal
 
 
-async def _conclude(
+async def _finish(
     call: Call,
     tried: Attempt,
     session: Session,

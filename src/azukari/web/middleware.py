@@ -45,12 +45,12 @@ class _TooMany(Exception):
 
 
 class Middleware:
-    """An ASGI app around the router. taps: who watches its requests."""
+    """An ASGI app around the router. request_tail: who watches its requests."""
 
-    def __init__(self, app: Dispatch, services: Services, taps: RequestTail, limiter: Limiter) -> None:
+    def __init__(self, app: Dispatch, services: Services, request_tail: RequestTail, limiter: Limiter) -> None:
         self._app = app
         self._limiter = limiter
-        self._taps = taps
+        self._request_tail = request_tail
         self._services = services
         self._ids = services.ids
         self._https = _HTTPS if services.settings.base_url.startswith("https:") else []
@@ -84,8 +84,8 @@ class Middleware:
             self._note_key(caller, scope.get("azukari.key"), sender.status)
         took = (time.perf_counter_ns() - started) // 1_000_000
         log.request(sender.request_id, scope["method"], scope.get("azukari.route"), sender.status, took)
-        if self._taps.open:
-            self._taps.tell(
+        if self._request_tail.open:
+            self._request_tail.tell(
                 log.line(
                     "request",
                     request_id=sender.request_id,

@@ -87,12 +87,12 @@ class Bank:
 
     async def _order(self, ref: str, body: BankOrder) -> Reply:
         def decide() -> dict[str, object]:
-            return self._told(self.offsite.take(ref, body)) if body.is_offsite else self._carry_out(ref, body).reply
+            return self._told(self.offsite.take(ref, body)) if body.is_offsite else self._execute(ref, body).reply
 
         return _reply(await faults.answer(body.directives, self._defaults, decide))
 
-    def _carry_out(self, ref: str, body: BankOrder) -> JournalEntry:
-        entry = self._journal.recall(ref)
+    def _execute(self, ref: str, body: BankOrder) -> JournalEntry:
+        entry = self._journal.find_recent(ref)
         if entry is None:
             entry = JournalEntry(
                 ref,

@@ -30,11 +30,11 @@ _REMEMBERED = 20_000
 #: Bytes after which a new file is begun.
 FULL_AT = 8 * 1024 * 1024
 
-Plan = Literal["frictionless", "challenge", "visit", "fails", "errored", "not_enrolled"]
+IssuerPlan = Literal["frictionless", "challenge", "visit", "fails", "errored", "not_enrolled"]
 Status = Literal["OK", "SKIPPED", "CHALLENGE", "ERRORED"]
 
 #: What happens to a card; every other one takes no part in 3-D Secure.
-PLANS: Mapping[str, Plan] = {
+PLANS: Mapping[str, IssuerPlan] = {
     "4100000000000100": "frictionless",
     "5100000000000107": "frictionless",
     "3528000000000106": "frictionless",
@@ -49,7 +49,7 @@ PLANS: Mapping[str, Plan] = {
     "3528000000300001": "fails",
 }
 #: How each begins.
-AT_ONCE: Mapping[Plan, Status] = {
+AT_ONCE: Mapping[IssuerPlan, Status] = {
     "frictionless": "OK",
     "challenge": "CHALLENGE",
     "visit": "CHALLENGE",
@@ -58,7 +58,7 @@ AT_ONCE: Mapping[Plan, Status] = {
     "not_enrolled": "SKIPPED",
 }
 #: The password a challenge ends with, well or badly.
-PASSWORDS: Mapping[Plan, str] = {"challenge": "123456", "fails": "111111"}
+PASSWORDS: Mapping[IssuerPlan, str] = {"challenge": "123456", "fails": "111111"}
 
 
 class IssuerOrder(msgspec.Struct):
@@ -92,7 +92,7 @@ class IssuerEntry(msgspec.Struct):
     amount: int
     currency: str
     brand: str
-    plan: Plan
+    plan: IssuerPlan
     status: Status
     at: int
     tries: int = 0
@@ -139,7 +139,7 @@ class Issuer:
         entry = self._journal.find(ref)
         if entry is not None:
             return entry
-        plan: Plan = PLANS.get(order.card.number, "not_enrolled")
+        plan: IssuerPlan = PLANS.get(order.card.number, "not_enrolled")
         if order.directives.scenario is not None:
             plan = "errored"
         return self._journal.write(

@@ -99,15 +99,15 @@ class Journal(Generic[Entry]):
     def find(self, ref: str) -> Entry | None:
         """The latest entry of a ref, whichever process wrote it."""
         with self.held():
-            return self.recall(ref)
+            return self.find_recent(ref)
 
-    def recall(self, ref: str) -> Entry | None:
+    def find_recent(self, ref: str) -> Entry | None:
         """An entry that is in memory."""
         return self._recent.get(ref) or self._older.get(ref)
 
     def search(self, ref: str) -> Entry | None:
         """The latest entry of a ref, from memory or from the files: slow."""
-        needle, found = f'{{"ref":"{ref}"'.encode(), self.recall(ref)
+        needle, found = f'{{"ref":"{ref}"'.encode(), self.find_recent(ref)
         for path in (self._aside, self._path) if found is None else ():
             with suppress(FileNotFoundError), path.open("rb") as lines:
                 for line in lines:
